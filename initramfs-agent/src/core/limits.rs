@@ -1,0 +1,22 @@
+//! Every bound of the agent in one place, units last in the names.
+
+/// Largest manifest body, bytes.
+pub const MANIFEST_BYTES_MAX: usize = 4 << 20;
+/// Largest BitTorrent message body that is not a block, bytes (a bitfield of 2^23 pieces).
+pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// Largest block accepted in a `piece` message or asked for in a `request`, bytes.
+pub const BLOCK_BYTES_MAX: u32 = 128 << 10;
+/// The block size we ask for, bytes (BEP 3).
+pub const BLOCK_BYTES: u32 = 16 << 10;
+/// Requests of one peer that wait for us to serve them; more are rejected.
+pub const REQUESTS_QUEUED_MAX: usize = 512;
+/// Largest tracker answer, bytes.
+pub const TRACKER_ANSWER_BYTES_MAX: usize = 256 << 10;
+/// Depth of nested bencode that is parsed.
+pub const BENCODE_DEPTH_MAX: usize = 16;
+/// Open BitTorrent connections, all torrents together.
+pub const CONNECTIONS_MAX: usize = 512;
+/// Piece lengths of a manifest, bytes.
+pub const PIECE_LENGTH_MIN: u32 = 16 << 10;
+/// See [`PIECE_LENGTH_MIN`].
+pub const PIECE_LENGTH_MAX: u32 = 4 << 20;

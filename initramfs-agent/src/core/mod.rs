@@ -1,0 +1,12 @@
+//! Protocol and decisions without I/O.
+
+pub mod bencode;
+pub mod discovery;
+pub mod error;
+pub mod limits;
+pub mod manifest;
+pub mod metainfo;
+pub mod rng;
+pub mod swarm;
+pub mod time;
+pub mod wire;

@@ -1,0 +1,1 @@
+//! From kernel command line to an unpacked root.

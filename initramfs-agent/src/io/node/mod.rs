@@ -1,0 +1,1 @@
+//! The event loop that joins the swarm state machine to sockets and the store.

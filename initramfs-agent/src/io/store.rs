@@ -1,0 +1,1 @@
+//! Where the bytes of an artifact lie: a memfd or a file.

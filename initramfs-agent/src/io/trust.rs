@@ -1,0 +1,1 @@
+//! Trust anchors: CA and manifest key.

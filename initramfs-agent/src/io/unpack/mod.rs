@@ -1,0 +1,1 @@
+//! Unpacking archives into a target root that they can never leave.

@@ -1,0 +1,9 @@
+//! The bootswarm agent: fetches, verifies and unpacks a node's root file system from its LAN peers.
+//!
+//! `core` decides and does no I/O: time, randomness, packets and disk results are arguments.
+//! `io` does sockets, TLS, files and unpacking, and decides nothing about the swarm.
+//! `sim` runs thousands of `core` state machines over a modelled network in virtual time.
+
+pub mod core;
+pub mod io;
+pub mod sim;

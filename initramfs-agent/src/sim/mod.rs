@@ -1,0 +1,1 @@
+//! Simulated swarms in virtual time.

@@ -1,0 +1,53 @@
+/**
+ * The server's one error type: a stable code for machines, a text for people.
+ * Every code is listed in docs/errors.md; a test holds the two against each other.
+ */
+
+/** The stable codes of the server and the tools. */
+export const errorCodes = [
+  'ADDRESS_IN_USE',
+  'AGENT_MISSING',
+  'ARTIFACT_EMPTY',
+  'ARTIFACT_GROWING',
+  'ARTIFACT_NAME_INVALID',
+  'ARTIFACT_NOT_A_FILE',
+  'ARTIFACT_NOT_FOUND',
+  'ARTIFACT_UNREADABLE',
+  'ARTIFACT_VANISHED',
+  'BENCODE_MALFORMED',
+  'CATALOG_EMPTY',
+  'CONFIG_INVALID',
+  'CONFIG_UNKNOWN_KEY',
+  'CONFIG_UNREADABLE',
+  'DATA_DIR_LOCKED',
+  'DATA_DIR_UNUSABLE',
+  'DATABASE_FAILED',
+  'EVENTS_INVALID',
+  'INTERNAL',
+  'KEY_PERMISSIONS',
+  'MANIFEST_BAD_NONCE',
+  'MANIFEST_LIMIT',
+  'NODE_ID_INVALID',
+  'ORIGIN_BUSY',
+  'RANGE_INVALID',
+  'ROUTE_NOT_FOUND',
+  'SEEDER_FAILED',
+  'TLS_REQUIRED',
+  'TOOL_MISSING',
+  'TRACKER_REQUEST_INVALID',
+  'USAGE_INVALID',
+] as const
+
+/** One of {@link errorCodes}. */
+export type ErrorCode = (typeof errorCodes)[number]
+
+/** A failure with its stable code and one line for people. */
+export class BootswarmError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'BootswarmError'
+    this.code = code
+  }
+}
