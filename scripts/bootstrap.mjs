@@ -1,0 +1,78 @@
+// The first step of every npm script, before any dependency is there: installs the dependencies where they
+// are missing or outdated, compiles the TypeScript, then hands over to dist/scripts/COMMAND.js.
+// Plain JavaScript because nothing is compiled yet; nothing but that happens here.
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const [command = 'build'] = process.argv.slice(2)
+
+if (Number(process.versions.node.split('.')[0]) < 20) {
+  fail(`Node.js 20 or newer is needed, this is ${process.version}`)
+}
+
+if (!dependenciesCurrent()) {
+  say('installing dependencies (about a minute, once) ...')
+  ensureCompiler()
+  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])
+}
+run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '--pretty', 'false'])
+
+process.argv.splice(2, 1)
+const script = join(root, 'dist', 'scripts', `${command}.js`)
+if (!existsSync(script)) fail(`no script named ${command}`)
+await import(pathToFileURL(script).href)
+
+/** npm writes node_modules/.package-lock.json last: newer than the lock means a finished install. */
+function dependenciesCurrent() {
+  const installed = join(root, 'node_modules', '.package-lock.json')
+  return (
+    existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs
+  )
+}
+
+/** better-sqlite3 compiles itself where its prebuilt library cannot be downloaded. */
+function ensureCompiler() {
+  const missing = [
+    ['g++', 'g++'],
+    ['make', 'make'],
+    ['python3', 'python3'],
+  ].filter(([tool]) => !onPath(tool))
+  if (missing.length === 0) return
+  const packages = missing.map(([, name]) => name)
+  if (process.getuid?.() === 0 && onPath('apt-get')) {
+    run('apt-get', ['update', '-qq'])
+    run('apt-get', ['install', '-y', '-qq', ...packages])
+  } else {
+    fail(`TOOL_MISSING: needed to install the dependencies: sudo apt-get install -y ${packages.join(' ')}`)
+  }
+}
+
+function onPath(tool) {
+  return (process.env.PATH ?? '').split(delimiter).some((directory) => {
+    try {
+      accessSync(join(directory, tool), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+function run(program, args) {
+  // Child output goes to stderr: stdout belongs to the command (`npm start -- --demo 8 --json`).
+  const { status, error, signal } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 2, 2] })
+  if (error) fail(`${program}: ${error.message}`)
+  if (status !== 0) fail(`${program} ${args.join(' ')} failed (${signal ?? `exit code ${status}`})`)
+}
+
+function say(text) {
+  process.stderr.write(`bootswarm: ${text}\n`)
+}
+
+function fail(text) {
+  say(text)
+  process.exit(1)
+}

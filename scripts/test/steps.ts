@@ -1,0 +1,77 @@
+/** The steps of `npm test` and how each one's tests are counted. */
+import { spawn } from 'node:child_process'
+import { StringDecoder } from 'node:string_decoder'
+
+/** What a step came to. `skipped` tests count as failures of the whole: nothing is left out in silence. */
+export interface Count {
+  passed: number
+  failed: number
+  skipped: number
+}
+
+/** One command of the suite. */
+export interface Step {
+  readonly name: string
+  readonly command: readonly [string, ...string[]]
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Takes the counts out of the output; `undefined`: one test, by the exit code. */
+  readonly count?: (output: string) => Count
+}
+
+/** Sums the `test result: ok. 12 passed; 0 failed; 0 ignored` lines of cargo test. */
+export function countCargo(output: string): Count {
+  const count = { passed: 0, failed: 0, skipped: 0 }
+  for (const [, passed, failed, ignored] of output.matchAll(
+    /^test result: .*? (\d+) passed; (\d+) failed; (\d+) ignored/gm,
+  )) {
+    count.passed += Number(passed)
+    count.failed += Number(failed)
+    count.skipped += Number(ignored)
+  }
+  return count
+}
+
+/** Reads the closing lines of node's spec reporter. */
+export function countNode(output: string): Count {
+  const value = (name: string) => Number(new RegExp(`^\\S* ?${name} (\\d+)$`, 'm').exec(output)?.[1] ?? 0)
+  return {
+    passed: value('pass'),
+    failed: value('fail') + value('cancelled'),
+    skipped: value('skipped') + value('todo'),
+  }
+}
+
+/** Runs a step, its output passed through, and counts it. A step that dies without a count has failed. */
+export async function runStep(step: Step): Promise<Count> {
+  process.stdout.write(`\n== ${step.name}\n`)
+  const started = performance.now()
+  const [program, ...args] = step.command
+  const child = spawn(program, args, {
+    cwd: step.cwd,
+    env: { ...process.env, ...step.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    const decoder = new StringDecoder('utf8')
+    stream.on('data', (bytes: Buffer) => {
+      const text = decoder.write(bytes)
+      output += text
+      process.stdout.write(text)
+    })
+  }
+  const ok = await new Promise<boolean>((resolve) => {
+    child.on('error', (error) => {
+      process.stdout.write(`${program}: ${error.message}\n`)
+      resolve(false)
+    })
+    child.on('close', (code) => resolve(code === 0))
+  })
+  const count = step.count?.(output) ?? { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 }
+  if (ok && count.passed === 0) count.failed += 1
+  if (!ok && count.failed === 0) count.failed = 1
+  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  process.stdout.write(`== ${step.name}: ${ok ? 'ok' : 'FAILED'} in ${seconds} s\n`)
+  return count
+}
