@@ -14,6 +14,8 @@ pub const REQUESTS_QUEUED_MAX: usize = 512;
 pub const TRACKER_ANSWER_BYTES_MAX: usize = 256 << 10;
 /// Depth of nested bencode that is parsed.
 pub const BENCODE_DEPTH_MAX: usize = 16;
+/// Values in one bencoded text (a tracker answer in the dictionary model has 5 for each peer).
+pub const BENCODE_ITEMS_MAX: usize = 16 << 10;
 /// Open BitTorrent connections, all torrents together.
 pub const CONNECTIONS_MAX: usize = 512;
 /// Piece lengths of a manifest, bytes.
