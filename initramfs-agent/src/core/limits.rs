@@ -22,3 +22,13 @@ pub const CONNECTIONS_MAX: usize = 512;
 pub const PIECE_LENGTH_MIN: u32 = 16 << 10;
 /// See [`PIECE_LENGTH_MIN`].
 pub const PIECE_LENGTH_MAX: u32 = 4 << 20;
+/// Size of an artifact, bytes.
+pub const ARTIFACT_SIZE_BYTES_MAX: u64 = 1 << 40;
+/// Name of an artifact, bytes.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Largest metainfo file, bytes.
+pub const TORRENT_BYTES_MAX: usize = 4 << 20;
+/// Trackers, or web seeds, that are taken from a metainfo file; more are left out.
+pub const TORRENT_URLS_MAX: usize = 16;
+/// Longest URL, bytes.
+pub const URL_BYTES_MAX: usize = 2048;
