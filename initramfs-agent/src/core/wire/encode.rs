@@ -1,0 +1,66 @@
+//! Messages to bytes.
+
+use super::extension::ExtensionHandshake;
+use super::pex::Pex;
+use super::{Block, OUR_UT_PEX};
+use crate::core::swarm::Outgoing;
+
+/// Bytes of a `piece` message before its payload.
+pub const PIECE_HEADER_BYTES: usize = 13;
+
+/// Appends a message to `out`. `ours` is our extension handshake; `ut_pex` the id under which the peer
+/// wants PEX: a peer that named none gets none.
+pub fn encode(message: &Outgoing, ours: &ExtensionHandshake, ut_pex: Option<u8>, out: &mut Vec<u8>) {
+    match message {
+        Outgoing::KeepAlive => out.extend_from_slice(&[0; 4]),
+        Outgoing::Unchoke => plain(out, 1, &[]),
+        Outgoing::Interested => plain(out, 2, &[]),
+        Outgoing::NotInterested => plain(out, 3, &[]),
+        Outgoing::Have(piece) => plain(out, 4, &piece.to_be_bytes()),
+        Outgoing::Bitfield(bits) => plain(out, 5, bits),
+        Outgoing::Request(block) => plain(out, 6, &triple(block)),
+        Outgoing::Cancel(block) => plain(out, 8, &triple(block)),
+        Outgoing::HaveAll => plain(out, 14, &[]),
+        Outgoing::HaveNone => plain(out, 15, &[]),
+        Outgoing::Reject(block) => plain(out, 16, &triple(block)),
+        Outgoing::ExtendedHandshake => extended(out, 0, &ours.encode()),
+        Outgoing::Pex { added, dropped } => {
+            if let Some(id) = ut_pex {
+                extended(out, id, &Pex::encode(added, dropped));
+            }
+        }
+    }
+}
+
+/// The 13 bytes before the payload of a block.
+pub fn piece_header(block: &Block) -> [u8; PIECE_HEADER_BYTES] {
+    let mut out = [0; PIECE_HEADER_BYTES];
+    out[..4].copy_from_slice(&(block.len + 9).to_be_bytes());
+    out[4] = 7;
+    out[5..9].copy_from_slice(&block.piece.to_be_bytes());
+    out[9..].copy_from_slice(&block.begin.to_be_bytes());
+    out
+}
+
+/// Appends an extension message (BEP 10).
+pub fn extended(out: &mut Vec<u8>, id: u8, payload: &[u8]) {
+    out.extend_from_slice(&(payload.len() as u32 + 2).to_be_bytes());
+    out.extend_from_slice(&[20, id]);
+    out.extend_from_slice(payload);
+}
+
+fn plain(out: &mut Vec<u8>, id: u8, body: &[u8]) {
+    out.extend_from_slice(&(body.len() as u32 + 1).to_be_bytes());
+    out.push(id);
+    out.extend_from_slice(body);
+}
+
+fn triple(block: &Block) -> [u8; 12] {
+    let mut out = [0; 12];
+    out[..4].copy_from_slice(&block.piece.to_be_bytes());
+    out[4..8].copy_from_slice(&block.begin.to_be_bytes());
+    out[8..].copy_from_slice(&block.len.to_be_bytes());
+    out
+}
+
+const _: () = assert!(OUR_UT_PEX != 0, "0 is the extension handshake (BEP 10)");
