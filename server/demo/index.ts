@@ -1,0 +1,46 @@
+/** `npm start -- --demo 8`: a site of real files and a few local agents that boot from it. */
+import { join } from 'node:path'
+import { type DemoNodes, startDemoNodes } from './nodes.js'
+import { nodeLine, summarize, summaryText } from './report.js'
+
+export type { DemoSummary } from './report.js'
+export { type DemoSite, makeDemoSite } from './site.js'
+
+/** What the demo needs of the running server. */
+export interface DemoContext {
+  readonly nodes: number
+  readonly agent: string
+  readonly directory: string
+  readonly trustDir: string
+  readonly httpsPort: number
+  readonly payloadBytes: number
+  /** Machine output only: the summary as one line of JSON on standard output. */
+  readonly json: boolean
+  readonly print: (line: string) => void
+}
+
+/** Boots the demo's nodes and tells how it went; they seed on until `stop`. */
+export async function runDemo(
+  context: DemoContext,
+): Promise<{ allBooted: boolean; stop: () => Promise<void> }> {
+  const say = (line: string) => {
+    if (!context.json) context.print(line)
+  }
+  say(`Starting ${context.nodes} agents at once; each boots into a folder of its own below`)
+  say(`${join(context.directory, 'nodes')}. Watch where their bytes come from:`)
+  const started = performance.now()
+  const running: DemoNodes = await startDemoNodes({
+    agent: context.agent,
+    count: context.nodes,
+    directory: context.directory,
+    trustDir: context.trustDir,
+    serverUrl: `https://127.0.0.1:${context.httpsPort}`,
+    timeoutMs: 120_000,
+    onNode: (node) => say(nodeLine(node)),
+  })
+  const results = await running.results
+  const summary = summarize(results, context.payloadBytes, (performance.now() - started) / 1000)
+  if (context.json) context.print(JSON.stringify(summary))
+  else say(summaryText(summary, context.payloadBytes))
+  return { allBooted: summary.failed === 0, stop: running.stop }
+}
