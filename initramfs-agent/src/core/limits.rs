@@ -32,3 +32,7 @@ pub const TORRENT_BYTES_MAX: usize = 4 << 20;
 pub const TORRENT_URLS_MAX: usize = 16;
 /// Longest URL, bytes.
 pub const URL_BYTES_MAX: usize = 2048;
+/// A wall clock before this is wrong: no release of the agent is older (2026-11-22), seconds since 1970.
+pub const CLOCK_FLOOR_S: u64 = 1_795_305_600;
+/// Largest head of an HTTP answer, bytes.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 << 10;

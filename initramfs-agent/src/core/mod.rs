@@ -1,5 +1,6 @@
 //! Protocol and decisions without I/O.
 
+pub mod base64;
 pub mod bencode;
 pub mod discovery;
 pub mod error;

@@ -1,1 +1,0 @@
-//! A small HTTP/1.1 client over rustls.

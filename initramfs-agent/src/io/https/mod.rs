@@ -1,0 +1,190 @@
+//! A small blocking HTTP/1.1 client over rustls: TLS 1.3 only, IP literals only, no redirects, no cookies.
+
+mod conn;
+mod response;
+#[cfg(test)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+mod url;
+mod verify;
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+use rustls::pki_types::UnixTime;
+
+use self::conn::Conn;
+pub use self::response::Response;
+pub use self::url::Url;
+use super::trust::Trust;
+use crate::core::error::{Code, Error, Result};
+
+/// How long a client waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect: Duration,
+    /// For the next byte, in either direction.
+    pub idle: Duration,
+    /// For the whole exchange, to the last byte of the body.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let s = Duration::from_secs;
+        Self {
+            connect: s(5),
+            idle: s(15),
+            total: s(600),
+        }
+    }
+}
+
+/// A client with at most one connection that waits to be used again. A clone shares the configuration but has
+/// a connection of its own; use one clone in each thread.
+pub struct Client {
+    tls: Arc<ClientConfig>,
+    bind: Option<IpAddr>,
+    timeouts: Timeouts,
+    idle: IdleSlot,
+}
+
+/// Where a connection waits for the next request.
+type IdleSlot = Arc<Mutex<Option<Conn>>>;
+
+impl Clone for Client {
+    fn clone(&self) -> Self {
+        Self {
+            tls: self.tls.clone(),
+            bind: self.bind,
+            timeouts: self.timeouts,
+            idle: IdleSlot::default(),
+        }
+    }
+}
+
+impl Client {
+    /// A client that believes the servers that `trust` does.
+    pub fn new(trust: &Trust) -> Self {
+        Self::with_clock(trust, UnixTime::now)
+    }
+
+    fn with_clock(trust: &Trust, clock: fn() -> UnixTime) -> Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = verify::Verifier::new(trust.roots.clone(), provider.clone(), clock);
+        let mut tls = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .expect("ring speaks TLS 1.3")
+            .dangerous() // our own verifier is webpki's but for the clock
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Self {
+            tls: Arc::new(tls),
+            bind: None,
+            timeouts: Timeouts::default(),
+            idle: IdleSlot::default(),
+        }
+    }
+
+    /// Connections start from this address of ours.
+    pub fn set_bind(&mut self, ip: IpAddr) {
+        self.bind = Some(ip);
+    }
+
+    /// Other waits than the default ones.
+    pub fn set_timeouts(&mut self, timeouts: Timeouts) {
+        self.timeouts = timeouts;
+    }
+
+    /// `GET`, of the bytes `first..=last` when a range is given. An answer of any status is `Ok`: see
+    /// [`Response::check`].
+    ///
+    /// # Errors
+    /// `CONFIG_INVALID` (not a URL of an IP address), `SERVER_UNREACHABLE`, `TLS_FAILED`, `HTTP_MALFORMED`.
+    pub fn get(&self, url: &str, range: Option<(u64, u64)>) -> Result<Response> {
+        let url = Url::parse(url)?;
+        let range = range.map_or(String::new(), |(first, last)| {
+            format!("Range: bytes={first}-{last}\r\n")
+        });
+        let head = format!(
+            "GET {} HTTP/1.1\r\nHost: {}\r\n{range}\r\n",
+            url.target,
+            url.host()
+        );
+        self.exchange(&url, head.into_bytes())
+    }
+
+    /// `POST` of a small body; errors as in [`Client::get`]. It may arrive twice when a connection breaks.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn post(&self, url: &str, content_type: &str, body: &[u8]) -> Result<Response> {
+        let url = Url::parse(url)?;
+        let mut request = format!(
+            "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+            url.target,
+            url.host(),
+            body.len()
+        )
+        .into_bytes();
+        request.extend_from_slice(body);
+        self.exchange(&url, request)
+    }
+
+    fn exchange(&self, url: &Url, request: Vec<u8>) -> Result<Response> {
+        let peer = (url.tls, url.addr);
+        let until = Instant::now() + self.timeouts.total;
+        let waiting = self
+            .idle
+            .lock()
+            .expect("no panic while held")
+            .take()
+            .filter(|conn| conn.peer == peer);
+        if let Some(conn) = waiting {
+            match self.attempt(conn, &request, until) {
+                // The server closed it while it waited: that says nothing about a new one.
+                Err(e) if e.code == Code::ServerUnreachable && Instant::now() < until => {}
+                other => return other,
+            }
+        }
+        let conn = Conn::open(peer, self.bind, &self.tls, &self.timeouts).map_err(|e| failure(&e, url))?;
+        self.attempt(conn, &request, until)
+    }
+
+    fn attempt(&self, mut conn: Conn, request: &[u8], until: Instant) -> Result<Response> {
+        conn.set_deadline(until);
+        let url = conn.peer;
+        conn.write_all(request)
+            .and_then(|()| conn.flush())
+            .map_err(|e| failure_at(&e, url.1))?;
+        response::read_head(conn, self.idle.clone())
+    }
+}
+
+fn failure(e: &io::Error, url: &Url) -> Error {
+    failure_at(e, url.addr)
+}
+
+/// The stable code of what broke a connection.
+fn failure_at(e: &io::Error, addr: std::net::SocketAddr) -> Error {
+    let inner = e.get_ref();
+    if let Some(error) = inner.and_then(|x| x.downcast_ref::<Error>()) {
+        return error.clone();
+    }
+    let code = match inner {
+        Some(x) if x.is::<rustls::Error>() => Code::TlsFailed,
+        _ => Code::ServerUnreachable,
+    };
+    let what = match e.kind() {
+        io::ErrorKind::TimedOut => "no answer in time".to_owned(),
+        io::ErrorKind::UnexpectedEof => "connection closed early".to_owned(),
+        _ => e.to_string(),
+    };
+    Error::new(code, format!("{addr}: {what}"))
+}

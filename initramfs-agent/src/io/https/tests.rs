@@ -1,0 +1,248 @@
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustls::pki_types::UnixTime;
+
+use super::testing::{Answer, Request, Server, ok, status, trust};
+use super::{Client, Timeouts};
+use crate::core::error::Code;
+
+fn client() -> Client {
+    Client::new(&trust("ca.pem", [0; 32]))
+}
+
+fn raw(answer: &'static str) -> Server {
+    Server::http(move |_: &Request| Answer::Close(answer.as_bytes().to_vec()))
+}
+
+fn get(server: &Server) -> crate::core::error::Result<Vec<u8>> {
+    client().get(&server.url("/"), None)?.check()?.read_all(1000)
+}
+
+#[test]
+fn speaks_tls_keeps_the_connection_and_asks_for_ranges() {
+    let server = Server::https("server", |r: &Request| {
+        ok(format!(
+            "{} {} {} {:?}",
+            r.conn,
+            r.target(),
+            r.header("host").unwrap(),
+            r.header("range")
+        )
+        .as_bytes())
+    });
+    let client = client();
+    for (range, seen) in [(None, "None"), (Some((5, 9)), "Some(\"bytes=5-9\")")] {
+        let body = client
+            .get(&server.url("/a?b"), range)
+            .unwrap()
+            .check()
+            .unwrap()
+            .read_all(100)
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(body).unwrap(),
+            format!("0 /a?b {} {seen}", server.addr)
+        );
+    }
+    // A body that was not read to the end costs the connection.
+    drop(client.get(&server.url("/"), None).unwrap());
+    let body = client
+        .clone()
+        .get(&server.url("/"), None)
+        .unwrap()
+        .read_all(100)
+        .unwrap();
+    assert_eq!(body[0], b'1');
+    let body = client.get(&server.url("/"), None).unwrap().read_all(100).unwrap();
+    assert_eq!(body[0], b'2');
+}
+
+#[test]
+fn posts_a_body() {
+    let server = Server::https("server", |r: &Request| {
+        ok(format!(
+            "{} {}",
+            r.header("content-type").unwrap(),
+            String::from_utf8_lossy(&r.body)
+        )
+        .as_bytes())
+    });
+    let answer = client()
+        .post(&server.url("/e"), "application/json", b"[1]")
+        .unwrap();
+    assert_eq!(answer.read_all(100).unwrap(), b"application/json [1]");
+}
+
+#[test]
+fn a_connection_that_went_stale_is_replaced_once() {
+    let seen = AtomicUsize::new(0);
+    let server = Server::https("server", move |_: &Request| {
+        match seen.fetch_add(1, Ordering::SeqCst) {
+            0 => ok(b"first"),
+            1 => Answer::Close(Vec::new()),
+            2 => ok(b"second"),
+            _ => Answer::Close(Vec::new()),
+        }
+    });
+    let client = client();
+    for expected in ["first", "second"] {
+        let body = client.get(&server.url("/"), None).unwrap().read_all(100).unwrap();
+        assert_eq!(body, expected.as_bytes());
+    }
+    let e = client.get(&server.url("/"), None).map(|_| ()).unwrap_err();
+    assert_eq!(e.code, Code::ServerUnreachable);
+}
+
+#[test]
+fn refuses_a_server_of_another_authority_and_plain_text_where_tls_is_due() {
+    let server = Server::https("server", |_: &Request| ok(b"secret"));
+    let stranger = Client::new(&trust("other-ca.pem", [0; 32]));
+    assert_eq!(
+        stranger.get(&server.url("/"), None).map(|_| ()).unwrap_err().code,
+        Code::TlsFailed
+    );
+    let plain = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/", plain.local_addr().unwrap());
+    let answering = std::thread::spawn(move || {
+        let mut tcp = plain.accept().unwrap().0;
+        tcp.read_exact(&mut [0; 200]).unwrap(); // of the ClientHello
+        tcp.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        tcp // closing it now would reset the connection before the answer is read
+    });
+    assert_eq!(
+        client().get(&url, None).map(|_| ()).unwrap_err().code,
+        Code::TlsFailed
+    );
+    answering.join().unwrap();
+}
+
+#[test]
+fn a_clock_that_cannot_be_right_does_not_stop_a_boot() {
+    let server = Server::https("later", |_: &Request| ok(b"fine"));
+    let trust = trust("ca.pem", [0; 32]);
+    let at = |clock: fn() -> UnixTime| {
+        Client::with_clock(&trust, clock)
+            .get(&server.url("/"), None)
+            .map(|_| ())
+    };
+    at(|| UnixTime::since_unix_epoch(Duration::ZERO)).unwrap();
+    // 2027 is a clock that may be right, and the certificate starts in 2060.
+    let e = at(|| UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000))).unwrap_err();
+    assert_eq!(e.code, Code::TlsFailed);
+    at(|| UnixTime::since_unix_epoch(Duration::from_secs(3_000_000_000))).unwrap();
+    let e = at(|| UnixTime::since_unix_epoch(Duration::from_secs(4_200_000_000))).unwrap_err();
+    assert_eq!(e.code, Code::TlsFailed, "2103: expired");
+}
+
+#[test]
+fn reads_chunks_and_bodies_up_to_the_end_of_the_connection() {
+    let server = raw(
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+         4;x=y\r\nWiki\r\nA\r\npedia in\r\n\r\n0\r\nTrailer: x\r\n\r\n",
+    );
+    assert_eq!(get(&server).unwrap(), b"Wikipedia in\r\n");
+    assert_eq!(
+        get(&raw("HTTP/1.0 200 OK\r\n\r\nto the end")).unwrap(),
+        b"to the end"
+    );
+    assert_eq!(get(&raw("HTTP/1.1 204 No Content\r\n\r\n")).unwrap(), b"");
+}
+
+#[test]
+fn reports_status_range_and_retry_after() {
+    let server = Server::http(|r: &Request| match r.target() {
+        "/busy" => status(503, "ORIGIN_BUSY", "Retry-After: 7\r\n"),
+        "/404" => status(404, "MANIFEST_UNKNOWN_NODE", ""),
+        _ => Answer::Keep(
+            b"HTTP/1.1 206 Partial\r\nContent-Range: bytes 2-4/9\r\nContent-Length: 3\r\n\r\nabc".to_vec(),
+        ),
+    });
+    let client = client();
+    let busy = client.get(&server.url("/busy"), None).unwrap();
+    assert_eq!((busy.status, busy.retry_after_s), (503, Some(7)));
+    assert_eq!(busy.check().map(|_| ()).unwrap_err().code, Code::OriginBusy);
+    let e = client
+        .get(&server.url("/404"), None)
+        .unwrap()
+        .check()
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(
+        e.to_string(),
+        format!("HTTP_STATUS: {}: status 404 MANIFEST_UNKNOWN_NODE", server.addr)
+    );
+    let mut part = client.get(&server.url("/"), Some((2, 4))).unwrap();
+    assert_eq!(
+        (part.status, part.content_range, part.content_length),
+        (206, Some((2, 4, Some(9))), Some(3))
+    );
+    let mut body = String::new();
+    part.read_to_string(&mut body).unwrap();
+    assert_eq!(body, "abc");
+}
+
+#[test]
+fn refuses_malformed_answers() {
+    for answer in [
+        "SSH-2.0-OpenSSH\r\n\r\n",
+        "HTTP/1.1 99 X\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na",
+        "HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\na",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\na\r\n0\r\n\r\n",
+        "HTTP/1.1 206 P\r\nContent-Range: bytes 4-2/9\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 206 P\r\nContent-Range: bytes 2-9/9\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n",
+        "HTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 100 C\r\n\r\n",
+    ] {
+        assert_eq!(
+            get(&raw(answer)).unwrap_err().code,
+            Code::HttpMalformed,
+            "{answer:?}"
+        );
+    }
+    let long = Server::http(|_: &Request| {
+        Answer::Close(format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(20_000)).into())
+    });
+    assert_eq!(get(&long).unwrap_err().code, Code::HttpMalformed);
+    let cut = raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+    assert_eq!(get(&cut).unwrap_err().code, Code::ServerUnreachable);
+}
+
+#[test]
+fn waits_no_longer_than_it_was_told() {
+    // It accepts (the kernel does) and never says a word.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/", silent.local_addr().unwrap());
+    let mut client = client();
+    let ms = Duration::from_millis;
+    for (idle, total) in [(50, 10_000), (10_000, 50)] {
+        client.set_timeouts(Timeouts {
+            connect: ms(1000),
+            idle: ms(idle),
+            total: ms(total),
+        });
+        let e = client.get(&url, None).map(|_| ()).unwrap_err();
+        assert_eq!(
+            (e.code, e.message.contains("in time")),
+            (Code::ServerUnreachable, true),
+            "{e}"
+        );
+    }
+}
+
+#[test]
+fn connects_from_the_address_it_is_given() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let mut client = client();
+    client.set_bind("127.0.0.9".parse().unwrap());
+    let asking = std::thread::spawn(move || client.get(&url, None).map(|_| ()));
+    assert_eq!(listener.accept().unwrap().1.ip().to_string(), "127.0.0.9");
+    assert_eq!(asking.join().unwrap().unwrap_err().code, Code::ServerUnreachable);
+}
