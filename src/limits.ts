@@ -1,0 +1,65 @@
+/** Every bound of the TypeScript side in one place, units last in the names. The agent's are in core/limits.rs. */
+
+/** Largest manifest body, bytes. */
+export const MANIFEST_BYTES_MAX = 4 * 1024 * 1024
+/** Artifacts in one manifest. */
+export const MANIFEST_ARTIFACTS_MAX = 256
+/** Origins of one artifact. */
+export const MANIFEST_ORIGINS_MAX = 8
+/** Entries of each of the lists `dht`, `seeders` and `trackers`. */
+export const MANIFEST_ADDRESSES_MAX = 8
+/** Characters of one URL or address in a manifest. */
+export const MANIFEST_URL_LENGTH_MAX = 2048
+/** Bytes of an artifact's name (UTF-8). */
+export const ARTIFACT_NAME_BYTES_MAX = 128
+/** Largest artifact, bytes. */
+export const ARTIFACT_BYTES_MAX = 2 ** 40
+/** Smallest piece, bytes. */
+export const PIECE_LENGTH_MIN_BYTES = 16 * 1024
+/** Largest piece, bytes. */
+export const PIECE_LENGTH_MAX_BYTES = 4 * 1024 * 1024
+/** Members of a node's settings. */
+export const SETTINGS_MAX = 256
+/** Bytes of a setting's name. */
+export const SETTING_NAME_BYTES_MAX = 64
+/** Bytes of a setting's value (UTF-8). */
+export const SETTING_VALUE_BYTES_MAX = 4096
+/** Characters of a node's identity, of the site's and of a rack's name. */
+export const NAME_LENGTH_MAX = 64
+/** Characters of a host name (RFC 1123 label). */
+export const HOSTNAME_LENGTH_MAX = 63
+
+/** Depth of nested bencode that is parsed. */
+export const BENCODE_DEPTH_MAX = 16
+/** Values (integers, strings, lists, dictionaries) in one bencoded document. */
+export const BENCODE_VALUES_MAX = 65_536
+/** Largest bencoded document, bytes: a torrent of 2^20 pieces and its frame. */
+export const BENCODE_BYTES_MAX = 24 * 1024 * 1024
+/** Depth of nested canonical JSON. */
+export const JSON_DEPTH_MAX = 16
+
+/** Characters of one hostlist expression. */
+export const HOSTLIST_LENGTH_MAX = 4096
+/** Names that one hostlist may stand for. */
+export const HOSTLIST_NAMES_MAX = 16_384
+
+/** Events in one POST. */
+export const EVENTS_MAX = 64
+/** Largest body of one POST of events, bytes. */
+export const EVENTS_BYTES_MAX = 64 * 1024
+/** Members of an event's `data`. */
+export const EVENT_DATA_MAX = 16
+/** Characters of a string in an event's `data`. */
+export const EVENT_STRING_LENGTH_MAX = 1024
+
+/** Largest configuration file, bytes. */
+export const CONFIG_BYTES_MAX = 1024 * 1024
+/** Aliases that a configuration file may expand to (against "billion laughs"). */
+export const CONFIG_ALIASES_MAX = 100
+/** Depth of nested YAML that is parsed. */
+export const CONFIG_DEPTH_MAX = 32
+
+/** Events kept of one node; the oldest go first. */
+export const EVENTS_PER_NODE_MAX = 512
+/** Nodes that the store remembers; those not seen for longest go first. */
+export const NODES_MAX = 16_384
