@@ -36,3 +36,7 @@ pub const URL_BYTES_MAX: usize = 2048;
 pub const CLOCK_FLOOR_S: u64 = 1_795_305_600;
 /// Largest head of an HTTP answer, bytes.
 pub const HTTP_HEAD_BYTES_MAX: usize = 16 << 10;
+/// Peers taken from one answer of a tracker or a DHT node; more are left out.
+pub const PEERS_PER_ANSWER_MAX: usize = 1000;
+/// Trackers of one torrent that are asked; more are left out.
+pub const TRACKERS_MAX: usize = 8;

@@ -1,0 +1,126 @@
+//! A tracker's answer (BEP 3, 7, 23, and `local peers` of docs/protocol.md).
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::core::bencode::{self, Dict, Keys, Value};
+use crate::core::discovery::compact;
+use crate::core::error::{Code, Error, Result};
+use crate::core::limits::{PEERS_PER_ANSWER_MAX, TRACKER_ANSWER_BYTES_MAX};
+use crate::core::swarm::Nearness;
+
+/// Characters of a `failure reason` that are worth keeping.
+const REASON_CHARS_MAX: usize = 200;
+
+/// What a tracker said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// `interval`, seconds.
+    pub interval_s: Option<u32>,
+    /// `min interval`, seconds.
+    pub min_interval_s: Option<u32>,
+    /// `peers` and `peers6`, without those nobody can connect to.
+    pub peers: Vec<(SocketAddr, Nearness)>,
+}
+
+impl Answer {
+    /// Parses the body of an answer.
+    ///
+    /// # Errors
+    /// `TRACKER_MALFORMED`; `TRACKER_FAILED` with the `failure reason` when the tracker gives one.
+    pub fn parse(body: &[u8]) -> Result<Self> {
+        if body.len() > TRACKER_ANSWER_BYTES_MAX {
+            return Err(malformed("larger than the limit"));
+        }
+        let root = bencode::parse(body, Keys::AnyOrder).map_err(|e| malformed(&e.message))?;
+        let root = root.as_dict().ok_or_else(|| malformed("not a dictionary"))?;
+        if let Some(reason) = root.get(b"failure reason") {
+            return Err(Error::new(
+                Code::TrackerFailed,
+                readable(reason.as_bytes().unwrap_or_default()),
+            ));
+        }
+        let local = match root.get(b"local peers") {
+            None => None,
+            Some(value) => {
+                let count = value.as_int().and_then(|count| usize::try_from(count).ok());
+                Some(count.ok_or_else(|| malformed("local peers"))?)
+            }
+        };
+        let mut peers = peers(root, local)?;
+        peers.retain(|(addr, _)| compact::is_usable(addr));
+        peers.truncate(PEERS_PER_ANSWER_MAX);
+        Ok(Self {
+            interval_s: seconds(root, b"interval")?,
+            min_interval_s: seconds(root, b"min interval")?,
+            peers,
+        })
+    }
+}
+
+fn malformed(what: &str) -> Error {
+    Error::new(Code::TrackerMalformed, format!("tracker answer: {what}"))
+}
+
+/// Text of a stranger, fit for a log line.
+fn readable(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(REASON_CHARS_MAX)
+        .collect()
+}
+
+fn seconds(root: &Dict<'_>, key: &[u8]) -> Result<Option<u32>> {
+    let Some(value) = root.get(key) else {
+        return Ok(None);
+    };
+    let seconds = value.as_int().filter(|&s| s >= 0);
+    let seconds = seconds.ok_or_else(|| malformed("an interval"))?;
+    Ok(Some(u32::try_from(seconds).unwrap_or(u32::MAX)))
+}
+
+fn peers(root: &Dict<'_>, local: Option<usize>) -> Result<Vec<(SocketAddr, Nearness)>> {
+    // Counted before anything is left out, because `local peers` counts that way too.
+    let nearness = |at: usize| match local {
+        None => Nearness::Unknown,
+        Some(count) if at < count => Nearness::Local,
+        Some(_) => Nearness::Across,
+    };
+    let mut peers = Vec::new();
+    match root.get(b"peers") {
+        None => {}
+        Some(value) => {
+            if let Some(list) = value.as_list() {
+                for (at, entry) in list.iter().enumerate() {
+                    peers.extend(dictionary_peer(entry)?.map(|addr| (addr, nearness(at))));
+                }
+            } else {
+                let found = compact_peers(value, compact::V4_BYTES)?;
+                peers.extend(found.enumerate().map(|(at, addr)| (addr, nearness(at))));
+            }
+        }
+    }
+    if let Some(value) = root.get(b"peers6") {
+        let found = compact_peers(value, compact::V6_BYTES)?;
+        peers.extend(found.map(|addr| (addr, nearness(usize::MAX))));
+    }
+    Ok(peers)
+}
+
+fn compact_peers<'a>(value: &Value<'a>, size: usize) -> Result<impl Iterator<Item = SocketAddr> + use<'a>> {
+    let bytes = value.as_bytes().filter(|bytes| bytes.len() % size == 0);
+    let bytes = bytes.ok_or_else(|| malformed("peers"))?;
+    Ok(bytes.chunks_exact(size).filter_map(compact::parse))
+}
+
+/// One entry of the dictionary model. Host names are allowed there; we resolve none and leave them out.
+fn dictionary_peer(entry: &Value<'_>) -> Result<Option<SocketAddr>> {
+    let entry = entry.as_dict().ok_or_else(|| malformed("a peer"))?;
+    let ip = entry.bytes(b"ip").ok_or_else(|| malformed("a peer's ip"))?;
+    let port = entry.int(b"port").and_then(|port| u16::try_from(port).ok());
+    let port = port.ok_or_else(|| malformed("a peer's port"))?;
+    let ip = std::str::from_utf8(ip)
+        .ok()
+        .and_then(|ip| ip.parse::<IpAddr>().ok());
+    Ok(ip.map(|ip| SocketAddr::new(ip, port)))
+}
