@@ -1,0 +1,155 @@
+/**
+ * The schema of the configuration: every value, its default and what it means. The published JSON schema,
+ * the variables, the flags, their help and docs/configuration.md all come from here.
+ */
+
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import type { BootswarmError } from './errors.js'
+import { expandHostlist } from './hostlist.js'
+import { HOSTNAME_LENGTH_MAX, NAME_LENGTH_MAX, SETTINGS_MAX } from './limits.js'
+import { checkSetting } from './manifest-limits.js'
+import { isCidr } from './net.js'
+
+const port = (value: number, what: string) =>
+  z.int().min(0).max(65_535).default(value).describe(`${what}; 0 takes a free one`)
+const path = (value: string, what: string) => z.string().min(1).max(4096).default(value).describe(what)
+const name = z
+  .string()
+  .regex(/^[\x20-\x7e]+$/, 'expected printable ASCII')
+  .max(NAME_LENGTH_MAX)
+const hostlist = z.string().superRefine((value, context) => {
+  try {
+    expandHostlist(value)
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message })
+  }
+})
+const settings = z
+  .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
+  .superRefine((value, context) => {
+    const entries = Object.entries(value)
+    if (entries.length > SETTINGS_MAX) {
+      context.addIssue({ code: 'custom', message: `expected at most ${SETTINGS_MAX} settings` })
+    }
+    for (const [key, text] of entries) {
+      try {
+        checkSetting(key, text)
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as BootswarmError).message, path: [key] })
+      }
+    }
+  })
+
+const rack = z.strictObject({
+  name: name.describe('name of the rack'),
+  subnets: z
+    .array(z.string().refine(isCidr, 'expected a subnet such as 10.1.2.0/24 or fd00::/64'))
+    .default([])
+    .describe('subnets whose nodes stand in it'),
+  nodes: hostlist.optional().describe('hostlist of identities that stand in it, whatever their address'),
+})
+
+const node = z
+  .strictObject({
+    match: hostlist.describe('hostlist of the identities that it is for'),
+    hostname: z
+      .string()
+      .regex(/^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/, 'expected letters, digits and dashes')
+      .max(HOSTNAME_LENGTH_MAX)
+      .optional()
+      .describe('what the node shall be called; by default its identity'),
+    rack: name.optional().describe('its rack, before `racks` and its subnet'),
+    settings: settings.default({}).describe('environment, over the `settings` of all nodes'),
+  })
+  .refine((value) => value.hostname === undefined || !/[,[]/.test(value.match), {
+    path: ['hostname'],
+    message: 'expected none for several nodes: a host name belongs to one',
+  })
+
+/** The schema of one configuration file. */
+export const configSchema = z
+  .strictObject({
+    site: name.default('bootswarm').describe('name of the installation'),
+    data_dir: path('./data', 'keys, database and trust files are kept here'),
+    artifacts_dir: path('./artifacts', 'directory with rootfs/, plugins/ and boot/'),
+    database: path('bootswarm.sqlite', 'SQLite file, relative to data_dir'),
+    address: z
+      .string()
+      .refine((value) => value === 'auto' || isIP(value) !== 0, 'expected an IP address or auto')
+      .default('auto')
+      .describe('IP address that nodes reach the server by; auto: the first that is not loopback'),
+    bind: z
+      .string()
+      .refine((value) => isIP(value) !== 0, 'expected an IP address')
+      .default('0.0.0.0')
+      .describe('IP address to listen on; :: for IPv6 and IPv4'),
+    user: z.string().max(64).default('').describe('user to become when started as root; empty: stay'),
+    group: z.string().max(64).default('').describe('group to become when started as root; empty: the user’s'),
+    http: section({ port: port(8480, 'TCP port of HTTP: tracker, torrents, boot files') }),
+    https: section({ port: port(8443, 'TCP port of HTTPS: manifests, artifacts, events') }),
+    seeder: section({ port: port(6881, 'TCP port of the BitTorrent seeder') }),
+    dht: section({
+      enabled: z.boolean().default(true).describe('run the private DHT bootstrap node'),
+      port: port(6881, 'UDP port of the DHT node'),
+    }),
+    lsd: section({
+      enabled: z.boolean().default(true).describe('announce on the LAN by multicast (BEP 14)'),
+    }),
+    origin: section({
+      streams_max: z.int().min(1).max(10_000).default(16).describe('artifact streams over HTTPS at once'),
+      retry_after_s: z.int().min(1).max(3600).default(2).describe('seconds that a refused node shall wait'),
+      rate_limit_mbit: z
+        .number()
+        .min(0)
+        .max(1_000_000)
+        .default(0)
+        .describe('limit of the seeder’s upload, Mbit/s; 0: none'),
+    }),
+    versions: section({
+      keep: z.int().min(0).max(1000).default(3).describe('old catalog versions that are remembered'),
+    }),
+    log: section({
+      level: z
+        .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+        .default('info')
+        .describe('least level that is logged'),
+      format: z
+        .enum(['auto', 'pretty', 'json'])
+        .default('auto')
+        .describe('pretty for people, json for machines, auto: pretty on a terminal'),
+    }),
+    racks: z.array(rack).max(4096).default([]).describe('racks by subnet or node; others: their /24 or /64'),
+    settings: settings.default({}).describe('environment of every node'),
+    nodes: z.array(node).max(4096).default([]).describe('what single nodes get; later entries win'),
+  })
+  .superRefine((config, context) => {
+    const tcp = [config.http.port, config.https.port, config.seeder.port]
+    if (config.https.port !== 0 && config.https.port === config.http.port) {
+      context.addIssue({
+        code: 'custom',
+        path: ['https', 'port'],
+        message: 'expected another than http.port',
+      })
+    } else if (config.seeder.port !== 0 && tcp.indexOf(config.seeder.port) < 2) {
+      context.addIssue({
+        code: 'custom',
+        path: ['seeder', 'port'],
+        message: 'expected another than http.port and https.port',
+      })
+    }
+  })
+
+/** A whole configuration: every value is there. */
+export type Config = z.output<typeof configSchema>
+
+/** The published JSON schema (docs/config.schema.json), draft 2020-12. */
+export function configJsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(configSchema, { io: 'input' })
+  return { ...schema, title: 'bootswarm.yaml' }
+}
+
+/** A part with keys of its own, which may be left out as a whole. */
+function section<T extends z.ZodRawShape>(shape: T) {
+  return z.strictObject(shape).prefault({} as never)
+}

@@ -1,0 +1,52 @@
+/** What the configuration gives to one node: host name, rack and settings. */
+
+import type { Config } from './config.js'
+import { expandHostlist } from './hostlist.js'
+import type { NodeSettings } from './manifest.js'
+import { defaultHostname } from './node-id.js'
+import { makeRackOf, type RackOf } from './racks.js'
+
+/** What one node gets. */
+export interface NodeConfig {
+  readonly hostname: string
+  readonly rack: string
+  readonly settings: NodeSettings
+}
+
+/** Answers for every node; made once from the configuration. */
+export interface NodeConfigs {
+  /** Host name, rack and settings of a node at an address. */
+  readonly of: (nodeId: string, address: string) => NodeConfig
+  /** The rack alone, also for peers without a known identity. */
+  readonly rackOf: RackOf
+}
+
+/** Prepares the answers. The configuration must have been parsed by its schema. */
+export function makeNodeConfigs(config: Pick<Config, 'nodes' | 'racks' | 'settings'>): NodeConfigs {
+  const entries = new Map<string, { hostname?: string; rack?: string; settings: Record<string, string> }>()
+  for (const entry of config.nodes) {
+    for (const id of expandHostlist(entry.match)) {
+      const before = entries.get(id)
+      entries.set(id, {
+        ...before,
+        ...(entry.hostname === undefined ? {} : { hostname: entry.hostname }),
+        ...(entry.rack === undefined ? {} : { rack: entry.rack }),
+        settings: { ...before?.settings, ...entry.settings },
+      })
+    }
+  }
+  const byRule = makeRackOf(config.racks)
+  const rackOf: RackOf = (nodeId, address) =>
+    (nodeId === undefined ? undefined : entries.get(nodeId)?.rack) ?? byRule(nodeId, address)
+  return {
+    rackOf,
+    of: (nodeId, address) => {
+      const entry = entries.get(nodeId)
+      return {
+        hostname: entry?.hostname ?? defaultHostname(nodeId),
+        rack: rackOf(nodeId, address),
+        settings: { ...config.settings, ...entry?.settings },
+      }
+    },
+  }
+}
