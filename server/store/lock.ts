@@ -1,0 +1,41 @@
+/**
+ * One server for one data directory. The lock is one that the kernel holds for the process (SQLite's, on a
+ * file of its own): a kill -9 releases it, and no process id can go stale.
+ */
+
+import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
+import { BootswarmError } from '../../src/errors.js'
+
+/** The held lock. */
+export interface DataDirLock {
+  /** Idempotent. */
+  release(): void
+}
+
+/**
+ * Takes the lock, without waiting.
+ *
+ * @throws BootswarmError DATA_DIR_LOCKED, DATA_DIR_UNUSABLE
+ */
+export function lockDataDir(dataDir: string): DataDirLock {
+  let db: Sqlite.Database | undefined
+  try {
+    db = new Sqlite(join(dataDir, 'lock'), { timeout: 0 })
+    db.exec('BEGIN EXCLUSIVE')
+    const held = db
+    return { release: () => held.close() }
+  } catch (cause) {
+    db?.close()
+    if (cause instanceof Sqlite.SqliteError && cause.code.startsWith('SQLITE_BUSY')) {
+      throw new BootswarmError('DATA_DIR_LOCKED', `another server runs on ${dataDir}`, { cause })
+    }
+    throw new BootswarmError(
+      'DATA_DIR_UNUSABLE',
+      `${dataDir} cannot be locked: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    )
+  }
+}

@@ -1,0 +1,80 @@
+/** Opens the SQLite file: settings, schema, and what to do with a file that is corrupt. */
+
+import { existsSync, renameSync } from 'node:fs'
+import Sqlite from 'better-sqlite3'
+import { BootswarmError } from '../../src/errors.js'
+import { migrate } from './schema.js'
+import type { StoreOptions } from './store.js'
+
+/** A prepared statement's values. */
+export type SqlValue = string | number | bigint | null | Uint8Array
+
+/** @throws BootswarmError DATABASE_FAILED */
+export function openDatabase(options: StoreOptions): Sqlite.Database {
+  try {
+    return open(options.file)
+  } catch (error) {
+    if (!isCorrupt(error)) throw databaseFailed(`${options.file} cannot be opened`, error)
+    const aside = moveAside(options.file, options.nowMs)
+    options.log.warn(
+      { code: 'DATABASE_FAILED', file: options.file, aside, reason: (error as Error).message },
+      'the database was corrupt: it was moved aside and a new one made; artifacts are hashed again, history is lost',
+    )
+  }
+  try {
+    return open(options.file)
+  } catch (error) {
+    throw databaseFailed(`${options.file} cannot be made`, error)
+  }
+}
+
+/** Runs a function on the database and gives its failures the code. */
+export function guard<T>(what: string, run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    throw error instanceof BootswarmError ? error : databaseFailed(what, error)
+  }
+}
+
+function open(file: string): Sqlite.Database {
+  const db = new Sqlite(file, { timeout: 5000 })
+  try {
+    // A file that is no database shows at the first read; damage inside it at the check.
+    const check = db.pragma('quick_check(1)', { simple: true })
+    if (check !== 'ok') throw new Corrupt(String(check))
+    db.pragma('journal_mode = WAL')
+    // FULL: a committed version or event is on the disk, also after a power cut.
+    db.pragma('synchronous = FULL')
+    db.pragma('foreign_keys = ON')
+    migrate(db)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+class Corrupt extends Error {}
+
+function isCorrupt(error: unknown): boolean {
+  if (error instanceof Corrupt) return true
+  return error instanceof Sqlite.SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code)
+}
+
+function moveAside(file: string, nowMs: number): string {
+  const aside = `${file}.corrupt-${new Date(nowMs).toISOString().replace(/[:.]/g, '-')}`
+  try {
+    for (const suffix of ['-wal', '-shm', '']) {
+      if (existsSync(file + suffix)) renameSync(file + suffix, aside + suffix)
+    }
+  } catch (error) {
+    throw databaseFailed(`${file} is corrupt and cannot be moved aside`, error)
+  }
+  return aside
+}
+
+function databaseFailed(what: string, cause: unknown): BootswarmError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new BootswarmError('DATABASE_FAILED', `${what}: ${reason}`, { cause })
+}

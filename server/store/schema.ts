@@ -1,0 +1,72 @@
+/** The schema, as a list of steps; a file knows how many it has had (`user_version`). Steps are only ever appended. */
+
+import type Sqlite from 'better-sqlite3'
+import { BootswarmError } from '../../src/errors.js'
+
+const STEPS: readonly string[] = [
+  `CREATE TABLE artifacts (
+     path TEXT PRIMARY KEY,
+     size_bytes INTEGER NOT NULL,
+     mtime_ns INTEGER NOT NULL,
+     inode INTEGER NOT NULL,
+     sha256 TEXT NOT NULL,
+     infohash TEXT NOT NULL,
+     piece_length_bytes INTEGER NOT NULL,
+     pieces BLOB NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE versions (
+     number INTEGER PRIMARY KEY AUTOINCREMENT,
+     created_ms INTEGER NOT NULL,
+     content TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE nodes (
+     id TEXT PRIMARY KEY,
+     first_seen_ms INTEGER NOT NULL,
+     last_seen_ms INTEGER NOT NULL,
+     address TEXT NOT NULL,
+     rack TEXT NOT NULL,
+     state TEXT NOT NULL,
+     version INTEGER,
+     boot TEXT
+   ) STRICT, WITHOUT ROWID;
+   CREATE INDEX nodes_last_seen ON nodes (last_seen_ms);
+   CREATE TABLE events (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     node TEXT NOT NULL REFERENCES nodes (id) ON DELETE CASCADE,
+     boot TEXT NOT NULL,
+     seq INTEGER NOT NULL,
+     t_ms INTEGER NOT NULL,
+     received_ms INTEGER NOT NULL,
+     type TEXT NOT NULL,
+     data TEXT NOT NULL,
+     UNIQUE (node, boot, seq)
+   ) STRICT;
+   CREATE INDEX events_node ON events (node, id);
+   CREATE TABLE counters (
+     name TEXT PRIMARY KEY,
+     value INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
+]
+
+/** The schema that this server writes. */
+export const SCHEMA_VERSION = STEPS.length
+
+/**
+ * Brings a file up to date: all in one transaction, so that a kill leaves the old or the new schema.
+ *
+ * @throws BootswarmError DATABASE_FAILED for a file of a newer server
+ */
+export function migrate(db: Sqlite.Database): void {
+  const version = Number(db.pragma('user_version', { simple: true }))
+  if (version > SCHEMA_VERSION) {
+    throw new BootswarmError(
+      'DATABASE_FAILED',
+      `the database has schema ${version}, this server knows up to ${SCHEMA_VERSION}: it was written by a newer one`,
+    )
+  }
+  if (version === SCHEMA_VERSION) return
+  db.transaction(() => {
+    for (const step of STEPS.slice(version)) db.exec(step)
+    db.pragma(`user_version = ${SCHEMA_VERSION}`)
+  }).immediate()
+}

@@ -1,0 +1,61 @@
+/**
+ * What the server must remember, in one SQLite file: the one module with SQL. Synchronous and quick
+ * (each call is one small transaction); what it holds of artifacts can be made again from artifacts/.
+ */
+
+import type { Logger } from 'pino'
+import { type ArtifactTable, artifactTable } from './artifacts.js'
+import { type CounterTable, counterTable } from './counters.js'
+import { type EventTable, eventTable } from './events.js'
+import { type NodeTable, nodeTable } from './nodes.js'
+import { openDatabase } from './open.js'
+import { type VersionTable, versionTable } from './versions.js'
+
+export type { ArtifactRecord, ArtifactTable, FileStamp } from './artifacts.js'
+export type { CounterTable } from './counters.js'
+export type { EventRecord, EventTable } from './events.js'
+export type { NodeRecord, NodeState, NodeTable, NodeUpdate } from './nodes.js'
+export type { VersionRecord, VersionTable } from './versions.js'
+
+/** All tables. Every function throws BootswarmError DATABASE_FAILED where SQLite cannot do it. */
+export interface Store {
+  /** What hashing found, by path: so that a start does not hash everything again. */
+  readonly artifacts: ArtifactTable
+  /** The catalog's versions. */
+  readonly versions: VersionTable
+  /** Every node that was ever seen. */
+  readonly nodes: NodeTable
+  /** What nodes told of their boots. */
+  readonly events: EventTable
+  /** Named sums that only grow. */
+  readonly counters: CounterTable
+  /** Writes everything back and closes the file. Idempotent. */
+  close(): void
+}
+
+/** How to open the store. */
+export interface StoreOptions {
+  /** The SQLite file, or `:memory:` for tests of other parts. */
+  readonly file: string
+  /** Told of a corrupt file that was moved aside. */
+  readonly log: Pick<Logger, 'warn'>
+  /** The time, ms since 1970: names what is moved aside. */
+  readonly nowMs: number
+}
+
+/**
+ * Opens the store, makes or migrates its schema. A corrupt file is moved aside and a new one made.
+ *
+ * @throws BootswarmError DATABASE_FAILED
+ */
+export function openStore(options: StoreOptions): Store {
+  const db = openDatabase(options)
+  return {
+    artifacts: artifactTable(db),
+    versions: versionTable(db),
+    nodes: nodeTable(db),
+    events: eventTable(db),
+    counters: counterTable(db),
+    close: () => db.close(),
+  }
+}
