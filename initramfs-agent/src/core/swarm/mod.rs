@@ -3,321 +3,228 @@
 //! [`Swarm::poll`] after each, and calls [`Input::Tick`] when [`Swarm::deadline`] has come.
 //!
 //! Payload bytes never pass through here: blocks are reported by position and length.
+//! Nothing here depends on the order of a hash map: the same seed and inputs give the same outputs.
 
-use std::net::SocketAddr;
+mod connect;
+mod hedge;
+mod messages;
+mod origin;
+mod peer;
+mod pex;
+mod pieces;
+mod schedule;
+mod torrent;
+mod types;
+mod uploads;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 
 use super::error::Code;
+use super::rng::Rng;
 use super::time::Micros;
-use super::wire::{Block, Message};
+use super::wire::Block;
+use peer::Peer;
+use torrent::Torrent;
+pub use types::*;
 
-/// A torrent (an artifact) of this node; index in the order of [`Swarm::add_torrent`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TorrentId(pub u16);
-
-/// A connection. The state machine numbers outgoing ones ([`Output::Connect`]), the shell incoming ones;
-/// outgoing numbers are even, incoming ones odd; none is used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnId(pub u32);
-
-/// An HTTPS range request to the origin, numbered by the state machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FetchId(pub u32);
-
-/// Where the bytes of a piece in flight go. One writer only may write a piece in place; a second one
-/// (a hedge) collects it in memory, so that a bad peer can never spoil what another wrote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Slot {
-    /// Straight to the piece's place in the store, hashed as it arrives.
-    Primary,
-    /// Into a buffer of its own, copied into place when its hash is right.
-    Spare,
-}
-
-/// How near a peer is, as far as the one who told us knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Nearness {
-    /// In our rack: the first `local peers` of a tracker's answer.
-    Local,
-    /// In another rack.
-    Across,
-    /// Nobody said (LSD, DHT, PEX, incoming).
-    Unknown,
-}
-
-/// What the state machine must know of a torrent.
+/// What a [`Swarm`] must know of its node.
 #[derive(Clone, Debug)]
-pub struct TorrentSpec {
-    /// BEP 3 infohash.
-    pub infohash: [u8; 20],
-    /// Bytes of the one file.
-    pub size_bytes: u64,
-    /// Bytes in a piece, but for the last.
-    pub piece_length: u32,
-    /// Pieces that the store already holds and has verified (a seeder holds all).
-    pub have_all: bool,
-    /// Whether HTTPS origins are known, so that [`Output::Fetch`] makes sense.
-    pub has_origin: bool,
-    /// Addresses of the server's seeders: connected always, never forgotten, counted as origin.
-    pub seeders: Vec<SocketAddr>,
+pub struct SwarmConfig {
+    /// Seed of all random choices.
+    pub seed: u64,
+    /// The TCP port at which we accept peers.
+    pub listen_port: u16,
+    /// Our own addresses with the listening port, so that we never connect to ourselves.
+    pub own_addrs: Vec<SocketAddr>,
+    /// Our BEP 3 identity, the one in our handshakes: it decides which of two connections to one peer stays.
+    pub peer_id: [u8; 20],
+    /// How many pieces beyond the first missing one are preferred (for unpacking while downloading); 0: no order.
+    pub window_pieces: u32,
 }
 
-/// What the state machine is told. All of it may come from a hostile peer.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// The deadline has come (calling it at another time is harmless).
-    Tick,
-    /// Somebody told us of peers of a torrent.
-    Peers {
-        /// Of this torrent.
-        torrent: TorrentId,
-        /// Addresses with their nearness; our own may be among them.
-        peers: &'a [(SocketAddr, Nearness)],
-    },
-    /// A connection that [`Output::Connect`] asked for is up and the shell has sent our handshake.
-    Connected {
-        /// Which.
-        conn: ConnId,
-    },
-    /// A peer connected to us and named one of our torrents in its handshake; ours has been sent back.
-    Incoming {
-        /// Which, by the shell's number.
-        conn: ConnId,
-        /// The far end; its port is not the one it listens at.
-        addr: SocketAddr,
-        /// What it asked for.
-        torrent: TorrentId,
-    },
-    /// The peer's handshake has arrived (both directions; for an incoming one right after `Incoming`).
-    Handshake {
-        /// Which.
-        conn: ConnId,
-        /// Its 20-byte identity; an agent's begins with `-BW`.
-        peer_id: [u8; 20],
-        /// Speaks BEP 6.
-        fast: bool,
-        /// Speaks BEP 10.
-        extended: bool,
-    },
-    /// The peer's BEP 10 handshake, parsed by the shell.
-    ExtendedHandshake {
-        /// Which.
-        conn: ConnId,
-        /// `bs` is 1: it follows docs/protocol.md.
-        bootswarm: bool,
-        /// `p`: the port at which it listens.
-        listen_port: Option<u16>,
-        /// `reqq`.
-        requests_max: Option<u32>,
-        /// `m.ut_pex`: the id it wants PEX messages under.
-        ut_pex: Option<u8>,
-    },
-    /// Any message but `Piece` and `Extended`.
-    Message {
-        /// From this peer.
-        conn: ConnId,
-        /// Parsed and within the limits, but not checked for sense (a piece index may be absurd).
-        message: Message<'a>,
-    },
-    /// A whole block has arrived and lies where [`Swarm::place_block`] said.
-    Block {
-        /// From this peer.
-        conn: ConnId,
-        /// Which.
-        block: Block,
-    },
-    /// The answer to [`Output::Verify`].
-    Verified {
-        /// Torrent.
-        torrent: TorrentId,
-        /// Piece index.
-        piece: u32,
-        /// The slot whose bytes were checked.
-        slot: Slot,
-        /// The SHA-1 is the one of the metainfo; a `Spare` has been copied into place.
-        ok: bool,
-    },
-    /// So many payload bytes of [`Output::SendBlock`] have gone to the kernel since the last report.
-    Sent {
-        /// To this peer.
-        conn: ConnId,
-        /// Payload bytes.
-        bytes: u32,
-    },
-    /// The connection is gone or never came up.
-    Closed {
-        /// Which.
-        conn: ConnId,
-    },
-    /// A piece of a [`Output::Fetch`] has arrived, was checked and, if right, is in place.
-    Fetched {
-        /// Which request.
-        fetch: FetchId,
-        /// Piece index.
-        piece: u32,
-        /// Its SHA-1 is right.
-        ok: bool,
-    },
-    /// A [`Output::Fetch`] has ended, well or not; pieces not reported by `Fetched` did not come.
-    FetchEnded {
-        /// Which request.
-        fetch: FetchId,
-        /// `Retry-After` of a server that asked to be left alone, or `None`.
-        retry_after: Option<Micros>,
-        /// The server did not answer, or answered nonsense.
-        failed: bool,
-    },
+/// The state machine. See the module's page for how to drive it.
+pub struct Swarm {
+    cfg: SwarmConfig,
+    rng: Rng,
+    now: Micros,
+    torrents: Vec<Torrent>,
+    peers: BTreeMap<ConnId, Peer>,
+    out: VecDeque<Output>,
+    next_conn: u32,
+    next_fetch: u32,
+    banned_ips: BTreeSet<IpAddr>,
+    banned_addrs: BTreeSet<SocketAddr>,
+    uploads: uploads::Uploads,
+    /// When the next maintenance is due.
+    wake: Micros,
+    /// Torrents for which new work may be possible.
+    dirty: bool,
 }
 
-/// What the shell shall do.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Open a connection and send our handshake for this torrent; answer `Connected` or `Closed`.
-    Connect {
-        /// The number it gets.
-        conn: ConnId,
-        /// Where.
-        addr: SocketAddr,
-        /// For this torrent.
-        torrent: TorrentId,
-    },
-    /// Close it; no `Closed` comes back.
-    Close {
-        /// Which.
-        conn: ConnId,
-        /// Why, when the peer is to blame.
-        blame: Option<Code>,
-    },
-    /// Send a message without payload.
-    Send {
-        /// To this peer.
-        conn: ConnId,
-        /// Which message.
-        message: Outgoing,
-    },
-    /// Send a `piece` message; its payload comes from the store, which has it whole and verified.
-    SendBlock {
-        /// To this peer.
-        conn: ConnId,
-        /// Of this torrent.
-        torrent: TorrentId,
-        /// Which.
-        block: Block,
-    },
-    /// All blocks of a piece have arrived in this slot: check its SHA-1 and answer `Verified`.
-    Verify {
-        /// Torrent.
-        torrent: TorrentId,
-        /// Piece index.
-        piece: u32,
-        /// Where its bytes are.
-        slot: Slot,
-    },
-    /// The bytes of this slot are not wanted any more (its peer left): free it.
-    Discard {
-        /// Torrent.
-        torrent: TorrentId,
-        /// Piece index.
-        piece: u32,
-        /// Which slot.
-        slot: Slot,
-    },
-    /// Fetch `count` pieces from the HTTPS origin with one range request.
-    Fetch {
-        /// Its number.
-        fetch: FetchId,
-        /// Torrent.
-        torrent: TorrentId,
-        /// First piece.
-        piece: u32,
-        /// How many.
-        count: u32,
-        /// Where the bytes go.
-        slot: Slot,
-    },
-    /// Stop this range request; no `FetchEnded` comes back.
-    CancelFetch {
-        /// Which.
-        fetch: FetchId,
-    },
-    /// A piece is in place and verified (in whatever order).
-    PieceDone {
-        /// Torrent.
-        torrent: TorrentId,
-        /// Piece index.
-        piece: u32,
-    },
-    /// All pieces of a torrent are in place.
-    TorrentDone {
-        /// Torrent.
-        torrent: TorrentId,
-    },
-    /// A peer sent wrong bytes or broke the protocol; it is not asked again.
-    Banned {
-        /// Its address.
-        addr: SocketAddr,
-        /// What it did.
-        code: Code,
-    },
-    /// The neighbours are too few or have nothing new: announce again soon.
-    WantPeers {
-        /// Torrent.
-        torrent: TorrentId,
-    },
-}
+impl Swarm {
+    /// A swarm without torrents.
+    pub fn new(cfg: SwarmConfig) -> Self {
+        Self {
+            rng: Rng::new(cfg.seed),
+            cfg,
+            now: 0,
+            torrents: Vec::new(),
+            peers: BTreeMap::new(),
+            out: VecDeque::new(),
+            next_conn: 0,
+            next_fetch: 0,
+            banned_ips: BTreeSet::new(),
+            banned_addrs: BTreeSet::new(),
+            uploads: uploads::Uploads::default(),
+            wake: Micros::MAX,
+            dirty: false,
+        }
+    }
 
-/// A message that the state machine sends; the shell encodes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outgoing {
-    /// BEP 3.
-    KeepAlive,
-    /// BEP 3; stock clients need it.
-    Unchoke,
-    /// BEP 3.
-    Interested,
-    /// BEP 3.
-    NotInterested,
-    /// BEP 3.
-    Have(u32),
-    /// BEP 3; most significant bit first.
-    Bitfield(Vec<u8>),
-    /// BEP 6.
-    HaveAll,
-    /// BEP 6.
-    HaveNone,
-    /// BEP 3.
-    Request(Block),
-    /// BEP 3.
-    Cancel(Block),
-    /// BEP 6.
-    Reject(Block),
-    /// BEP 10 handshake; the shell fills in port, version and extensions.
-    ExtendedHandshake,
-    /// BEP 11: peers that came and went since the last one.
-    Pex {
-        /// Now connected.
-        added: Vec<SocketAddr>,
-        /// Gone.
-        dropped: Vec<SocketAddr>,
-    },
-}
+    /// Takes part in one more torrent. Earlier torrents have priority over later ones.
+    pub fn add_torrent(&mut self, now: Micros, spec: TorrentSpec) -> TorrentId {
+        self.now = self.now.max(now);
+        let id = TorrentId(self.torrents.len() as u16);
+        let seeders = spec.seeders.clone();
+        self.torrents.push(Torrent::new(spec, self.now));
+        for addr in seeders {
+            self.learn(id, addr, Nearness::Across);
+        }
+        self.wake = self.now;
+        self.settle();
+        id
+    }
 
-/// Counters of one torrent, for progress, events and benches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Pieces in place.
-    pub pieces_done: u32,
-    /// Pieces in all.
-    pub pieces_total: u32,
-    /// Bytes in place.
-    pub done_bytes: u64,
-    /// Useful bytes that came from other nodes.
-    pub from_peers_bytes: u64,
-    /// Useful bytes that came from the server, over BitTorrent or HTTPS.
-    pub from_origin_bytes: u64,
-    /// Bytes received that were not needed (hedges lost, bad pieces, restarts).
-    pub duplicate_bytes: u64,
-    /// Payload bytes sent to others.
-    pub uploaded_bytes: u64,
-    /// Connections past the handshake.
-    pub peers: u32,
+    /// Takes an input; drain [`Self::poll`] afterwards.
+    pub fn handle(&mut self, now: Micros, input: Input<'_>) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Tick => {}
+            Input::Peers { torrent, peers } => self.on_peers(torrent, peers),
+            Input::Connected { conn } => self.on_connected(conn),
+            Input::Incoming { conn, addr, torrent } => self.on_incoming(conn, addr, torrent),
+            Input::Handshake {
+                conn,
+                peer_id,
+                fast,
+                extended,
+            } => self.on_handshake(conn, peer_id, fast, extended),
+            Input::ExtendedHandshake {
+                conn,
+                bootswarm,
+                listen_port,
+                requests_max,
+                ut_pex,
+            } => {
+                self.on_extended(conn, bootswarm, listen_port, requests_max, ut_pex);
+            }
+            Input::Message { conn, message } => self.on_message(conn, message),
+            Input::Block { conn, block } => self.on_block(conn, block),
+            Input::Verified {
+                torrent,
+                piece,
+                slot,
+                ok,
+            } => self.on_verified(torrent, piece, slot, ok),
+            Input::Sent { conn, bytes } => self.on_sent(conn, bytes),
+            Input::Closed { conn } => self.on_closed(conn),
+            Input::Fetched { fetch, piece, ok } => self.on_fetched(fetch, piece, ok),
+            Input::FetchEnded {
+                fetch,
+                retry_after,
+                failed,
+            } => self.on_fetch_ended(fetch, retry_after, failed),
+        }
+        self.settle();
+    }
+
+    /// The next thing to do, in order; `None` when all is done.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When [`Input::Tick`] is wanted at the latest.
+    pub fn deadline(&self) -> Option<Micros> {
+        (self.wake != Micros::MAX).then_some(self.wake)
+    }
+
+    /// The torrent with this infohash, for incoming handshakes.
+    pub fn torrent_of(&self, infohash: &[u8; 20]) -> Option<TorrentId> {
+        let at = self.torrents.iter().position(|t| t.spec.infohash == *infohash)?;
+        Some(TorrentId(at as u16))
+    }
+
+    /// Whether a piece is in place and verified.
+    pub fn has_piece(&self, torrent: TorrentId, piece: u32) -> bool {
+        self.torrents
+            .get(usize::from(torrent.0))
+            .is_some_and(|t| t.has(piece))
+    }
+
+    /// Counters of a torrent; all zero for one that does not exist.
+    pub fn progress(&self, torrent: TorrentId) -> Progress {
+        let Some(t) = self.torrents.get(usize::from(torrent.0)) else {
+            return Progress::default();
+        };
+        let peers = self
+            .peers
+            .values()
+            .filter(|p| p.torrent == torrent && p.shaken)
+            .count() as u32;
+        Progress { peers, ..t.progress }
+    }
+
+    /// Where the block whose `piece` header has just arrived shall go, or `None` to throw its payload away:
+    /// it was not asked for, is no longer wanted or is nonsense. Call it once for each header, before the payload.
+    pub fn place_block(&mut self, conn: ConnId, block: Block) -> Option<Slot> {
+        let slot = self.place(conn, block);
+        if slot.is_none() {
+            self.unplaced(conn, block);
+            self.settle();
+        }
+        slot
+    }
+
+    /// Work that inputs leave behind: scheduling, timers.
+    fn settle(&mut self) {
+        if self.now >= self.wake {
+            self.wake = Micros::MAX;
+            self.maintain();
+        }
+        if self.dirty {
+            self.dirty = false;
+            self.schedule();
+        }
+    }
+
+    /// Makes sure that a maintenance runs at `at`.
+    fn wake_at(&mut self, at: Micros) {
+        self.wake = self.wake.min(at);
+    }
+
+    /// All periodic work; each part says when it wants to run again.
+    fn maintain(&mut self) {
+        self.dirty = true;
+        self.check_peers();
+        self.check_jobs();
+        self.dial();
+        self.check_origin();
+        self.check_pex();
+        self.pump_uploads();
+    }
+
+    fn send(&mut self, conn: ConnId, message: Outgoing) {
+        if let Some(p) = self.peers.get_mut(&conn) {
+            p.sent_at = self.now;
+            self.out.push_back(Output::Send { conn, message });
+        }
+    }
+
+    fn torrent(&mut self, id: TorrentId) -> Option<&mut Torrent> {
+        self.torrents.get_mut(usize::from(id.0))
+    }
 }

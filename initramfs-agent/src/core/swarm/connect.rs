@@ -1,0 +1,443 @@
+//! Whom we are connected with: dialling, handshakes, duplicates, bans, idle ends.
+
+use std::net::SocketAddr;
+
+use super::peer::Peer;
+use super::torrent::SLOTS;
+use super::types::{ConnId, Nearness, Outgoing, Output, TorrentId};
+use super::{Code, Swarm};
+use crate::core::limits::CONNECTIONS_MAX;
+use crate::core::time::{Micros, SECOND};
+
+/// Addresses remembered of one torrent.
+const KNOWN_MAX: usize = 1024;
+/// Neighbours in the rack that we dial for.
+const LOCAL_WANTED: usize = 23;
+/// Neighbours in other racks that we dial for.
+const ACROSS_WANTED: usize = 4;
+/// Outgoing connections that have not come up.
+const DIALLING_MAX: usize = 16;
+/// A handshake must be through by then.
+const HANDSHAKE_US: Micros = 10 * SECOND;
+/// BEP 3: a peer says something every two minutes.
+const SILENCE_US: Micros = 150 * SECOND;
+const KEEP_ALIVE_US: Micros = 100 * SECOND;
+/// Between announces that we ask for.
+const WANT_PEERS_US: Micros = 5 * SECOND;
+
+/// An address that somebody told us of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub nearness: Nearness,
+    pub fails: u32,
+    /// Not dialled before.
+    pub next_at: Micros,
+    pub conn: Option<ConnId>,
+    pub seeder: bool,
+}
+
+impl Swarm {
+    /// Remembers an address.
+    pub(super) fn learn(&mut self, torrent: TorrentId, addr: SocketAddr, nearness: Nearness) {
+        let ours = self.cfg.own_addrs.contains(&addr);
+        if ours
+            || addr.port() == 0
+            || addr.ip().is_unspecified()
+            || addr.ip().is_multicast()
+            || self.is_banned(addr)
+        {
+            return;
+        }
+        let now = self.now;
+        let Some(t) = self.torrents.get_mut(usize::from(torrent.0)) else {
+            return;
+        };
+        let seeder = t.spec.seeders.contains(&addr);
+        t.racked |= nearness == Nearness::Local;
+        if let Some(known) = t.known.get_mut(&addr) {
+            if nearness != Nearness::Unknown && !seeder {
+                known.nearness = nearness;
+            }
+            return;
+        }
+        if t.known.len() >= KNOWN_MAX && !seeder {
+            // The tracker's word counts more than an exchange's: make room for it.
+            let victim = t
+                .known
+                .iter()
+                .find(|(_, k)| k.nearness == Nearness::Unknown && k.conn.is_none());
+            let Some(victim) = victim.map(|(a, _)| *a).filter(|_| nearness != Nearness::Unknown) else {
+                return;
+            };
+            t.known.remove(&victim);
+        }
+        t.known.insert(
+            addr,
+            Known {
+                nearness,
+                fails: 0,
+                next_at: now,
+                conn: None,
+                seeder,
+            },
+        );
+    }
+
+    pub(super) fn on_peers(&mut self, torrent: TorrentId, peers: &[(SocketAddr, Nearness)]) {
+        for (addr, nearness) in peers.iter().take(KNOWN_MAX) {
+            self.learn(torrent, *addr, *nearness);
+        }
+        let Some(t) = self.torrent(torrent) else {
+            return;
+        };
+        t.origin.told_at = t.origin.told_at.min(super::Micros::MAX - 1);
+        let alone = t.known.values().all(|k| k.seeder);
+        t.origin.alone = alone;
+        self.refresh_local(torrent);
+        self.wake_at(self.now);
+    }
+
+    /// Recomputes who counts as local; what the tracker says may have changed it.
+    pub(super) fn refresh_local(&mut self, torrent: TorrentId) {
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        t.local = 0;
+        for conn in t.slots.iter().flatten() {
+            let Some(peer) = self.peers.get(conn) else {
+                continue;
+            };
+            let exact = peer.listen.and_then(|a| t.known.get(&a)).map(|k| k.nearness);
+            let nearness = exact.unwrap_or_else(|| {
+                let ip = peer.addr.ip();
+                let range = SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX);
+                t.known
+                    .range(range)
+                    .next()
+                    .map_or(Nearness::Unknown, |(_, k)| k.nearness)
+            });
+            if !peer.origin && Self::counts_local(t.racked, nearness) {
+                t.local |= peer.mask();
+            }
+        }
+        self.dirty = true;
+    }
+
+    fn is_banned(&self, addr: SocketAddr) -> bool {
+        self.banned_addrs.contains(&addr) || self.banned_ips.contains(&addr.ip())
+    }
+
+    /// Dials who is missing.
+    pub(super) fn dial(&mut self) {
+        let mut dialling = self.peers.values().filter(|p| p.outgoing && !p.shaken).count();
+        for at in 0..self.torrents.len() {
+            let torrent = TorrentId(at as u16);
+            let t = &self.torrents[at];
+            let done = t.done();
+            let (mut local, mut across) = (0, 0);
+            for known in t.known.values().filter(|k| k.conn.is_some() && !k.seeder) {
+                match Self::counts_local(t.racked, known.nearness) {
+                    true => local += 1,
+                    false => across += 1,
+                }
+            }
+            let mut ready: Vec<(u64, SocketAddr)> = Vec::new();
+            for (addr, known) in t
+                .known
+                .iter()
+                .filter(|(_, k)| k.conn.is_none() && (!done || k.seeder))
+            {
+                if known.next_at > self.now {
+                    self.wake = self.wake.min(known.next_at);
+                } else {
+                    let rank = if known.seeder {
+                        0
+                    } else {
+                        1 + self.rng.below(1 << 32)
+                    };
+                    ready.push((rank, *addr));
+                }
+            }
+            ready.sort_unstable();
+            for (_, addr) in ready {
+                let t = &self.torrents[at];
+                let known = t.known[&addr];
+                let near = Self::counts_local(t.racked, known.nearness);
+                let wanted = known.seeder
+                    || if near {
+                        local < LOCAL_WANTED
+                    } else {
+                        across < ACROSS_WANTED
+                    };
+                if !wanted {
+                    continue;
+                }
+                if dialling >= DIALLING_MAX || self.peers.len() >= CONNECTIONS_MAX {
+                    break;
+                }
+                dialling += 1;
+                match near {
+                    true => local += 1,
+                    false => across += usize::from(!known.seeder),
+                }
+                self.connect(torrent, addr, known.seeder);
+            }
+            self.want_peers(torrent);
+        }
+    }
+
+    fn connect(&mut self, torrent: TorrentId, addr: SocketAddr, origin: bool) {
+        let conn = ConnId(self.next_conn);
+        self.next_conn = self.next_conn.wrapping_add(2);
+        let mut peer = Peer::new(conn, torrent, addr, true, self.now);
+        peer.origin = origin;
+        self.peers.insert(conn, peer);
+        if let Some(known) = self.torrents[usize::from(torrent.0)].known.get_mut(&addr) {
+            known.conn = Some(conn);
+        }
+        self.out.push_back(Output::Connect { conn, addr, torrent });
+        self.wake_at(self.now + HANDSHAKE_US);
+    }
+
+    /// Asks for an announce when there are few neighbours.
+    fn want_peers(&mut self, torrent: TorrentId) {
+        let now = self.now;
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        let peers = t.known.values().filter(|k| k.conn.is_some() && !k.seeder).count();
+        if t.done() || peers >= 4 {
+            return;
+        }
+        if t.wanted_peers_at <= now {
+            t.wanted_peers_at = now + WANT_PEERS_US;
+            self.out.push_back(Output::WantPeers { torrent });
+        }
+        let next = self.torrents[usize::from(torrent.0)].wanted_peers_at;
+        self.wake_at(next);
+    }
+
+    pub(super) fn on_connected(&mut self, conn: ConnId) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.heard_at = self.now;
+            peer.sent_at = self.now;
+        }
+    }
+
+    pub(super) fn on_incoming(&mut self, conn: ConnId, addr: SocketAddr, torrent: TorrentId) {
+        let full = self.peers.len() >= CONNECTIONS_MAX;
+        let known = usize::from(torrent.0) < self.torrents.len();
+        if full
+            || !known
+            || self.is_banned(addr)
+            || conn.0.is_multiple_of(2)
+            || self.peers.contains_key(&conn)
+        {
+            self.out.push_back(Output::Close { conn, blame: None });
+            return;
+        }
+        self.peers
+            .insert(conn, Peer::new(conn, torrent, addr, false, self.now));
+        self.wake_at(self.now + HANDSHAKE_US);
+    }
+
+    pub(super) fn on_handshake(&mut self, conn: ConnId, peer_id: [u8; 20], fast: bool, extended: bool) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(&conn).filter(|p| !p.shaken) else {
+            return;
+        };
+        peer.heard_at = now;
+        let (torrent, outgoing, listen) = (peer.torrent, peer.outgoing, peer.listen);
+        if peer_id == self.cfg.peer_id {
+            if let Some(addr) = listen {
+                self.cfg.own_addrs.push(addr);
+                self.torrents[usize::from(torrent.0)].known.remove(&addr);
+            }
+            return self.close(conn, None);
+        }
+        // Two connections to one peer: both ends keep the one that the lower identity opened.
+        let twin = self
+            .peers
+            .values()
+            .find(|p| p.shaken && p.torrent == torrent && p.peer_id == peer_id)
+            .map(|p| (p.id, p.outgoing));
+        if let Some((old, old_outgoing)) = twin {
+            let ours_stays = self.cfg.peer_id < peer_id;
+            if old_outgoing == outgoing || old_outgoing == ours_stays {
+                return self.close(conn, None);
+            }
+            self.close(old, None);
+        }
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        let Some(bit) = t.slots.iter().position(Option::is_none).filter(|b| *b < SLOTS) else {
+            return self.close(conn, None);
+        };
+        t.slots[bit] = Some(conn);
+        t.present |= 1 << bit;
+        let first = match (fast, t.done(), t.progress.pieces_done) {
+            (true, true, _) => Some(Outgoing::HaveAll),
+            (true, false, 0) => Some(Outgoing::HaveNone),
+            (false, false, 0) => None,
+            _ => Some(Outgoing::Bitfield(t.bitfield())),
+        };
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.shaken = true;
+            peer.peer_id = peer_id;
+            peer.fast = fast;
+            peer.extended = extended;
+            peer.bit = bit;
+            peer.bootswarm = peer_id.starts_with(b"-BW") && !peer.origin;
+        }
+        if let Some(known) = listen.and_then(|a| self.torrents[usize::from(torrent.0)].known.get_mut(&a)) {
+            known.fails = 0;
+        }
+        if let Some(message) = first {
+            self.send(conn, message);
+        }
+        if extended {
+            self.send(conn, Outgoing::ExtendedHandshake);
+        }
+        self.send(conn, Outgoing::Unchoke);
+        self.refresh_local(torrent);
+        self.wake_at(now + KEEP_ALIVE_US);
+    }
+
+    /// An incoming peer has said where it listens.
+    pub(super) fn note_listen(&mut self, conn: ConnId, port: u16) {
+        let Some(peer) = self.peers.get_mut(&conn) else {
+            return;
+        };
+        let addr = SocketAddr::new(peer.addr.ip(), port);
+        let torrent = peer.torrent;
+        peer.listen = Some(addr);
+        if self.is_banned(addr) {
+            return self.close(conn, None);
+        }
+        self.learn(torrent, addr, Nearness::Unknown);
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        let mut seeder = false;
+        if let Some(known) = t.known.get_mut(&addr) {
+            seeder = known.seeder;
+            if known.conn.is_none() {
+                known.conn = Some(conn);
+                known.fails = 0;
+            }
+        }
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.origin = seeder;
+        }
+        self.refresh_local(torrent);
+    }
+
+    pub(super) fn on_closed(&mut self, conn: ConnId) {
+        self.forget(conn);
+    }
+
+    /// Closes a connection of ours.
+    pub(super) fn close(&mut self, conn: ConnId, blame: Option<Code>) {
+        if self.peers.contains_key(&conn) {
+            self.forget(conn);
+            self.out.push_back(Output::Close { conn, blame });
+        }
+    }
+
+    /// Closes it for good: the address is not dialled or accepted again.
+    pub(super) fn ban(&mut self, conn: ConnId, code: Code) {
+        let Some(peer) = self.peers.get(&conn) else {
+            return;
+        };
+        let addr = peer.listen.unwrap_or(peer.addr);
+        // On loopback, and on the server, one address is home to many.
+        if !addr.ip().is_loopback() && !peer.origin {
+            self.banned_ips.insert(addr.ip());
+        }
+        self.banned_addrs.insert(addr);
+        self.out.push_back(Output::Banned { addr, code });
+        self.close(conn, Some(code));
+        let same: Vec<ConnId> = self
+            .peers
+            .values()
+            .filter(|p| self.is_banned(p.listen.unwrap_or(p.addr)))
+            .map(|p| p.id)
+            .collect();
+        for conn in same {
+            self.close(conn, Some(code));
+        }
+        for t in &mut self.torrents {
+            let (ips, addrs) = (&self.banned_ips, &self.banned_addrs);
+            t.known
+                .retain(|a, _| !addrs.contains(a) && !ips.contains(&a.ip()));
+        }
+    }
+
+    /// Takes a connection out of everything.
+    fn forget(&mut self, conn: ConnId) {
+        let Some(peer) = self.peers.remove(&conn) else {
+            return;
+        };
+        let (torrent, now) = (peer.torrent, self.now);
+        let jitter = self.rng.below(SECOND);
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        if peer.shaken {
+            let mask = !peer.mask();
+            t.slots[peer.bit] = None;
+            t.present &= mask;
+            t.local &= mask;
+            for holders in &mut t.holders {
+                *holders &= mask;
+            }
+        }
+        if let Some(known) = peer
+            .listen
+            .and_then(|a| t.known.get_mut(&a))
+            .filter(|k| k.conn == Some(conn))
+        {
+            known.conn = None;
+            known.fails = (known.fails + 1).min(6);
+            known.next_at = now + (SECOND << known.fails) / 2 + jitter;
+            let drop = known.fails >= 6 && !known.seeder && known.nearness == Nearness::Unknown;
+            let next = known.next_at;
+            if let (true, Some(addr)) = (drop, peer.listen) {
+                t.known.remove(&addr);
+            }
+            self.wake_at(next);
+        }
+        self.drop_jobs_of(torrent, conn);
+        self.forget_uploads(conn);
+        self.pump_uploads();
+        self.dirty = true;
+    }
+
+    /// Ends connections that are silent, stuck or useless; keeps the others alive.
+    pub(super) fn check_peers(&mut self) {
+        let now = self.now;
+        let mut ends = Vec::new();
+        let mut pings = Vec::new();
+        let mut next = Micros::MAX;
+        for peer in self.peers.values() {
+            let t = &self.torrents[usize::from(peer.torrent.0)];
+            let last = if peer.shaken {
+                peer.heard_at + SILENCE_US
+            } else {
+                peer.opened_at + HANDSHAKE_US
+            };
+            let both_done = peer.shaken && t.done() && peer.have == t.pieces && !peer.origin && t.pieces > 0;
+            if now >= last || both_done {
+                ends.push(peer.id);
+                continue;
+            }
+            next = next.min(last);
+            if peer.shaken {
+                if now >= peer.sent_at + KEEP_ALIVE_US {
+                    pings.push(peer.id);
+                    next = next.min(now + KEEP_ALIVE_US);
+                } else {
+                    next = next.min(peer.sent_at + KEEP_ALIVE_US);
+                }
+            }
+        }
+        for conn in ends {
+            self.close(conn, None);
+        }
+        for conn in pings {
+            self.send(conn, Outgoing::KeepAlive);
+        }
+        self.wake_at(next);
+    }
+}

@@ -1,0 +1,239 @@
+//! What peers say: handshakes and messages. Nonsense is blamed, never believed.
+
+use super::types::{ConnId, Nearness, Outgoing};
+use super::{Code, Swarm};
+use crate::core::time::{MILLISECOND, SECOND};
+use crate::core::wire::Message;
+
+/// Pieces that one peer may have offered us while choking us.
+const ALLOWED_FAST_MAX: usize = 256;
+
+impl Swarm {
+    /// The peer's pieces are known: we want some of them or not.
+    fn note_interest(&mut self, conn: ConnId, piece: Option<u32>) {
+        let Some(peer) = self.peers.get(&conn) else {
+            return;
+        };
+        if peer.interested_sent {
+            return;
+        }
+        let t = &self.torrents[usize::from(peer.torrent.0)];
+        let wants = match piece {
+            Some(piece) => !t.has(piece),
+            None => !t.done() && (0..t.pieces).any(|p| !t.has(p) && t.holders[p as usize] & peer.mask() != 0),
+        };
+        if wants {
+            if let Some(peer) = self.peers.get_mut(&conn) {
+                peer.interested_sent = true;
+            }
+            self.send(conn, Outgoing::Interested);
+        }
+    }
+
+    pub(super) fn on_extended(
+        &mut self,
+        conn: ConnId,
+        bootswarm: bool,
+        listen_port: Option<u16>,
+        requests_max: Option<u32>,
+        ut_pex: Option<u8>,
+    ) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.shaken) else {
+            return;
+        };
+        peer.heard_at = now;
+        peer.bootswarm = bootswarm;
+        if let Some(max) = requests_max {
+            peer.requests_max = max.max(1);
+        }
+        if ut_pex.is_some_and(|id| id != 0) && !peer.pex {
+            peer.pex = true;
+            peer.pex_at = now + 2 * SECOND;
+            self.wake_at(now + 2 * SECOND);
+        }
+        if let (None, Some(port)) = (self.peers[&conn].listen, listen_port.filter(|p| *p != 0)) {
+            self.note_listen(conn, port);
+        }
+        self.request_more(conn);
+        self.dirty = true;
+    }
+
+    pub(super) fn on_message(&mut self, conn: ConnId, message: Message<'_>) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.shaken) else {
+            return;
+        };
+        peer.heard_at = now;
+        let first = !peer.spoken;
+        if !matches!(
+            message,
+            Message::KeepAlive | Message::Extended { .. } | Message::Port(_)
+        ) {
+            peer.spoken = true;
+        }
+        let t = &mut self.torrents[usize::from(peer.torrent.0)];
+        let bit = peer.mask();
+        let sane = match message {
+            Message::KeepAlive | Message::Port(_) | Message::Extended { .. } | Message::Interested => true,
+            Message::NotInterested => true,
+            Message::Choke => {
+                peer.choked = true;
+                let (torrent, lost) = (peer.torrent, !peer.fast);
+                if lost {
+                    // BEP 3: a choke forgets all requests. With BEP 6 each is answered one by one.
+                    peer.cancelled += peer.outstanding;
+                    self.drop_jobs_of(torrent, conn);
+                }
+                true
+            }
+            Message::Unchoke => {
+                peer.choked = false;
+                self.dirty = true;
+                true
+            }
+            Message::Have { piece } if piece < t.pieces => {
+                if t.holders[piece as usize] & bit == 0 {
+                    t.holders[piece as usize] |= bit;
+                    peer.have += 1;
+                    if !t.done() {
+                        t.origin.heard_at = now;
+                    }
+                    self.dirty |= t.is_wanted(piece);
+                    self.note_interest(conn, Some(piece));
+                }
+                self.note_complete(conn);
+                true
+            }
+            Message::Bitfield(bytes) if first && bytes.len() == t.pieces.div_ceil(8) as usize => {
+                let spare = bytes.len() as u32 * 8 - t.pieces;
+                let clean = bytes.last().is_none_or(|b| b.trailing_zeros() >= spare);
+                if clean {
+                    for piece in 0..t.pieces {
+                        if bytes[piece as usize / 8] & (0x80 >> (piece % 8)) != 0 {
+                            t.holders[piece as usize] |= bit;
+                            peer.have += 1;
+                        }
+                    }
+                    self.dirty = true;
+                    self.note_interest(conn, None);
+                    self.note_complete(conn);
+                }
+                clean
+            }
+            Message::HaveAll if first && peer.fast => {
+                for holders in &mut t.holders {
+                    *holders |= bit;
+                }
+                peer.have = t.pieces;
+                self.dirty = true;
+                self.note_interest(conn, None);
+                self.note_complete(conn);
+                true
+            }
+            Message::HaveNone if first && peer.fast => true,
+            Message::Request(block) => t.within(block) && self.on_request(conn, block),
+            Message::Cancel(block) => {
+                self.on_cancel(conn, block);
+                true
+            }
+            Message::Suggest { piece } if peer.fast && piece < t.pieces => {
+                self.on_suggest(conn, piece);
+                true
+            }
+            Message::AllowedFast { piece } if peer.fast && piece < t.pieces => {
+                if !t.has(piece) && !peer.allowed.contains(&piece) && peer.allowed.len() < ALLOWED_FAST_MAX {
+                    peer.allowed.push_back(piece);
+                    self.dirty = true;
+                }
+                true
+            }
+            Message::Reject(block) if peer.fast => {
+                self.on_reject(conn, block.piece);
+                true
+            }
+            _ => false,
+        };
+        if !sane {
+            self.ban(conn, Code::PeerProtocol);
+        }
+    }
+
+    /// A peer will not send a block: the whole piece goes to somebody else.
+    fn on_reject(&mut self, conn: ConnId, piece: u32) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(&conn) else {
+            return;
+        };
+        let torrent = peer.torrent;
+        let t = &self.torrents[usize::from(torrent.0)];
+        let source = super::torrent::Source::Peer(conn);
+        let Some(at) = t
+            .jobs
+            .iter()
+            .position(|j| j.piece == piece && j.source == source && !j.verifying)
+        else {
+            peer.cancelled = peer.cancelled.saturating_sub(1);
+            return;
+        };
+        peer.rejects = (peer.rejects + 1).min(8);
+        peer.rest_until = now + ((100 * MILLISECOND) << peer.rejects);
+        let until = peer.rest_until;
+        peer.allowed.retain(|p| *p != piece);
+        self.drop_job(torrent, at);
+        self.wake_at(until);
+    }
+
+    /// Somebody in our rack brings this piece in from outside: we need not.
+    fn on_suggest(&mut self, conn: ConnId, piece: u32) {
+        let Some(peer) = self.peers.get(&conn) else {
+            return;
+        };
+        let t = &mut self.torrents[usize::from(peer.torrent.0)];
+        if !peer.bootswarm
+            || t.local & peer.mask() == 0
+            || t.has(piece)
+            || t.holders[piece as usize] & peer.mask() != 0
+        {
+            return;
+        }
+        let lasts = t.claim_us();
+        t.note_claim(piece, self.now, self.now + lasts);
+        // Both of us began at once: the one with the lower identity goes on.
+        if peer.peer_id < self.cfg.peer_id {
+            let (local, slots) = (t.local, &self.peers);
+            let other = t.jobs.iter().position(|j| {
+                j.piece == piece
+                    && j.received == 0
+                    && !j.origin
+                    && matches!(j.source, super::torrent::Source::Peer(c)
+                    if slots.get(&c).is_some_and(|p| p.mask() & local == 0))
+            });
+            let torrent = peer.torrent;
+            if let Some(at) = other {
+                self.drop_job(torrent, at);
+            }
+        }
+        self.wake_at(self.now + lasts);
+    }
+
+    /// Two that have everything have nothing to say to each other.
+    fn note_complete(&mut self, conn: ConnId) {
+        let Some(peer) = self.peers.get(&conn) else {
+            return;
+        };
+        let t = &self.torrents[usize::from(peer.torrent.0)];
+        if t.done() && peer.have == t.pieces {
+            self.wake_at(self.now + SECOND);
+        }
+    }
+
+    /// How near a peer counts: without word of racks everybody is local.
+    pub(super) fn counts_local(racked: bool, nearness: Nearness) -> bool {
+        match nearness {
+            Nearness::Local => true,
+            Nearness::Across => false,
+            Nearness::Unknown => !racked,
+        }
+    }
+}

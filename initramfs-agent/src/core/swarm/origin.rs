@@ -1,0 +1,213 @@
+//! The HTTPS origin, the fallback: used when peers have nothing for us, at random delays so that a farm
+//! never runs there all at once, and never given up for good.
+
+use super::torrent::{Job, Source};
+use super::types::{FetchId, Output, Slot, TorrentId};
+use super::{Micros, Swarm};
+use crate::core::time::{MILLISECOND, SECOND};
+
+/// Bytes of one range request at most, when there are no peers.
+const RANGE_BYTES_MAX: u64 = 4 << 20;
+/// Without any peers the origin is asked after this grace.
+const ALONE_US: Micros = SECOND;
+/// The same when the tracker has said that there is nobody.
+const ALONE_SURE_US: Micros = 300 * MILLISECOND;
+/// With peers: no useful block for this long.
+const STUCK_US: Micros = 3 * SECOND;
+/// With peers that keep announcing new pieces: no useful block for this long.
+const STUCK_LIVELY_US: Micros = 15 * SECOND;
+/// Added at random for each neighbour, so that a rack does not fall back as one.
+const SPREAD_US: Micros = 100 * MILLISECOND;
+const BACKOFF_MAX: u32 = 5;
+
+/// What we know of the origin of one torrent.
+pub(super) struct Origin {
+    /// The fetch that runs.
+    pub fetch: Option<FetchId>,
+    pub fails: u32,
+    /// Not asked before.
+    pub rest_until: Micros,
+    /// The last useful block of a peer, or the start.
+    pub moved_at: Micros,
+    /// The last news of a piece we lack.
+    pub heard_at: Micros,
+    pub told_at: Micros,
+    /// The tracker knows nobody else.
+    pub alone: bool,
+    /// Random part of our patience, in thousandths of the spread.
+    pub patience: Option<u64>,
+}
+
+impl Origin {
+    pub fn new(now: Micros) -> Self {
+        Self {
+            fetch: None,
+            fails: 0,
+            rest_until: 0,
+            moved_at: now,
+            heard_at: now,
+            told_at: now,
+            alone: false,
+            patience: None,
+        }
+    }
+}
+
+impl Swarm {
+    /// Starts a fetch where peers leave us stuck.
+    pub(super) fn check_origin(&mut self) {
+        for at in 0..self.torrents.len() {
+            let t = &self.torrents[at];
+            if !t.spec.has_origin || t.done() || t.origin.fetch.is_some() || t.wanted.is_empty() {
+                continue;
+            }
+            let due = self.origin_due(TorrentId(at as u16));
+            if due > self.now {
+                self.wake_at(due);
+            } else {
+                self.fetch(TorrentId(at as u16));
+            }
+        }
+    }
+
+    /// When patience with the peers ends.
+    fn origin_due(&mut self, torrent: TorrentId) -> Micros {
+        let at = usize::from(torrent.0);
+        let random = match self.torrents[at].origin.patience {
+            Some(random) => random,
+            None => self.rng.below(1000),
+        };
+        let t = &mut self.torrents[at];
+        t.origin.patience = Some(random);
+        let peers = Micros::from((t.present).count_ones());
+        let others = t.known.values().any(|k| !k.seeder && k.fails < 3);
+        let patience = if peers == 0 {
+            match t.origin.alone || !others {
+                true => ALONE_SURE_US,
+                false => ALONE_US,
+            }
+        } else {
+            let slow = t.piece_p95().map_or(0, |p| 8 * p);
+            let lively = t.origin.heard_at + STUCK_US > self.now;
+            let base = if lively { STUCK_LIVELY_US } else { STUCK_US };
+            base.max(slow) + peers * SPREAD_US * random / 1000
+        };
+        (t.origin.moved_at + patience).max(t.origin.rest_until)
+    }
+
+    /// Asks the origin for a run of pieces that nobody delivers.
+    fn fetch(&mut self, torrent: TorrentId) {
+        let at = usize::from(torrent.0);
+        let t = &self.torrents[at];
+        let now = self.now;
+        // With neighbours each takes one random piece and shares it; alone we read on from the front.
+        let crowd = t.present & t.local != 0;
+        let first = if crowd {
+            let n = t.wanted.len() as u64;
+            let from = self.rng.below(n) as usize;
+            let mut run = t.wanted[from..].iter().chain(&t.wanted[..from]);
+            let fresh = run.clone().find(|p| t.claimed[**p as usize] <= now).copied();
+            fresh.or_else(|| run.next().copied())
+        } else {
+            t.wanted.iter().min().copied()
+        };
+        let Some(first) = first else {
+            return;
+        };
+        let most = if crowd {
+            1
+        } else {
+            (RANGE_BYTES_MAX / u64::from(t.spec.piece_length)).max(1)
+        };
+        let mut count = 1;
+        while u64::from(count) < most && t.is_wanted(first + count) {
+            count += 1;
+        }
+        let fetch = FetchId(self.next_fetch);
+        self.next_fetch = self.next_fetch.wrapping_add(1);
+        for piece in first..first + count {
+            self.claim(torrent, piece);
+            let t = &mut self.torrents[at];
+            let blocks = t.blocks_of(piece);
+            t.take_wanted(piece);
+            t.jobs.push(Job::new(
+                piece,
+                Slot::Primary,
+                Source::Fetch(fetch),
+                blocks,
+                now,
+                true,
+            ));
+        }
+        self.torrents[at].origin.fetch = Some(fetch);
+        self.out.push_back(Output::Fetch {
+            fetch,
+            torrent,
+            piece: first,
+            count,
+            slot: Slot::Primary,
+        });
+    }
+
+    fn fetching(&self, fetch: FetchId) -> Option<usize> {
+        self.torrents.iter().position(|t| t.origin.fetch == Some(fetch))
+    }
+
+    pub(super) fn on_fetched(&mut self, fetch: FetchId, piece: u32, ok: bool) {
+        let Some(at) = self.fetching(fetch) else {
+            return;
+        };
+        let t = &mut self.torrents[at];
+        let Some(job) = t.job_at(piece, Source::Fetch(fetch)) else {
+            // Somebody was faster; what came is too much.
+            if piece < t.pieces {
+                t.progress.duplicate_bytes += u64::from(t.piece_bytes(piece));
+            }
+            return;
+        };
+        t.jobs.remove(job);
+        let bytes = u64::from(t.piece_bytes(piece));
+        if ok && !t.has(piece) {
+            t.progress.from_origin_bytes += bytes;
+            t.origin.fails = 0;
+            self.piece_done(TorrentId(at as u16), piece);
+            return;
+        }
+        t.progress.duplicate_bytes += bytes;
+        if !ok {
+            t.origin.fails = (t.origin.fails + 1).min(BACKOFF_MAX);
+        }
+        if !t.jobs.iter().any(|j| j.piece == piece) {
+            t.put_wanted(piece);
+        }
+        self.dirty = true;
+    }
+
+    pub(super) fn on_fetch_ended(&mut self, fetch: FetchId, retry_after: Option<Micros>, failed: bool) {
+        let Some(at) = self.fetching(fetch) else {
+            return;
+        };
+        let jitter = self.rng.below(1000);
+        let t = &mut self.torrents[at];
+        t.origin.fetch = None;
+        t.origin.patience = None;
+        if failed {
+            t.origin.fails = (t.origin.fails + 1).min(BACKOFF_MAX);
+        }
+        let rest = match (retry_after, t.origin.fails) {
+            (Some(wait), _) => wait.min(600 * SECOND) + wait.min(60 * SECOND) * jitter / 2000,
+            (None, 0) => 0,
+            (None, n) => (SECOND << n) / 2 + SECOND * jitter / 1000,
+        };
+        t.origin.rest_until = self.now + rest;
+        while let Some(job) = self.torrents[at]
+            .jobs
+            .iter()
+            .position(|j| j.source == Source::Fetch(fetch))
+        {
+            self.drop_job(TorrentId(at as u16), job);
+        }
+        self.dirty = true;
+        self.wake_at(self.now);
+    }
+}

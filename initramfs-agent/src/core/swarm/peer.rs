@@ -1,0 +1,121 @@
+//! One connection: what the peer has, whether it lets us ask, what is on its way in both directions.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use super::types::{ConnId, TorrentId};
+use crate::core::time::Micros;
+use crate::core::wire::Block;
+
+/// Requests that a peer takes when its extension handshake has not said how many (BEP 10 `reqq`).
+pub(super) const REQUESTS_MAX_UNSAID: u32 = 64;
+
+/// A connection from its dialling to its end.
+pub(super) struct Peer {
+    pub id: ConnId,
+    pub torrent: TorrentId,
+    /// The far end of the connection.
+    pub addr: SocketAddr,
+    /// Where it listens: what we dialled, or what its extension handshake said.
+    pub listen: Option<SocketAddr>,
+    pub outgoing: bool,
+    /// One of the server's own seeders.
+    pub origin: bool,
+    pub opened_at: Micros,
+    /// Both handshakes are done.
+    pub shaken: bool,
+    pub peer_id: [u8; 20],
+    pub fast: bool,
+    pub extended: bool,
+    /// Follows docs/protocol.md.
+    pub bootswarm: bool,
+    /// Its bit in the torrent's masks, once shaken.
+    pub bit: usize,
+    /// Has sent something, so that a bitfield is no longer allowed (BEP 3).
+    pub spoken: bool,
+    /// Pieces it has.
+    pub have: u32,
+    /// It chokes us.
+    pub choked: bool,
+    pub interested_sent: bool,
+    pub requests_max: u32,
+    /// Pieces we may ask for while choked (BEP 6).
+    pub allowed: VecDeque<u32>,
+    /// Blocks of its jobs that have not arrived.
+    pub pending_blocks: u32,
+    /// Requests sent and not answered.
+    pub outstanding: u32,
+    /// The block whose payload is arriving.
+    pub receiving: Option<Block>,
+    /// Requests cancelled whose blocks may still arrive.
+    pub cancelled: u32,
+    /// Blocks that came without being asked for.
+    pub unsolicited: u32,
+    /// Not asked for anything until then, after rejects and stalls.
+    pub rest_until: Micros,
+    pub rejects: u32,
+    /// Smoothed time of one block while requests are outstanding, microseconds; 0 before the first.
+    pub block_us: Micros,
+    pub block_at: Micros,
+    pub heard_at: Micros,
+    pub sent_at: Micros,
+    /// Requests of the peer that wait for us.
+    pub queue: VecDeque<Block>,
+    /// Payload bytes handed to the shell that have not gone to the kernel.
+    pub unsent: u32,
+    /// It takes PEX messages.
+    pub pex: bool,
+    pub pex_at: Micros,
+    pub pex_told: BTreeSet<SocketAddr>,
+}
+
+impl Peer {
+    pub fn new(id: ConnId, torrent: TorrentId, addr: SocketAddr, outgoing: bool, now: Micros) -> Self {
+        Self {
+            id,
+            torrent,
+            addr,
+            listen: outgoing.then_some(addr),
+            outgoing,
+            origin: false,
+            opened_at: now,
+            shaken: false,
+            peer_id: [0; 20],
+            fast: false,
+            extended: false,
+            bootswarm: false,
+            bit: 0,
+            spoken: false,
+            have: 0,
+            choked: true,
+            interested_sent: false,
+            requests_max: REQUESTS_MAX_UNSAID,
+            allowed: VecDeque::new(),
+            pending_blocks: 0,
+            outstanding: 0,
+            receiving: None,
+            cancelled: 0,
+            unsolicited: 0,
+            rest_until: 0,
+            rejects: 0,
+            block_us: 0,
+            block_at: 0,
+            heard_at: now,
+            sent_at: now,
+            queue: VecDeque::new(),
+            unsent: 0,
+            pex: false,
+            pex_at: 0,
+            pex_told: BTreeSet::new(),
+        }
+    }
+
+    pub fn mask(&self) -> u128 {
+        1 << self.bit
+    }
+
+    /// Whether it lets us ask for any piece. Agents never choke each other; the server's seeder does.
+    pub fn open(&self) -> bool {
+        !self.choked || (self.bootswarm && !self.origin)
+    }
+}

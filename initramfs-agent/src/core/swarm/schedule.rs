@@ -1,0 +1,206 @@
+//! Which piece is asked of whom: the rarest in our rack first, ties at random, each from the least busy
+//! peer. What nobody in the rack has comes over the uplink once: who fetches it says so.
+
+use super::types::{ConnId, Outgoing, TorrentId};
+use super::{Micros, Swarm};
+use crate::core::limits::BLOCK_BYTES;
+use crate::core::time::{MILLISECOND, SECOND};
+
+/// Bytes in flight to us at which no further piece is begun, beyond those that must be.
+const IN_FLIGHT_BYTES: u32 = 512 << 10;
+/// Pieces in flight at least, however large they are.
+const IN_FLIGHT_PIECES_MIN: usize = 4;
+/// Blocks that a peer still owes when it gets the next piece, so that it never idles.
+const PENDING_BLOCKS_LOW: u32 = 2;
+/// Pieces that the rack brings in over its uplink at a time.
+const CLAIMS_MAX: usize = 8;
+
+impl super::torrent::Torrent {
+    /// How long a claim of somebody else keeps us from fetching the piece over the uplink too.
+    pub(super) fn claim_us(&self) -> Micros {
+        self.piece_p95()
+            .map_or(SECOND, |p| (4 * p).clamp(500 * MILLISECOND, 10 * SECOND))
+    }
+
+    fn in_flight_max(&self) -> usize {
+        ((IN_FLIGHT_BYTES / self.spec.piece_length.max(BLOCK_BYTES)) as usize).max(IN_FLIGHT_PIECES_MIN)
+    }
+}
+
+impl Swarm {
+    /// Gives work to all peers that can take some.
+    pub(super) fn schedule(&mut self) {
+        let mut share = 1;
+        for at in 0..self.torrents.len() {
+            if self.torrents[at].done() {
+                continue;
+            }
+            self.schedule_torrent(TorrentId(at as u16), share);
+            share = 4;
+        }
+    }
+
+    fn schedule_torrent(&mut self, torrent: TorrentId, share: usize) {
+        self.take_offers(torrent);
+        let at = usize::from(torrent.0);
+        let most = (self.torrents[at].in_flight_max() / share).max(2);
+        let busy = |s: &Self| s.torrents[at].jobs.len() >= most || s.torrents[at].wanted.is_empty();
+        if busy(self) {
+            return;
+        }
+        let mut free = self.free_peers(torrent);
+        while free != 0 && !busy(self) {
+            let Some((piece, holders)) = self.pick(torrent, free) else {
+                return;
+            };
+            let Some(conn) = self.least_busy(torrent, holders) else {
+                return;
+            };
+            if self.torrents[at].local & holders == 0 {
+                self.claim(torrent, piece);
+            }
+            self.start_job(conn, piece);
+            if let Some(peer) = self
+                .peers
+                .get(&conn)
+                .filter(|p| p.pending_blocks > PENDING_BLOCKS_LOW)
+            {
+                free &= !peer.mask();
+            }
+        }
+    }
+
+    /// Pieces that a choking peer lets us have (BEP 6): the server's hand-out.
+    fn take_offers(&mut self, torrent: TorrentId) {
+        let conns: Vec<ConnId> = self.torrents[usize::from(torrent.0)]
+            .slots
+            .iter()
+            .flatten()
+            .filter(|c| self.peers.get(c).is_some_and(|p| !p.allowed.is_empty()))
+            .copied()
+            .collect();
+        for conn in conns {
+            let Some(peer) = self.peers.get_mut(&conn) else {
+                continue;
+            };
+            if peer.rest_until > self.now {
+                continue;
+            }
+            let offers = std::mem::take(&mut peer.allowed);
+            let bit = peer.mask();
+            for piece in offers {
+                let t = &self.torrents[usize::from(torrent.0)];
+                if t.is_wanted(piece) && t.holders[piece as usize] & bit != 0 {
+                    self.claim(torrent, piece);
+                    self.start_job(conn, piece);
+                }
+                let kept = !self.torrents[usize::from(torrent.0)].has(piece);
+                if let Some(peer) = self.peers.get_mut(&conn).filter(|_| kept) {
+                    peer.allowed.push_back(piece);
+                }
+            }
+        }
+    }
+
+    /// Bits of the peers that may be asked for a piece now.
+    fn free_peers(&mut self, torrent: TorrentId) -> u128 {
+        let mut free = 0;
+        let t = &self.torrents[usize::from(torrent.0)];
+        for conn in t.slots.iter().flatten() {
+            let Some(peer) = self.peers.get(conn) else {
+                continue;
+            };
+            if peer.open() && peer.pending_blocks <= PENDING_BLOCKS_LOW && peer.rest_until <= self.now {
+                free |= peer.mask();
+            }
+        }
+        free
+    }
+
+    /// The piece to get next from one of the free peers, and the bits of those who can give it.
+    fn pick(&mut self, torrent: TorrentId, free: u128) -> Option<(u32, u128)> {
+        let t = &self.torrents[usize::from(torrent.0)];
+        let now = self.now;
+        let local = t.local;
+        let window = match self.cfg.window_pieces {
+            0 => u32::MAX,
+            n => t.first_missing.saturating_add(n),
+        };
+        let outside = self.outside_in_flight(torrent);
+        let salt = self.rng.next_u64() as u32;
+        let t = &self.torrents[usize::from(torrent.0)];
+        let mut best: Option<((bool, u32, u32), u32, u128)> = None;
+        for piece in &t.wanted {
+            let holders = t.holders[*piece as usize];
+            let mut can = holders & free;
+            if can == 0 {
+                continue;
+            }
+            if holders & local != 0 {
+                can &= local;
+                if can == 0 {
+                    continue;
+                }
+            } else if t.claimed[*piece as usize] > now || outside >= CLAIMS_MAX {
+                continue;
+            }
+            let tie = (piece ^ salt)
+                .wrapping_mul(0x9e37_79b1)
+                .rotate_left(15)
+                .wrapping_mul(0x85eb_ca6b);
+            let key = (*piece >= window, (holders & local).count_ones(), tie);
+            if best.as_ref().is_none_or(|(k, _, _)| key < *k) {
+                best = Some((key, *piece, can));
+            }
+        }
+        best.map(|(_, piece, can)| (piece, can))
+    }
+
+    /// Pieces that our rack is known to be fetching from outside.
+    fn outside_in_flight(&self, torrent: TorrentId) -> usize {
+        let t = &self.torrents[usize::from(torrent.0)];
+        let now = self.now;
+        t.claims
+            .iter()
+            .filter(|p| t.claimed[**p as usize] > now && t.holders[**p as usize] & t.local == 0)
+            .count()
+    }
+
+    /// The one of these peers that owes us least, ties at random.
+    fn least_busy(&mut self, torrent: TorrentId, mut bits: u128) -> Option<ConnId> {
+        let mut best: Option<((u32, u64), ConnId)> = None;
+        while bits != 0 {
+            let bit = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            let Some(conn) = self.torrents[usize::from(torrent.0)].slots[bit] else {
+                continue;
+            };
+            let Some(peer) = self.peers.get(&conn) else {
+                continue;
+            };
+            let key = (peer.pending_blocks, self.rng.next_u64());
+            if best.as_ref().is_none_or(|(k, _)| key < *k) {
+                best = Some((key, conn));
+            }
+        }
+        best.map(|(_, conn)| conn)
+    }
+
+    /// Tells our rack that we bring a piece in from outside.
+    pub(super) fn claim(&mut self, torrent: TorrentId, piece: u32) {
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        let lasts = t.claim_us();
+        t.note_claim(piece, self.now, self.now + lasts);
+        let mut bits = t.local & !t.holders[piece as usize];
+        while bits != 0 {
+            let bit = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            let Some(conn) = self.torrents[usize::from(torrent.0)].slots[bit] else {
+                continue;
+            };
+            if self.peers.get(&conn).is_some_and(|p| p.bootswarm && p.fast) {
+                self.send(conn, Outgoing::Suggest(piece));
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! One torrent: which pieces we have, who has which, what is in flight.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::connect::Known;
+use super::types::{ConnId, FetchId, Progress, Slot, TorrentSpec};
+use crate::core::limits::BLOCK_BYTES;
+use crate::core::time::Micros;
+use crate::core::wire::Block;
+
+/// Connections of one torrent: each has a bit in the masks.
+pub(super) const SLOTS: usize = 128;
+/// Blocks of the largest piece, as words of a bit set.
+const BLOCK_WORDS: usize = 4;
+const NOWHERE: u32 = u32::MAX;
+
+/// Who delivers a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Peer(ConnId),
+    Fetch(FetchId),
+}
+
+/// A piece in flight.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub piece: u32,
+    pub slot: Slot,
+    pub source: Source,
+    /// Blocks of the piece.
+    pub blocks: u32,
+    /// Blocks asked for so far; they are asked for in order.
+    pub requested: u32,
+    /// Blocks that have arrived.
+    pub received: u32,
+    got: [u64; BLOCK_WORDS],
+    /// When it was assigned.
+    pub started_at: Micros,
+    /// When the last block came, or when it was assigned.
+    pub moved_at: Micros,
+    /// All blocks are there and the shell checks the hash.
+    pub verifying: bool,
+    /// The peer is of the server, or it is a fetch.
+    pub origin: bool,
+}
+
+impl Job {
+    pub fn new(piece: u32, slot: Slot, source: Source, blocks: u32, now: Micros, origin: bool) -> Self {
+        Self {
+            piece,
+            slot,
+            source,
+            blocks,
+            requested: 0,
+            received: 0,
+            got: [0; BLOCK_WORDS],
+            started_at: now,
+            moved_at: now,
+            verifying: false,
+            origin,
+        }
+    }
+
+    pub fn has_block(&self, index: u32) -> bool {
+        self.got[index as usize / 64] >> (index % 64) & 1 == 1
+    }
+
+    pub fn set_block(&mut self, index: u32) {
+        self.got[index as usize / 64] |= 1 << (index % 64);
+        self.received += 1;
+    }
+}
+
+/// One torrent of the node.
+pub(super) struct Torrent {
+    pub spec: TorrentSpec,
+    pub pieces: u32,
+    pub progress: Progress,
+    have: Vec<bool>,
+    /// Pieces that we lack and that nobody is delivering, in no order.
+    pub wanted: Vec<u32>,
+    wanted_at: Vec<u32>,
+    /// Who has each piece, by the peers' bits.
+    pub holders: Vec<u128>,
+    /// Until when somebody in our rack brings the piece in from outside.
+    pub claimed: Vec<Micros>,
+    /// Pieces whose claim may still run.
+    pub claims: Vec<u32>,
+    pub jobs: Vec<Job>,
+    pub slots: Vec<Option<ConnId>>,
+    /// Bits of peers that count as being in our rack.
+    pub local: u128,
+    /// Bits of peers past the handshake.
+    pub present: u128,
+    /// The tracker told of peers in our rack, so those it did not call so are elsewhere.
+    pub racked: bool,
+    pub known: BTreeMap<SocketAddr, Known>,
+    /// Recent times of whole pieces from peers, microseconds, newest over oldest.
+    pub piece_us: Vec<u32>,
+    pub piece_us_at: usize,
+    piece_p95: Option<Micros>,
+    pub origin: super::origin::Origin,
+    pub wanted_peers_at: Micros,
+    /// The lowest piece that we lack, for the streaming window.
+    pub first_missing: u32,
+}
+
+impl Torrent {
+    pub fn new(spec: TorrentSpec, now: Micros) -> Self {
+        let length = u64::from(spec.piece_length.max(1));
+        let pieces = spec.size_bytes.div_ceil(length).min(u64::from(u32::MAX / 2)) as u32;
+        let n = pieces as usize;
+        let have_all = spec.have_all;
+        let progress = Progress {
+            pieces_total: pieces,
+            pieces_done: if have_all { pieces } else { 0 },
+            done_bytes: if have_all { spec.size_bytes } else { 0 },
+            ..Progress::default()
+        };
+        Self {
+            pieces,
+            progress,
+            have: vec![have_all; n],
+            wanted: if have_all {
+                Vec::new()
+            } else {
+                (0..pieces).collect()
+            },
+            wanted_at: if have_all {
+                vec![NOWHERE; n]
+            } else {
+                (0..pieces).collect()
+            },
+            holders: vec![0; n],
+            claimed: vec![0; n],
+            claims: Vec::new(),
+            jobs: Vec::new(),
+            slots: vec![None; SLOTS],
+            local: 0,
+            present: 0,
+            racked: false,
+            known: BTreeMap::new(),
+            piece_us: Vec::new(),
+            piece_us_at: 0,
+            piece_p95: None,
+            origin: super::origin::Origin::new(now),
+            wanted_peers_at: 0,
+            first_missing: if have_all { pieces } else { 0 },
+            spec,
+        }
+    }
+
+    pub fn done(&self) -> bool {
+        self.progress.pieces_done == self.pieces
+    }
+
+    pub fn has(&self, piece: u32) -> bool {
+        self.have.get(piece as usize).copied().unwrap_or(false)
+    }
+
+    pub fn bitfield(&self) -> Vec<u8> {
+        let mut bytes = vec![0u8; self.have.len().div_ceil(8)];
+        for (i, _) in self.have.iter().enumerate().filter(|(_, h)| **h) {
+            bytes[i / 8] |= 0x80 >> (i % 8);
+        }
+        bytes
+    }
+
+    /// Bytes of this piece; the last one may be shorter.
+    pub fn piece_bytes(&self, piece: u32) -> u32 {
+        let start = u64::from(piece) * u64::from(self.spec.piece_length);
+        (self.spec.size_bytes - start).min(u64::from(self.spec.piece_length)) as u32
+    }
+
+    pub fn blocks_of(&self, piece: u32) -> u32 {
+        self.piece_bytes(piece).div_ceil(BLOCK_BYTES)
+    }
+
+    /// The block at this position, as we ask for it.
+    pub fn block(&self, piece: u32, index: u32) -> Block {
+        let begin = index * BLOCK_BYTES;
+        Block {
+            piece,
+            begin,
+            len: (self.piece_bytes(piece) - begin).min(BLOCK_BYTES),
+        }
+    }
+
+    /// Whether a request or a `piece` header lies within the torrent.
+    pub fn within(&self, block: Block) -> bool {
+        block.piece < self.pieces
+            && block.len > 0
+            && u64::from(block.begin) + u64::from(block.len) <= u64::from(self.piece_bytes(block.piece))
+    }
+
+    pub fn is_wanted(&self, piece: u32) -> bool {
+        self.wanted_at
+            .get(piece as usize)
+            .is_some_and(|at| *at != NOWHERE)
+    }
+
+    pub fn take_wanted(&mut self, piece: u32) {
+        let at = self.wanted_at[piece as usize];
+        if at == NOWHERE {
+            return;
+        }
+        self.wanted.swap_remove(at as usize);
+        if let Some(moved) = self.wanted.get(at as usize) {
+            self.wanted_at[*moved as usize] = at;
+        }
+        self.wanted_at[piece as usize] = NOWHERE;
+    }
+
+    pub fn put_wanted(&mut self, piece: u32) {
+        if self.has(piece) || self.is_wanted(piece) {
+            return;
+        }
+        self.wanted_at[piece as usize] = self.wanted.len() as u32;
+        self.wanted.push(piece);
+    }
+
+    pub fn set_have(&mut self, piece: u32) {
+        self.take_wanted(piece);
+        self.have[piece as usize] = true;
+        self.progress.pieces_done += 1;
+        self.progress.done_bytes += u64::from(self.piece_bytes(piece));
+        while self.has(self.first_missing) {
+            self.first_missing += 1;
+        }
+    }
+
+    pub fn job_at(&self, piece: u32, source: Source) -> Option<usize> {
+        self.jobs
+            .iter()
+            .position(|j| j.piece == piece && j.source == source)
+    }
+
+    /// The slot a further writer of this piece would get, or `None` when both are taken.
+    pub fn free_slot(&self, piece: u32) -> Option<Slot> {
+        let mut primary = true;
+        let mut spare = true;
+        for j in self.jobs.iter().filter(|j| j.piece == piece) {
+            match j.slot {
+                Slot::Primary => primary = false,
+                Slot::Spare => spare = false,
+            }
+        }
+        if primary {
+            Some(Slot::Primary)
+        } else {
+            spare.then_some(Slot::Spare)
+        }
+    }
+
+    /// Somebody in our rack brings a piece in until then.
+    pub fn note_claim(&mut self, piece: u32, now: Micros, until: Micros) {
+        self.claimed[piece as usize] = until;
+        let (claimed, holders, local) = (&self.claimed, &self.holders, self.local);
+        self.claims
+            .retain(|p| *p != piece && claimed[*p as usize] > now && holders[*p as usize] & local == 0);
+        self.claims.push(piece);
+    }
+
+    /// Remembers how long a piece took.
+    pub fn note_piece_us(&mut self, us: Micros) {
+        let us = us.min(Micros::from(u32::MAX)) as u32;
+        if self.piece_us.len() < 32 {
+            self.piece_us.push(us);
+        } else {
+            self.piece_us[self.piece_us_at] = us;
+        }
+        self.piece_us_at = (self.piece_us_at + 1) % 32;
+        if self.piece_us.len() >= 4 {
+            let mut sorted = self.piece_us.clone();
+            sorted.sort_unstable();
+            self.piece_p95 = Some(Micros::from(sorted[sorted.len() * 95 / 100]));
+        }
+    }
+
+    /// The 95th percentile of recent piece times, or `None` before there are four.
+    pub fn piece_p95(&self) -> Option<Micros> {
+        self.piece_p95
+    }
+}
