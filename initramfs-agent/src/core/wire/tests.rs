@@ -41,6 +41,7 @@ fn all_outgoing() -> Vec<(Outgoing, Message<'static>)> {
         (Outgoing::Request(BLOCK), Message::Request(BLOCK)),
         (Outgoing::Cancel(BLOCK), Message::Cancel(BLOCK)),
         (Outgoing::Reject(BLOCK), Message::Reject(BLOCK)),
+        (Outgoing::Suggest(3), Message::Suggest { piece: 3 }),
     ]
 }
 
