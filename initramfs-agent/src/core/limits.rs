@@ -40,3 +40,7 @@ pub const HTTP_HEAD_BYTES_MAX: usize = 16 << 10;
 pub const PEERS_PER_ANSWER_MAX: usize = 1000;
 /// Trackers of one torrent that are asked; more are left out.
 pub const TRACKERS_MAX: usize = 8;
+/// Largest LSD packet, bytes (BEP 14 wants 1,400).
+pub const LSD_PACKET_BYTES_MAX: usize = 2048;
+/// Torrents in one LSD packet.
+pub const LSD_INFOHASHES_MAX: usize = 20;

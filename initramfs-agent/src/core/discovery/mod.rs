@@ -6,6 +6,7 @@
 
 mod api;
 pub mod compact;
+pub mod lsd;
 pub mod tracker;
 
 pub use api::{DiscoveryConfig, DiscoveryInput, DiscoveryOutput, HttpId, InfoHash, UdpSocketKind};
@@ -13,6 +14,7 @@ pub use api::{DiscoveryConfig, DiscoveryInput, DiscoveryOutput, HttpId, InfoHash
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
+use lsd::Lsd;
 use tracker::Tracker;
 use tracker::announce::{Announce, Event};
 use tracker::answer::Answer;
@@ -34,6 +36,7 @@ pub struct Discovery {
     config: DiscoveryConfig,
     rng: Rng,
     torrents: Vec<Torrent>,
+    lsd: Option<Lsd>,
     outputs: VecDeque<DiscoveryOutput>,
     next_http: u32,
     stopped: bool,
@@ -52,8 +55,10 @@ struct Torrent {
 impl Discovery {
     /// Discovery without torrents; nothing is sent before the first input.
     pub fn new(config: DiscoveryConfig) -> Self {
+        let mut rng = Rng::new(config.seed);
         Self {
-            rng: Rng::new(config.seed),
+            lsd: config.lsd.then(|| Lsd::new(config.listen_port, &mut rng)),
+            rng,
             config,
             torrents: Vec::new(),
             outputs: VecDeque::new(),
@@ -74,6 +79,9 @@ impl Discovery {
                 wants_peers: false,
                 trackers: Vec::new(),
             });
+            if let Some(lsd) = &mut self.lsd {
+                lsd.add(now, infohash, left > 0);
+            }
         }
         let torrent = self
             .torrents
@@ -97,8 +105,12 @@ impl Discovery {
         match input {
             DiscoveryInput::Tick => {}
             DiscoveryInput::HttpDone { id, result } => self.answered(now, id, result),
-            DiscoveryInput::Udp { .. } | DiscoveryInput::DhtNode { .. } => {}
+            DiscoveryInput::Udp { socket, from, data } => self.received(now, socket, from, data),
+            DiscoveryInput::DhtNode { .. } => {}
             DiscoveryInput::WantPeers { infohash } => {
+                if let Some(lsd) = &mut self.lsd {
+                    lsd.want_peers(now, &infohash);
+                }
                 if let Some(torrent) = self.torrent(infohash) {
                     torrent.wants_peers = true;
                     torrent
@@ -118,6 +130,9 @@ impl Discovery {
                 }
             }
             DiscoveryInput::Completed { infohash } => {
+                if let Some(lsd) = &mut self.lsd {
+                    lsd.complete(&infohash);
+                }
                 if let Some(torrent) = self.torrent(infohash) {
                     torrent.left = 0;
                     torrent
@@ -142,7 +157,8 @@ impl Discovery {
             return None;
         }
         let trackers = self.torrents.iter().flat_map(|torrent| &torrent.trackers);
-        trackers.map(Tracker::deadline).min()
+        let lsd = self.lsd.as_ref().and_then(Lsd::deadline);
+        trackers.map(Tracker::deadline).chain(lsd).min()
     }
 
     fn torrent(&mut self, infohash: InfoHash) -> Option<&mut Torrent> {
@@ -151,7 +167,26 @@ impl Discovery {
             .find(|torrent| torrent.infohash == infohash)
     }
 
+    fn received(&mut self, now: Micros, socket: UdpSocketKind, from: SocketAddr, data: &[u8]) {
+        if socket == UdpSocketKind::Lsd
+            && let Some(lsd) = &mut self.lsd
+        {
+            let mut peers = Vec::new();
+            lsd.heard(now, from, data, &mut self.rng, |infohash, peer| {
+                peers.push((infohash, peer))
+            });
+            for (infohash, peer) in peers {
+                self.found(infohash, vec![(peer, Nearness::Unknown)]);
+            }
+        }
+    }
+
     fn tick(&mut self, now: Micros) {
+        for bytes in self.lsd.iter_mut().flat_map(|lsd| lsd.tick(now, &mut self.rng)) {
+            let (socket, to) = (UdpSocketKind::Lsd, SocketAddr::V4(LSD_GROUP));
+            self.outputs
+                .push_back(DiscoveryOutput::SendUdp { socket, to, bytes });
+        }
         for torrent in &mut self.torrents {
             for at in 0..torrent.trackers.len() {
                 let tracker = &mut torrent.trackers[at];
@@ -187,6 +222,9 @@ impl Discovery {
                     tracker.succeed(now, &answer, &mut self.rng);
                     torrent.wants_peers = false;
                     let infohash = torrent.infohash;
+                    if let Some(lsd) = &mut self.lsd {
+                        lsd.found(&infohash, answer.peers.len());
+                    }
                     return self.found(infohash, answer.peers);
                 }
                 Err(error) => {
