@@ -44,3 +44,17 @@ pub const TRACKERS_MAX: usize = 8;
 pub const LSD_PACKET_BYTES_MAX: usize = 2048;
 /// Torrents in one LSD packet.
 pub const LSD_INFOHASHES_MAX: usize = 20;
+/// Artifacts of a manifest.
+pub const MANIFEST_ARTIFACTS_MAX: usize = 256;
+/// Entries of each list of addresses or URLs in a manifest.
+pub const MANIFEST_ADDRESSES_MAX: usize = 8;
+/// Host name of a node, bytes.
+pub const HOSTNAME_BYTES_MAX: usize = 63;
+/// Names of racks and sites, bytes.
+pub const LABEL_BYTES_MAX: usize = 64;
+/// Settings of a node.
+pub const SETTINGS_MAX: usize = 256;
+/// Name of a setting, bytes.
+pub const SETTING_NAME_BYTES_MAX: usize = 64;
+/// Value of a setting, bytes.
+pub const SETTING_VALUE_BYTES_MAX: usize = 4096;
