@@ -1,0 +1,249 @@
+/**
+ * What the origin knows of one torrent's swarm: which agent has what, what was handed to whom and when.
+ * Bookkeeping and the choice of piece and recipient; the pace is handout.ts. No I/O, no clock.
+ */
+
+/** Numbers a connection; the adapter chooses them. */
+export type ConnId = number
+
+/** An agent's copy of a hand-out that has not been confirmed by its HAVE. */
+interface Given {
+  piece: number
+  atMs: number
+  deadlineMs: number
+  /** How often the deadline was put off because bytes still flowed. */
+  extensions: number
+  /** It counts towards the window. */
+  inWindow: boolean
+}
+
+/** One agent's connection for one torrent. */
+export interface Agent {
+  conn: ConnId
+  rack: string
+  torrent: HandoutTorrent
+  have: Uint8Array
+  haveCount: number
+  interested: boolean
+  given: Map<number, Given>
+  /** Pieces handed to it so far. */
+  givenCount: number
+  /** Deadlines it missed since its last HAVE of a hand-out. */
+  strikes: number
+  /** When the last byte went out to it, or it told of a piece. */
+  progressMs: number
+  /** When it last told of a new piece (or joined). */
+  haveMs: number
+  /** Bytes a second of its own hand-outs; undefined before the first. */
+  rateBps: number | undefined
+  confirmedMs: number
+  /** How often it was fed because it starved. */
+  fed: number
+  /** Nobody but the origin gives it anything: it is served until it gets a piece from elsewhere. */
+  isolated: boolean
+}
+
+interface Rack {
+  agents: Set<Agent>
+  outstanding: number
+  received: number
+}
+
+/** The state of one torrent. */
+export class HandoutTorrent {
+  readonly infohash: string
+  readonly pieces: number
+  readonly pieceLength: number
+  readonly sizeBytes: number
+  readonly priority: number
+  readonly agents = new Set<Agent>()
+  readonly racks = new Map<string, Rack>()
+  /** How many connected agents have each piece. */
+  readonly copies: Uint32Array
+  /** How many hand-outs of each piece are unconfirmed and within their deadline. */
+  readonly outstanding: Uint16Array
+  /** How often each piece was handed out. */
+  readonly handed: Uint16Array
+  /** When each piece last got a new copy, or was handed out. */
+  readonly movedMs: Float64Array
+  /** No piece below it is needed. */
+  #hint = 0
+  handouts = 0
+  rescues = 0
+
+  constructor(
+    spec: { infohash: string; sizeBytes: number; pieceLength: number; priority: number },
+    readonly order: number,
+  ) {
+    this.infohash = spec.infohash
+    this.sizeBytes = spec.sizeBytes
+    this.pieceLength = spec.pieceLength
+    this.priority = spec.priority
+    this.pieces = Math.max(1, Math.ceil(spec.sizeBytes / spec.pieceLength))
+    this.copies = new Uint32Array(this.pieces)
+    this.outstanding = new Uint16Array(this.pieces)
+    this.handed = new Uint16Array(this.pieces)
+    this.movedMs = new Float64Array(this.pieces)
+  }
+
+  /** Bytes of a piece; the last may be shorter. */
+  bytes(piece: number): number {
+    return piece === this.pieces - 1 ? this.sizeBytes - piece * this.pieceLength : this.pieceLength
+  }
+
+  has(agent: Agent, piece: number): boolean {
+    return ((agent.have[piece >> 3] ?? 0) & (0x80 >> (piece & 7))) !== 0
+  }
+
+  join(conn: ConnId, rackName: string, nowMs: number): Agent {
+    const agent: Agent = {
+      conn,
+      rack: rackName,
+      torrent: this,
+      have: new Uint8Array(Math.ceil(this.pieces / 8)),
+      haveCount: 0,
+      interested: true,
+      given: new Map(),
+      givenCount: 0,
+      strikes: 0,
+      progressMs: nowMs,
+      haveMs: nowMs,
+      rateBps: undefined,
+      confirmedMs: nowMs,
+      fed: 0,
+      isolated: false,
+    }
+    const rack = this.racks.get(rackName) ?? { agents: new Set(), outstanding: 0, received: 0 }
+    this.racks.set(rackName, rack)
+    rack.agents.add(agent)
+    this.agents.add(agent)
+    return agent
+  }
+
+  leave(agent: Agent): void {
+    for (const piece of [...agent.given.keys()]) this.release(agent, piece)
+    for (let piece = 0; piece < this.pieces; piece++) {
+      if (this.has(agent, piece)) this.#lose(piece)
+    }
+    this.agents.delete(agent)
+    const rack = this.racks.get(agent.rack)
+    rack?.agents.delete(agent)
+    if (rack?.agents.size === 0) this.racks.delete(agent.rack)
+  }
+
+  /** Notes that an agent has a piece; false when that was known. */
+  gain(agent: Agent, piece: number, nowMs: number): boolean {
+    if (this.has(agent, piece)) return false
+    const byte = piece >> 3
+    agent.have[byte] = (agent.have[byte] ?? 0) | (0x80 >> (piece & 7))
+    agent.haveCount++
+    this.copies[piece] = (this.copies[piece] ?? 0) + 1
+    this.movedMs[piece] = nowMs
+    return true
+  }
+
+  /** Notes a hand-out. */
+  give(agent: Agent, piece: number, nowMs: number, deadlineMs: number): void {
+    agent.given.set(piece, { piece, atMs: nowMs, deadlineMs, extensions: 0, inWindow: true })
+    agent.givenCount++
+    this.outstanding[piece] = (this.outstanding[piece] ?? 0) + 1
+    this.handed[piece] = Math.min(0xffff, (this.handed[piece] ?? 0) + 1)
+    this.movedMs[piece] = nowMs
+    const rack = this.racks.get(agent.rack)
+    if (rack !== undefined) {
+      rack.outstanding++
+      rack.received++
+    }
+  }
+
+  /** Takes a hand-out off the books: confirmed, overdue, or its holder gone. */
+  release(agent: Agent, piece: number): Given | undefined {
+    const given = agent.given.get(piece)
+    if (given === undefined) return undefined
+    agent.given.delete(piece)
+    this.outstanding[piece] = Math.max(0, (this.outstanding[piece] ?? 0) - 1)
+    const rack = this.racks.get(agent.rack)
+    if (rack !== undefined) rack.outstanding--
+    if (this.copies[piece] === 0) this.#hint = Math.min(this.#hint, piece)
+    return given
+  }
+
+  /** The lowest piece that this agent lacks and nobody is being given, or undefined. */
+  nextLacking(agent: Agent): number | undefined {
+    for (let piece = 0; piece < this.pieces; piece++) {
+      if (!this.has(agent, piece) && this.outstanding[piece] === 0) return piece
+    }
+    return undefined
+  }
+
+  /** The lowest piece that nobody has and nobody is being given, or undefined. */
+  nextNeeded(): number | undefined {
+    while (this.#hint < this.pieces) {
+      const piece = this.#hint
+      if (this.copies[piece] === 0 && this.outstanding[piece] === 0) return piece
+      this.#hint++
+    }
+    return undefined
+  }
+
+  /**
+   * Who shall get this piece: in the rack with the fewest unconfirmed hand-outs, then the fewest copies
+   * received, the agent with fewest unconfirmed, strikes, and pieces given, ties at random.
+   */
+  recipient(
+    piece: number,
+    limits: { perAgent: number; nowMs: number; stallMs: number; random: () => number },
+  ): Agent | undefined {
+    let best: Agent | undefined
+    let bestRack: Rack | undefined
+    for (const rack of this.racks.values()) {
+      if (bestRack !== undefined && compareRacks(rack, bestRack) > 0) continue
+      const agent = this.#bestOf(rack, piece, limits)
+      if (agent === undefined) continue
+      if (bestRack !== undefined && compareRacks(rack, bestRack) === 0 && limits.random() < 0.5) continue
+      best = agent
+      bestRack = rack
+    }
+    return best
+  }
+
+  #bestOf(
+    rack: Rack,
+    piece: number,
+    limits: { perAgent: number; nowMs: number; stallMs: number; random: () => number },
+  ): Agent | undefined {
+    let best: Agent | undefined
+    let ties = 1
+    for (const agent of rack.agents) {
+      if (!agent.interested || agent.given.size >= limits.perAgent) continue
+      if (this.has(agent, piece) || agent.given.has(piece)) continue
+      // Somebody who sits on a hand-out gets no other; whoever missed deadlines is tried ever more rarely.
+      if (agent.given.size > 0 && limits.nowMs - agent.progressMs > limits.stallMs) continue
+      if (agent.strikes > 0 && limits.nowMs - agent.progressMs < strikePauseMs(agent.strikes)) continue
+      const order = best === undefined ? -1 : compareAgents(agent, best)
+      if (order > 0) continue
+      ties = order === 0 ? ties + 1 : 1
+      if (ties === 1 || limits.random() * ties < 1) best = agent
+    }
+    return best
+  }
+
+  #lose(piece: number): void {
+    const copies = (this.copies[piece] ?? 0) - 1
+    this.copies[piece] = Math.max(0, copies)
+    if (copies <= 0) this.#hint = Math.min(this.#hint, piece)
+  }
+}
+
+/** How long an agent that missed so many deadlines gets nothing: 0.5 s doubling to 32 s. */
+function strikePauseMs(strikes: number): number {
+  return 250 * 2 ** Math.min(strikes, 7)
+}
+
+function compareRacks(a: Rack, b: Rack): number {
+  return a.outstanding - b.outstanding || a.received - b.received
+}
+
+function compareAgents(a: Agent, b: Agent): number {
+  return a.strikes - b.strikes || a.given.size - b.given.size || a.givenCount - b.givenCount
+}

@@ -1,0 +1,305 @@
+/**
+ * The origin's hand-out of pieces to agents (docs/protocol.md, "Origin hand-out"): each piece once, back
+ * to back, to the rack with fewest; then only rescues. Decides, and does nothing: the adapter feeds it
+ * joins, HAVEs and the time, and sends an `allowed fast` for every {@link Grant}.
+ *
+ * Pace: the window counts pieces that were handed out and not confirmed by a HAVE. It grows while the
+ * pieces come back as fast as ever and shrinks when they begin to queue (as TCP Vegas does), so the
+ * uplink stays full and yet each piece is finished soon, ready to be passed on.
+ */
+
+import { type Agent, type ConnId, HandoutTorrent } from './handout-torrent.js'
+
+export type { ConnId } from './handout-torrent.js'
+
+/** Hand this piece to this connection: send `allowed fast`. */
+export interface Grant {
+  conn: ConnId
+  piece: number
+}
+
+const windowPiecesMin = 2
+const windowPiecesStart = 4
+const windowPiecesMax = 64
+/** A piece may take this much longer than the quickest before the window counts as too wide. */
+const queueingFactor = 1.5
+const queueingMs = 10
+/** Without a measurement yet. */
+const latencyGuessMs = 500
+/** A recipient that has not moved for so long does not hold back the others. */
+const stallMinMs = 200
+const deadlineMinMs = 300
+const deadlineMaxMs = 60_000
+const extensionsMax = 4
+/** How long a piece may stay with a single holder while others lack it. */
+const spreadMinMs = 1_500
+/** How long an agent may get nothing from anybody before the origin feeds it. */
+const starveMinMs = 3_000
+const sweepMs = 100
+
+/** The governor over all torrents of the origin. */
+export class Handout {
+  readonly #random: () => number
+  readonly #torrents = new Map<string, HandoutTorrent>()
+  #sorted: HandoutTorrent[] = []
+  readonly #agents = new Map<ConnId, Agent>()
+  readonly #isolated = new Set<Agent>()
+  #added = 0
+  #window = windowPiecesStart
+  #inWindow = 0
+  #growing = true
+  /** The last times from hand-out to HAVE. */
+  readonly #latenciesMs: number[] = []
+  #latencyBestMs = Number.POSITIVE_INFINITY
+  #latencyBestAtMs = 0
+  #sweptMs = Number.NEGATIVE_INFINITY
+  #shrunkMs = Number.NEGATIVE_INFINITY
+
+  /** @param random 0 <= x < 1 */
+  constructor(random: () => number) {
+    this.#random = random
+  }
+
+  addTorrent(spec: { infohash: string; sizeBytes: number; pieceLength: number; priority: number }): void {
+    if (this.#torrents.has(spec.infohash)) return
+    this.#torrents.set(spec.infohash, new HandoutTorrent(spec, this.#added++))
+    this.#sort()
+  }
+
+  removeTorrent(infohash: string): void {
+    const torrent = this.#torrents.get(infohash)
+    if (torrent === undefined) return
+    for (const agent of [...torrent.agents]) this.leave(agent.conn)
+    this.#torrents.delete(infohash)
+    this.#sort()
+  }
+
+  /** An agent's connection is ready (it has sent `bs` = 1). */
+  join(conn: ConnId, infohash: string, rack: string, nowMs: number): void {
+    const torrent = this.#torrents.get(infohash)
+    if (torrent === undefined || this.#agents.has(conn)) return
+    this.#agents.set(conn, torrent.join(conn, rack, nowMs))
+  }
+
+  leave(conn: ConnId): void {
+    const agent = this.#agents.get(conn)
+    if (agent === undefined) return
+    this.#agents.delete(conn)
+    this.#isolated.delete(agent)
+    for (const given of agent.given.values()) if (given.inWindow) this.#inWindow--
+    agent.torrent.leave(agent)
+  }
+
+  /** BEP 3 `bitfield` (also `have all`, as ones); bits past the end are ignored. */
+  bitfield(conn: ConnId, bits: Uint8Array, nowMs: number): void {
+    const agent = this.#agents.get(conn)
+    if (agent === undefined) return
+    for (let piece = 0; piece < agent.torrent.pieces; piece++) {
+      if (((bits[piece >> 3] ?? 0) & (0x80 >> (piece & 7))) !== 0) this.have(conn, piece, nowMs)
+    }
+  }
+
+  /** BEP 3 `have`; an index past the end is ignored. */
+  have(conn: ConnId, piece: number, nowMs: number): void {
+    const agent = this.#agents.get(conn)
+    if (agent === undefined || piece < 0 || piece >= agent.torrent.pieces) return
+    if (!agent.torrent.gain(agent, piece, nowMs)) return
+    agent.haveMs = nowMs
+    agent.progressMs = nowMs
+    agent.fed = 0
+    const given = agent.torrent.release(agent, piece)
+    if (given === undefined) {
+      agent.isolated = false
+      this.#isolated.delete(agent)
+      return
+    }
+    if (given.inWindow) this.#inWindow--
+    agent.strikes = 0
+    const bytes = agent.torrent.bytes(piece)
+    const tookMs = Math.max(0.1, nowMs - Math.max(given.atMs, agent.confirmedMs))
+    const rateBps = (bytes * 1000) / tookMs
+    agent.rateBps = agent.rateBps === undefined ? rateBps : agent.rateBps * 0.75 + rateBps * 0.25
+    agent.confirmedMs = nowMs
+    this.#measure(nowMs - given.atMs, nowMs)
+  }
+
+  /** BEP 3 `interested`, `not interested`; an agent counts as interested until it says otherwise. */
+  interest(conn: ConnId, interested: boolean): void {
+    const agent = this.#agents.get(conn)
+    if (agent !== undefined) agent.interested = interested
+  }
+
+  /** Payload has gone out to it. */
+  sent(conn: ConnId, nowMs: number): void {
+    const agent = this.#agents.get(conn)
+    if (agent !== undefined) agent.progressMs = nowMs
+  }
+
+  /** True while agents are being served: others shall step back. */
+  get busy(): boolean {
+    return this.#inWindow > 0
+  }
+
+  /** Counters of a torrent. */
+  stats(infohash: string): { agents: number; handouts: number; rescues: number } {
+    const torrent = this.#torrents.get(infohash)
+    return {
+      agents: torrent?.agents.size ?? 0,
+      handouts: torrent?.handouts ?? 0,
+      rescues: torrent?.rescues ?? 0,
+    }
+  }
+
+  /** What to hand out now. Call it after every input, and again at {@link wakeAtMs}. */
+  poll(nowMs: number): Grant[] {
+    const grants: Grant[] = []
+    if (nowMs - this.#sweptMs >= sweepMs) {
+      this.#sweptMs = nowMs
+      for (const torrent of this.#sorted) {
+        this.#expire(torrent, nowMs)
+        this.#rescue(torrent, nowMs, grants)
+      }
+    }
+    for (const torrent of this.#sorted) {
+      if (torrent.agents.size === 0) continue
+      while (this.#inWindow < this.#window) {
+        const piece = torrent.nextNeeded()
+        if (piece === undefined) break
+        const agent = this.#recipient(torrent, piece, nowMs)
+        if (agent === undefined) break
+        this.#grant(agent, piece, nowMs, grants)
+      }
+    }
+    this.#feed(nowMs, grants)
+    return grants
+  }
+
+  /** When to poll next without an input; undefined while nobody is connected. */
+  wakeAtMs(): number | undefined {
+    return this.#agents.size === 0 ? undefined : this.#sweptMs + sweepMs
+  }
+
+  #recipient(torrent: HandoutTorrent, piece: number, nowMs: number): Agent | undefined {
+    return torrent.recipient(piece, {
+      // A few recipients at a time, each with the next piece already waiting; a lone node gets all of it.
+      perAgent: Math.max(2, Math.ceil(this.#window / torrent.agents.size)),
+      nowMs,
+      stallMs: this.#stallMs(),
+      random: this.#random,
+    })
+  }
+
+  #grant(agent: Agent, piece: number, nowMs: number, grants: Grant[]): void {
+    const torrent = agent.torrent
+    if ((torrent.handed[piece] ?? 0) === 0) torrent.handouts++
+    else torrent.rescues++
+    torrent.give(agent, piece, nowMs, nowMs + this.#allowanceMs(agent, piece))
+    this.#inWindow++
+    grants.push({ conn: agent.conn, piece })
+  }
+
+  /** How long this agent may take: four times what its rate says, doubled for each earlier try. */
+  #allowanceMs(agent: Agent, piece: number): number {
+    const torrent = agent.torrent
+    let bytes = torrent.bytes(piece)
+    for (const other of agent.given.keys()) bytes += torrent.bytes(other)
+    const median = this.#medianMs()
+    const own = agent.rateBps === undefined ? median * (agent.given.size + 1) : (bytes * 1000) / agent.rateBps
+    const tries = Math.min(6, torrent.handed[piece] ?? 0)
+    return Math.min(deadlineMaxMs, Math.max(deadlineMinMs, 4 * Math.max(own, median)) * 2 ** tries)
+  }
+
+  /** Takes back what is overdue; what has stalled no longer holds the window. */
+  #expire(torrent: HandoutTorrent, nowMs: number): void {
+    const stallMs = this.#stallMs()
+    for (const agent of torrent.agents) {
+      for (const given of agent.given.values()) {
+        if (given.inWindow && nowMs - Math.max(given.atMs, agent.progressMs) > stallMs) {
+          given.inWindow = false
+          this.#inWindow--
+        }
+        if (nowMs < given.deadlineMs) continue
+        const flowing = nowMs - agent.progressMs < Math.max(1_000, (nowMs - given.atMs) / 4)
+        if (flowing && given.extensions < extensionsMax) {
+          given.extensions++
+          given.deadlineMs = nowMs + (nowMs - given.atMs)
+          continue
+        }
+        if (given.inWindow) this.#inWindow--
+        agent.strikes++
+        agent.progressMs = nowMs
+        torrent.release(agent, given.piece)
+      }
+    }
+  }
+
+  /** A piece that stays with one holder, and an agent to whom nobody gives anything. */
+  #rescue(torrent: HandoutTorrent, nowMs: number, grants: Grant[]): void {
+    if (torrent.agents.size < 2 || torrent.nextNeeded() !== undefined) return
+    const median = this.#medianMs()
+    const spreadMs = Math.max(spreadMinMs, 16 * median)
+    for (let piece = 0; piece < torrent.pieces && this.#inWindow < this.#window; piece++) {
+      if (torrent.copies[piece] !== 1 || torrent.outstanding[piece] !== 0) continue
+      const tries = Math.min(6, Math.max(0, (torrent.handed[piece] ?? 0) - 1))
+      if (nowMs - (torrent.movedMs[piece] ?? 0) < spreadMs * 2 ** tries) continue
+      const agent = this.#recipient(torrent, piece, nowMs)
+      if (agent !== undefined) this.#grant(agent, piece, nowMs, grants)
+    }
+    const starveMs = Math.max(starveMinMs, 16 * median)
+    for (const agent of torrent.agents) {
+      if (agent.isolated || !agent.interested || agent.haveCount === torrent.pieces || agent.given.size > 0)
+        continue
+      if (nowMs - agent.haveMs < starveMs * 2 ** Math.min(6, agent.fed)) continue
+      agent.fed++
+      agent.haveMs = nowMs
+      agent.isolated = true
+      this.#isolated.add(agent)
+    }
+  }
+
+  /** Feeds those whom nobody else feeds, two pieces at a time. */
+  #feed(nowMs: number, grants: Grant[]): void {
+    for (const agent of this.#isolated) {
+      if (!agent.interested || agent.strikes > 0) continue
+      while (this.#inWindow < this.#window && agent.given.size < 2) {
+        const piece = agent.torrent.nextLacking(agent)
+        if (piece === undefined) break
+        this.#grant(agent, piece, nowMs, grants)
+      }
+    }
+  }
+
+  /** Widens or narrows the window by how long a hand-out took to be confirmed. */
+  #measure(latencyMs: number, nowMs: number): void {
+    this.#latenciesMs.push(latencyMs)
+    if (this.#latenciesMs.length > 15) this.#latenciesMs.shift()
+    // The best ages, so that a slower network is noticed.
+    if (latencyMs <= this.#latencyBestMs || nowMs - this.#latencyBestAtMs > 10_000) {
+      this.#latencyBestMs = latencyMs
+      this.#latencyBestAtMs = nowMs
+    }
+    const median = this.#medianMs()
+    if (median <= this.#latencyBestMs * queueingFactor + queueingMs) {
+      if (this.#inWindow + 1 >= this.#window) this.#window += this.#growing ? 1 : 1 / this.#window
+    } else if (nowMs - this.#shrunkMs > median) {
+      this.#shrunkMs = nowMs
+      this.#growing = false
+      this.#window *= 0.8
+    }
+    this.#window = Math.min(windowPiecesMax, Math.max(windowPiecesMin, this.#window))
+  }
+
+  #medianMs(): number {
+    if (this.#latenciesMs.length === 0) return latencyGuessMs
+    const sorted = [...this.#latenciesMs].sort((a, b) => a - b)
+    return sorted[sorted.length >> 1] ?? latencyGuessMs
+  }
+
+  #stallMs(): number {
+    return Math.max(stallMinMs, 2 * this.#medianMs())
+  }
+
+  #sort(): void {
+    this.#sorted = [...this.#torrents.values()].sort((a, b) => a.priority - b.priority || a.order - b.order)
+  }
+}

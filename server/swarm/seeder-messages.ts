@@ -1,0 +1,26 @@
+/** What the daemon and its seeder process tell each other. */
+
+import type { SeederStats } from './types.js'
+
+export type ToSeeder =
+  | { type: 'start'; port: number }
+  | {
+      type: 'add'
+      infohash: string
+      torrent: Uint8Array
+      path: string
+      sizeBytes: number
+      pieceLength: number
+      priority: number
+    }
+  | { type: 'remove'; infohash: string }
+  | { type: 'rack'; address: string; rack: string }
+
+export type FromSeeder =
+  | { type: 'listening'; port: number }
+  | { type: 'failed'; inUse: boolean; message: string }
+  | { type: 'added'; infohash: string; error?: string }
+  | { type: 'removed'; infohash: string }
+  | { type: 'rackWanted'; address: string }
+  | { type: 'log'; level: 'warn' | 'error'; event: string; data: Record<string, string | number> }
+  | { type: 'stats'; stats: Omit<SeederStats, 'running' | 'restarts'> }

@@ -1,0 +1,60 @@
+/** The seeder's process: messages of the daemon in, reports out. Decides nothing. */
+
+import './quiet.js'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { endWithParent, toParent } from './child.js'
+import { SeederCore } from './seeder-core.js'
+import type { FromSeeder, ToSeeder } from './seeder-messages.js'
+
+const statsEveryMs = 500
+
+endWithParent()
+const send = (message: FromSeeder): void => toParent(message)
+const delay = monitorEventLoopDelay({ resolution: 10 })
+delay.enable()
+
+let core: SeederCore | undefined
+
+process.on('message', (message: ToSeeder) => {
+  switch (message.type) {
+    case 'start':
+      start(message.port)
+      break
+    case 'add': {
+      const { infohash } = message
+      core?.add(message).then(
+        () => send({ type: 'added', infohash }),
+        (error: Error) => send({ type: 'added', infohash, error: error.message }),
+      )
+      break
+    }
+    case 'remove':
+      core?.remove(message.infohash).finally(() => send({ type: 'removed', infohash: message.infohash }))
+      break
+    case 'rack':
+      core?.rack(message.address, message.rack)
+      break
+  }
+})
+
+function start(port: number): void {
+  const running = new SeederCore(
+    port,
+    {
+      rackWanted: (address) => send({ type: 'rackWanted', address }),
+      log: (level, event, data) => send({ type: 'log', level, event, data }),
+      failed(inUse, message) {
+        send({ type: 'failed', inUse, message })
+        setTimeout(() => process.exit(1), 100)
+      },
+    },
+    (listeningPort) => send({ type: 'listening', port: listeningPort }),
+  )
+  core = running
+  setInterval(() => {
+    const eventLoopDelayMs = Math.round(delay.max / 1e4) / 100
+    delay.reset()
+    const stats = { ...running.stats(), eventLoopDelayMs, residentBytes: process.memoryUsage.rss() }
+    send({ type: 'stats', stats })
+  }, statsEveryMs)
+}

@@ -1,0 +1,231 @@
+/**
+ * The origin's seeder as the daemon sees it: a child process that is started again when it dies, with
+ * all its torrents. No payload passes through the daemon.
+ */
+
+import { EventEmitter } from 'node:events'
+import { BootswarmError } from '../../src/errors.js'
+import { Child } from './child.js'
+import type { FromSeeder, ToSeeder } from './seeder-messages.js'
+import type {
+  Seeder,
+  SeederExit,
+  SeederOptions,
+  SeederStats,
+  SeedTorrent,
+  SeedTorrentStats,
+} from './types.js'
+
+export type { Seeder, SeederExit, SeederOptions, SeederStats, SeedTorrent } from './types.js'
+
+/** How long a process may take to listen, or to add or drop a torrent. */
+const answerMs = 20_000
+
+interface Waiter {
+  resolve(): void
+  reject(error: Error): void
+}
+
+/** Makes the seeder; nothing runs before `start`. */
+export function createSeeder(options: SeederOptions): Seeder & { readonly pid: number | undefined } {
+  return new SeederParent(options)
+}
+
+class SeederParent implements Seeder {
+  readonly #options: SeederOptions
+  readonly #events = new EventEmitter()
+  readonly #child: Child<ToSeeder, FromSeeder>
+  readonly #torrents = new Map<string, SeedTorrent>()
+  readonly #waiters = new Map<string, Waiter[]>()
+  /** Counters of processes that have died. */
+  readonly #before = new Map<string, { uploadedBytes: number; handouts: number; rescues: number }>()
+  #beforeBytes = 0
+  #stats: SeederStats
+  #port: number
+  #started = false
+
+  constructor(options: SeederOptions) {
+    this.#options = options
+    this.#port = options.port
+    this.#stats = emptyStats()
+    this.#child = new Child(new URL('./seeder-process.js', import.meta.url), {
+      started: () => this.#child.send({ type: 'start', port: this.#port }),
+      message: (message) => this.#message(message),
+      exited: (exit) => this.#exited(exit),
+    })
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  async start(): Promise<{ port: number }> {
+    const listening = this.#wait('listening')
+    this.#child.start()
+    try {
+      await listening
+    } catch (error) {
+      await this.#child.stop()
+      throw error
+    }
+    this.#started = true
+    return { port: this.#port }
+  }
+
+  async add(torrent: SeedTorrent): Promise<void> {
+    this.#torrents.set(torrent.infohash, torrent)
+    const added = this.#wait(`added ${torrent.infohash}`)
+    this.#sendAdd(torrent)
+    try {
+      await added
+    } catch (error) {
+      this.#torrents.delete(torrent.infohash)
+      throw error
+    }
+  }
+
+  async remove(infohash: string): Promise<void> {
+    if (!this.#torrents.delete(infohash)) return
+    this.#before.delete(infohash)
+    if (!this.#stats.running) return
+    const removed = this.#wait(`removed ${infohash}`)
+    this.#child.send({ type: 'remove', infohash })
+    // If the process dies instead it is gone, too: the next one is not told of it.
+    await removed.catch(() => {})
+  }
+
+  stats(): SeederStats {
+    const torrents = this.#stats.torrents.map((torrent) => this.#withBefore(torrent))
+    const uploadedBytes = this.#beforeBytes + this.#stats.uploadedBytes
+    return { ...this.#stats, restarts: this.#child.restarts, uploadedBytes, torrents }
+  }
+
+  async stop(): Promise<void> {
+    this.#started = false
+    await this.#child.stop()
+    this.#stats = { ...this.#stats, running: false }
+    for (const key of [...this.#waiters.keys()]) this.#settle(key, 'the seeder was stopped')
+  }
+
+  on(event: 'exit', listener: (exit: SeederExit) => void): void {
+    this.#events.on(event, listener)
+  }
+
+  #sendAdd(torrent: SeedTorrent): void {
+    const { infohash, path, sizeBytes, pieceLength, priority = 0 } = torrent
+    this.#child.send({
+      type: 'add',
+      infohash,
+      torrent: torrent.torrent,
+      path,
+      sizeBytes,
+      pieceLength,
+      priority,
+    })
+  }
+
+  #message(message: FromSeeder): void {
+    switch (message.type) {
+      case 'listening':
+        this.#port = message.port
+        this.#stats = { ...this.#stats, running: true }
+        if (this.#started) for (const torrent of this.#torrents.values()) this.#sendAdd(torrent)
+        this.#settle('listening')
+        break
+      case 'failed':
+        this.#log('error', 'seeder.failed', { message: message.message })
+        if (message.inUse && !this.#started) this.#refuse(message.message)
+        break
+      case 'added':
+        this.#settle(`added ${message.infohash}`, message.error)
+        break
+      case 'removed':
+        this.#settle(`removed ${message.infohash}`)
+        break
+      case 'rackWanted': {
+        const { address } = message
+        this.#child.send({ type: 'rack', address, rack: this.#options.rackOf(address) })
+        break
+      }
+      case 'log':
+        this.#log(message.level, message.event, message.data)
+        break
+      case 'stats':
+        this.#stats = { ...message.stats, running: true, restarts: this.#child.restarts }
+        break
+    }
+  }
+
+  #exited(exit: SeederExit): void {
+    for (const torrent of this.#stats.torrents) {
+      const { uploadedBytes, handouts, rescues } = this.#withBefore(torrent)
+      if (this.#torrents.has(torrent.infohash))
+        this.#before.set(torrent.infohash, { uploadedBytes, handouts, rescues })
+    }
+    this.#beforeBytes += this.#stats.uploadedBytes
+    this.#stats = emptyStats()
+    this.#log('error', 'seeder.exited', { code: exit.code ?? -1, signal: exit.signal ?? '' })
+    this.#events.emit('exit', exit)
+  }
+
+  #withBefore(torrent: SeedTorrentStats): SeedTorrentStats {
+    const before = this.#before.get(torrent.infohash)
+    if (before === undefined) return torrent
+    return {
+      ...torrent,
+      uploadedBytes: torrent.uploadedBytes + before.uploadedBytes,
+      handouts: torrent.handouts + before.handouts,
+      rescues: torrent.rescues + before.rescues,
+    }
+  }
+
+  #refuse(message: string): void {
+    for (const waiter of this.#take('listening')) waiter.reject(new BootswarmError('ADDRESS_IN_USE', message))
+  }
+
+  #wait(key: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#settle(key, 'no answer from the seeder process'), answerMs)
+      const waiter = {
+        resolve: () => {
+          clearTimeout(timer)
+          resolve()
+        },
+        reject: (error: Error) => {
+          clearTimeout(timer)
+          reject(error)
+        },
+      }
+      this.#waiters.set(key, [...(this.#waiters.get(key) ?? []), waiter])
+    })
+  }
+
+  #take(key: string): Waiter[] {
+    const waiters = this.#waiters.get(key) ?? []
+    this.#waiters.delete(key)
+    return waiters
+  }
+
+  #settle(key: string, error?: string): void {
+    for (const waiter of this.#take(key)) {
+      if (error === undefined) waiter.resolve()
+      else waiter.reject(new BootswarmError('SEEDER_FAILED', error))
+    }
+  }
+
+  #log(level: 'warn' | 'error', event: string, data: Record<string, string | number>): void {
+    this.#options.log?.(level, event, data)
+  }
+}
+
+function emptyStats(): SeederStats {
+  return {
+    running: false,
+    restarts: 0,
+    uploadedBytes: 0,
+    peers: 0,
+    eventLoopDelayMs: 0,
+    residentBytes: 0,
+    torrents: [],
+  }
+}
