@@ -63,7 +63,7 @@ export async function ensureIdentity(options: IdentityOptions): Promise<Identity
   const keysDir = join(dataDir, 'keys')
   const trustDir = join(dataDir, 'trust')
   ensureDirectory(dataDir, 0o755)
-  ensureDirectory(keysDir, 0o700)
+  ensureDirectory(keysDir, 0o700, true)
   ensureDirectory(trustDir, 0o755)
   removeTemporaries(keysDir)
   removeTemporaries(trustDir)

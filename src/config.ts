@@ -85,7 +85,11 @@ export const configSchema = z
       .default('0.0.0.0')
       .describe('IP address to listen on; :: for IPv6 and IPv4'),
     user: z.string().max(64).default('').describe('user to become when started as root; empty: stay'),
-    group: z.string().max(64).default('').describe('group to become when started as root; empty: the user’s'),
+    group: z
+      .string()
+      .max(64)
+      .default('')
+      .describe('group to become when started as root; empty: that of the user'),
     http: section({ port: port(8480, 'TCP port of HTTP: tracker, torrents, boot files') }),
     https: section({ port: port(8443, 'TCP port of HTTPS: manifests, artifacts, events') }),
     seeder: section({ port: port(6881, 'TCP port of the BitTorrent seeder') }),
@@ -104,7 +108,7 @@ export const configSchema = z
         .min(0)
         .max(1_000_000)
         .default(0)
-        .describe('limit of the seeder’s upload, Mbit/s; 0: none'),
+        .describe('limit of what the origin sends, Mbit/s; 0: none'),
     }),
     versions: section({
       keep: z.int().min(0).max(1000).default(3).describe('old catalog versions that are remembered'),

@@ -54,8 +54,8 @@ export const EVENT_STRING_LENGTH_MAX = 1024
 
 /** Largest configuration file, bytes. */
 export const CONFIG_BYTES_MAX = 1024 * 1024
-/** Aliases that a configuration file may expand to (against "billion laughs"). */
-export const CONFIG_ALIASES_MAX = 100
+/** Values in a configuration file, aliases followed (against "billion laughs"). */
+export const CONFIG_VALUES_MAX = 100_000
 /** Depth of nested YAML that is parsed. */
 export const CONFIG_DEPTH_MAX = 32
 

@@ -16,11 +16,15 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { BootswarmError } from '../../src/errors.js'
 
-/** Makes a directory with these permissions, also if it exists. @throws BootswarmError DATA_DIR_UNUSABLE */
-export function ensureDirectory(path: string, mode: number): void {
+/**
+ * Makes a directory with these permissions; one that exists keeps its own unless `enforce`.
+ *
+ * @throws BootswarmError DATA_DIR_UNUSABLE
+ */
+export function ensureDirectory(path: string, mode: number, enforce = false): void {
   usable(path, () => {
-    mkdirSync(path, { recursive: true, mode })
-    chmodSync(path, mode)
+    const made = mkdirSync(path, { recursive: true, mode })
+    if (enforce && made === undefined) chmodSync(path, mode)
   })
 }
 

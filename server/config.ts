@@ -1,0 +1,118 @@
+/** Reads the configuration: file, then BOOTSWARM_* variables, then flags; the later win. */
+
+import { readFileSync, statSync } from 'node:fs'
+import type { NetworkInterfaceInfo } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { Config } from '../src/config.js'
+import { configKeys, nearest } from '../src/config-keys.js'
+import { type ConfigOverride, keyOfVariable, parseConfig } from '../src/config-parse.js'
+import { BootswarmError } from '../src/errors.js'
+import { CONFIG_BYTES_MAX } from '../src/limits.js'
+import { type ExtraFlag, parseCommandLine } from './command-line.js'
+
+export type { ExtraFlag } from './command-line.js'
+export { helpText } from './command-line.js'
+
+/** What the configuration is read from; `main` alone knows argv and the environment. */
+export interface LoadOptions {
+  /** Without the executable and the script. */
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+  /** `os.networkInterfaces()`. */
+  readonly interfaces: Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>
+  /** Flags of the program itself, such as `--demo`. */
+  readonly extraFlags?: readonly ExtraFlag[]
+  /** BOOTSWARM_* variables that are somebody else's. */
+  readonly extraVariables?: readonly string[]
+}
+
+/** What was read. */
+export interface LoadedConfig {
+  /** Paths absolute (relative ones count from the working directory), `address` an IP address. */
+  readonly config: Config
+  /** The file that was read. */
+  readonly file: string | undefined
+  /** The program's own flags that were given: their value, or true. */
+  readonly flags: ReadonlyMap<string, string | true>
+  /** Every address of this machine and the configured one: the names of its certificate. */
+  readonly addresses: readonly string[]
+}
+
+const DEFAULT_FILE = 'bootswarm.yaml'
+const VARIABLE_OF_FILE = 'BOOTSWARM_CONFIG'
+
+/** @throws BootswarmError CONFIG_INVALID, CONFIG_UNKNOWN_KEY, CONFIG_UNREADABLE, USAGE_INVALID */
+export function loadConfig(options: LoadOptions): LoadedConfig {
+  const line = parseCommandLine(options.argv, options.extraFlags ?? [])
+  const named = line.file ?? options.env[VARIABLE_OF_FILE]
+  const file = readFile(options.cwd, named)
+  const overrides = [...fromVariables(options.env, options.extraVariables ?? []), ...line.overrides]
+  const config = parseConfig(file, overrides)
+  const addresses = localAddresses(options.interfaces)
+  const address = config.address === 'auto' ? chooseAddress(options.interfaces) : config.address
+  const dataDir = resolve(options.cwd, config.data_dir)
+  return {
+    config: {
+      ...config,
+      address,
+      data_dir: dataDir,
+      artifacts_dir: resolve(options.cwd, config.artifacts_dir),
+      database: resolve(dataDir, config.database),
+    },
+    file: file && resolve(options.cwd, file.name),
+    flags: line.flags,
+    addresses: [...new Set([address, ...addresses])],
+  }
+}
+
+/** All addresses of this machine, without zones; link-local IPv6 is left out: it needs a zone to be reached. */
+export function localAddresses(interfaces: LoadOptions['interfaces']): string[] {
+  return Object.values(interfaces)
+    .flatMap((infos) => infos ?? [])
+    .map((info) => info.address)
+    .filter((address) => !/^fe80:/i.test(address))
+}
+
+/** The first IPv4 address that is neither loopback nor of a container bridge, else any but loopback, else 127.0.0.1. */
+function chooseAddress(interfaces: LoadOptions['interfaces']): string {
+  const candidates = Object.entries(interfaces).flatMap(([name, infos]) =>
+    (infos ?? []).filter((info) => !info.internal && info.family === 'IPv4').map((info) => ({ name, info })),
+  )
+  const wired = candidates.find(({ name }) => !/^(docker|br-|veth|virbr|lxc|cni|podman)/.test(name))
+  return (wired ?? candidates[0])?.info.address ?? '127.0.0.1'
+}
+
+function readFile(cwd: string, named: string | undefined): { text: string; name: string } | undefined {
+  const name = named ?? DEFAULT_FILE
+  const path = resolve(cwd, name)
+  try {
+    if (statSync(path).size > CONFIG_BYTES_MAX) throw new Error(`larger than ${CONFIG_BYTES_MAX} bytes`)
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path))
+    return { text, name }
+  } catch (cause) {
+    if (named === undefined && (cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new BootswarmError('CONFIG_UNREADABLE', `${join(path)}: ${(cause as Error).message}`, { cause })
+  }
+}
+
+function fromVariables(env: LoadOptions['env'], extra: readonly string[]): ConfigOverride[] {
+  const overrides: ConfigOverride[] = []
+  for (const [name, text] of Object.entries(env)) {
+    if (text === undefined || !name.startsWith('BOOTSWARM_')) continue
+    if (name === VARIABLE_OF_FILE || extra.includes(name)) continue
+    const key = keyOfVariable(name)
+    if (!key) {
+      const meant = nearest(
+        name,
+        configKeys.map((known) => known.variable),
+      )
+      throw new BootswarmError(
+        'CONFIG_UNKNOWN_KEY',
+        `${name.slice(0, 80)}: there is no such variable${meant ? `: did you mean ${meant}?` : ''}`,
+      )
+    }
+    overrides.push({ key, source: name, text })
+  }
+  return overrides
+}

@@ -1,0 +1,136 @@
+/**
+ * From the texts of file, variables and flags to one valid configuration. Knows where each value came from,
+ * so that a mistake is reported where it was made.
+ */
+
+import type { z } from 'zod'
+import { type Config, configSchema } from './config.js'
+import { describeIssue } from './config-issues.js'
+import { type ConfigKey, configKeys, knownNames, nearest } from './config-keys.js'
+import { parseYaml, type YamlInput } from './config-yaml.js'
+import { BootswarmError } from './errors.js'
+import { makeNodeConfigs } from './node-config.js'
+
+/** A value given outside the file. */
+export interface ConfigOverride {
+  readonly key: ConfigKey
+  /** Who gives it, for messages: `BOOTSWARM_HTTP_PORT` or `--http-port`. */
+  readonly source: string
+  readonly text: string
+}
+
+/**
+ * @param file the file's text and name, if there is one
+ * @param overrides in rising precedence
+ * @throws BootswarmError CONFIG_INVALID, CONFIG_UNKNOWN_KEY, CONFIG_UNREADABLE
+ */
+export function parseConfig(
+  file: { readonly text: string; readonly name: string } | undefined,
+  overrides: readonly ConfigOverride[] = [],
+): Config {
+  const yaml = file && parseYaml(file.text, file.name)
+  const input = yaml?.value ?? {}
+  // The file alone first: a wrong section must not hide behind an override of one of its keys.
+  const fromFile = configSchema.safeParse(input)
+  if (!fromFile.success && file && yaml && !isCrossCheck(fromFile.error)) {
+    throw mistake(
+      fromFile.error,
+      input,
+      (path, key) => `${file.name}:${key ? yaml.placeOfKey(path) : yaml.placeOf(path)}`,
+    )
+  }
+  const merged = structuredClone(input) as Record<string, unknown>
+  const sources = new Map<string, string>()
+  for (const override of overrides) {
+    assign(merged, override.key.path, readText(override))
+    sources.set(override.key.name, override.source)
+  }
+  const parsed = configSchema.safeParse(merged)
+  if (!parsed.success) throw mistake(parsed.error, merged, whereIs(sources, file?.name, yaml))
+  // Rack names, settings and hostlists of single nodes, put together as they will be used.
+  makeNodeConfigs(parsed.data)
+  return parsed.data
+}
+
+/** Ports that collide with one another may be put right by an override. */
+function isCrossCheck(error: z.ZodError): boolean {
+  return error.issues.every((issue) => issue.code === 'custom' && issue.path.at(-1) === 'port')
+}
+
+function whereIs(
+  sources: ReadonlyMap<string, string>,
+  file: string | undefined,
+  yaml: YamlInput | undefined,
+): (path: readonly PropertyKey[]) => string {
+  return (path) => {
+    for (let n = path.length; n > 0; n--) {
+      const source = sources.get(path.slice(0, n).join('.'))
+      if (source !== undefined) return source
+    }
+    return file && yaml ? `${file}:${yaml.placeOf(path)}` : 'the configuration'
+  }
+}
+
+function mistake(
+  error: z.ZodError,
+  input: unknown,
+  where: (path: readonly PropertyKey[], key?: boolean) => string,
+): BootswarmError {
+  const issue = error.issues[0]
+  if (!issue) return new BootswarmError('CONFIG_INVALID', 'invalid')
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0] ?? ''
+    const path = [...issue.path, key]
+    const known = knownNames(issue.path) ?? []
+    const meant = nearest(key, known)
+    const hint = meant ? `did you mean ${meant}?` : `expected one of ${known.join(', ')}`
+    return new BootswarmError(
+      'CONFIG_UNKNOWN_KEY',
+      `${where(path, true)}: unknown key ${path.join('.').slice(0, 80)}: ${hint}`,
+    )
+  }
+  const value = issue.path.reduce<unknown>(
+    (at, step) => (at as Record<PropertyKey, unknown> | undefined)?.[step],
+    input,
+  )
+  const name = issue.path.length === 0 ? '' : ` ${issue.path.map(String).join('.').slice(0, 80)}:`
+  return new BootswarmError('CONFIG_INVALID', `${where(issue.path)}:${name} ${describeIssue(issue, value)}`)
+}
+
+/** A text as the value that the schema wants; what does not fit is left as text for the schema to refuse. */
+function readText({ key, source, text }: ConfigOverride): unknown {
+  switch (key.kind) {
+    case 'number':
+      return /^-?[0-9]{1,15}(?:\.[0-9]{1,6})?$/.test(text) ? Number(text) : text
+    case 'boolean':
+      return (
+        { true: true, yes: true, on: true, 1: true, false: false, no: false, off: false, 0: false }[text] ??
+        text
+      )
+    case 'yaml':
+      return parseYaml(text, source, key.path).value ?? (key.default as unknown)
+    case 'text':
+      return text
+  }
+}
+
+function assign(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [first = '', ...rest] = path
+  if (rest.length === 0) {
+    target[first] = value
+    return
+  }
+  const inner = target[first] ?? {}
+  target[first] = inner
+  assign(inner as Record<string, unknown>, rest, value)
+}
+
+/** The value with a variable's name. */
+export function keyOfVariable(variable: string): ConfigKey | undefined {
+  return configKeys.find((key) => key.variable === variable)
+}
+
+/** The value with a flag's name. */
+export function keyOfFlag(flag: string): ConfigKey | undefined {
+  return configKeys.find((key) => key.flag === flag)
+}
