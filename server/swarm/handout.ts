@@ -102,7 +102,8 @@ export class Handout {
   /** BEP 3 `have`; an index past the end is ignored. */
   have(conn: ConnId, piece: number, nowMs: number): void {
     const agent = this.#agents.get(conn)
-    if (agent === undefined || piece < 0 || piece >= agent.torrent.pieces) return
+    if (agent === undefined || !Number.isInteger(piece)) return
+    if (piece < 0 || piece >= agent.torrent.pieces) return
     if (!agent.torrent.gain(agent, piece, nowMs)) return
     agent.haveMs = nowMs
     agent.progressMs = nowMs
@@ -204,7 +205,8 @@ export class Handout {
     let bytes = torrent.bytes(piece)
     for (const other of agent.given.keys()) bytes += torrent.bytes(other)
     const median = this.#medianMs()
-    const own = agent.rateBps === undefined ? median * (agent.given.size + 1) : (bytes * 1000) / agent.rateBps
+    const ahead = this.#latenciesMs.length === 0 ? this.#inWindow : agent.given.size
+    const own = agent.rateBps === undefined ? median * (ahead + 1) : (bytes * 1000) / agent.rateBps
     const tries = Math.min(6, torrent.handed[piece] ?? 0)
     return Math.min(deadlineMaxMs, Math.max(deadlineMinMs, 4 * Math.max(own, median)) * 2 ** tries)
   }
@@ -236,7 +238,7 @@ export class Handout {
   /** A piece that stays with one holder, and an agent to whom nobody gives anything. */
   #rescue(torrent: HandoutTorrent, nowMs: number, grants: Grant[]): void {
     if (torrent.agents.size < 2 || torrent.nextNeeded() !== undefined) return
-    const median = this.#medianMs()
+    const median = this.#latenciesMs.length === 0 ? 0 : this.#medianMs()
     const spreadMs = Math.max(spreadMinMs, 16 * median)
     for (let piece = 0; piece < torrent.pieces && this.#inWindow < this.#window; piece++) {
       if (torrent.copies[piece] !== 1 || torrent.outstanding[piece] !== 0) continue

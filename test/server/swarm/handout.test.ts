@@ -1,0 +1,286 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Handout } from '../../../server/swarm/handout.js'
+
+const infohash = 'a'.repeat(40)
+const pieceLength = 262_144
+
+/** A random source that follows from its seed (mulberry32). */
+function seeded(seed: number): () => number {
+  let a = seed
+  return () => {
+    a = (a + 0x6d2b79f5) | 0
+    let t = Math.imul(a ^ (a >>> 15), 1 | a)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+interface Node {
+  conn: number
+  rack: string
+  /** Bytes a millisecond that it can take. */
+  rate: number
+  freeAtMs: number
+  have: Set<number>
+  from: number[]
+  /** Takes hand-outs and never confirms them. */
+  dead?: boolean
+}
+
+/**
+ * The origin behind one uplink, in virtual time: a hand-out takes a round trip, then its bytes pass the
+ * uplink one after the other and the node's own link, then its HAVE comes back. Every node that hears
+ * nothing from the origin gets a piece from its peers a while after the first holder has it.
+ */
+class World {
+  readonly handout = new Handout(seeded(7))
+  readonly nodes = new Map<number, Node>()
+  nowMs = 0
+  uplinkBusyMs = 0
+  #uplinkFreeAtMs = 0
+  #events: { atMs: number; run: () => void }[] = []
+  grants: { atMs: number; conn: number; piece: number }[] = []
+
+  constructor(
+    readonly pieces: number,
+    readonly options: { uplink: number; rttMs: number; spreadMs: number | undefined },
+  ) {
+    this.handout.addTorrent({ infohash, sizeBytes: pieces * pieceLength, pieceLength, priority: 0 })
+  }
+
+  at(atMs: number, run: () => void): void {
+    this.#events.push({ atMs, run })
+  }
+
+  join(conn: number, rack: string, extra: Partial<Node> = {}): Node {
+    const node: Node = {
+      conn,
+      rack,
+      rate: this.options.uplink,
+      freeAtMs: 0,
+      have: new Set(),
+      from: [],
+      ...extra,
+    }
+    this.nodes.set(conn, node)
+    this.handout.join(conn, infohash, rack, this.nowMs)
+    for (const piece of node.have) this.handout.have(conn, piece, this.nowMs)
+    return node
+  }
+
+  leave(conn: number): void {
+    this.nodes.delete(conn)
+    this.handout.leave(conn)
+  }
+
+  run(untilMs: number): void {
+    for (;;) {
+      for (const { conn, piece } of this.handout.poll(this.nowMs)) this.#serve(conn, piece)
+      this.#events.sort((a, b) => a.atMs - b.atMs)
+      const next = this.#events[0]
+      const wake = this.handout.wakeAtMs()
+      const atMs = Math.min(next?.atMs ?? Number.POSITIVE_INFINITY, wake ?? Number.POSITIVE_INFINITY)
+      if (atMs > untilMs) break
+      this.nowMs = Math.max(this.nowMs, atMs)
+      if (next !== undefined && next.atMs <= this.nowMs) {
+        this.#events.shift()
+        next.run()
+      }
+    }
+    this.nowMs = untilMs
+  }
+
+  gain(node: Node, piece: number): void {
+    if (node.have.has(piece) || !this.nodes.has(node.conn)) return
+    node.have.add(piece)
+    this.handout.have(node.conn, piece, this.nowMs)
+  }
+
+  #serve(conn: number, piece: number): void {
+    const node = this.nodes.get(conn)
+    assert.ok(node, 'a grant for somebody who is not there')
+    this.grants.push({ atMs: this.nowMs, conn, piece })
+    node.from.push(piece)
+    if (node.dead === true) return
+    const start = Math.max(this.nowMs + this.options.rttMs, this.#uplinkFreeAtMs)
+    this.#uplinkFreeAtMs = start + pieceLength / this.options.uplink
+    this.uplinkBusyMs += pieceLength / this.options.uplink
+    const taken = Math.max(this.#uplinkFreeAtMs, node.freeAtMs + pieceLength / node.rate)
+    node.freeAtMs = taken
+    this.at(taken, () => {
+      this.gain(node, piece)
+      this.#spread(piece)
+    })
+  }
+
+  #spread(piece: number): void {
+    if (this.options.spreadMs === undefined) return
+    this.at(this.nowMs + this.options.spreadMs, () => {
+      for (const other of this.nodes.values()) this.gain(other, piece)
+    })
+  }
+}
+
+/** 1 Gbit/s in bytes a millisecond. */
+const gigabit = 125_000
+
+test('hands each piece out once and keeps the uplink full: one copy, within 10 % of the floor', () => {
+  const world = new World(496, { uplink: gigabit, rttMs: 0.5, spreadMs: 20 })
+  for (let i = 0; i < 500; i++) world.join(i, `rack${i % 21}`)
+  world.run(5_000)
+  assert.equal(world.grants.length, 496)
+  assert.equal(new Set(world.grants.map((g) => g.piece)).size, 496)
+  const floorMs = (496 * pieceLength) / gigabit
+  const last = Math.max(...world.grants.map((g) => g.atMs))
+  assert.ok(last < floorMs * 1.1, `the last hand-out after ${last} ms, floor ${floorMs} ms`)
+  const perRack = new Map<string, number>()
+  for (const { conn } of world.grants) {
+    const rack = `rack${conn % 21}`
+    perRack.set(rack, (perRack.get(rack) ?? 0) + 1)
+  }
+  assert.ok(Math.min(...perRack.values()) >= 22 && Math.max(...perRack.values()) <= 26)
+})
+
+test('serves a few recipients at a time', () => {
+  const world = new World(496, { uplink: gigabit, rttMs: 0.5, spreadMs: 20 })
+  for (let i = 0; i < 500; i++) world.join(i, `rack${i % 21}`)
+  const ms = (496 * pieceLength) / gigabit
+  world.run(ms / 2)
+  const confirmed = [...world.nodes.values()].reduce(
+    (n, node) => n + node.from.filter((p) => node.have.has(p)).length,
+    0,
+  )
+  assert.ok(world.grants.length - confirmed <= 16, `${world.grants.length - confirmed} at once`)
+})
+
+test('a lone node gets everything at full rate', () => {
+  for (const rttMs of [0.2, 5, 40]) {
+    const world = new World(300, { uplink: gigabit, rttMs, spreadMs: undefined })
+    world.join(1, 'rack')
+    world.run(60_000)
+    assert.equal(world.grants.length, 300)
+    const floorMs = (300 * pieceLength) / gigabit
+    const last = Math.max(...world.grants.map((g) => g.atMs))
+    assert.ok(last < floorMs * 1.3 + 10 * rttMs, `rtt ${rttMs}: ${last} ms, floor ${floorMs} ms`)
+  }
+})
+
+test('a slow uplink is filled too, without rescues of what is only slow', () => {
+  const world = new World(30, { uplink: gigabit / 500, rttMs: 1, spreadMs: 2_000 })
+  for (let i = 0; i < 20; i++) world.join(i, `rack${i % 4}`)
+  world.run(120_000)
+  assert.equal(world.grants.length, 30)
+  const floorMs = (30 * pieceLength) / (gigabit / 500)
+  assert.ok(Math.max(...world.grants.map((g) => g.atMs)) < floorMs)
+})
+
+test('a file of one piece is handed out at once', () => {
+  const handout = new Handout(seeded(1))
+  handout.addTorrent({ infohash, sizeBytes: 10, pieceLength, priority: 0 })
+  handout.join(1, infohash, 'rack', 0)
+  assert.deepEqual(handout.poll(0), [{ conn: 1, piece: 0 }])
+  assert.deepEqual(handout.poll(0), [])
+})
+
+test('a late joiner gets nothing when others have all of it, and all of it when they have gone', () => {
+  const world = new World(20, { uplink: gigabit, rttMs: 1, spreadMs: 5 })
+  const all = new Set(Array.from({ length: 20 }, (_, i) => i))
+  world.join(1, 'a', { have: new Set(all) })
+  world.join(2, 'b', { have: new Set(all) })
+  world.join(3, 'b')
+  world.run(1_000)
+  assert.equal(world.grants.length, 0)
+  world.leave(1)
+  world.run(1_100)
+  assert.equal(world.grants.length, 0)
+  world.leave(2)
+  world.run(2_000)
+  assert.equal(world.grants.length, 20)
+})
+
+test('pieces of a holder that left before others had them are handed out again', () => {
+  const world = new World(40, { uplink: gigabit, rttMs: 1, spreadMs: undefined })
+  world.join(1, 'a')
+  world.join(2, 'b')
+  world.run(500)
+  const lost = world.nodes.get(1)?.have.size ?? 0
+  assert.ok(lost >= 15)
+  const before = world.grants.length
+  world.leave(1)
+  world.run(1_000)
+  assert.equal(world.grants.length - before, lost)
+  assert.equal(world.nodes.get(2)?.have.size, 40)
+})
+
+test('what a dead node sits on is rescued, and it does not hold back the others', () => {
+  const world = new World(200, { uplink: gigabit, rttMs: 1, spreadMs: 10 })
+  for (let i = 0; i < 24; i++) world.join(i, `rack${i % 4}`, i < 4 ? { dead: true } : {})
+  world.run(10_000)
+  for (const node of world.nodes.values()) if (node.dead !== true) assert.equal(node.have.size, 200)
+  // A dead node is tried a few times only.
+  assert.ok(world.grants.length < 240, `${world.grants.length} hand-outs`)
+})
+
+test('a slow node keeps its piece only as long as it moves, and gets fewer', () => {
+  const world = new World(200, { uplink: gigabit, rttMs: 1, spreadMs: 10 })
+  for (let i = 0; i < 8; i++) world.join(i, `rack${i}`, i === 0 ? { rate: gigabit / 100 } : {})
+  world.run(20_000)
+  assert.ok((world.nodes.get(0)?.from.length ?? 0) <= 6)
+  for (const node of world.nodes.values()) assert.equal(node.have.size, 200)
+})
+
+test('a piece that stays with one holder is rescued after a while, each time later', () => {
+  const world = new World(1, { uplink: gigabit, rttMs: 1, spreadMs: undefined })
+  for (let i = 0; i < 10; i++) world.join(i, 'rack')
+  world.run(1_000)
+  assert.equal(world.grants.length, 1)
+  world.run(2_999)
+  assert.equal(world.grants.length, 2)
+})
+
+test('an agent to whom nobody gives anything is fed by the origin', () => {
+  const world = new World(50, { uplink: gigabit, rttMs: 1, spreadMs: undefined })
+  // Two that claim to have everything (and give nothing), so that no piece is ever rare.
+  const all = new Set(Array.from({ length: 50 }, (_, i) => i))
+  world.join(1, 'a', { have: new Set(all) })
+  world.join(2, 'a', { have: new Set(all) })
+  world.join(3, 'a')
+  world.run(2_900)
+  assert.equal(world.grants.length, 0)
+  world.run(5_000)
+  assert.equal(world.nodes.get(3)?.have.size, 50)
+})
+
+test('torrents go in order of priority', () => {
+  const handout = new Handout(seeded(1))
+  const second = 'b'.repeat(40)
+  handout.addTorrent({ infohash: second, sizeBytes: pieceLength * 10, pieceLength, priority: 5 })
+  handout.addTorrent({ infohash, sizeBytes: pieceLength * 2, pieceLength, priority: 1 })
+  handout.join(1, second, 'rack', 0)
+  handout.join(2, infohash, 'rack', 0)
+  const grants = handout.poll(0)
+  assert.deepEqual(
+    grants.slice(0, 2).map((g) => g.conn),
+    [2, 2],
+  )
+  assert.ok(grants.length > 2 && grants.slice(2).every((g) => g.conn === 1))
+})
+
+test('hostile: absurd indexes, double joins, unknown torrents and connections change nothing', () => {
+  const handout = new Handout(seeded(1))
+  handout.addTorrent({ infohash, sizeBytes: pieceLength * 3, pieceLength, priority: 0 })
+  handout.join(1, 'f'.repeat(40), 'rack', 0)
+  assert.equal(handout.wakeAtMs(), undefined)
+  handout.join(1, infohash, 'rack', 0)
+  handout.join(1, infohash, 'other', 0)
+  for (const piece of [-1, 3, 4_294_967_295, Number.NaN]) handout.have(1, piece, 0)
+  handout.bitfield(1, new Uint8Array(1_000), 0)
+  handout.have(99, 0, 0)
+  handout.leave(99)
+  assert.equal(handout.poll(0).length, 3)
+  assert.equal(handout.stats(infohash).agents, 1)
+  handout.removeTorrent(infohash)
+  assert.equal(handout.wakeAtMs(), undefined)
+  assert.equal(handout.busy, false)
+})
