@@ -1,0 +1,422 @@
+//! Making members in the target root.
+//!
+//! Whatever stands at a member's own name is removed and made anew: nothing is ever written through
+//! a link or into a file that another hard link shows.
+
+use std::rc::Rc;
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags};
+use rustix::io::Errno;
+use rustix::process::{Gid, Uid};
+
+use super::input::Input;
+use super::later::Later;
+use super::limits::{PROGRESS_BYTES, PROGRESS_ENTRIES, UnpackLimits};
+use super::member::{MemberPath, Meta, shown};
+use super::owners::Owners;
+use super::parents::{Parent, Parents};
+use super::root::{self, MARKER, TargetRoot};
+use super::{Summary, UnpackProgress, dpkg, replace};
+use crate::core::error::{Code, Error, Result};
+
+/// One unpacking into one root.
+pub(super) struct Placer<'a> {
+    root: &'a TargetRoot,
+    pub limits: &'a UnpackLimits,
+    progress: &'a mut dyn FnMut(&UnpackProgress),
+    reported: UnpackProgress,
+    pub summary: Summary,
+    parents: Parents,
+    owners: Owners,
+    later: Later,
+    free_bytes: u64,
+}
+
+impl<'a> Placer<'a> {
+    pub fn new(
+        root: &'a TargetRoot,
+        limits: &'a UnpackLimits,
+        progress: &'a mut dyn FnMut(&UnpackProgress),
+    ) -> Result<Self> {
+        Ok(Self {
+            root,
+            limits,
+            progress,
+            reported: UnpackProgress::default(),
+            summary: Summary::default(),
+            parents: Parents::default(),
+            owners: Owners::default(),
+            later: Later::default(),
+            free_bytes: free_bytes(root)?,
+        })
+    }
+
+    /// Counts a member and takes its name.
+    pub fn begin(&mut self, raw: &[u8], input: &Input<'_>) -> Result<MemberPath> {
+        self.summary.entries += 1;
+        if self.summary.entries > self.limits.entries_max {
+            return Err(Error::new(
+                Code::ArchiveTooManyEntries,
+                format!("more than {} members", self.limits.entries_max),
+            ));
+        }
+        let path = MemberPath::parse(raw)?;
+        if path.split().is_some_and(|(_, name)| name == MARKER.as_bytes()) {
+            return Err(forbidden(&path, "is the name of the agent's own marker"));
+        }
+        if self.summary.entries - self.reported.entries >= PROGRESS_ENTRIES {
+            self.report(input);
+        }
+        Ok(path)
+    }
+
+    /// A regular file with the next `size` bytes of the input. Returns its device and inode.
+    pub fn file(
+        &mut self,
+        path: &MemberPath,
+        meta: &Meta,
+        size: u64,
+        input: &mut Input<'_>,
+    ) -> Result<(u64, u64)> {
+        if self.limits.merge_dpkg_status && path.bytes() == dpkg::MEMBER {
+            return dpkg::merge(size, input, self.root, &mut self.parents, &mut self.summary)
+                .map(|()| (0, 0));
+        }
+        let (parent, name) = self.parent(path)?;
+        self.reserve(path, size)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o600);
+        let open = || rustix::fs::openat(&parent.fd, name, flags, mode);
+        let fd = self.make(&parent, name, path, open)?;
+        self.write(path, &fd, size, input)?;
+        self.finish_file(path, meta, &parent, &fd)?;
+        self.summary.files += 1;
+        self.owners.changed(name);
+        let stat = rustix::fs::fstat(&fd).map_err(|e| with(path, e))?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+
+    /// The next `size` bytes of the input into an open file.
+    pub fn write(&mut self, path: &MemberPath, fd: &OwnedFd, size: u64, input: &mut Input<'_>) -> Result<()> {
+        let mut left = size;
+        while left > 0 {
+            let chunk = input.chunk(left)?;
+            let n = match rustix::io::write(fd, chunk) {
+                Err(Errno::INTR) => continue,
+                Err(Errno::NOSPC | Errno::DQUOT) => return Err(self.full(path, left)),
+                other => other.map_err(|e| with(path, e))?,
+            };
+            input.take(n);
+            left -= n as u64;
+            if input.unpacked_bytes.saturating_sub(self.reported.unpacked_bytes) >= PROGRESS_BYTES {
+                self.report(input);
+            }
+        }
+        Ok(())
+    }
+
+    /// A directory. One that exists gets the member's metadata, a link to one stays a link.
+    pub fn directory(&mut self, path: &MemberPath, meta: &Meta) -> Result<()> {
+        let Some((parent, name)) = self.parent_of(path)? else {
+            let here = self.parents.get(self.root, b"", false);
+            let here = here.map_err(|e| with(path, e))?;
+            self.own(path, meta, &here, b".")?;
+            return self.later(path, meta);
+        };
+        let all = Mode::from_raw_mode(0o700);
+        match rustix::fs::mkdirat(&parent.fd, name, all) {
+            Err(Errno::EXIST) => {
+                let stat = rustix::fs::statat(&parent.fd, name, AtFlags::SYMLINK_NOFOLLOW);
+                match FileType::from_raw_mode(stat.map_err(|e| with(path, e))?.st_mode) {
+                    FileType::Directory if !self.root.is_root => {
+                        // Its own mode may lock us out; the member's comes at the end.
+                        rustix::fs::chmodat(&parent.fd, name, all, AtFlags::empty())
+                            .map_err(|e| with(path, e))?;
+                    }
+                    FileType::Directory => {}
+                    FileType::Symlink if self.parents.get(self.root, path.bytes(), false).is_ok() => {
+                        return Ok(());
+                    }
+                    _ => self.make(&parent, name, path, || rustix::fs::mkdirat(&parent.fd, name, all))?,
+                }
+            }
+            other => other.map_err(|e| with(path, e))?,
+        }
+        self.own(path, meta, &parent, name)?;
+        self.owners.changed(name);
+        self.later(path, meta)
+    }
+
+    /// A symbolic link. Its text is only stored, whatever it says.
+    pub fn symlink(&mut self, path: &MemberPath, meta: &Meta, text: &[u8]) -> Result<()> {
+        if text.is_empty() || text.len() > 4095 || text.contains(&0) {
+            return Err(Error::new(
+                Code::ArchiveMalformed,
+                format!("{path} is no possible link"),
+            ));
+        }
+        let (parent, name) = self.parent(path)?;
+        self.make(&parent, name, path, || {
+            rustix::fs::symlinkat(text, &parent.fd, name)
+        })?;
+        self.own(path, meta, &parent, name)?;
+        self.owners.changed(name);
+        let times = timestamps(meta.mtime_s, meta.mtime_ns);
+        rustix::fs::utimensat(&parent.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| with(path, e))
+    }
+
+    /// A second name for a member or a file that was there before. It must lie inside the root.
+    pub fn hard_link(&mut self, path: &MemberPath, target: &MemberPath) -> Result<()> {
+        let (parent, name) = self.parent(path)?;
+        let Some((dir, base)) = target.split() else {
+            return Err(forbidden(path, "is a hard link to the root directory"));
+        };
+        let from = self.parents.get(self.root, dir, false);
+        let from = from.map_err(|e| missing(path, target, e))?;
+        let link = || rustix::fs::linkat(&from.fd, base, &parent.fd, name, AtFlags::empty());
+        match link() {
+            Err(Errno::EXIST) => {
+                let stat = |fd: &OwnedFd, name| rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW);
+                let old = stat(&parent.fd, name).map_err(|e| with(path, e))?;
+                let new = stat(&from.fd, base).map_err(|e| missing(path, target, e))?;
+                if (old.st_dev, old.st_ino) != (new.st_dev, new.st_ino) {
+                    self.make(&parent, name, path, link)?;
+                }
+            }
+            Err(Errno::PERM) => return Err(forbidden(path, "is a hard link that the system forbids")),
+            other => other.map_err(|e| missing(path, target, e))?,
+        }
+        self.owners.changed(name);
+        Ok(())
+    }
+
+    /// A device node, fifo or socket.
+    pub fn node(&mut self, path: &MemberPath, meta: &Meta, kind: FileType, device: (u32, u32)) -> Result<()> {
+        if !self.limits.nodes {
+            return Err(forbidden(
+                path,
+                "is a device, fifo or socket (or an overlayfs whiteout)",
+            ));
+        }
+        let (parent, name) = self.parent(path)?;
+        let mode = Mode::from_raw_mode(0o600);
+        let dev = rustix::fs::makedev(device.0, device.1);
+        let node = || rustix::fs::mknodat(&parent.fd, name, kind, mode, dev);
+        self.make(&parent, name, path, node).map_err(|e| match e.code {
+            Code::Io => forbidden(path, "is a device and cannot be made by this process"),
+            _ => e,
+        })?;
+        self.own(path, meta, &parent, name)?;
+        let mode = Mode::from_raw_mode(meta.mode);
+        // Made just now and no link: nothing is followed.
+        rustix::fs::chmodat(&parent.fd, name, mode, AtFlags::empty()).map_err(|e| with(path, e))?;
+        let times = timestamps(meta.mtime_s, meta.mtime_ns);
+        rustix::fs::utimensat(&parent.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| with(path, e))
+    }
+
+    /// Opens a file made earlier in this archive to write what came with a later hard link (cpio).
+    pub fn reopen(&mut self, path: &MemberPath, made: (u64, u64)) -> Result<(Rc<Parent>, OwnedFd)> {
+        let (parent, name) = self.parent(path)?;
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&parent.fd, name, flags, Mode::empty()).map_err(|e| with(path, e))?;
+        let stat = rustix::fs::fstat(&fd).map_err(|e| with(path, e))?;
+        if (stat.st_dev, stat.st_ino) != made {
+            return Err(forbidden(path, "is a hard link to something that was replaced"));
+        }
+        Ok((parent, fd))
+    }
+
+    /// Owner, mode, attributes and time of a file whose content is whole.
+    pub fn finish_file(
+        &mut self,
+        path: &MemberPath,
+        meta: &Meta,
+        parent: &Parent,
+        fd: &OwnedFd,
+    ) -> Result<()> {
+        let mut mode = meta.mode;
+        let fail = |e| with(path, e);
+        if let Some((uid, gid)) = self.owner(meta)
+            && (uid != 0 || gid != 0 || parent.setgid)
+        {
+            match rustix::fs::fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))) {
+                Err(Errno::PERM | Errno::INVAL) => self.summary.owners_skipped += 1,
+                other => other.map_err(fail)?,
+            }
+        }
+        if !self.root.is_root {
+            mode &= 0o777;
+        }
+        rustix::fs::fchmod(fd, Mode::from_raw_mode(mode)).map_err(fail)?;
+        for (name, value) in &meta.xattrs {
+            let wanted = name.starts_with(b"user.") || self.root.is_root && name == b"security.capability";
+            if !wanted || rustix::fs::fsetxattr(fd, name.as_slice(), value, XattrFlags::empty()).is_err() {
+                self.summary.xattrs_skipped += 1;
+            }
+        }
+        rustix::fs::futimens(fd, &timestamps(meta.mtime_s, meta.mtime_ns)).map_err(fail)
+    }
+
+    /// The directory of a member, made if missing, and the member's name in it.
+    fn parent<'p>(&mut self, path: &'p MemberPath) -> Result<(Rc<Parent>, &'p [u8])> {
+        self.parent_of(path)?
+            .ok_or_else(|| forbidden(path, "replaces the root directory"))
+    }
+
+    fn parent_of<'p>(&mut self, path: &'p MemberPath) -> Result<Option<(Rc<Parent>, &'p [u8])>> {
+        let Some((dir, name)) = path.split() else {
+            return Ok(None);
+        };
+        let parent = self
+            .parents
+            .get(self.root, dir, true)
+            .map_err(|e| with(path, e))?;
+        Ok(Some((parent, name)))
+    }
+
+    /// Makes something at a name; what stands there goes first.
+    fn make<T>(
+        &mut self,
+        parent: &Parent,
+        name: &[u8],
+        path: &MemberPath,
+        make: impl Fn() -> std::result::Result<T, Errno>,
+    ) -> Result<T> {
+        match make() {
+            Err(Errno::EXIST) => {
+                if replace::clear_the_way(parent, name).map_err(|e| match e {
+                    Errno::NOTEMPTY => forbidden(path, "replaces a directory that is not empty"),
+                    e => with(path, e),
+                })? {
+                    self.parents.clear();
+                }
+                make().map_err(|e| with(path, e))
+            }
+            other => other.map_err(|e| with(path, e)),
+        }
+    }
+
+    /// Sets the owner of what is no file; links are not followed.
+    fn own(&mut self, path: &MemberPath, meta: &Meta, parent: &Parent, name: &[u8]) -> Result<()> {
+        let Some((uid, gid)) = self.owner(meta) else {
+            return Ok(());
+        };
+        let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        match rustix::fs::chownat(&parent.fd, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::PERM | Errno::INVAL) => self.summary.owners_skipped += 1,
+            other => other.map_err(|e| with(path, e))?,
+        }
+        Ok(())
+    }
+
+    fn owner(&mut self, meta: &Meta) -> Option<(u32, u32)> {
+        if !self.root.is_root {
+            self.summary.owners_skipped += 1;
+            return None;
+        }
+        let uid = self
+            .owners
+            .user(&meta.uname, meta.uid, self.root, &mut self.parents);
+        Some((
+            uid,
+            self.owners
+                .group(&meta.gname, meta.gid, self.root, &mut self.parents),
+        ))
+    }
+
+    fn later(&mut self, path: &MemberPath, meta: &Meta) -> Result<()> {
+        self.summary.xattrs_skipped += meta.xattrs.len() as u64;
+        let mode = if self.root.is_root {
+            meta.mode
+        } else {
+            meta.mode & 0o1777
+        };
+        self.later.add(
+            path,
+            mode,
+            (meta.mtime_s, meta.mtime_ns),
+            self.root,
+            &mut self.parents,
+        )
+    }
+
+    /// Refuses a file that cannot fit before its first byte is written.
+    pub fn reserve(&mut self, path: &MemberPath, size: u64) -> Result<()> {
+        if size > self.free_bytes {
+            self.free_bytes = free_bytes(self.root)?;
+        }
+        if size > self.free_bytes {
+            return Err(self.full(path, size));
+        }
+        self.free_bytes -= size;
+        Ok(())
+    }
+
+    fn full(&self, path: &MemberPath, needed: u64) -> Error {
+        let free = free_bytes(self.root).unwrap_or(0);
+        Error::new(
+            Code::TargetFull,
+            format!("{path} needs {needed} more bytes, the target root has {free} free"),
+        )
+    }
+
+    fn report(&mut self, input: &Input<'_>) {
+        self.reported = UnpackProgress {
+            read_bytes: input.read_bytes(),
+            unpacked_bytes: input.unpacked_bytes,
+            entries: self.summary.entries,
+        };
+        (self.progress)(&self.reported);
+    }
+
+    /// Sets what had to wait and says what was done.
+    pub fn finish(mut self, input: &Input<'_>) -> Result<Summary> {
+        self.later.apply(self.root, &mut self.parents)?;
+        self.report(input);
+        self.summary.read_bytes = input.read_bytes();
+        self.summary.unpacked_bytes = input.unpacked_bytes;
+        Ok(self.summary)
+    }
+}
+
+/// An error of the system at a member.
+pub(super) fn with(path: &MemberPath, e: Errno) -> Error {
+    root::io(&path.to_string(), e)
+}
+
+/// Modification time as given, access time untouched.
+pub(super) fn timestamps(mtime_s: i64, mtime_ns: u32) -> Timestamps {
+    Timestamps {
+        last_access: Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_OMIT as _,
+        },
+        last_modification: Timespec {
+            tv_sec: mtime_s,
+            tv_nsec: mtime_ns.into(),
+        },
+    }
+}
+
+fn free_bytes(root: &TargetRoot) -> Result<u64> {
+    let stat = rustix::fs::fstatvfs(root.fd()).map_err(|e| root::io("asking for free space", e))?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+fn forbidden(path: &MemberPath, why: &str) -> Error {
+    Error::new(Code::ArchiveForbiddenEntry, format!("{path} {why}"))
+}
+
+fn missing(path: &MemberPath, target: &MemberPath, e: Errno) -> Error {
+    match e {
+        Errno::NOENT => Error::new(
+            Code::ArchiveMalformed,
+            format!(
+                "{path} is a hard link to {}, which is not there",
+                shown(target.bytes())
+            ),
+        ),
+        e => with(path, e),
+    }
+}

@@ -1,0 +1,141 @@
+//! The directory that becomes the node's root, and the marker that says it is not whole yet.
+
+use std::cell::Cell;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::{resolve, wipe};
+use crate::core::error::{Code, Error, Result};
+
+/// The file that stands in a root from before its first member until all archives are unpacked.
+/// No archive may have a member of this name in any directory.
+pub const MARKER: &str = ".bootswarm-incomplete";
+
+/// An open target root. Everything is looked up relative to it and inside it.
+pub struct TargetRoot {
+    fd: OwnedFd,
+    path: PathBuf,
+    kernel_lookup: Cell<bool>,
+    /// Whether this process may give files away (effective user 0).
+    pub(super) is_root: bool,
+}
+
+impl TargetRoot {
+    /// Opens `path` as a root to fill: a new directory, an empty one, or one left incomplete by an
+    /// earlier try, which is emptied. Puts the marker there.
+    ///
+    /// Errors: `TARGET_INVALID` if it is no directory or has files without a marker; `TARGET_FULL`; `IO`.
+    pub fn create(path: &Path) -> Result<Self> {
+        match rustix::fs::mkdir(path, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(e) => return Err(invalid(path, &format!("cannot be made: {e}"))),
+        }
+        let root = Self::open(path)?;
+        if root.is_incomplete()? {
+            root.wipe()?;
+        } else if !wipe::is_empty(root.fd())? {
+            return Err(invalid(path, "has files and is not marked as incomplete"));
+        } else {
+            root.mark()?;
+        }
+        Ok(root)
+    }
+
+    /// Opens an existing directory as it is, without a look at what it holds or a marker.
+    /// For tests and tools; the boot path uses [`TargetRoot::create`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(path, flags, Mode::empty())
+            .map_err(|e| invalid(path, &format!("cannot be opened as a directory: {e}")))?;
+        Ok(Self {
+            fd,
+            path: path.to_owned(),
+            kernel_lookup: Cell::new(true),
+            is_root: rustix::process::geteuid().is_root(),
+        })
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the marker stands: then nothing may be booted from this root.
+    pub fn is_incomplete(&self) -> Result<bool> {
+        match rustix::fs::statat(&self.fd, MARKER, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(e) => Err(io("the marker", e)),
+        }
+    }
+
+    /// Takes the marker away: every archive is unpacked, the root may be booted.
+    pub fn complete(&self) -> Result<()> {
+        rustix::fs::unlinkat(&self.fd, MARKER, AtFlags::empty()).map_err(|e| io("removing the marker", e))
+    }
+
+    /// Empties the root for another try and marks it. Follows no links and crosses no mounts
+    /// (`TARGET_INVALID` if something is mounted inside).
+    pub fn wipe(&self) -> Result<()> {
+        self.mark()?;
+        wipe::empty(self.fd(), MARKER.as_bytes())
+    }
+
+    fn mark(&self) -> Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.fd, MARKER, flags, Mode::from_raw_mode(0o600))
+            .map(drop)
+            .map_err(|e| io("writing the marker", e))
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Opens the directory at `path` (as of [`super::member::MemberPath`]), following links inside the
+    /// root, for lookups only. With `create`, it and its parents are made if missing.
+    pub(super) fn directory(&self, path: &[u8], create: bool) -> std::result::Result<OwnedFd, Errno> {
+        if self.kernel_lookup.get() {
+            match resolve::by_kernel(self.fd(), path, resolve::LOOKUP) {
+                // Too old a kernel, or a sandbox that does not know the call.
+                Err(Errno::NOSYS | Errno::PERM) => self.kernel_lookup.set(false),
+                Err(Errno::NOENT) if create => {}
+                other => return other,
+            }
+        }
+        resolve::by_walk(self.fd(), path, create, self.is_root)
+    }
+
+    /// Only the walk from here on, as on a kernel without `openat2`.
+    #[cfg(test)]
+    pub(super) fn without_kernel_lookup(self) -> Self {
+        self.kernel_lookup.set(false);
+        self
+    }
+}
+
+/// An error of the system in words, with the code that fits.
+pub(super) fn io(what: &str, e: Errno) -> Error {
+    let code = match e {
+        Errno::NOSPC | Errno::DQUOT => Code::TargetFull,
+        Errno::XDEV | Errno::ROFS => Code::TargetInvalid,
+        Errno::LOOP | Errno::NAMETOOLONG => Code::ArchiveMalformed,
+        Errno::NOTDIR => Code::ArchiveForbiddenEntry,
+        _ => Code::Io,
+    };
+    let text = match e {
+        Errno::NOSPC => "no space or no inodes left in the target root",
+        Errno::XDEV => "something else is mounted there inside the target root",
+        Errno::LOOP => "too many symbolic links",
+        Errno::NOTDIR => "a file stands where the archive has a directory",
+        _ => return Error::new(code, format!("{what}: {e}")),
+    };
+    Error::new(code, format!("{what}: {text}"))
+}
+
+fn invalid(path: &Path, what: &str) -> Error {
+    Error::new(Code::TargetInvalid, format!("{} {what}", path.display()))
+}
