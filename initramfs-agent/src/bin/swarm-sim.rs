@@ -1,1 +1,69 @@
-fn main() {}
+//! Simulates a storm of booting nodes in virtual time: `swarm-sim --nodes 500 --racks 21 --seed 1`.
+
+use bootswarm_agent::sim::{SimConfig, run};
+
+const USAGE: &str = "swarm-sim [--nodes N] [--racks N] [--payload-mb MB] [--piece-kib KIB] [--link-mbit MBIT] \
+[--latency-us US] [--arrival-ms MS] [--seed N] [--kill 5%] [--slow 5%] [--corrupt N] \
+[--server-gone-after-copy] [--no-https] [--json]";
+
+fn parse(args: impl Iterator<Item = String>) -> Result<(SimConfig, bool), String> {
+    let mut cfg = SimConfig {
+        nodes: 500,
+        payload_bytes: 13_000_000,
+        ..SimConfig::default()
+    };
+    let mut json = false;
+    let mut args = args.peekable();
+    while let Some(name) = args.next() {
+        match name.as_str() {
+            "--json" => json = true,
+            "--server-gone-after-copy" => cfg.server_gone_after_copy = true,
+            "--no-https" => cfg.https = false,
+            _ => {
+                let text = args.next().ok_or_else(|| format!("{name}: a value is missing"))?;
+                let value: f64 = text
+                    .trim_end_matches('%')
+                    .parse()
+                    .map_err(|_| format!("{name}: {text}?"))?;
+                if !value.is_finite() || value < 0.0 {
+                    return Err(format!("{name}: {text}?"));
+                }
+                match name.as_str() {
+                    "--nodes" => cfg.nodes = (value as usize).clamp(1, 60_000),
+                    "--racks" => cfg.racks = (value as usize).clamp(1, 254),
+                    "--payload-mb" => cfg.payload_bytes = (value * 1e6).max(1.0) as u64,
+                    "--piece-kib" => cfg.piece_length = ((value as u32) << 10).clamp(16 << 10, 4 << 20),
+                    "--link-mbit" => cfg.link_bits = (value * 1e6).max(1000.0) as u64,
+                    "--latency-us" => cfg.latency_us = value as u64,
+                    "--arrival-ms" => cfg.arrival_us = (value * 1000.0) as u64,
+                    "--seed" => cfg.seed = value as u64,
+                    "--kill" => cfg.kill_percent = value.min(100.0),
+                    "--slow" => cfg.slow_percent = value.min(100.0),
+                    "--corrupt" => cfg.corrupt = value as usize,
+                    _ => return Err(format!("{name}: unknown\n{USAGE}")),
+                }
+            }
+        }
+    }
+    cfg.racks = cfg.racks.min(cfg.nodes);
+    Ok((cfg, json))
+}
+
+fn main() {
+    match parse(std::env::args().skip(1)) {
+        Ok((cfg, json)) => {
+            let report = run(&cfg);
+            match json {
+                true => println!("{}", report.json()),
+                false => print!("{}", report.text()),
+            }
+            if report.failed > 0 {
+                std::process::exit(1);
+            }
+        }
+        Err(problem) => {
+            eprintln!("{problem}");
+            std::process::exit(2);
+        }
+    }
+}

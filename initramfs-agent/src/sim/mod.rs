@@ -1,1 +1,81 @@
-//! Simulated swarms in virtual time.
+//! Many real [`crate::core::swarm::Swarm`]s over a modelled network in virtual time.
+//!
+//! Modelled: links with rates (a node's up and down, a rack's uplink both ways, the server's), queues in
+//! blocks, TCP windows, latency, a tracker that knows racks, the server's hand-out and HTTPS. Not modelled:
+//! packet loss, processor time, the bandwidth of messages without payload. The same configuration gives
+//! the same trace, event by event.
+
+mod arrive;
+mod net;
+mod report;
+mod seeder;
+#[cfg(test)]
+mod tests;
+mod world;
+
+pub use report::Report;
+pub use world::run;
+
+use crate::core::time::Micros;
+
+/// What is simulated.
+#[derive(Clone, Debug)]
+pub struct SimConfig {
+    /// Nodes that boot.
+    pub nodes: usize,
+    /// Racks they are in, evenly; 1: all on one switch, no uplink in the way.
+    pub racks: usize,
+    /// Bytes of the one artifact.
+    pub payload_bytes: u64,
+    /// Bytes of a piece; 0: what the size suggests.
+    pub piece_length: u32,
+    /// Rate of each node's link, each rack's uplink and the server's link, each way, bits per second.
+    pub link_bits: u64,
+    /// One-way delay.
+    pub latency_us: Micros,
+    /// Nodes start at random within this time.
+    pub arrival_us: Micros,
+    /// Seed of everything.
+    pub seed: u64,
+    /// Nodes that die at a random time, per cent.
+    pub kill_percent: f64,
+    /// Nodes with a tenth of the rate, per cent.
+    pub slow_percent: f64,
+    /// Nodes that send wrong bytes.
+    pub corrupt: usize,
+    /// The server goes away when it has sent each piece once.
+    pub server_gone_after_copy: bool,
+    /// Nodes have HTTPS origins.
+    pub https: bool,
+}
+
+impl Default for SimConfig {
+    fn default() -> Self {
+        Self {
+            nodes: 20,
+            racks: 1,
+            payload_bytes: 4 << 20,
+            piece_length: 0,
+            link_bits: 8_000_000,
+            latency_us: 200,
+            arrival_us: 100_000,
+            seed: 1,
+            kill_percent: 0.0,
+            slow_percent: 0.0,
+            corrupt: 0,
+            server_gone_after_copy: false,
+            https: true,
+        }
+    }
+}
+
+impl SimConfig {
+    /// Bytes of a piece: about 200 pieces, a power of two between 16 and 256 KiB.
+    pub fn piece_bytes(&self) -> u32 {
+        if self.piece_length != 0 {
+            return self.piece_length;
+        }
+        let ideal = (self.payload_bytes / 256).clamp(16 << 10, 256 << 10) as u32;
+        1 << (31 - ideal.leading_zeros())
+    }
+}

@@ -1,0 +1,459 @@
+//! What events do when their time has come.
+
+use super::net::{Conn, Endpoint, Event, Load, Pipe};
+use super::world::{BLOCK, STREAMS_MAX, World, agent_hello, is_hello};
+use crate::core::swarm::{ConnId, FetchId, Input, Nearness, Outgoing, TorrentId};
+use crate::core::time::{MILLISECOND, SECOND};
+use crate::core::wire::Message;
+
+/// How soon a node hears that nobody answers its dialling.
+const NO_ANSWER_US: u64 = 3 * SECOND;
+/// `Retry-After` of a busy server.
+const RETRY_AFTER_US: u64 = 2 * SECOND;
+
+impl World {
+    pub(super) fn step(&mut self, event: Event) {
+        match event {
+            Event::Start(node) => self.start(node),
+            Event::Kill(node) => self.kill(node),
+            Event::Tick(node) => self.tick(node),
+            Event::Announce(node) => self.announce(node),
+            Event::Dial { conn } => self.dialled(conn),
+            Event::Up { conn } => self.up(conn),
+            Event::Refused { conn } => {
+                let (node, id) = self.conns[conn].ends[0];
+                if std::mem::replace(&mut self.conns[conn].open, false) {
+                    self.tell(node, Input::Closed { conn: id });
+                }
+            }
+            Event::Message { conn, to, message } => {
+                if self.conns[conn].open {
+                    self.message(conn, to, &message);
+                }
+            }
+            Event::Closed { conn, to } => {
+                self.shut(conn);
+                let (node, id) = self.conns[conn].ends[to];
+                if node == self.server() {
+                    let other = self.conns[conn].ends[1 - to].0;
+                    self.seeder.closed(other, conn);
+                } else {
+                    self.tell(node, Input::Closed { conn: id });
+                }
+            }
+            Event::Hop {
+                conn,
+                to,
+                load,
+                bytes,
+                hop,
+                tail,
+            } => {
+                if !self.conns[conn].open {
+                    return;
+                }
+                let ends = [self.conns[conn].ends[1 - to].0, self.conns[conn].ends[to].0];
+                let (cable, last) = self.cable(ends[0], ends[1], hop);
+                let begins = self.links[cable].begins(self.now);
+                let tail = self.links[cable].pass(self.now, tail, bytes);
+                if last {
+                    self.events.push(
+                        tail + self.cfg.latency_us,
+                        Event::Arrive {
+                            conn,
+                            to,
+                            load,
+                            bytes,
+                        },
+                    );
+                } else {
+                    self.events.push(
+                        begins,
+                        Event::Hop {
+                            conn,
+                            to,
+                            load,
+                            bytes,
+                            hop: hop + 1,
+                            tail,
+                        },
+                    );
+                }
+            }
+            Event::Arrive {
+                conn,
+                to,
+                load,
+                bytes,
+            } => self.arrive(conn, to, load, bytes),
+            Event::Acked { conn, to, bytes } => {
+                self.conns[conn].pipes[to].in_net -= bytes;
+                self.pump(conn, to);
+            }
+            Event::Sent { conn, from, bytes } => {
+                let (node, id) = self.conns[conn].ends[from];
+                if self.conns[conn].open && node != self.server() {
+                    self.tell(node, Input::Sent { conn: id, bytes });
+                }
+            }
+            Event::FetchOver {
+                node,
+                fetch,
+                busy,
+                failed,
+            } => {
+                let retry_after = busy.then_some(RETRY_AFTER_US);
+                self.tell(
+                    node,
+                    Input::FetchEnded {
+                        fetch,
+                        retry_after,
+                        failed,
+                    },
+                );
+            }
+            Event::SeederTick => {
+                self.hand_out();
+                if !self.server_gone {
+                    self.events.push(self.now + 20 * MILLISECOND, Event::SeederTick);
+                }
+            }
+        }
+    }
+
+    /// A node loses its power: half of them without a word, the others with a reset.
+    fn kill(&mut self, node: Endpoint) {
+        self.nodes[node].alive = false;
+        let silent = self.rng.below(2) == 0;
+        for conn in 0..self.conns.len() {
+            let c = &mut self.conns[conn];
+            let Some(side) = c.ends.iter().position(|(n, _)| *n == node).filter(|_| c.open) else {
+                continue;
+            };
+            c.pipes[side].queue.clear();
+            if !silent {
+                self.shut(conn);
+                self.events.push(
+                    self.now + self.cfg.latency_us,
+                    Event::Closed { conn, to: 1 - side },
+                );
+            }
+        }
+    }
+
+    fn dialled(&mut self, conn: usize) {
+        let (from, (far, _)) = (self.conns[conn].ends[0].0, self.conns[conn].ends[1]);
+        let server = self.server();
+        let latency = self.cfg.latency_us;
+        if !self.conns[conn].open {
+            return;
+        }
+        let dead = if far == server {
+            self.server_gone
+        } else {
+            !self.nodes[far].alive
+        };
+        let deaf = far != server && !self.nodes[far].started;
+        if dead || deaf || far == from {
+            let wait = if dead { NO_ANSWER_US } else { latency };
+            self.events.push(self.now + wait, Event::Refused { conn });
+            return;
+        }
+        let id = self.number(conn);
+        if far == server {
+            self.seeder.connected(from, conn);
+        } else {
+            let mut addr = self.nodes_addr(from);
+            addr.set_port(40_000 + (conn % 20_000) as u16);
+            self.tell(
+                far,
+                Input::Incoming {
+                    conn: id,
+                    addr,
+                    torrent: TorrentId(0),
+                },
+            );
+            let peer_id = self.peer_id(from);
+            self.tell(
+                far,
+                Input::Handshake {
+                    conn: id,
+                    peer_id,
+                    fast: true,
+                    extended: true,
+                },
+            );
+        }
+        self.events.push(self.now + latency, Event::Up { conn });
+    }
+
+    fn up(&mut self, conn: usize) {
+        if !self.conns[conn].open {
+            return;
+        }
+        let (node, id) = self.conns[conn].ends[0];
+        let far = self.conns[conn].ends[1].0;
+        self.tell(node, Input::Connected { conn: id });
+        let seeder = far == self.server();
+        let peer_id = if seeder {
+            *b"-WW0000-bootseeder00"
+        } else {
+            self.peer_id(far)
+        };
+        self.tell(
+            node,
+            Input::Handshake {
+                conn: id,
+                peer_id,
+                fast: true,
+                extended: true,
+            },
+        );
+        if seeder {
+            self.tell(
+                node,
+                Input::Message {
+                    conn: id,
+                    message: Message::HaveAll,
+                },
+            );
+            let hello = Input::ExtendedHandshake {
+                conn: id,
+                bootswarm: true,
+                listen_port: Some(6881),
+                requests_max: Some(512),
+                ut_pex: None,
+            };
+            self.tell(node, hello);
+        }
+    }
+
+    fn message(&mut self, conn: usize, to: usize, message: &Outgoing) {
+        let (node, id) = self.conns[conn].ends[to];
+        if node == self.server() {
+            let from = self.conns[conn].ends[1 - to].0;
+            return self.tell_seeder(conn, from, message);
+        }
+        if is_hello(message) {
+            return self.tell(node, agent_hello(id));
+        }
+        let parsed = match message {
+            Outgoing::KeepAlive => Message::KeepAlive,
+            Outgoing::Unchoke => Message::Unchoke,
+            Outgoing::Interested => Message::Interested,
+            Outgoing::NotInterested => Message::NotInterested,
+            Outgoing::Have(piece) => Message::Have { piece: *piece },
+            Outgoing::Bitfield(bits) => Message::Bitfield(bits),
+            Outgoing::HaveAll => Message::HaveAll,
+            Outgoing::HaveNone => Message::HaveNone,
+            Outgoing::Request(block) => Message::Request(*block),
+            Outgoing::Cancel(block) => Message::Cancel(*block),
+            Outgoing::Reject(block) => Message::Reject(*block),
+            Outgoing::Suggest(piece) => Message::Suggest { piece: *piece },
+            Outgoing::ExtendedHandshake => return,
+            Outgoing::Pex { added, .. } => {
+                let peers: Vec<_> = added.iter().map(|a| (*a, Nearness::Unknown)).collect();
+                return self.tell(
+                    node,
+                    Input::Peers {
+                        torrent: TorrentId(0),
+                        peers: &peers,
+                    },
+                );
+            }
+        };
+        self.tell(
+            node,
+            Input::Message {
+                conn: id,
+                message: parsed,
+            },
+        );
+    }
+
+    fn tell_seeder(&mut self, conn: usize, from: Endpoint, message: &Outgoing) {
+        match message {
+            Outgoing::Have(piece) => {
+                self.seeder.has(from, *piece);
+                self.hand_out();
+            }
+            Outgoing::Bitfield(bits) => {
+                for piece in 0..bits.len() as u32 * 8 {
+                    if bits[piece as usize / 8] & (0x80 >> (piece % 8)) != 0 {
+                        self.seeder.has(from, piece);
+                    }
+                }
+            }
+            Outgoing::Request(block) if self.seeder.serves(from, *block) => {
+                self.seeder.sent_bytes += u64::from(block.len);
+                self.conns[conn].pipes[1]
+                    .queue
+                    .push_back((Load::Block(*block), block.len));
+                self.pump(conn, 1);
+            }
+            Outgoing::Cancel(block) => {
+                let queue = &mut self.conns[conn].pipes[1].queue;
+                let before = queue.len();
+                queue.retain(|(l, _)| !matches!(l, Load::Block(b) if b == block));
+                self.seeder.sent_bytes -= (before - queue.len()) as u64 * u64::from(block.len);
+            }
+            _ => {}
+        }
+    }
+
+    fn hand_out(&mut self) {
+        if self.server_gone {
+            return;
+        }
+        let pieces = self.cfg.payload_bytes.div_ceil(u64::from(self.cfg.piece_bytes())) as u32;
+        if self.cfg.server_gone_after_copy && self.seeder.copied == pieces {
+            self.server_gone = true;
+            for node in 0..self.nodes.len() {
+                if let Some(conn) = self.seeder.conn_of(node).filter(|c| self.conns[*c].open) {
+                    self.shut(conn);
+                    self.events
+                        .push(self.now + self.cfg.latency_us, Event::Closed { conn, to: 0 });
+                }
+            }
+            return;
+        }
+        for (conn, piece) in self.seeder.hand_out(self.now) {
+            if self.conns[conn].open {
+                let (node, id) = self.conns[conn].ends[0];
+                self.tell(
+                    node,
+                    Input::Message {
+                        conn: id,
+                        message: Message::AllowedFast { piece },
+                    },
+                );
+            }
+        }
+    }
+
+    fn arrive(&mut self, conn: usize, to: usize, load: Load, bytes: u32) {
+        if !self.conns[conn].open {
+            return;
+        }
+        let (node, id) = self.conns[conn].ends[to];
+        let from = self.conns[conn].ends[1 - to].0;
+        if node < self.nodes.len() && !self.nodes[node].alive {
+            return;
+        }
+        self.events.push(
+            self.now + self.cfg.latency_us,
+            Event::Acked {
+                conn,
+                to: 1 - to,
+                bytes,
+            },
+        );
+        match load {
+            Load::Block(block) => {
+                let placed = self.nodes[node].swarm.place_block(id, block);
+                if let Some(slot) = placed {
+                    if from < self.nodes.len() && self.nodes[from].corrupt {
+                        self.nodes[node].spoiled.insert((block.piece, slot));
+                    }
+                    self.tell(node, Input::Block { conn: id, block });
+                } else {
+                    self.drain(node);
+                }
+            }
+            Load::Http {
+                fetch,
+                piece,
+                last,
+                end,
+            } => {
+                if last {
+                    self.tell(
+                        node,
+                        Input::Fetched {
+                            fetch,
+                            piece,
+                            ok: true,
+                        },
+                    );
+                }
+                if end {
+                    self.conns[conn].open = false;
+                    self.streams -= 1;
+                    self.nodes[node].fetches.retain(|(f, _)| *f != fetch);
+                    self.tell(
+                        node,
+                        Input::FetchEnded {
+                            fetch,
+                            retry_after: None,
+                            failed: false,
+                        },
+                    );
+                }
+            }
+        }
+    }
+
+    pub(super) fn fetch(&mut self, node: Endpoint, fetch: FetchId, first: u32, count: u32) {
+        let busy = self.streams >= STREAMS_MAX;
+        if self.server_gone || busy {
+            let failed = self.server_gone;
+            let wait = if failed {
+                NO_ANSWER_US
+            } else {
+                self.cfg.latency_us * 4
+            };
+            let over = Event::FetchOver {
+                node,
+                fetch,
+                busy: busy && !failed,
+                failed,
+            };
+            self.events.push(self.now + wait, over);
+            return;
+        }
+        self.streams += 1;
+        let conn = self.conns.len();
+        let mut pipe = Pipe::default();
+        for piece in first..first + count {
+            let start = u64::from(piece) * u64::from(self.cfg.piece_bytes());
+            let bytes = (self.cfg.payload_bytes - start).min(u64::from(self.cfg.piece_bytes())) as u32;
+            let blocks = bytes.div_ceil(BLOCK);
+            for i in 0..blocks {
+                let last = i + 1 == blocks;
+                let end = last && piece + 1 == first + count;
+                pipe.queue.push_back((
+                    Load::Http {
+                        fetch,
+                        piece,
+                        last,
+                        end,
+                    },
+                    (bytes - i * BLOCK).min(BLOCK),
+                ));
+            }
+            self.https_bytes += u64::from(bytes);
+        }
+        let ends = [(node, ConnId(0)), (self.server(), ConnId(0))];
+        self.conns.push(Conn {
+            ends,
+            pipes: [Pipe::default(), pipe],
+            open: true,
+        });
+        self.nodes[node].fetches.push((fetch, conn));
+        self.pump(conn, 1);
+    }
+
+    pub(super) fn cancel_fetch(&mut self, node: Endpoint, fetch: FetchId) {
+        if let Some(at) = self.nodes[node].fetches.iter().position(|(f, _)| *f == fetch) {
+            let (_, conn) = self.nodes[node].fetches.swap_remove(at);
+            let rest: u64 = self.conns[conn].pipes[1]
+                .queue
+                .iter()
+                .map(|(_, b)| u64::from(*b))
+                .sum();
+            self.https_bytes -= rest;
+            self.shut(conn);
+            self.streams -= 1;
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What a simulation found.
+
+/// Figures of one run. Times count from the start of the first node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Payload over link rate, seconds: no node can be faster.
+    pub floor_s: f64,
+    /// When the first node had everything, seconds.
+    pub first_s: f64,
+    /// The median node.
+    pub median_s: f64,
+    /// 95 per cent of the nodes were done by then.
+    pub p95_s: f64,
+    /// 99 per cent of the nodes were done by then.
+    pub p99_s: f64,
+    /// The last node.
+    pub last_s: f64,
+    /// Payload bytes that the server sent, over BitTorrent and HTTPS, in payloads.
+    pub origin_copies: f64,
+    /// The HTTPS part of it.
+    pub https_copies: f64,
+    /// Most payloads that went into one rack.
+    pub rack_copies_max: f64,
+    /// The same, the mean of the racks.
+    pub rack_copies_mean: f64,
+    /// Received bytes that were not needed, of all received.
+    pub duplicate_share: f64,
+    /// Nodes that lived and did not get everything.
+    pub failed: usize,
+    /// Nodes that died, as asked.
+    pub killed: usize,
+    /// Bans that nodes pronounced.
+    pub banned: usize,
+    /// Bans of nodes that had done nothing wrong.
+    pub banned_wrongly: usize,
+    /// A hash of the trace.
+    pub trace: u64,
+    /// Events simulated.
+    pub events: u64,
+}
+
+impl Report {
+    /// The figure to compare: the last node's time in floors.
+    pub fn last_over_floor(&self) -> f64 {
+        self.last_s / self.floor_s
+    }
+
+    fn rows(&self) -> [(&'static str, String); 19] {
+        let s = |v: f64| format!("{v:.3}");
+        [
+            ("floor_s", s(self.floor_s)),
+            ("first_s", s(self.first_s)),
+            ("median_s", s(self.median_s)),
+            ("p95_s", s(self.p95_s)),
+            ("p99_s", s(self.p99_s)),
+            ("last_s", s(self.last_s)),
+            ("last_over_floor", s(self.last_over_floor())),
+            ("origin_copies", s(self.origin_copies)),
+            ("https_copies", s(self.https_copies)),
+            ("rack_copies_max", s(self.rack_copies_max)),
+            ("rack_copies_mean", s(self.rack_copies_mean)),
+            ("duplicate_share", format!("{:.5}", self.duplicate_share)),
+            ("failed", self.failed.to_string()),
+            ("killed", self.killed.to_string()),
+            ("banned", self.banned.to_string()),
+            ("banned_wrongly", self.banned_wrongly.to_string()),
+            ("events", self.events.to_string()),
+            ("median_over_floor", s(self.median_s / self.floor_s)),
+            ("trace", format!("\"{:016x}\"", self.trace)),
+        ]
+    }
+
+    /// One line of JSON.
+    pub fn json(&self) -> String {
+        let rows: Vec<String> = self.rows().iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
+        format!("{{{}}}", rows.join(","))
+    }
+
+    /// One figure on each line.
+    pub fn text(&self) -> String {
+        self.rows()
+            .iter()
+            .map(|(k, v)| format!("{k:18} {}\n", v.trim_matches('"')))
+            .collect()
+    }
+}

@@ -1,0 +1,524 @@
+//! The world of a simulation: nodes, cables, the server; and the loop over events.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::net::{Conn, Endpoint, Event, Events, Link, Load, Pipe};
+use super::seeder::Seeder;
+use super::{Report, SimConfig};
+use crate::core::rng::Rng;
+use crate::core::swarm::{ConnId, FetchId, Input, Nearness, Outgoing, Output, Slot, Swarm, SwarmConfig};
+use crate::core::swarm::{TorrentId, TorrentSpec};
+use crate::core::time::{MILLISECOND, Micros, SECOND};
+
+/// Bytes of one connection that the network holds: a TCP window.
+const WINDOW_BYTES: u32 = 64 << 10;
+/// Peers in a tracker's answer from the node's own rack, and from others.
+const TRACKER_LOCAL: usize = 40;
+const TRACKER_ACROSS: usize = 8;
+/// HTTPS answers that the server gives at a time.
+pub(super) const STREAMS_MAX: usize = 8;
+pub(super) const BLOCK: u32 = 16 << 10;
+const PORT: u16 = 6881;
+
+pub(super) struct Node {
+    pub swarm: Swarm,
+    pub peer_id: [u8; 20],
+    pub alive: bool,
+    pub started: bool,
+    pub corrupt: bool,
+    pub doomed: bool,
+    pub done_at: Option<Micros>,
+    pub announced_at: Micros,
+    tick_at: Micros,
+    /// Connections by number: outgoing (even) and incoming (odd).
+    conns: [Vec<usize>; 2],
+    /// Slots that hold wrong bytes.
+    pub spoiled: BTreeSet<(u32, Slot)>,
+    pub fetches: Vec<(FetchId, usize)>,
+}
+
+pub(super) struct World {
+    pub cfg: SimConfig,
+    pub now: Micros,
+    pub events: Events,
+    pub nodes: Vec<Node>,
+    pub conns: Vec<Conn>,
+    pub links: Vec<Link>,
+    pub seeder: Seeder,
+    pub rng: Rng,
+    pub server_gone: bool,
+    pub streams: usize,
+    pub https_bytes: u64,
+    pub banned: usize,
+    pub banned_wrongly: usize,
+    trace: u64,
+    count: u64,
+    unfinished: usize,
+}
+
+/// Runs a simulation to its end: all nodes done, or far too late.
+pub fn run(cfg: &SimConfig) -> Report {
+    let mut world = World::new(cfg);
+    let floor = cfg.payload_bytes * 8 * SECOND / cfg.link_bits;
+    let limit = floor * 30 + 120 * SECOND;
+    while world.unfinished > 0 {
+        let Some((at, event)) = world.events.pop() else {
+            break;
+        };
+        if at > limit {
+            break;
+        }
+        world.now = at;
+        world.count += 1;
+        world.step(event);
+    }
+    world.report(floor)
+}
+
+impl World {
+    fn new(cfg: &SimConfig) -> Self {
+        let mut rng = Rng::new(cfg.seed);
+        let n = cfg.nodes;
+        let racks: Vec<usize> = (0..n).map(|i| i * cfg.racks / n).collect();
+        let mut links: Vec<Link> = (0..=n)
+            .flat_map(|_| [Link::new(cfg.link_bits), Link::new(cfg.link_bits)])
+            .collect();
+        links.extend((0..cfg.racks * 2).map(|_| Link::new(cfg.link_bits)));
+        let mut order: Vec<usize> = (0..n).collect();
+        for i in (1..n).rev() {
+            order.swap(i, rng.below(i as u64 + 1) as usize);
+        }
+        let part = |percent: f64| (n as f64 * percent / 100.0).round() as usize;
+        let (kills, slows) = (part(cfg.kill_percent), part(cfg.slow_percent));
+        let mut events = Events::default();
+        let floor = cfg.payload_bytes * 8 * SECOND / cfg.link_bits;
+        for node in &order[..kills] {
+            events.push(cfg.arrival_us + rng.below(floor), Event::Kill(*node));
+        }
+        for node in order.iter().skip(kills).take(slows) {
+            links[node * 2] = Link::new(cfg.link_bits / 10);
+            links[node * 2 + 1] = Link::new(cfg.link_bits / 10);
+        }
+        let corrupt: BTreeSet<usize> = order
+            .iter()
+            .skip(kills + slows)
+            .take(cfg.corrupt)
+            .copied()
+            .collect();
+        let piece_bytes = cfg.piece_bytes();
+        let pieces = cfg.payload_bytes.div_ceil(u64::from(piece_bytes)) as u32;
+        let seeder = Seeder::new(pieces, piece_bytes, cfg.link_bits, racks.clone());
+        let mut nodes = Vec::new();
+        for (node, rack) in racks.iter().enumerate() {
+            let mut peer_id = *b"-BW0001-000000000000";
+            peer_id[8..16].copy_from_slice(&rng.next_u64().to_be_bytes());
+            peer_id[16..].copy_from_slice(&(node as u32).to_be_bytes());
+            let swarm = Swarm::new(SwarmConfig {
+                seed: rng.next_u64(),
+                listen_port: PORT,
+                own_addrs: vec![addr_of(node, *rack)],
+                peer_id,
+                window_pieces: 0,
+            });
+            events.push(rng.below(cfg.arrival_us.max(1)), Event::Start(node));
+            nodes.push(Node {
+                swarm,
+                peer_id,
+                alive: true,
+                started: false,
+                corrupt: corrupt.contains(&node),
+                doomed: order[..kills].contains(&node),
+                done_at: None,
+                announced_at: 0,
+                tick_at: Micros::MAX,
+                conns: [Vec::new(), Vec::new()],
+                spoiled: BTreeSet::new(),
+                fetches: Vec::new(),
+            });
+        }
+        events.push(20 * MILLISECOND, Event::SeederTick);
+        Self {
+            unfinished: n - kills,
+            cfg: cfg.clone(),
+            now: 0,
+            events,
+            nodes,
+            conns: Vec::new(),
+            links,
+            seeder,
+            rng,
+            server_gone: false,
+            streams: 0,
+            https_bytes: 0,
+            banned: 0,
+            banned_wrongly: 0,
+            trace: 0xcbf2_9ce4_8422_2325,
+            count: 0,
+        }
+    }
+
+    pub fn server(&self) -> Endpoint {
+        self.nodes.len()
+    }
+
+    pub fn rack(&self, node: Endpoint) -> usize {
+        node * self.cfg.racks / self.nodes.len()
+    }
+
+    fn addr(&self, node: Endpoint) -> SocketAddr {
+        if node == self.server() {
+            seeder_addr()
+        } else {
+            addr_of(node, self.rack(node))
+        }
+    }
+
+    fn endpoint(&self, addr: SocketAddr) -> Option<Endpoint> {
+        if addr == seeder_addr() {
+            return Some(self.server());
+        }
+        let IpAddr::V4(ip) = addr.ip() else {
+            return None;
+        };
+        let [_, _, high, low] = ip.octets();
+        let node = usize::from(high) * 256 + usize::from(low);
+        (node < self.nodes.len() && addr.port() == PORT).then_some(node)
+    }
+
+    pub fn nodes_addr(&self, node: Endpoint) -> SocketAddr {
+        addr_of(node, self.rack(node))
+    }
+
+    pub fn peer_id(&self, node: Endpoint) -> [u8; 20] {
+        self.nodes[node].peer_id
+    }
+
+    /// Mixes numbers into the trace's hash (FNV-1a).
+    pub fn trace(&mut self, values: [u64; 3]) {
+        for v in values.into_iter().chain([self.now]) {
+            self.trace = (self.trace ^ v)
+                .wrapping_mul(0x0000_0100_0000_01b3)
+                .rotate_left(23);
+        }
+    }
+
+    /// The `hop`th cable from one endpoint to another, and whether it is the last.
+    pub fn cable(&self, from: Endpoint, to: Endpoint, hop: u8) -> (usize, bool) {
+        let base = (self.nodes.len() + 1) * 2;
+        let server = self.server();
+        let mut path = [from * 2, 0, 0, 0];
+        let mut n = 1;
+        if self.cfg.racks > 1 && (from == server || to == server || self.rack(from) != self.rack(to)) {
+            if from != server {
+                path[n] = base + self.rack(from) * 2;
+                n += 1;
+            }
+            if to != server {
+                path[n] = base + self.rack(to) * 2 + 1;
+                n += 1;
+            }
+        }
+        path[n] = to * 2 + 1;
+        (path[usize::from(hop)], usize::from(hop) == n)
+    }
+
+    /// Gives an input to a node and does what it says.
+    pub fn tell(&mut self, node: Endpoint, input: Input<'_>) {
+        let n = &mut self.nodes[node];
+        if !n.alive || !n.started {
+            return;
+        }
+        n.swarm.handle(self.now, input);
+        self.drain(node);
+    }
+
+    pub fn drain(&mut self, node: Endpoint) {
+        while let Some(output) = self.nodes[node].swarm.poll() {
+            self.act(node, output);
+        }
+        let n = &mut self.nodes[node];
+        if let Some(at) = n
+            .swarm
+            .deadline()
+            .map(|d| d.max(self.now))
+            .filter(|d| *d < n.tick_at)
+        {
+            n.tick_at = at;
+            self.events.push(at, Event::Tick(node));
+        }
+    }
+
+    /// The connection that a node calls by this number, and which end the node is.
+    fn conn_at(&self, node: Endpoint, conn: ConnId) -> Option<(usize, usize)> {
+        let side = (conn.0 % 2) as usize;
+        self.nodes[node].conns[side]
+            .get(conn.0 as usize / 2)
+            .map(|c| (*c, side))
+    }
+
+    fn act(&mut self, node: Endpoint, output: Output) {
+        let now = self.now;
+        let latency = self.cfg.latency_us;
+        match output {
+            Output::Connect { conn, addr, .. } => {
+                let far = self.endpoint(addr).unwrap_or(node);
+                let index = self.conns.len();
+                debug_assert_eq!(self.nodes[node].conns[0].len(), conn.0 as usize / 2);
+                self.nodes[node].conns[0].push(index);
+                self.conns.push(Conn {
+                    ends: [(node, conn), (far, ConnId(0))],
+                    pipes: [Pipe::default(), Pipe::default()],
+                    open: true,
+                });
+                self.events.push(now + latency, Event::Dial { conn: index });
+            }
+            Output::Close { conn, .. } => {
+                if let Some((index, side)) = self.conn_at(node, conn) {
+                    self.shut(index);
+                    self.events.push(
+                        now + latency,
+                        Event::Closed {
+                            conn: index,
+                            to: 1 - side,
+                        },
+                    );
+                }
+            }
+            Output::Send { conn, message } => {
+                if let Some((index, side)) = self.conn_at(node, conn).filter(|(c, _)| self.conns[*c].open) {
+                    self.events.push(
+                        now + latency,
+                        Event::Message {
+                            conn: index,
+                            to: 1 - side,
+                            message,
+                        },
+                    );
+                }
+            }
+            Output::SendBlock { conn, block, .. } => {
+                if let Some((index, side)) = self.conn_at(node, conn).filter(|(c, _)| self.conns[*c].open) {
+                    self.conns[index].pipes[side]
+                        .queue
+                        .push_back((Load::Block(block), block.len));
+                    self.pump(index, side);
+                }
+            }
+            Output::Verify { torrent, piece, slot } => {
+                let ok = !self.nodes[node].spoiled.remove(&(piece, slot));
+                self.nodes[node].swarm.handle(
+                    now,
+                    Input::Verified {
+                        torrent,
+                        piece,
+                        slot,
+                        ok,
+                    },
+                );
+            }
+            Output::Discard { piece, slot, .. } => {
+                self.nodes[node].spoiled.remove(&(piece, slot));
+            }
+            Output::Fetch {
+                fetch, piece, count, ..
+            } => self.fetch(node, fetch, piece, count),
+            Output::CancelFetch { fetch } => self.cancel_fetch(node, fetch),
+            Output::PieceDone { piece, .. } => self.trace([1, node as u64, u64::from(piece)]),
+            Output::TorrentDone { .. } => {
+                self.nodes[node].done_at = Some(now);
+                self.unfinished -= usize::from(!self.nodes[node].doomed);
+            }
+            Output::Banned { addr, .. } => {
+                self.banned += 1;
+                let guilty = self
+                    .endpoint(addr)
+                    .is_some_and(|n| n < self.nodes.len() && self.nodes[n].corrupt);
+                self.banned_wrongly += usize::from(!guilty);
+            }
+            Output::WantPeers { .. } => {
+                let at = now.max(self.nodes[node].announced_at + SECOND);
+                self.events.push(at, Event::Announce(node));
+            }
+        }
+    }
+
+    pub fn shut(&mut self, conn: usize) {
+        let c = &mut self.conns[conn];
+        c.open = false;
+        c.pipes.iter_mut().for_each(|p| p.queue.clear());
+    }
+
+    /// Moves payload from a connection's queue into the network.
+    pub fn pump(&mut self, conn: usize, from: usize) {
+        let c = &mut self.conns[conn];
+        if !c.open {
+            return;
+        }
+        let pipe = &mut c.pipes[from];
+        while let Some((load, bytes)) = pipe.queue.front().copied() {
+            if pipe.in_net > 0 && pipe.in_net + bytes > WINDOW_BYTES {
+                return;
+            }
+            pipe.queue.pop_front();
+            pipe.in_net += bytes;
+            let event = Event::Hop {
+                conn,
+                to: 1 - from,
+                load,
+                bytes,
+                hop: 0,
+                tail: self.now,
+            };
+            self.events.push(self.now, event);
+            if let Load::Block(_) = load {
+                self.events.push(self.now, Event::Sent { conn, from, bytes });
+            }
+        }
+    }
+
+    pub fn start(&mut self, node: Endpoint) {
+        if !self.nodes[node].alive {
+            return;
+        }
+        self.nodes[node].started = true;
+        let spec = TorrentSpec {
+            infohash: [7; 20],
+            size_bytes: self.cfg.payload_bytes,
+            piece_length: self.cfg.piece_bytes(),
+            have_all: false,
+            has_origin: self.cfg.https,
+            seeders: vec![seeder_addr()],
+        };
+        self.nodes[node].swarm.add_torrent(self.now, spec);
+        self.drain(node);
+        self.events
+            .push(self.now + self.cfg.latency_us * 4, Event::Announce(node));
+    }
+
+    /// The tracker's answer: the own rack first, a few of the others.
+    pub fn announce(&mut self, node: Endpoint) {
+        if self.server_gone || !self.nodes[node].alive {
+            return;
+        }
+        self.nodes[node].announced_at = self.now;
+        let rack = self.rack(node);
+        let up = |w: &Self, near: bool| -> Vec<Endpoint> {
+            (0..w.nodes.len())
+                .filter(|o| *o != node && w.nodes[*o].started && (w.rack(*o) == rack) == near)
+                .collect()
+        };
+        let mut answer = Vec::new();
+        for (near, most) in [(true, TRACKER_LOCAL), (false, TRACKER_ACROSS)] {
+            let mut all = up(self, near);
+            for _ in 0..most.min(all.len()) {
+                let other = all.swap_remove(self.rng.below(all.len() as u64) as usize);
+                answer.push((
+                    self.addr(other),
+                    if near { Nearness::Local } else { Nearness::Across },
+                ));
+            }
+        }
+        self.tell(
+            node,
+            Input::Peers {
+                torrent: TorrentId(0),
+                peers: &answer,
+            },
+        );
+    }
+
+    pub fn tick(&mut self, node: Endpoint) {
+        if self.nodes[node].tick_at == self.now {
+            self.nodes[node].tick_at = Micros::MAX;
+            self.tell(node, Input::Tick);
+        }
+    }
+
+    /// Numbers a connection at its far end.
+    pub fn number(&mut self, conn: usize) -> ConnId {
+        let far = self.conns[conn].ends[1].0;
+        let id = if far == self.server() {
+            ConnId(0)
+        } else {
+            self.nodes[far].conns[1].push(conn);
+            ConnId(self.nodes[far].conns[1].len() as u32 * 2 - 1)
+        };
+        self.conns[conn].ends[1].1 = id;
+        id
+    }
+
+    fn report(&self, floor: Micros) -> Report {
+        let mut times: Vec<f64> = Vec::new();
+        let (mut wasted, mut useful, mut failed) = (0, 0, 0);
+        for n in self.nodes.iter().filter(|n| !n.doomed) {
+            match n.done_at {
+                Some(at) => times.push(at as f64 / SECOND as f64),
+                None => failed += 1,
+            }
+            let p = n.swarm.progress(TorrentId(0));
+            wasted += p.duplicate_bytes;
+            useful += p.from_origin_bytes + p.from_peers_bytes;
+        }
+        times.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            let last = times.len().saturating_sub(1);
+            times
+                .get(((times.len() as f64 * share) as usize).min(last))
+                .copied()
+                .unwrap_or(f64::NAN)
+        };
+        let copies = |bytes: u64| bytes as f64 / self.cfg.payload_bytes as f64;
+        let base = (self.nodes.len() + 1) * 2;
+        let racks: Vec<f64> = match self.cfg.racks {
+            1 => Vec::new(),
+            n => (0..n)
+                .map(|r| copies(self.links[base + r * 2 + 1].bytes))
+                .collect(),
+        };
+        Report {
+            floor_s: floor as f64 / SECOND as f64,
+            first_s: at(0.0),
+            median_s: at(0.5),
+            p95_s: at(0.95),
+            p99_s: at(0.99),
+            last_s: at(1.0),
+            origin_copies: copies(self.seeder.sent_bytes + self.https_bytes),
+            https_copies: copies(self.https_bytes),
+            rack_copies_max: racks.iter().copied().fold(0.0, f64::max),
+            rack_copies_mean: racks.iter().sum::<f64>() / racks.len().max(1) as f64,
+            duplicate_share: wasted as f64 / (wasted + useful).max(1) as f64,
+            failed,
+            killed: self.nodes.iter().filter(|n| n.doomed).count(),
+            banned: self.banned,
+            banned_wrongly: self.banned_wrongly,
+            trace: self.trace,
+            events: self.count,
+        }
+    }
+}
+
+fn seeder_addr() -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 255, 0, 1)), PORT)
+}
+
+fn addr_of(node: usize, rack: usize) -> SocketAddr {
+    let ip = Ipv4Addr::new(10, rack as u8, (node / 256) as u8, (node % 256) as u8);
+    SocketAddr::new(IpAddr::V4(ip), PORT)
+}
+
+/// What an agent's extension handshake says.
+pub(super) fn agent_hello(conn: ConnId) -> Input<'static> {
+    Input::ExtendedHandshake {
+        conn,
+        bootswarm: true,
+        listen_port: Some(PORT),
+        requests_max: Some(512),
+        ut_pex: Some(1),
+    }
+}
+
+/// Whether a message is the one that [`agent_hello`] answers.
+pub(super) fn is_hello(message: &Outgoing) -> bool {
+    matches!(message, Outgoing::ExtendedHandshake)
+}
