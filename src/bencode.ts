@@ -6,13 +6,14 @@
 import { BootswarmError } from './errors.js'
 import { BENCODE_BYTES_MAX, BENCODE_DEPTH_MAX, BENCODE_VALUES_MAX } from './limits.js'
 
-/** A decoded value. Integers are safe integers. */
-export type BencodeValue = number | Uint8Array | BencodeValue[] | BencodeDict
+/** A decoded value. Integers are 64-bit signed; those that a number cannot hold exactly come as bigint. */
+export type BencodeValue = number | bigint | Uint8Array | BencodeValue[] | BencodeDict
 /** A decoded dictionary; the keys' characters are bytes. */
 export type BencodeDict = Map<string, BencodeValue>
 /** What can be encoded: text is written as UTF-8, objects as dictionaries in the order of their keys' bytes. */
 export type BencodeInput =
   | number
+  | bigint
   | string
   | Uint8Array
   | readonly BencodeInput[]
@@ -102,15 +103,17 @@ class Reader {
     return true
   }
 
-  private integer(): number {
+  private integer(): number | bigint {
     const at = this.offset
-    // 17 characters hold a sign and 2^53-1; looking no further keeps a long run of digits cheap.
-    const text = this.bytes.toString('latin1', at + 1, at + 19)
-    const match = /^(0|-?[1-9][0-9]*)e/.exec(text)
-    const value = match ? Number(match[1]) : Number.NaN
-    if (!match || !Number.isSafeInteger(value)) throw malformed('not an integer', at)
+    // A sign, 19 digits and the end; looking no further keeps a long run of digits cheap.
+    const match = /^(0|-?[1-9][0-9]{0,18})e/.exec(this.bytes.toString('latin1', at + 1, at + 22))
+    if (!match?.[1]) throw malformed('not an integer', at)
     this.offset = at + 1 + match[0].length
-    return value
+    const value = Number(match[1])
+    if (Number.isSafeInteger(value)) return value
+    const exact = BigInt(match[1])
+    if (BigInt.asIntN(64, exact) !== exact) throw malformed('an integer beyond 64 bits', at)
+    return exact
   }
 
   private string(): Uint8Array {
@@ -126,7 +129,9 @@ class Reader {
 }
 
 function write(value: BencodeInput, parts: Buffer[]): void {
-  if (typeof value === 'number') {
+  if (typeof value === 'bigint') {
+    parts.push(Buffer.from(`i${value}e`))
+  } else if (typeof value === 'number') {
     if (!Number.isSafeInteger(value)) throw malformed(`${value} is no safe integer`, 0)
     parts.push(Buffer.from(`i${value}e`))
   } else if (typeof value === 'string') {

@@ -34,6 +34,11 @@ export function checkLimits(manifest: Manifest): void {
   demand(NONCE.test(manifest.nonce), 'nonce must be 32 lower-case hex digits')
   demand(isNodeId(node.id), 'node.id is no node identity')
   text(node.hostname, 'node.hostname', HOSTNAME_LENGTH_MAX)
+  // It becomes a line of /etc/hostname.
+  demand(
+    /^[A-Za-z0-9._-]+$/.test(node.hostname),
+    'node.hostname may hold letters, digits, dashes, dots and _ only',
+  )
   text(node.rack, 'node.rack', NAME_LENGTH_MAX)
   text(manifest.site, 'site', NAME_LENGTH_MAX)
   text(manifest.events_url, 'events_url', MANIFEST_URL_LENGTH_MAX)
@@ -49,6 +54,8 @@ export function checkLimits(manifest: Manifest): void {
   for (const url of manifest.trackers) text(url, 'trackers[]', MANIFEST_URL_LENGTH_MAX)
   list(manifest.artifacts, 'artifacts', 1, MANIFEST_ARTIFACTS_MAX)
   for (const artifact of manifest.artifacts) checkArtifact(artifact)
+  const infohashes = new Set(manifest.artifacts.map((artifact) => artifact.infohash))
+  demand(infohashes.size === manifest.artifacts.length, 'artifacts: one of them stands twice')
 }
 
 /**
