@@ -6,7 +6,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import type Wire from 'bittorrent-protocol'
 import WebTorrent, { type Torrent } from 'webtorrent'
-import { plainAddress } from './address.js'
+import { plainAddress } from '../../src/net.js'
 import { Choker } from './choker.js'
 import { Handout } from './handout.js'
 import type { ToSeeder } from './seeder-messages.js'

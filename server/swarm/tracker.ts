@@ -1,0 +1,200 @@
+/**
+ * The site's tracker over HTTP (BEP 3, 7, 23, 48): parses, keeps the swarms, answers in bencode. It serves
+ * the catalog's torrents only, and takes a peer's address from its connection.
+ */
+
+import { isIPv4 } from 'node:net'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { type BencodeInput, encodeBencode } from '../../src/bencode.js'
+import { ipv6Groups, plainAddress } from '../../src/net.js'
+import { type Announce, parseAnnounce, parseScrape } from './tracker-query.js'
+import { type SwarmPeer, TrackerSwarm } from './tracker-swarm.js'
+import type { Tracker, TrackerOptions, TrackerStats } from './types.js'
+
+export type { Tracker, TrackerOptions, TrackerStats } from './types.js'
+
+/** Announces a second that all nodes together shall stay below. */
+const announcesPerSecond = 150
+const downloadIntervalMinS = 2
+const downloadIntervalMaxS = 5
+const seedIntervalMinS = 30
+const expireEveryMs = 2_000
+/** A peer is forgotten when it has missed two announces. */
+const expireIntervals = 2
+const expireGraceMs = 15_000
+
+/** Where an announce came from and to. */
+interface Ends {
+  remoteAddress: string
+  localAddress: string
+}
+
+/** Makes the tracker; it serves nothing before `setTorrents`. */
+export function createTracker(options: TrackerOptions): Tracker {
+  return new HttpTracker(options)
+}
+
+class HttpTracker implements Tracker {
+  readonly #options: TrackerOptions
+  readonly #swarms = new Map<string, TrackerSwarm>()
+  #announces = 0
+  #refused = 0
+  #expiredMs = 0
+
+  readonly plugin: FastifyPluginAsync = async (app) => {
+    app.get('/announce', (request, reply) => this.#reply(reply, this.#announce(request)))
+    app.get('/scrape', (request, reply) => this.#reply(reply, this.#scrape(request.raw.url ?? '')))
+  }
+
+  constructor(options: TrackerOptions) {
+    this.#options = options
+  }
+
+  setTorrents(infohashes: Iterable<string>): void {
+    const wanted = new Set(infohashes)
+    for (const infohash of this.#swarms.keys()) if (!wanted.has(infohash)) this.#swarms.delete(infohash)
+    for (const infohash of wanted) {
+      if (!this.#swarms.has(infohash)) this.#swarms.set(infohash, new TrackerSwarm())
+    }
+  }
+
+  stats(): TrackerStats {
+    this.#expire(this.#options.nowMs())
+    return {
+      torrents: this.#swarms.size,
+      peers: this.#peers(),
+      announces: this.#announces,
+      refused: this.#refused,
+    }
+  }
+
+  #announce(request: FastifyRequest): BencodeInput {
+    const announce = parseAnnounce(request.raw.url ?? '')
+    if ('refused' in announce) return this.#refuse(announce.refused)
+    const swarm = this.#swarms.get(announce.infohash)
+    if (swarm === undefined) return this.#refuse('unknown torrent')
+    const ends = {
+      remoteAddress: plainAddress(request.socket.remoteAddress ?? ''),
+      localAddress: plainAddress(request.socket.localAddress ?? ''),
+    }
+    this.#announces++
+    const nowMs = this.#options.nowMs()
+    this.#expire(nowMs)
+    return this.#enter(announce, swarm, ends, nowMs)
+  }
+
+  #enter(announce: Announce, swarm: TrackerSwarm, ends: Ends, nowMs: number): BencodeInput {
+    const address = ends.remoteAddress
+    const seed = announce.leftBytes === 0
+    const intervalS = this.#intervalS(seed)
+    const answer: { [key: string]: BencodeInput } = { interval: intervalS, 'min interval': 1 }
+    if (announce.event === 'stopped') {
+      swarm.remove(announce.peerId, address)
+      return { ...answer, complete: swarm.seeds, incomplete: swarm.size - swarm.seeds, peers: '' }
+    }
+    if (announce.event === 'completed') swarm.completed++
+    const rack = this.#options.rackOf(address)
+    const { peerId, port, agent } = announce
+    const expiresMs = nowMs + expireIntervals * intervalS * 1_000 + expireGraceMs
+    swarm.put({ peerId, address, port, rack, agent, seed, expiresMs })
+    const met = swarm.introduce({ peerId, address, port, rack, seed }, announce.numwant, this.#options.random)
+    const peers: Endpoint[] = [...met.local, ...met.across]
+    // Agents know the seeder from their manifest; it hands them its pieces by itself.
+    if (!agent && !seed) peers.push(...this.#seeder(ends.localAddress))
+    return {
+      ...answer,
+      complete: swarm.seeds,
+      incomplete: swarm.size - swarm.seeds,
+      'local peers': announce.compact ? met.local.filter(isV4).length : met.local.length,
+      ...(announce.compact ? compactPeers(peers) : { peers: listPeers(peers, announce.withPeerIds) }),
+    }
+  }
+
+  #scrape(url: string): BencodeInput {
+    const wanted = parseScrape(url)
+    if ('refused' in wanted) return this.#refuse(wanted.refused)
+    this.#expire(this.#options.nowMs())
+    const files = new Map<string, BencodeInput>()
+    for (const infohash of wanted.length > 0 ? wanted : this.#swarms.keys()) {
+      const swarm = this.#swarms.get(infohash)
+      if (swarm === undefined) continue
+      files.set(Buffer.from(infohash, 'hex').toString('latin1'), {
+        complete: swarm.seeds,
+        downloaded: swarm.completed,
+        incomplete: swarm.size - swarm.seeds,
+      })
+    }
+    return { files, flags: { min_request_interval: downloadIntervalMaxS } }
+  }
+
+  #seeder(localAddress: string): Endpoint[] {
+    const seeder = this.#options.seeder()
+    return seeder === undefined ? [] : [{ address: seeder.address ?? localAddress, port: seeder.port }]
+  }
+
+  /** Short while a node downloads, and longer the more nodes there are. */
+  #intervalS(seed: boolean): number {
+    const followS = Math.ceil(this.#peers() / announcesPerSecond)
+    if (seed) return Math.max(seedIntervalMinS, followS)
+    return Math.min(downloadIntervalMaxS, Math.max(downloadIntervalMinS, followS))
+  }
+
+  #peers(): number {
+    let peers = 0
+    for (const swarm of this.#swarms.values()) peers += swarm.size
+    return peers
+  }
+
+  #expire(nowMs: number): void {
+    if (nowMs - this.#expiredMs < expireEveryMs) return
+    this.#expiredMs = nowMs
+    for (const swarm of this.#swarms.values()) swarm.expire(nowMs)
+  }
+
+  #refuse(reason: string): BencodeInput {
+    this.#refused++
+    return { 'failure reason': `TRACKER_REQUEST_INVALID: ${reason}` }
+  }
+
+  #reply(reply: FastifyReply, answer: BencodeInput): FastifyReply {
+    return reply
+      .header('content-type', 'text/plain')
+      .header('cache-control', 'no-store')
+      .send(Buffer.from(encodeBencode(answer)))
+  }
+}
+
+type Endpoint = Pick<SwarmPeer, 'address' | 'port'> & { peerId?: string }
+
+function isV4(peer: Endpoint): boolean {
+  return isIPv4(peer.address)
+}
+
+/** BEP 23, and BEP 7 for IPv6. */
+function compactPeers(peers: Endpoint[]): { [key: string]: BencodeInput } {
+  const v4 = peers.filter(isV4)
+  const v6 = peers.filter((peer) => !isV4(peer))
+  const packed = {
+    peers: Buffer.concat(v4.map((peer) => pack(peer.address.split('.').map(Number), 1, peer.port))),
+  }
+  if (v6.length === 0) return packed
+  return { ...packed, peers6: Buffer.concat(v6.map((peer) => pack(ipv6Groups(peer.address), 2, peer.port))) }
+}
+
+function pack(numbers: number[], bytesEach: 1 | 2, port: number): Buffer {
+  const bytes = Buffer.alloc(numbers.length * bytesEach + 2)
+  numbers.forEach((number, i) => {
+    bytes.writeUIntBE(number, i * bytesEach, bytesEach)
+  })
+  bytes.writeUInt16BE(port, numbers.length * bytesEach)
+  return bytes
+}
+
+/** BEP 3's list of dictionaries. */
+function listPeers(peers: Endpoint[], withPeerIds: boolean): BencodeInput[] {
+  return peers.map(({ address, port, peerId }) => ({
+    ip: address,
+    ...(withPeerIds && peerId !== undefined ? { 'peer id': Buffer.from(peerId, 'hex') } : {}),
+    port,
+  }))
+}

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { TrackerSwarm } from '../../../server/swarm/tracker-swarm.js'
+
+/** mulberry32 */
+function seeded(seed: number): () => number {
+  let a = seed
+  return () => {
+    a = (a + 0x6d2b79f5) | 0
+    let t = Math.imul(a ^ (a >>> 15), 1 | a)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+const node = (rack: number, host: number, extra: object = {}) => ({
+  peerId: `${rack}-${host}`,
+  address: `10.0.${rack}.${host}`,
+  port: 6881,
+  rack: `rack${rack}`,
+  agent: true,
+  seed: false,
+  expiresMs: 1_000,
+  ...extra,
+})
+
+function farm(racks: number, hosts: number): TrackerSwarm {
+  const swarm = new TrackerSwarm()
+  for (let host = 1; host <= hosts; host++)
+    for (let rack = 0; rack < racks; rack++) swarm.put(node(rack, host))
+  return swarm
+}
+
+test('first the own rack, then a few across, each from another rack', () => {
+  const swarm = farm(21, 24)
+  const met = swarm.introduce(node(3, 5), 50, seeded(1))
+  assert.equal(met.local.length, 23)
+  assert.ok(met.local.every((peer) => peer.rack === 'rack3' && peer.address !== '10.0.3.5'))
+  assert.equal(met.across.length, 4)
+  assert.equal(new Set(met.across.map((peer) => peer.rack)).size, 4)
+  assert.ok(met.across.every((peer) => peer.rack !== 'rack3'))
+})
+
+test('a small rack gets more across, numwant bounds all', () => {
+  const swarm = farm(21, 2)
+  const met = swarm.introduce(node(0, 1), 50, seeded(1))
+  assert.equal(met.local.length, 1)
+  assert.equal(met.across.length, 11)
+  const few = swarm.introduce(node(0, 1), 3, seeded(1))
+  assert.equal(few.local.length + few.across.length, 3)
+  assert.deepEqual(swarm.introduce(node(0, 1), 0, seeded(1)), { local: [], across: [] })
+})
+
+test('a big rack is sampled differently for each, and evenly', () => {
+  const swarm = farm(1, 200)
+  const random = seeded(5)
+  const named = new Map<string, number>()
+  for (let host = 1; host <= 200; host++) {
+    const { local } = swarm.introduce(node(0, host), 50, random)
+    assert.equal(new Set(local).size, 23)
+    for (const peer of local) named.set(peer.peerId, (named.get(peer.peerId) ?? 0) + 1)
+  }
+  const counts = [...named.values()]
+  assert.equal(counts.length, 200)
+  assert.ok(
+    Math.min(...counts) >= 15 && Math.max(...counts) <= 31,
+    `${Math.min(...counts)}-${Math.max(...counts)}`,
+  )
+})
+
+test('across is spread over all the nodes of the farm', () => {
+  const swarm = farm(21, 24)
+  const random = seeded(9)
+  const named = new Set<string>()
+  for (let rack = 0; rack < 21; rack++) {
+    for (let host = 1; host <= 24; host++) {
+      for (const peer of swarm.introduce(node(rack, host), 50, random).across) named.add(peer.peerId)
+    }
+  }
+  assert.ok(named.size > 480, `${named.size} of 504 were named`)
+})
+
+test('seeds meet those who lack something only', () => {
+  const swarm = new TrackerSwarm()
+  swarm.put(node(0, 1, { seed: true }))
+  swarm.put(node(0, 2, { seed: true }))
+  swarm.put(node(0, 3))
+  const met = swarm.introduce(node(0, 1, { seed: true }), 50, seeded(1))
+  assert.deepEqual(
+    met.local.map((peer) => peer.peerId),
+    ['0-3'],
+  )
+  assert.equal(swarm.seeds, 2)
+})
+
+test('another port replaces the old one, another identity at the same port its former self', () => {
+  const swarm = new TrackerSwarm()
+  swarm.put(node(0, 1))
+  swarm.put(node(0, 1, { port: 7000 }))
+  assert.equal(swarm.size, 1)
+  swarm.put(node(0, 1, { port: 7000, peerId: 'new' }))
+  assert.equal(swarm.size, 1)
+  const [peer] = swarm.introduce(node(0, 9), 50, seeded(1)).local
+  assert.equal(peer?.peerId, 'new')
+  swarm.put(node(0, 1, { peerId: 'second' }))
+  assert.equal(swarm.size, 2)
+  swarm.remove('new', '10.0.0.2')
+  assert.equal(swarm.size, 2)
+  swarm.remove('new', '10.0.0.1')
+  assert.equal(swarm.size, 1)
+})
+
+test('who is not heard is forgotten', () => {
+  const swarm = farm(2, 3)
+  swarm.put(node(0, 1, { expiresMs: 5_000 }))
+  swarm.expire(1_000)
+  assert.equal(swarm.size, 1)
+  swarm.expire(5_000)
+  assert.equal(swarm.size, 0)
+  assert.deepEqual(swarm.introduce(node(0, 1), 50, seeded(1)), { local: [], across: [] })
+})
+
+test('bounded: 64 peers of one address, 8,192 in all, the newest stay', () => {
+  const swarm = new TrackerSwarm()
+  for (let i = 0; i < 1_000; i++) swarm.put(node(0, 1, { peerId: `flood${i}`, port: 1_000 + i }))
+  assert.equal(swarm.size, 64)
+  for (let i = 0; i < 10_000; i++) swarm.put(node(i >> 8, i & 255, { peerId: `p${i}` }))
+  assert.equal(swarm.size, 8_192)
+  swarm.remove('p9999', '10.0.39.15')
+  assert.equal(swarm.size, 8_191)
+})

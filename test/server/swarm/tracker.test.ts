@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { request } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import Fastify from 'fastify'
+import { createTracker } from '../../../server/swarm/tracker.js'
+import { parseAnnounce, parseScrape } from '../../../server/swarm/tracker-query.js'
+import { type BencodeDict, type BencodeValue, decodeBencode } from '../../../src/bencode.js'
+
+const infohash = Buffer.from('00ff25262b3d3f20616263646566676869fe0a0d', 'hex')
+
+/** All bytes as `%XX`. */
+const percent = (bytes: Uint8Array): string =>
+  [...bytes].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')
+
+interface Running {
+  port: number
+  tracker: ReturnType<typeof createTracker>
+  clock: { ms: number }
+}
+
+async function run(t: TestContext): Promise<Running> {
+  const clock = { ms: 1_000_000 }
+  const tracker = createTracker({
+    rackOf: (address) => address.split('.').slice(0, 3).join('.'),
+    seeder: () => ({ port: 6881 }),
+    nowMs: () => clock.ms,
+    random: Math.random,
+  })
+  tracker.setTorrents([infohash.toString('hex')])
+  const app = Fastify()
+  await app.register(tracker.plugin)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  t.after(() => app.close())
+  return { port: (app.server.address() as AddressInfo).port, tracker, clock }
+}
+
+async function get(port: number, path: string, localAddress = '127.0.0.1'): Promise<BencodeDict> {
+  return new Promise((resolve, reject) => {
+    request({ port, path, localAddress, host: '127.0.0.1', agent: false }, (response) => {
+      const parts: Buffer[] = []
+      response.on('data', (part: Buffer) => parts.push(part))
+      response.on('end', () => {
+        assert.equal(response.statusCode, 200)
+        resolve(decodeBencode(Buffer.concat(parts)) as BencodeDict)
+      })
+    })
+      .on('error', reject)
+      .end()
+  })
+}
+
+function announcePath(number: number, more = '', agent = true): string {
+  const peerId = Buffer.from(`${agent ? '-BW0001-' : '-lt2080-'}${String(number).padStart(12, '0')}`)
+  return `/announce?info_hash=${percent(infohash)}&peer_id=${percent(peerId)}&port=${7_000 + number}&uploaded=0&downloaded=0&left=100&compact=1${more}`
+}
+
+const bytes = (value: BencodeValue | undefined): Buffer => Buffer.from(value as Uint8Array)
+const text = (value: BencodeValue | undefined): string => bytes(value).toString()
+
+test('agents meet their own rack first, and are told how many those are', async (t) => {
+  const { port } = await run(t)
+  for (const [i, address] of ['127.0.0.2', '127.0.0.3', '127.0.1.2', '127.0.2.2'].entries()) {
+    await get(port, announcePath(i, '&event=started'), address)
+  }
+  const answer = await get(port, announcePath(9), '127.0.0.9')
+  assert.equal(answer.get('local peers'), 2)
+  const peers = bytes(answer.get('peers'))
+  assert.equal(peers.length, 24)
+  assert.deepEqual([...new Set([peers[2], peers[8]])], [0])
+  assert.deepEqual(new Set([peers[14], peers[20]]), new Set([1, 2]))
+  assert.equal(answer.get('interval'), 2)
+  assert.equal(answer.get('min interval'), 1)
+  assert.equal(answer.get('incomplete'), 5)
+})
+
+test('stock clients get the seeder last, at the address they reached us at; agents and seeds do not', async (t) => {
+  const { port } = await run(t)
+  await get(port, announcePath(1))
+  const stock = bytes((await get(port, announcePath(2, '', false))).get('peers'))
+  assert.equal(stock.length, 12)
+  assert.deepEqual([...stock.subarray(6)], [127, 0, 0, 1, 6881 >> 8, 6881 & 255])
+  const agent = bytes((await get(port, announcePath(3))).get('peers'))
+  assert.equal(agent.length, 12)
+  const seed = bytes((await get(port, announcePath(4, '', false).replace('left=100', 'left=0'))).get('peers'))
+  assert.equal(seed.length, 18)
+})
+
+test('BEP 3 lists, peer ids or not', async (t) => {
+  const { port } = await run(t)
+  await get(port, announcePath(1))
+  const path = announcePath(2, '', false).replace('compact=1', 'compact=0')
+  const peers = (await get(port, path)).get('peers') as BencodeDict[]
+  assert.equal(peers.length, 2)
+  assert.equal(text(peers[0]?.get('ip')), '127.0.0.1')
+  assert.equal(text(peers[0]?.get('peer id')), '-BW0001-000000000001')
+  assert.equal(peers[0]?.get('port'), 7_001)
+  const without = (await get(port, `${path}&no_peer_id=1`)).get('peers') as BencodeDict[]
+  assert.equal(without[0]?.get('peer id'), undefined)
+})
+
+test('stopped leaves, completed counts, silence expires', async (t) => {
+  const { port, tracker, clock } = await run(t)
+  await get(port, announcePath(1))
+  await get(port, announcePath(2, '&event=completed').replace('left=100', 'left=0'))
+  const scraped = await get(port, `/scrape?info_hash=${percent(infohash)}`)
+  const files = scraped.get('files') as BencodeDict
+  const counts = files.get(infohash.toString('latin1')) as BencodeDict
+  assert.deepEqual(
+    [...counts],
+    [
+      ['complete', 1],
+      ['downloaded', 1],
+      ['incomplete', 1],
+    ],
+  )
+  await get(port, announcePath(1, '&event=stopped'))
+  assert.equal(tracker.stats().peers, 1)
+  clock.ms += 80_000
+  assert.equal(tracker.stats().peers, 0)
+  tracker.setTorrents([])
+  const gone = await get(port, announcePath(1))
+  assert.equal(text(gone.get('failure reason')), 'TRACKER_REQUEST_INVALID: unknown torrent')
+})
+
+test('refused in bencode: what is missing, too short, too long, twice, or absurd', async (t) => {
+  const { port, tracker } = await run(t)
+  const path = announcePath(1)
+  const wrong: [string, string][] = [
+    ['/announce', 'info_hash must be 20 bytes, once'],
+    [path.replace('%ff', ''), 'info_hash must be 20 bytes, once'],
+    [`${path}&info_hash=${percent(infohash)}`, 'info_hash must be 20 bytes, once'],
+    [path.replace('peer_id=%2d', 'peer_id='), 'peer_id must be 20 bytes, once'],
+    [path.replace('port=7001', 'port=0'), 'port must be 1 to 65535'],
+    [path.replace('port=7001', 'port=65536'), 'port must be 1 to 65535'],
+    [path.replace('port=7001', 'port=-1'), 'port must be 1 to 65535'],
+    [path.replace('port=7001', 'port=1e3'), 'port must be 1 to 65535'],
+    [`${path}&event=exploded`, 'event must be started, completed or stopped'],
+    [`${path}&x=%zz`, 'the query is malformed'],
+    [`${path}&x=%2`, 'the query is malformed'],
+    [`${path}${'&a=1'.repeat(200)}`, 'the query is malformed'],
+    [`${path}&x=${'y'.repeat(9_000)}`, 'the query is malformed'],
+    [path.replace('%00%ff', '%00%fe'), 'unknown torrent'],
+    ['/scrape?info_hash=abc', 'info_hash must be 20 bytes'],
+  ]
+  for (const [url, reason] of wrong) {
+    const answer = await get(port, url)
+    assert.equal(text(answer.get('failure reason')), `TRACKER_REQUEST_INVALID: ${reason}`, url.slice(0, 80))
+  }
+  assert.equal(tracker.stats().refused, wrong.length)
+  assert.equal(tracker.stats().peers, 0)
+})
+
+test('info_hash is read byte by byte, however it is written', () => {
+  const literal = parseAnnounce(
+    '/announce?info_hash=abcdefghij+bcdefghij&peer_id=-BW0001-00000000000+&port=1',
+  )
+  assert.ok(!('refused' in literal))
+  assert.equal(literal.infohash, Buffer.from('abcdefghij+bcdefghij').toString('hex'))
+  assert.equal(literal.agent, true)
+  assert.deepEqual(parseScrape(`/scrape?info_hash=${percent(infohash)}`), [infohash.toString('hex')])
+  assert.deepEqual(parseScrape('/scrape'), [])
+})
+
+test('garbage on the tracker port ends connections, not the tracker', async (t) => {
+  const { port } = await run(t)
+  let x = 12_345
+  const next = (): number => {
+    x = (Math.imul(x, 1_103_515_245) + 12_345) >>> 0
+    return x >>> 16
+  }
+  for (let round = 0; round < 200; round++) {
+    const noise = Buffer.from(Array.from({ length: 1 + (next() % 400) }, () => next() & 255))
+    const head = round % 2 === 0 ? 'GET /announce?info_hash=' : ''
+    await new Promise<void>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () =>
+        socket.end(Buffer.concat([Buffer.from(head), noise, Buffer.from('\r\n\r\n')])),
+      )
+      socket.on('error', () => {})
+      socket.on('close', () => resolve())
+      socket.resume()
+    })
+  }
+  assert.equal((await get(port, announcePath(1))).get('incomplete'), 1)
+})
