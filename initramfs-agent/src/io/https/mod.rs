@@ -14,8 +14,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rustls::ClientConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::UnixTime;
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
 use self::conn::Conn;
 pub use self::response::Response;
@@ -74,15 +75,24 @@ impl Client {
         Self::with_clock(trust, UnixTime::now)
     }
 
+    /// A client without trust anchors: it speaks HTTP, and believes no HTTPS server at all.
+    pub fn without_trust() -> Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = tls_builder(provider).with_root_certificates(RootCertStore::empty());
+        Self::with_tls(tls.with_no_client_auth())
+    }
+
     fn with_clock(trust: &Trust, clock: fn() -> UnixTime) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = verify::Verifier::new(trust.roots.clone(), provider.clone(), clock);
-        let mut tls = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .expect("ring speaks TLS 1.3")
+        let tls = tls_builder(provider)
             .dangerous() // our own verifier is webpki's but for the clock
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
+        Self::with_tls(tls)
+    }
+
+    fn with_tls(mut tls: ClientConfig) -> Self {
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Self {
             tls: Arc::new(tls),
@@ -165,6 +175,12 @@ impl Client {
             .map_err(|e| failure_at(&e, url.1))?;
         response::read_head(conn, self.idle.clone())
     }
+}
+
+fn tls_builder(provider: Arc<CryptoProvider>) -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("ring speaks TLS 1.3")
 }
 
 fn failure(e: &io::Error, url: &Url) -> Error {

@@ -1,1 +1,406 @@
-//! The event loop that joins the swarm state machine to sockets and the store.
+//! The event loop that joins the swarm and discovery state machines to sockets, the store and HTTP.
+//!
+//! One thread and one epoll own all connections of all torrents; it decides nothing about the swarm.
+//! Received bytes are parsed where they lie in one shared buffer and go from there to the store while
+//! they are hashed; sent payload goes from the store to the socket inside the kernel.
+//!
+//! ```text
+//! let mut node = Node::new(NodeConfig::new(peer_id, seed))?;
+//! let torrent = node.add_torrent(TorrentConfig { .. })?;
+//! let handle = node.handle();              // stop, add peers, from any thread
+//! let loop_ = node.spawn(events_sender)?;  // or node.run(&events_sender) in this thread
+//! ```
+
+mod api;
+mod conn;
+mod discover;
+mod drive;
+mod pool;
+mod receive;
+mod send;
+mod sink;
+mod sockets;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, UdpSocket};
+use mio::{Events, Interest, Poll, Token, Waker};
+
+pub use api::{Event, NodeConfig, NodeHandle, TorrentConfig};
+pub use sink::verify_all;
+
+use crate::core::discovery::{Discovery, DiscoveryConfig, DiscoveryInput, UdpSocketKind};
+use crate::core::error::{Code, Error, Result};
+use crate::core::swarm::{
+    ConnId, Input, Nearness, Progress, Slot, Swarm, SwarmConfig, TorrentId, TorrentSpec,
+};
+use crate::core::time::{MILLISECOND, Micros, SECOND};
+use crate::core::wire::message_bytes_max;
+use api::Command;
+use conn::Conn;
+use sink::Sink;
+
+/// The shared receive buffer; more only where a torrent's bitfield does not fit.
+const RECEIVE_BYTES: usize = 256 << 10;
+const EVENTS_MAX: usize = 256;
+/// Between looks at connections that do not come up.
+const SWEEP: Micros = 250 * MILLISECOND;
+/// After a stop, for trackers to hear of it.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+const TOKEN_WAKER: Token = Token(0);
+const TOKEN_DHT: Token = Token(1);
+const TOKEN_LSD: Token = Token(2);
+const TOKEN_LISTENERS: usize = 3;
+/// Connections have their number plus this.
+const TOKEN_CONNS: usize = 16;
+
+/// One torrent as the shell sees it.
+struct Torrent {
+    cfg: TorrentConfig,
+    /// Pieces that are arriving from peers.
+    sinks: BTreeMap<(u32, Slot), Sink>,
+    body_bytes_max: usize,
+    /// Which origin is asked next.
+    origin: usize,
+    reported: Progress,
+}
+
+/// A node of the swarm; see the module.
+pub struct Node {
+    cfg: NodeConfig,
+    port: u16,
+    poll: Poll,
+    started: Instant,
+    listeners: Vec<TcpListener>,
+    dht: Option<UdpSocket>,
+    lsd: Option<UdpSocket>,
+    swarm: Swarm,
+    discovery: Discovery,
+    torrents: Vec<Torrent>,
+    conns: BTreeMap<ConnId, Box<Conn>>,
+    next_incoming: u32,
+    next_serial: u32,
+    /// Connections with something to send.
+    flush: VecDeque<ConnId>,
+    /// Connections whose turn to read ended before their socket was empty.
+    unread: VecDeque<ConnId>,
+    /// The same of the UDP sockets.
+    unread_udp: Vec<UdpSocketKind>,
+    /// Connections may wait to be accepted.
+    unaccepted: bool,
+    /// Empty while its bytes are being looked at.
+    buffer: Vec<u8>,
+    sweep_at: Micros,
+    report_at: Micros,
+    pool: Option<pool::Pool>,
+    fetches: BTreeMap<crate::core::swarm::FetchId, drive::Fetching>,
+    done_sender: Sender<pool::Done>,
+    done: Receiver<pool::Done>,
+    commands_sender: Sender<Command>,
+    commands: Receiver<Command>,
+    waker: Arc<Waker>,
+    events: Option<Sender<Event>>,
+    /// Requests to trackers that have not been answered.
+    http_pending: usize,
+    stopping: bool,
+}
+
+impl Node {
+    /// Opens the sockets. Nothing is sent before [`Node::run`].
+    ///
+    /// # Errors
+    /// [`Code::Io`] when a port is taken or an address is not ours.
+    pub fn new(cfg: NodeConfig) -> Result<Self> {
+        let poll = Poll::new()?;
+        let registry = poll.registry();
+        let waker = Arc::new(Waker::new(registry, TOKEN_WAKER)?);
+        let mut listening = sockets::listen(cfg.bind, cfg.port, cfg.dht)?;
+        for (i, listener) in listening.tcp.iter_mut().enumerate() {
+            registry.register(listener, Token(TOKEN_LISTENERS + i), Interest::READABLE)?;
+        }
+        if let Some(dht) = &mut listening.dht {
+            registry.register(dht, TOKEN_DHT, Interest::READABLE)?;
+        }
+        // Without multicast there is no local discovery, and all else works.
+        let mut lsd = if cfg.lsd {
+            sockets::lsd(cfg.bind).ok()
+        } else {
+            None
+        };
+        if let Some(lsd) = &mut lsd {
+            registry.register(lsd, TOKEN_LSD, Interest::READABLE)?;
+        }
+        let port = listening.port;
+        let own_addrs: Vec<SocketAddr> = cfg.bind.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+        let (done_sender, done) = channel();
+        let (commands_sender, commands) = channel();
+        Ok(Self {
+            swarm: Swarm::new(SwarmConfig {
+                seed: cfg.seed,
+                listen_port: port,
+                own_addrs,
+                peer_id: cfg.peer_id,
+                window_pieces: cfg.window_pieces,
+            }),
+            discovery: Discovery::new(DiscoveryConfig {
+                seed: cfg.seed ^ 0xd15c_0e4e,
+                peer_id: cfg.peer_id,
+                listen_port: port,
+                dht_bootstrap: cfg.dht_bootstrap.clone(),
+                lsd: lsd.is_some(),
+                own_addrs: cfg.bind.into_iter().collect(),
+            }),
+            poll,
+            port,
+            started: Instant::now(),
+            listeners: listening.tcp,
+            dht: listening.dht,
+            lsd,
+            torrents: Vec::new(),
+            conns: BTreeMap::new(),
+            next_incoming: 1,
+            next_serial: 0,
+            flush: VecDeque::new(),
+            unread: VecDeque::new(),
+            unread_udp: Vec::new(),
+            unaccepted: false,
+            buffer: vec![0; RECEIVE_BYTES],
+            sweep_at: Micros::MAX,
+            report_at: SECOND,
+            pool: None,
+            fetches: BTreeMap::new(),
+            done_sender,
+            done,
+            commands_sender,
+            commands,
+            waker,
+            events: None,
+            http_pending: 0,
+            stopping: false,
+            cfg,
+        })
+    }
+
+    /// The port at which we listen, in TCP and, with a DHT, in UDP.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A way to talk to the node while it runs.
+    pub fn handle(&self) -> NodeHandle {
+        NodeHandle {
+            commands: self.commands_sender.clone(),
+            waker: Arc::clone(&self.waker),
+        }
+    }
+
+    /// Takes part in one more torrent, before the loop runs. Earlier ones have priority.
+    ///
+    /// # Errors
+    /// [`Code::TorrentMalformed`] when size, piece length and hashes do not fit together.
+    pub fn add_torrent(&mut self, mut cfg: TorrentConfig) -> Result<TorrentId> {
+        let size_bytes = cfg.artifact.size_bytes();
+        crate::core::metainfo::check_pieces(size_bytes, cfg.piece_length, cfg.pieces.len())
+            .map_err(|what| Error::new(Code::TorrentMalformed, format!("{}: {what}", cfg.name)))?;
+        if self.cfg.http.is_none() {
+            cfg.origins.clear();
+            cfg.trackers.clear();
+        }
+        let now = self.now();
+        let spec = TorrentSpec {
+            infohash: cfg.infohash,
+            size_bytes,
+            piece_length: cfg.piece_length,
+            have_all: cfg.have_all,
+            has_origin: !cfg.origins.is_empty(),
+            seeders: cfg.seeders.clone(),
+        };
+        let body_bytes_max = message_bytes_max((cfg.pieces.len() / 20) as u32);
+        let wanted = RECEIVE_BYTES.max(body_bytes_max + RECEIVE_BYTES / 2);
+        if self.buffer.len() < wanted {
+            self.buffer.resize(wanted, 0);
+        }
+        if cfg.have_all {
+            cfg.artifact.mark_verified(0, size_bytes);
+        }
+        let id = self.swarm.add_torrent(now, spec);
+        let left = if cfg.have_all { 0 } else { size_bytes };
+        self.discovery
+            .add_torrent(now, cfg.infohash, left, cfg.trackers.clone());
+        self.torrents.push(Torrent {
+            reported: self.swarm.progress(id),
+            sinks: BTreeMap::new(),
+            body_bytes_max,
+            origin: 0,
+            cfg,
+        });
+        Ok(id)
+    }
+
+    /// Runs the loop in a thread of its own.
+    ///
+    /// # Errors
+    /// [`Code::Io`] when there can be no thread.
+    pub fn spawn(self, events: Sender<Event>) -> Result<JoinHandle<Result<()>>> {
+        let builder = std::thread::Builder::new().name("node".into());
+        Ok(builder.stack_size(512 << 10).spawn(move || self.run(&events))?)
+    }
+
+    /// Runs until [`NodeHandle::stop`]; it seeds on when everything is there. Events nobody listens to are dropped.
+    ///
+    /// # Errors
+    /// [`Code::Io`] when epoll fails.
+    pub fn run(mut self, events: &Sender<Event>) -> Result<()> {
+        self.events = Some(events.clone());
+        let result = self.run_loop();
+        if let Err(error) = &result {
+            for torrent in &self.torrents {
+                torrent.cfg.artifact.fail(error.clone());
+            }
+        }
+        self.report_progress(true);
+        self.tell(Event::Stopped);
+        result
+    }
+
+    fn run_loop(&mut self) -> Result<()> {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        self.drain();
+        while !self.stopping {
+            self.flush_all();
+            self.poll_once(&mut events, None)?;
+        }
+        self.conns.clear();
+        self.discovery.handle(self.now(), DiscoveryInput::Stop);
+        self.drain_discovery();
+        if self.http_pending > 0 {
+            // The pool tells trackers; how they answer does not matter.
+            let until = Instant::now() + FAREWELL;
+            while self.http_pending > 0 && Instant::now() < until {
+                self.poll_once(&mut events, Some(until - Instant::now()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_once(&mut self, events: &mut Events, at_most: Option<Duration>) -> Result<()> {
+        match self.poll.poll(events, self.timeout(at_most)) {
+            Err(e) if e.kind() != std::io::ErrorKind::Interrupted => return Err(e.into()),
+            _ => {}
+        }
+        for event in events.iter() {
+            match event.token() {
+                TOKEN_WAKER => {}
+                TOKEN_DHT => self.read_udp(UdpSocketKind::Dht),
+                TOKEN_LSD => self.read_udp(UdpSocketKind::Lsd),
+                Token(t) if t < TOKEN_CONNS => self.unaccepted = true,
+                Token(t) => {
+                    let id = ConnId((t - TOKEN_CONNS) as u32);
+                    if event.is_writable() {
+                        self.writable(id);
+                    }
+                    if event.is_readable() || event.is_read_closed() || event.is_error() {
+                        self.readable(id);
+                    }
+                }
+            }
+        }
+        if self.unaccepted {
+            self.accept();
+        }
+        for kind in std::mem::take(&mut self.unread_udp) {
+            self.read_udp(kind);
+        }
+        for _ in 0..self.unread.len() {
+            if let Some(id) = self.unread.pop_front() {
+                self.readable(id);
+            }
+        }
+        self.take_commands();
+        self.take_done();
+        self.on_time();
+        Ok(())
+    }
+
+    fn timeout(&self, at_most: Option<Duration>) -> Option<Duration> {
+        if !self.flush.is_empty() || !self.unread.is_empty() || !self.unread_udp.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let mut at = self.sweep_at.min(self.report_at);
+        for deadline in [self.swarm.deadline(), self.discovery.deadline()]
+            .into_iter()
+            .flatten()
+        {
+            at = at.min(deadline);
+        }
+        if at == Micros::MAX {
+            return at_most;
+        }
+        let wait = Duration::from_micros(at.saturating_sub(self.now()));
+        Some(at_most.map_or(wait, |most| most.min(wait)))
+    }
+
+    fn on_time(&mut self) {
+        let now = self.now();
+        if self.swarm.deadline().is_some_and(|at| at <= now) {
+            self.input(Input::Tick);
+        }
+        if self.discovery.deadline().is_some_and(|at| at <= now) {
+            self.discovery.handle(now, DiscoveryInput::Tick);
+            self.drain_discovery();
+        }
+        if self.sweep_at <= now {
+            self.sweep(now);
+        }
+        if self.report_at <= now {
+            self.report_at = now + SECOND;
+            self.report_progress(false);
+        }
+    }
+
+    fn take_commands(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Stop => self.stopping = true,
+                Command::AskProgress => self.report_progress(true),
+                Command::AddPeers(torrent, peers) => {
+                    let peers: Vec<_> = peers.into_iter().map(|addr| (addr, Nearness::Unknown)).collect();
+                    self.input(Input::Peers {
+                        torrent,
+                        peers: &peers,
+                    });
+                }
+            }
+        }
+    }
+
+    fn report_progress(&mut self, always: bool) {
+        for at in 0..self.torrents.len() {
+            let torrent = TorrentId(at as u16);
+            let progress = self.swarm.progress(torrent);
+            if always || progress != self.torrents[at].reported {
+                self.torrents[at].reported = progress;
+                self.note_progress(torrent, &progress);
+                self.tell(Event::Progress { torrent, progress });
+            }
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        if let Some(events) = &self.events {
+            let _ = events.send(event);
+        }
+    }
+
+    fn now(&self) -> Micros {
+        self.started.elapsed().as_micros() as Micros
+    }
+}

@@ -1,0 +1,156 @@
+//! What a program gives to a [`super::Node`], tells it and hears from it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use mio::Waker;
+
+use crate::core::error::{Code, Error};
+use crate::core::swarm::{Progress, TorrentId};
+use crate::io::https;
+use crate::io::store::Artifact;
+
+/// Settings of a node. [`NodeConfig::new`] has defaults for all but the identity.
+#[derive(Clone)]
+pub struct NodeConfig {
+    /// Our BEP 3 identity; an agent's begins with `-BW0001-`.
+    pub peer_id: [u8; 20],
+    /// Seed of all random choices; different on every node and at every boot.
+    pub seed: u64,
+    /// TCP port to listen at, and UDP port of the DHT; 0: any free one.
+    pub port: u16,
+    /// The one address to listen at and to connect from; `None`: all of both families.
+    pub bind: Option<IpAddr>,
+    /// How many pieces beyond the first missing one are preferred (unpacking while downloading); 0: no order.
+    pub window_pieces: u32,
+    /// For origins and trackers; without it neither is asked.
+    pub http: Option<https::Client>,
+    /// Whether to take part in the site's own DHT.
+    pub dht: bool,
+    /// The site's DHT nodes.
+    pub dht_bootstrap: Vec<SocketAddr>,
+    /// Whether to announce on the local network (BEP 14).
+    pub lsd: bool,
+}
+
+impl NodeConfig {
+    /// A node of this identity that only knows the peers it is told of.
+    pub fn new(peer_id: [u8; 20], seed: u64) -> Self {
+        Self {
+            peer_id,
+            seed,
+            port: 0,
+            bind: None,
+            window_pieces: 0,
+            http: None,
+            dht: false,
+            dht_bootstrap: Vec::new(),
+            lsd: false,
+        }
+    }
+}
+
+/// One torrent of a node.
+#[derive(Clone)]
+pub struct TorrentConfig {
+    /// BEP 3 infohash.
+    pub infohash: [u8; 20],
+    /// For messages to people.
+    pub name: String,
+    /// Bytes in a piece, but for the last.
+    pub piece_length: u32,
+    /// The SHA-1 of the pieces, 20 bytes each, exactly as many as the artifact's size asks for.
+    pub pieces: Vec<u8>,
+    /// Where the bytes go, or lie. Its size is the torrent's.
+    pub artifact: Arc<Artifact>,
+    /// The artifact holds all pieces and they are verified.
+    pub have_all: bool,
+    /// URLs of the whole file, tried in turns; `http://` or `https://` with an IP address.
+    pub origins: Vec<String>,
+    /// The server's own seeders.
+    pub seeders: Vec<SocketAddr>,
+    /// Announce URLs.
+    pub trackers: Vec<String>,
+}
+
+/// What a node reports.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// All pieces of a torrent are in place and verified.
+    TorrentDone {
+        /// Which.
+        torrent: TorrentId,
+        /// Its counters at that moment.
+        progress: Progress,
+    },
+    /// The counters of a torrent: once a second while they change, on [`NodeHandle::ask_progress`], and at the end.
+    Progress {
+        /// Which.
+        torrent: TorrentId,
+        /// Its counters.
+        progress: Progress,
+    },
+    /// A peer sent wrong bytes or broke the protocol.
+    Banned {
+        /// Its address.
+        addr: SocketAddr,
+        /// What it did.
+        code: Code,
+    },
+    /// A tracker did not do its part; it is asked again later.
+    TrackerFailed {
+        /// Its announce URL.
+        url: String,
+        /// What it did.
+        error: Error,
+    },
+    /// An artifact cannot be written; its readers have the same error.
+    Failed {
+        /// Which.
+        torrent: TorrentId,
+        /// Why.
+        error: Error,
+    },
+    /// The loop has ended; nothing follows.
+    Stopped,
+}
+
+/// What a node can be told while it runs.
+#[derive(Debug)]
+pub(super) enum Command {
+    Stop,
+    AddPeers(TorrentId, Vec<SocketAddr>),
+    AskProgress,
+}
+
+/// Tells a running node what to do, from any thread. A node that has ended ignores it.
+#[derive(Clone)]
+pub struct NodeHandle {
+    pub(super) commands: Sender<Command>,
+    pub(super) waker: Arc<Waker>,
+}
+
+impl NodeHandle {
+    /// Ends the loop: trackers are told, connections closed, [`Event::Stopped`] sent.
+    pub fn stop(&self) {
+        self.tell(Command::Stop);
+    }
+
+    /// Names peers of a torrent.
+    pub fn add_peers(&self, torrent: TorrentId, peers: Vec<SocketAddr>) {
+        self.tell(Command::AddPeers(torrent, peers));
+    }
+
+    /// Asks for an [`Event::Progress`] of every torrent.
+    pub fn ask_progress(&self) {
+        self.tell(Command::AskProgress);
+    }
+
+    fn tell(&self, command: Command) {
+        if self.commands.send(command).is_ok() {
+            // A waker fails only when its loop is gone.
+            let _ = self.waker.wake();
+        }
+    }
+}

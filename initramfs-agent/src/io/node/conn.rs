@@ -1,0 +1,109 @@
+//! One connection: what has been received in part, and what waits to be sent.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use mio::net::TcpStream;
+
+use crate::core::swarm::{Slot, TorrentId};
+use crate::core::time::Micros;
+use crate::core::wire::{Block, PIECE_HEADER_BYTES};
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// `connect` has not ended.
+    Connecting,
+    /// The peer's handshake has not come whole.
+    Handshaking,
+    /// Messages flow.
+    Open,
+}
+
+/// A block whose header has come and whose payload is coming.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Payload {
+    pub block: Block,
+    /// Bytes that have come.
+    pub done: u32,
+    /// Where they go: the slot and the serial of its sink; `None`: nowhere.
+    pub place: Option<(Slot, u32)>,
+}
+
+/// A block on its way out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sending {
+    pub block: Block,
+    pub header: [u8; PIECE_HEADER_BYTES],
+    /// Bytes of header and payload that the kernel has.
+    pub done: u32,
+}
+
+/// A connection and its buffers; those are empty, and take no memory, while it is idle.
+pub(super) struct Conn {
+    pub stream: TcpStream,
+    pub addr: SocketAddr,
+    pub phase: Phase,
+    /// Known from the start for outgoing ones, from the handshake for incoming ones.
+    pub torrent: Option<TorrentId>,
+    /// When it is given up unless it is open by then.
+    pub open_until: Micros,
+    /// The beginning of a message that has not come whole.
+    pub partial: Vec<u8>,
+    pub payload: Option<Payload>,
+    /// The peer's id for PEX.
+    pub ut_pex: Option<u8>,
+    /// Encoded messages, and how many of their bytes the kernel has.
+    pub out: Vec<u8>,
+    pub out_done: usize,
+    pub blocks: VecDeque<Block>,
+    pub sending: Option<Sending>,
+    /// The kernel takes more: no write has been refused since it last said so.
+    pub writable: bool,
+    /// It is on the loop's list of connections with something to send.
+    pub flush_listed: bool,
+}
+
+impl Conn {
+    pub fn new(stream: TcpStream, addr: SocketAddr, phase: Phase, open_until: Micros) -> Self {
+        Self {
+            stream,
+            addr,
+            phase,
+            torrent: None,
+            open_until,
+            partial: Vec::new(),
+            payload: None,
+            ut_pex: None,
+            out: Vec::new(),
+            out_done: 0,
+            blocks: VecDeque::new(),
+            sending: None,
+            writable: false,
+            flush_listed: false,
+        }
+    }
+
+    /// Bytes of messages that the kernel does not have yet.
+    pub fn out_waiting(&self) -> usize {
+        self.out.len() - self.out_done
+    }
+
+    pub fn has_output(&self) -> bool {
+        self.out_waiting() > 0 || self.sending.is_some() || !self.blocks.is_empty()
+    }
+
+    /// Nothing is left of the buffers that bursts needed.
+    pub fn shrink(&mut self) {
+        if self.out_done == self.out.len() {
+            self.out_done = 0;
+            match self.out.capacity() > 1024 {
+                true => self.out = Vec::new(),
+                false => self.out.clear(),
+            }
+        }
+        if self.blocks.is_empty() && self.blocks.capacity() > 32 {
+            self.blocks = VecDeque::new();
+        }
+    }
+}

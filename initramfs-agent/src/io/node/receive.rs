@@ -1,0 +1,289 @@
+//! Connections that come, and bytes that arrive by them.
+
+use std::io::{ErrorKind, Read};
+use std::net::SocketAddr;
+
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+
+use super::conn::{Conn, Payload, Phase};
+use super::{Node, SWEEP, TOKEN_CONNS};
+use crate::core::discovery::DiscoveryInput;
+use crate::core::error::{Code, Result};
+use crate::core::limits::CONNECTIONS_MAX;
+use crate::core::swarm::{ConnId, Input, Nearness, TorrentId};
+use crate::core::time::{Micros, SECOND};
+use crate::core::wire::{
+    ExtensionHandshake, HANDSHAKE_BYTES, Handshake, Message, OUR_UT_PEX, Parsed, Pex, Start, parse,
+};
+
+/// From `connect` or `accept` to the whole handshake. Peers are in the same building.
+const OPEN_WITHIN: Micros = 5 * SECOND;
+/// Incoming connections without a handshake.
+const STRANGERS_MAX: usize = 128;
+/// Reads of one connection before the others get their turn.
+const READS_PER_TURN: u32 = 8;
+
+impl Node {
+    /// Takes connections, but not so many at once that strangers could take all places: the rest wait in
+    /// the backlog until some have shown who they are.
+    pub(super) fn accept(&mut self) {
+        self.unaccepted = false;
+        let strangers = self.conns.values().filter(|c| c.torrent.is_none()).count();
+        let mut room = STRANGERS_MAX.saturating_sub(strangers);
+        for at in 0..self.listeners.len() {
+            loop {
+                if room == 0 {
+                    self.unaccepted = true;
+                    return;
+                }
+                match self.listeners[at].accept() {
+                    Ok((stream, addr)) => {
+                        room -= 1;
+                        self.accepted(stream, addr);
+                    }
+                    Err(e) if matches!(e.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+
+    fn accepted(&mut self, stream: TcpStream, addr: SocketAddr) {
+        if self.conns.len() >= CONNECTIONS_MAX {
+            return;
+        }
+        let _ = stream.set_nodelay(true);
+        let id = ConnId(self.next_incoming);
+        self.next_incoming = self.next_incoming.wrapping_add(2);
+        let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
+        self.add_conn(id, stream, addr, Phase::Handshaking, None);
+    }
+
+    /// Watches a connection; `false` when that cannot be.
+    pub(super) fn add_conn(
+        &mut self,
+        id: ConnId,
+        mut stream: TcpStream,
+        addr: SocketAddr,
+        phase: Phase,
+        torrent: Option<TorrentId>,
+    ) -> bool {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let token = Token(TOKEN_CONNS + id.0 as usize);
+        if self.poll.registry().register(&mut stream, token, both).is_err() {
+            return false;
+        }
+        let now = self.now();
+        let mut conn = Conn::new(stream, addr, phase, now + OPEN_WITHIN);
+        conn.torrent = torrent;
+        self.conns.insert(id, Box::new(conn));
+        self.sweep_at = self.sweep_at.min(now + SWEEP);
+        true
+    }
+
+    /// Gives up connections that did not open in time.
+    pub(super) fn sweep(&mut self, now: Micros) {
+        let waiting = |c: &Conn| c.phase != Phase::Open;
+        let late = self
+            .conns
+            .iter()
+            .filter(|(_, c)| waiting(c) && c.open_until <= now);
+        let late: Vec<ConnId> = late.map(|(id, _)| *id).collect();
+        for id in late {
+            self.lose(id);
+        }
+        let any = self.conns.values().any(|c| waiting(c));
+        self.sweep_at = if any { now + SWEEP } else { Micros::MAX };
+    }
+
+    /// The far end is gone, or not worth a connection.
+    pub(super) fn lose(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.remove(&id) {
+            // The state machine knows incoming ones from their handshake on.
+            if id.0.is_multiple_of(2) || conn.phase == Phase::Open {
+                self.input(Input::Closed { conn: id });
+            }
+        }
+    }
+
+    pub(super) fn readable(&mut self, id: ConnId) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        self.read(id, &mut buffer);
+        self.buffer = buffer;
+    }
+
+    fn read(&mut self, id: ConnId, buffer: &mut [u8]) {
+        for _ in 0..READS_PER_TURN {
+            let Some(conn) = self.conns.get_mut(&id) else {
+                return;
+            };
+            if conn.phase == Phase::Connecting {
+                return;
+            }
+            let held = conn.partial.len();
+            let read = match conn.stream.read(&mut buffer[held..]) {
+                Ok(0) => return self.lose(id),
+                Ok(read) => read,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => return self.lose(id),
+            };
+            buffer[..held].copy_from_slice(&conn.partial);
+            conn.partial = Vec::new();
+            let full = held + read == buffer.len();
+            match self.consume(id, &buffer[..held + read]) {
+                Ok(used) => {
+                    if let Some(conn) = self.conns.get_mut(&id) {
+                        conn.partial.extend_from_slice(&buffer[used..held + read]);
+                    }
+                }
+                Err(_) => {
+                    if let Some(conn) = self.conns.get(&id) {
+                        let (addr, code) = (conn.addr, Code::PeerProtocol);
+                        if conn.phase == Phase::Open {
+                            self.tell(super::Event::Banned { addr, code });
+                        }
+                    }
+                    return self.lose(id);
+                }
+            }
+            if !full {
+                return; // less came than there was room for: the socket is empty
+            }
+        }
+        self.unread.push_back(id);
+    }
+
+    /// Takes what is whole; returns how many bytes that were. Errors are the peer's.
+    fn consume(&mut self, id: ConnId, bytes: &[u8]) -> Result<usize> {
+        let mut at = 0;
+        loop {
+            let Some(conn) = self.conns.get_mut(&id) else {
+                return Ok(bytes.len());
+            };
+            let rest = &bytes[at..];
+            if conn.phase == Phase::Handshaking {
+                match Handshake::parse(rest)? {
+                    Start::Incomplete => return Ok(at),
+                    Start::Complete(handshake) => self.shaken(id, &handshake),
+                }
+                at += HANDSHAKE_BYTES;
+                continue;
+            }
+            if let Some(payload) = &conn.payload {
+                if rest.is_empty() {
+                    return Ok(at);
+                }
+                let take = rest.len().min((payload.block.len - payload.done) as usize);
+                self.take_payload(id, &rest[..take]);
+                at += take;
+                continue;
+            }
+            let Some(torrent) = conn.torrent else {
+                return Ok(bytes.len());
+            };
+            match parse(rest, self.torrents[usize::from(torrent.0)].body_bytes_max)? {
+                Parsed::Incomplete => return Ok(at),
+                Parsed::Unknown(len) => at += len,
+                Parsed::Message(message, len) => {
+                    at += len;
+                    self.message(id, torrent, message)?;
+                }
+            }
+        }
+    }
+
+    fn shaken(&mut self, id: ConnId, theirs: &Handshake) {
+        let Some(conn) = self.conns.get_mut(&id) else {
+            return;
+        };
+        let addr = conn.addr;
+        let incoming = conn.torrent.is_none();
+        let torrent = self.swarm.torrent_of(&theirs.infohash);
+        let fits = torrent.is_some_and(|t| incoming || conn.torrent == Some(t));
+        let (true, Some(torrent)) = (fits, torrent) else {
+            return self.lose(id);
+        };
+        if incoming && theirs.peer_id == self.cfg.peer_id {
+            return self.lose(id);
+        }
+        conn.torrent = Some(torrent);
+        conn.phase = Phase::Open;
+        if incoming {
+            self.send_handshake(id, torrent);
+            self.input(Input::Incoming {
+                conn: id,
+                addr,
+                torrent,
+            });
+        }
+        let (peer_id, fast, extended) = (theirs.peer_id, theirs.fast, theirs.extended);
+        self.input(Input::Handshake {
+            conn: id,
+            peer_id,
+            fast,
+            extended,
+        });
+    }
+
+    fn message(&mut self, id: ConnId, torrent: TorrentId, message: Message<'_>) -> Result<()> {
+        match message {
+            Message::Piece(block) => {
+                let slot = self.swarm.place_block(id, block);
+                self.drain();
+                let place = slot.and_then(|slot| Some((slot, self.sink(torrent, block.piece, slot)?)));
+                if let Some(conn) = self.conns.get_mut(&id) {
+                    conn.payload = Some(Payload {
+                        block,
+                        done: 0,
+                        place,
+                    });
+                }
+            }
+            Message::Extended { id: 0, payload } => {
+                let theirs = ExtensionHandshake::parse(payload)?;
+                if let Some(conn) = self.conns.get_mut(&id) {
+                    conn.ut_pex = theirs.ut_pex;
+                }
+                self.input(Input::ExtendedHandshake {
+                    conn: id,
+                    bootswarm: theirs.bootswarm,
+                    listen_port: theirs.listen_port,
+                    requests_max: theirs.requests_max,
+                    ut_pex: theirs.ut_pex,
+                });
+            }
+            Message::Extended {
+                id: OUR_UT_PEX,
+                payload,
+            } => {
+                let pex = Pex::parse(payload)?;
+                let peers: Vec<_> = pex
+                    .added
+                    .into_iter()
+                    .map(|addr| (addr, Nearness::Unknown))
+                    .collect();
+                self.input(Input::Peers {
+                    torrent,
+                    peers: &peers,
+                });
+                self.input(Input::Message {
+                    conn: id,
+                    message: Message::KeepAlive,
+                });
+            }
+            Message::Extended { .. } => {}
+            Message::Port(port) => {
+                if let Some(conn) = self.conns.get(&id) {
+                    let addr = SocketAddr::new(conn.addr.ip(), port);
+                    let now = self.now();
+                    self.discovery.handle(now, DiscoveryInput::DhtNode { addr });
+                    self.drain_discovery();
+                }
+            }
+            message => self.input(Input::Message { conn: id, message }),
+        }
+        Ok(())
+    }
+}
