@@ -1,0 +1,288 @@
+/**
+ * The catalog: looks at `artifacts/` again and again, takes in what is new, and publishes versions. The
+ * decisions are in settler.ts, compose.ts and retention.ts; reading and hashing happen in a worker thread.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { BootswarmError } from '../../src/errors.js'
+import { compose, type NamedOutcome, sameArtifacts } from './compose.js'
+import { Intake, type IntakeProgress } from './intake.js'
+import { artifactDirs, compareNames } from './names.js'
+import { ProblemLog, type ServiceLog } from './problem-log.js'
+import { bootingMaxMs, versionsToDrop } from './retention.js'
+import { type CatalogProblem, errnoOf, type FoundFile, type Scan, scanArtifacts } from './scan.js'
+import { fileKey, type SettleTimes, settleTimes } from './settler.js'
+import { StoreDir } from './store-dir.js'
+import type { CatalogArtifact, CatalogStore, StoredVersion } from './types.js'
+import { LiveVersions } from './versions.js'
+import { CatalogWatcher } from './watcher.js'
+
+/** Looks at the directories: soon while something changes there, else now and then, milliseconds. */
+const lookMs = { soon: 250, restless: 1000, idle: 10_000 } as const
+
+/** What a catalog is made of. */
+export interface CatalogOptions {
+  readonly artifactsDir: string
+  readonly dataDir: string
+  readonly store: CatalogStore
+  readonly log: ServiceLog
+  /** Old versions that are kept in any case. */
+  readonly versionsKeep: number
+  /** Whether a node is in the middle of booting this version. */
+  readonly isBooting: (version: number) => boolean
+  /** Wall clock, milliseconds since 1970. */
+  readonly nowMs: () => number
+  readonly settleTimes?: SettleTimes
+  /** A longer pause between two looks saves work where inotify can be trusted; tests shorten it. */
+  readonly idleLookMs?: number
+}
+
+/** The running catalog. */
+export class Catalog {
+  readonly storeDir: StoreDir
+  readonly #options: CatalogOptions
+  readonly #intake: Intake
+  readonly #problems: ProblemLog
+  readonly #watcher: CatalogWatcher
+  readonly #listeners = new Set<(live: LiveVersions) => void>()
+  #live = new LiveVersions([])
+  /** What the newest version in the database consists of, whether its files are all there or not. */
+  #published: StoredVersion | undefined
+  #timer: NodeJS.Timeout | undefined
+  #looking: Promise<void> | undefined
+  #again = false
+  #stopped = false
+
+  constructor(options: CatalogOptions) {
+    this.#options = options
+    this.storeDir = new StoreDir(options.dataDir)
+    this.#problems = new ProblemLog(options.log)
+    this.#intake = new Intake(options.store, this.storeDir, options.log, options.settleTimes ?? settleTimes)
+    this.#watcher = new CatalogWatcher(
+      options.artifactsDir,
+      (paths) => {
+        this.#intake.touched(paths)
+        this.look()
+      },
+      (message) => options.log.warn({ event: 'catalog.watch-failed' }, message),
+    )
+  }
+
+  /** The versions that are served now. */
+  get live(): LiveVersions {
+    return this.#live
+  }
+
+  /** What is wrong in the directories now. */
+  get problems(): readonly CatalogProblem[] {
+    return this.#problems.current
+  }
+
+  /** The file that is being read, if any. */
+  get progress(): IntakeProgress | undefined {
+    return this.#intake.progress
+  }
+
+  /** Calls back with each new set of versions; the result takes the listener away. */
+  onChange(listener: (live: LiveVersions) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /**
+   * Opens the store, serves what was published before and is whole, and begins to look.
+   *
+   * @throws BootswarmError DATA_DIR_UNUSABLE, DATABASE_FAILED
+   */
+  async start(): Promise<void> {
+    const { store, log, artifactsDir } = this.#options
+    await this.storeDir.open()
+    for (const dir of Object.values(artifactDirs)) {
+      // Made for the operator's convenience; a read-only or missing disk shows in the scan.
+      await mkdir(join(artifactsDir, dir), { recursive: true }).catch((error: unknown) =>
+        log.debug({ event: 'catalog.mkdir-failed', reason: errnoOf(error) }, `${dir}/ could not be made`),
+      )
+    }
+    const versions = store.loadVersions()
+    this.#published = versions.at(-1)
+    const whole: StoredVersion[] = []
+    for (const version of versions) if (await this.#isWhole(version)) whole.push(version)
+    // An older version must not pass for the current one while a lost file is taken in again.
+    if (whole.at(-1)?.version === this.#published?.version) this.#setLive(whole)
+    else
+      log.warn(
+        { event: 'catalog.store-damaged' },
+        'Files of the published version are missing: they are read again',
+      )
+    this.look()
+  }
+
+  /** Looks at the directories at the next chance. */
+  look(): void {
+    if (this.#stopped) return
+    if (this.#looking !== undefined) {
+      this.#again = true
+      return
+    }
+    clearTimeout(this.#timer)
+    this.#looking = this.#lookOnce()
+      .catch((error: unknown) => {
+        const code = error instanceof BootswarmError ? error.code : 'INTERNAL'
+        this.#options.log.error(
+          { event: 'catalog.failed', code, err: error },
+          'The catalog could not be brought up to date; trying again',
+        )
+        return lookMs.idle
+      })
+      .then((waitMs) => {
+        this.#looking = undefined
+        if (this.#stopped) return
+        this.#timer = setTimeout(() => this.look(), this.#again ? lookMs.soon : waitMs)
+        this.#again = false
+      })
+  }
+
+  /** Ends all work; what is half read is read again at the next start. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    this.#watcher.close()
+    await this.#intake.rest()
+    await this.#looking
+    await this.#intake.rest()
+  }
+
+  /** One look; gives the time until the next, milliseconds. */
+  async #lookOnce(): Promise<number> {
+    const { artifactsDir, nowMs, idleLookMs } = this.#options
+    this.#watcher.refresh()
+    const scan = await scanArtifacts(artifactsDir)
+    const problems = [...scan.problems]
+    const outcomes = await this.#judge(scan, problems)
+    if (this.#stopped) return 0
+    const last = this.#published?.artifacts ?? []
+    const composition = compose(outcomes, last)
+    problems.push(...composition.problems)
+    if (composition.pending) {
+      this.#problems.update(problems)
+      return lookMs.restless
+    }
+    await this.#intake.rest()
+    if (!composition.artifacts.some(({ kind }) => kind === 'rootfs')) problems.push(emptyProblem)
+    this.#problems.update(problems)
+    if (!composition.refused) await this.#publish(composition.artifacts)
+    await this.#collect(scan, nowMs())
+    return idleLookMs ?? lookMs.idle
+  }
+
+  /** Judges every file, and every published name that is not there any more. */
+  async #judge(scan: Scan, problems: CatalogProblem[]): Promise<NamedOutcome[]> {
+    const { nowMs } = this.#options
+    this.#intake.keepOnly(scan.files)
+    const outcomes: NamedOutcome[] = []
+    for (const problem of scan.problems) {
+      const { kind, name, keepsLast } = problem
+      if (name !== '') outcomes.push({ kind, name, outcome: { kind: 'bad', keepsLast } })
+    }
+    let rootfsChosen = false
+    for (const file of inOrderOfNeed(scan.files)) {
+      if (this.#stopped) break
+      const { kind, name } = file
+      if (kind === 'rootfs' && rootfsChosen) {
+        outcomes.push({ kind, name, outcome: { kind: 'surplus' } })
+        continue
+      }
+      const { outcome, problem } = await this.#intake.take(file, nowMs)
+      if (problem !== undefined) problems.push(problem)
+      if (kind === 'rootfs' && outcome.kind === 'ready') rootfsChosen = true
+      outcomes.push({ kind, name, outcome })
+    }
+    return [...outcomes, ...this.#missing(outcomes, scan)]
+  }
+
+  #missing(outcomes: readonly NamedOutcome[], scan: Scan): NamedOutcome[] {
+    const seen = new Set(outcomes.map(fileKey))
+    const missing = (this.#published?.artifacts ?? []).filter((artifact) => !seen.has(fileKey(artifact)))
+    this.#intake.settler.keepMissing(new Set(missing.map(fileKey)))
+    return missing.flatMap(({ kind, name }): NamedOutcome[] => {
+      // The whole directory cannot be read: that says nothing about its files.
+      const unknown = scan.problems.some(
+        (problem) => problem.kind === kind && problem.name === '' && problem.keepsLast,
+      )
+      if (unknown) return [{ kind, name, outcome: { kind: 'bad', keepsLast: true } }]
+      const gone = this.#intake.settler.gone(fileKey({ kind, name }), this.#options.nowMs())
+      return gone ? [] : [{ kind, name, outcome: { kind: 'pending' } }]
+    })
+  }
+
+  async #publish(artifacts: readonly CatalogArtifact[]): Promise<void> {
+    const { store, log, nowMs } = this.#options
+    const before = this.#published
+    if (before !== undefined && sameArtifacts(before.artifacts, artifacts)) {
+      // The same again: after a repair of the store it is served again.
+      if (this.#live.current?.version !== before.version && (await this.#isWhole(before))) {
+        this.#setLive([...this.#live.all, before])
+      }
+      return
+    }
+    if (before === undefined && artifacts.length === 0) return
+    const createdMs = nowMs()
+    const version = store.publishVersion(artifacts, createdMs)
+    this.#published = { version, createdMs, artifacts }
+    const old = this.#live.all.map((live) =>
+      live.supersededMs === undefined ? { ...live, supersededMs: createdMs } : live,
+    )
+    this.#setLive([...old, this.#published])
+    const sizeBytes = artifacts.reduce((sum, artifact) => sum + artifact.sizeBytes, 0)
+    log.info(
+      { event: 'catalog.published', version, artifacts: artifacts.length, sizeBytes },
+      `Published version ${version}: ${artifacts.map((artifact) => `${artifactDirs[artifact.kind]}/${artifact.name}`).join(', ') || 'empty'}`,
+    )
+  }
+
+  /** Drops old versions that nobody needs, and the copies that belong to none. */
+  async #collect(scan: Scan, nowMs: number): Promise<void> {
+    const { store, log, versionsKeep, isBooting } = this.#options
+    const rules = { keep: versionsKeep, bootingMaxMs }
+    const drop = new Set(versionsToDrop(this.#live.all, rules, isBooting, nowMs))
+    if (drop.size > 0) {
+      this.#setLive(this.#live.all.filter(({ version }) => !drop.has(version)))
+      const list = [...drop].join(', ')
+      log.info({ event: 'catalog.dropped', versions: [...drop] }, `Version ${list} is no longer served`)
+    }
+    const versions = this.#live.all.map(({ version }) => version)
+    if (this.#published !== undefined) versions.push(this.#published.version)
+    store.keepVersions(versions)
+    store.keepIngests(scan.files)
+    const needed = this.#live.sha256s
+    for (const artifact of this.#published?.artifacts ?? []) needed.add(artifact.sha256)
+    for (const sha256 of this.#intake.sha256s) needed.add(sha256)
+    await this.storeDir.keepOnly(needed)
+  }
+
+  async #isWhole(version: StoredVersion): Promise<boolean> {
+    for (const { sha256, sizeBytes } of version.artifacts) {
+      if (!(await this.storeDir.has(sha256, sizeBytes))) return false
+    }
+    return true
+  }
+
+  #setLive(versions: readonly StoredVersion[]): void {
+    this.#live = new LiveVersions([...versions].sort((a, b) => a.version - b.version))
+    for (const listener of this.#listeners) listener(this.#live)
+  }
+}
+
+const emptyProblem: CatalogProblem = {
+  code: 'CATALOG_EMPTY',
+  kind: 'rootfs',
+  name: '',
+  message: 'no root file system: drop one in, nodes cannot boot before',
+  keepsLast: false,
+}
+
+/** The root file systems first, the one that is last by name before the others. */
+function inOrderOfNeed(files: readonly FoundFile[]): FoundFile[] {
+  const rootfs = files.filter(({ kind }) => kind === 'rootfs').sort((a, b) => compareNames(b.name, a.name))
+  return [...rootfs, ...files.filter(({ kind }) => kind !== 'rootfs')]
+}

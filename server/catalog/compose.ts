@@ -1,0 +1,114 @@
+/**
+ * Decides what the next version consists of, from what is known of each file. Pure.
+ */
+import {
+  MANIFEST_ARTIFACTS_MAX,
+  MANIFEST_BYTES_MAX,
+  SETTING_NAME_BYTES_MAX,
+  SETTING_VALUE_BYTES_MAX,
+  SETTINGS_MAX,
+} from '../../src/limits.js'
+import { type CatalogKind, compareNames } from './names.js'
+import type { CatalogProblem } from './scan.js'
+import { fileKey } from './settler.js'
+import type { CatalogArtifact } from './types.js'
+
+/** Room in a manifest for the settings of a node and the frame, bytes. */
+const settingsBytesMax = (SETTINGS_MAX + 4) * (SETTING_NAME_BYTES_MAX + SETTING_VALUE_BYTES_MAX + 8)
+
+/** An artifact's members beside its pieces take no more, bytes: two names and an URL. */
+const artifactFrameBytes = 1536
+
+/** What is known of one name in the directories. */
+export type FileOutcome =
+  | { readonly kind: 'ready'; readonly artifact: CatalogArtifact }
+  /** Being written or read: nothing is published until it is done. */
+  | { readonly kind: 'pending' }
+  /** Not usable; the last good content stays, if there is one and `keepsLast`. */
+  | { readonly kind: 'bad'; readonly keepsLast: boolean }
+  /** A root file system that was not read, because one behind it by name is usable. */
+  | { readonly kind: 'surplus' }
+
+/** The names of one directory with their outcomes. */
+export interface NamedOutcome {
+  readonly kind: CatalogKind
+  readonly name: string
+  readonly outcome: FileOutcome
+}
+
+/** The decision: wait, or these artifacts in unpack order, and what to tell the operator. */
+export interface Composition {
+  readonly pending: boolean
+  /** Not to be published: no manifest can hold it. */
+  readonly refused: boolean
+  readonly artifacts: readonly CatalogArtifact[]
+  readonly problems: readonly CatalogProblem[]
+}
+
+/**
+ * Puts a version together. Of several root file systems the bytewise last usable one is taken: dropping
+ * `base-2.tar.gz` beside `base-1.tar.gz` is an update, and a broken `base-2` leaves `base-1` in place.
+ */
+export function compose(outcomes: readonly NamedOutcome[], last: readonly CatalogArtifact[]): Composition {
+  const lastByKey = new Map(last.map((artifact) => [fileKey(artifact), artifact]))
+  const usable: CatalogArtifact[] = []
+  const surplus: string[] = []
+  let pending = false
+  for (const { kind, name, outcome } of outcomes) {
+    if (outcome.kind === 'pending') pending = true
+    else if (outcome.kind === 'ready') usable.push(outcome.artifact)
+    else if (outcome.kind === 'surplus') surplus.push(name)
+    else if (outcome.keepsLast) {
+      const kept = lastByKey.get(fileKey({ kind, name }))
+      if (kept !== undefined) usable.push(kept)
+    }
+  }
+  const byName = (a: CatalogArtifact, b: CatalogArtifact) => compareNames(a.name, b.name)
+  const of = (kind: CatalogKind) => usable.filter((artifact) => artifact.kind === kind).sort(byName)
+  const rootfs = of('rootfs')
+  const chosen = rootfs.pop()
+  surplus.push(...rootfs.map((artifact) => artifact.name))
+  const problems = surplus.map((name): CatalogProblem => {
+    const message = `not used: there is more than one root file system, and ${chosen?.name} comes last by name; remove the one that is not wanted`
+    return { code: 'ROOTFS_SURPLUS', kind: 'rootfs', name, message, keepsLast: false }
+  })
+  const forAgent = [...(chosen === undefined ? [] : [chosen]), ...of('plugin')]
+  const tooMuch = exceedsManifest(forAgent)
+  if (tooMuch !== undefined) problems.push({ ...tooMuch, kind: 'plugin', name: '', keepsLast: true })
+  return { pending, artifacts: [...forAgent, ...of('boot')], refused: tooMuch !== undefined, problems }
+}
+
+/** A manifest that no agent would read must not become a version. */
+function exceedsManifest(
+  artifacts: readonly CatalogArtifact[],
+): { code: 'MANIFEST_LIMIT'; message: string } | undefined {
+  if (artifacts.length > MANIFEST_ARTIFACTS_MAX) {
+    const message = `${artifacts.length} artifacts, at most ${MANIFEST_ARTIFACTS_MAX} go into one version: nothing new is published until there are fewer`
+    return { code: 'MANIFEST_LIMIT', message }
+  }
+  const bytes = artifacts.reduce(
+    (sum, { torrent }) => sum + artifactFrameBytes + (torrent?.piecesBase64.length ?? 0),
+    0,
+  )
+  if (bytes <= MANIFEST_BYTES_MAX - settingsBytesMax) return undefined
+  return {
+    code: 'MANIFEST_LIMIT',
+    message: 'the files are too large for one manifest: nothing new is published',
+  }
+}
+
+/** Whether two lists give a node the same: the times of the files do not count. */
+export function sameArtifacts(a: readonly CatalogArtifact[], b: readonly CatalogArtifact[]): boolean {
+  if (a.length !== b.length) return false
+  return a.every((artifact, index) => {
+    const other = b[index]
+    return (
+      other !== undefined &&
+      artifact.kind === other.kind &&
+      artifact.name === other.name &&
+      artifact.sha256 === other.sha256 &&
+      artifact.format === other.format &&
+      artifact.torrent?.infohash === other.torrent?.infohash
+    )
+  })
+}
