@@ -1,0 +1,38 @@
+/** Says what happens to the nodes: the ends of boots to everybody, the rest to those who debug. */
+import type { EventListener } from './registry.js'
+
+/** A log; pino fits. */
+interface NodeLog {
+  debug(facts: object, message: string): void
+  info(facts: object, message: string): void
+  warn(facts: object, message: string): void
+}
+
+/** A listener for the registry. */
+export function nodeEventLog(log: NodeLog): EventListener {
+  return (node, event) => {
+    const facts = {
+      event: `node.${event.type}`,
+      node: node.id,
+      rack: node.rack,
+      boot: event.boot,
+      ...event.data,
+    }
+    switch (event.type) {
+      case 'boot.completed': {
+        const { seconds, from_peers_bytes: peers, from_origin_bytes: origin } = event.data
+        const percent = Math.round((100 * peers) / Math.max(1, peers + origin))
+        return log.info(
+          facts,
+          `${node.id} booted in ${seconds.toFixed(1)} s, ${percent} % of its bytes from other nodes`,
+        )
+      }
+      case 'boot.failed':
+        return log.warn(facts, `${node.id} did not boot: ${event.data.code}: ${event.data.message}`)
+      case 'peer.banned':
+        return log.warn(facts, `${node.id} banned ${event.data.addr}: ${event.data.code}`)
+      default:
+        return log.debug(facts, `${node.id}: ${event.type}`)
+    }
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * The state of one node, from its requests and its events. A pure decision: values in, values out.
+ *
+ * seen -> manifest -> downloading -> booted | failed; a node of the first three that falls silent is lost.
+ * A new boot id begins again.
+ */
+import type { BootEvent } from '../../src/events.js'
+
+/** Where a node stands. `seen`: it has spoken, but not asked for a manifest. */
+export type NodeState = 'seen' | 'manifest' | 'downloading' | 'booted' | 'failed' | 'lost'
+
+/** All states, in the order of a boot. */
+export const nodeStates: readonly NodeState[] = [
+  'seen',
+  'manifest',
+  'downloading',
+  'booted',
+  'failed',
+  'lost',
+]
+
+/** What is known of a node. */
+export interface NodeRecord {
+  readonly id: string
+  readonly rack: string
+  readonly hostname: string
+  /** The address it last spoke from. */
+  readonly address: string
+  readonly state: NodeState
+  /** 16 hex digits; empty before the node has told one. */
+  readonly boot: string
+  /** Version of the catalog that this boot began with; 0 before its manifest. */
+  readonly version: number
+  readonly agent: string
+  readonly firstSeenMs: number
+  readonly lastSeenMs: number
+  /** When this boot was first heard of. */
+  readonly bootStartedMs: number
+  readonly doneBytes: number
+  readonly totalBytes: number
+  readonly fromPeersBytes: number
+  readonly fromOriginBytes: number
+  /** Duration of the last finished boot, seconds as the agent measured it; 0 before. */
+  readonly bootSeconds: number
+  readonly failureCode: string
+  readonly failureMessage: string
+  /** Highest sequence number of this boot's events, -1 before the first: a repeated post changes nothing. */
+  readonly lastSeq: number
+}
+
+/** A node that is silent for so long in mid-boot is lost, milliseconds; an agent reports every 2 s. */
+export const lostAfterMs = 120_000
+
+/** A node that nobody knew. */
+export function newNode(
+  id: string,
+  rack: string,
+  hostname: string,
+  address: string,
+  nowMs: number,
+): NodeRecord {
+  return {
+    id,
+    rack,
+    hostname,
+    address,
+    state: 'seen',
+    boot: '',
+    version: 0,
+    agent: '',
+    firstSeenMs: nowMs,
+    lastSeenMs: nowMs,
+    bootStartedMs: nowMs,
+    doneBytes: 0,
+    totalBytes: 0,
+    fromPeersBytes: 0,
+    fromOriginBytes: 0,
+    bootSeconds: 0,
+    failureCode: '',
+    failureMessage: '',
+    lastSeq: -1,
+  }
+}
+
+/** Whether the node still needs the version that it began with. */
+export function isBooting(node: NodeRecord): boolean {
+  return node.state === 'manifest' || node.state === 'downloading'
+}
+
+/** The node got a manifest of `version`. An empty `boot` (an agent that told none) is a boot of its own. */
+export function afterManifest(node: NodeRecord, boot: string, version: number, nowMs: number): NodeRecord {
+  const sameBoot = boot !== '' && boot === node.boot
+  const begun = sameBoot ? node : beginBoot(node, boot, nowMs)
+  // A node that asks again in mid-download goes on downloading, unless it got another version.
+  const goesOn = sameBoot && node.state === 'downloading' && node.version === version
+  return { ...begun, version, state: goesOn ? 'downloading' : 'manifest', lastSeenMs: nowMs }
+}
+
+/** The node reported. Events of a boot that is over, and repeated ones, only show that it is alive. */
+export function afterEvent(node: NodeRecord, event: BootEvent, nowMs: number): NodeRecord {
+  let next: NodeRecord = { ...node, lastSeenMs: nowMs }
+  if (event.boot !== node.boot) {
+    const begins = event.type === 'boot.started' || node.boot === ''
+    if (!begins) return next
+    // An agent's first manifest request may come before its first event, or carry no boot id.
+    const adopts = node.boot === '' && isBooting(node)
+    next = adopts ? { ...next, boot: event.boot, lastSeq: -1 } : beginBoot(next, event.boot, nowMs)
+  } else if (event.seq <= node.lastSeq) return next
+  next = { ...next, lastSeq: event.seq }
+  switch (event.type) {
+    case 'boot.started':
+      return { ...next, agent: event.data.agent }
+    case 'manifest.verified':
+      return { ...next, state: 'manifest', version: event.data.version }
+    case 'artifact.started':
+    case 'artifact.downloaded':
+    case 'artifact.unpacked':
+    case 'peer.banned':
+      return downloading(next)
+    case 'progress':
+      return downloading({
+        ...next,
+        doneBytes: event.data.done_bytes,
+        totalBytes: event.data.total_bytes,
+        fromPeersBytes: event.data.from_peers_bytes,
+        fromOriginBytes: event.data.from_origin_bytes,
+      })
+    case 'boot.completed':
+      return {
+        ...next,
+        state: 'booted',
+        doneBytes: next.totalBytes,
+        version: event.data.version,
+        bootSeconds: event.data.seconds,
+        fromPeersBytes: event.data.from_peers_bytes,
+        fromOriginBytes: event.data.from_origin_bytes,
+        failureCode: '',
+        failureMessage: '',
+      }
+    case 'boot.failed':
+      return { ...next, state: 'failed', failureCode: event.data.code, failureMessage: event.data.message }
+    case 'seed.stopped':
+      return next
+  }
+}
+
+/** The node after `nowMs` of time: silent for too long in mid-boot is lost. */
+export function afterTime(node: NodeRecord, nowMs: number): NodeRecord {
+  const silentMs = nowMs - node.lastSeenMs
+  if (!isBooting(node) && node.state !== 'seen') return node
+  return silentMs >= lostAfterMs ? { ...node, state: 'lost' } : node
+}
+
+function beginBoot(node: NodeRecord, boot: string, nowMs: number): NodeRecord {
+  const fresh = newNode(node.id, node.rack, node.hostname, node.address, node.firstSeenMs)
+  return {
+    ...fresh,
+    boot,
+    agent: node.agent,
+    bootSeconds: node.bootSeconds,
+    lastSeenMs: nowMs,
+    bootStartedMs: nowMs,
+  }
+}
+
+/** A booted node that reports on (it seeds) stays booted; a lost or failed one that moves is back. */
+function downloading(node: NodeRecord): NodeRecord {
+  if (node.state === 'booted') return node
+  return { ...node, state: 'downloading', failureCode: '', failureMessage: '' }
+}
