@@ -1,0 +1,125 @@
+/**
+ * Sends a file: ranges, validators, admission, and an end to clients that do not read. Always as a stream from
+ * the disk; a whole file in memory for each TLS connection would be gigabytes.
+ */
+import { createReadStream, type ReadStream } from 'node:fs'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { BootswarmError } from '../../src/errors.js'
+import { plainAddress } from '../../src/net.js'
+import { evaluatePreconditions, httpDate, rangeCounts } from './conditional.js'
+import { sendError } from './http-errors.js'
+import { parseRange } from './range.js'
+import type { ServedFile } from './services.js'
+import type { StreamSlots } from './stream-slots.js'
+
+/** Bytes read at a time: fewer cost processor time, more cost memory for each stream. */
+const chunkBytes = 256 * 1024
+
+/** A client that takes less than `bytesMin` in each `windowMs` gives its slot to another. */
+const slowClient = { windowMs: 30_000, bytesMin: 512 * 1024 } as const
+
+/** What sending needs beside the file. */
+export interface FileSending {
+  /** Missing: no limit, as for boot files, since iPXE gives up at a 503. */
+  readonly slots?: StreamSlots
+  /** Milliseconds of a clock that never goes back. */
+  readonly nowMs: () => number
+  readonly bytesServed: (bytes: number) => void
+  /** Least waiting time of a refused client, seconds. */
+  readonly retryAfterMinS: number
+  readonly slowWindowMs?: number
+}
+
+/** Answers a GET or HEAD for `file`. */
+export function sendFile(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  file: ServedFile,
+  sending: FileSending,
+) {
+  const { headers } = request
+  const validators = { etag: `"${file.sha256}"`, lastModifiedS: file.modifiedS }
+  reply
+    .header('etag', validators.etag)
+    .header('last-modified', httpDate(file.modifiedS))
+    .header('accept-ranges', 'bytes')
+    // The address names the bytes: they never change under it.
+    .header('cache-control', file.isBoot ? 'no-cache' : 'public, max-age=31536000, immutable')
+  const precondition = evaluatePreconditions(headers, validators)
+  if (precondition === 'not-modified') return reply.code(304).send()
+  if (precondition === 'failed') return sendError(reply, 'REQUEST_INVALID', 'the file is another', 412)
+  const ifRange = headers['if-range']
+  const wanted = rangeCounts(typeof ifRange === 'string' ? ifRange : undefined, validators)
+    ? headers.range
+    : undefined
+  const range = parseRange(request.method === 'HEAD' ? undefined : wanted, file.sizeBytes)
+  if (range.kind === 'unsatisfiable') {
+    reply.header('content-range', `bytes */${file.sizeBytes}`)
+    return sendError(reply, 'RANGE_INVALID', `the file has ${file.sizeBytes} bytes`)
+  }
+  const start = range.kind === 'part' ? range.start : 0
+  const end = range.kind === 'part' ? range.end : file.sizeBytes - 1
+  const bodyBytes = end - start + 1
+  reply.type('application/octet-stream').header('content-length', bodyBytes)
+  if (request.method === 'HEAD') return reply.send()
+  if (range.kind === 'part')
+    reply.code(206).header('content-range', `bytes ${start}-${end}/${file.sizeBytes}`)
+  return stream(request, reply, file, start, end, sending)
+}
+
+async function stream(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  file: ServedFile,
+  start: number,
+  end: number,
+  sending: FileSending,
+) {
+  const { slots, nowMs } = sending
+  const address = plainAddress(request.socket.remoteAddress ?? '')
+  const admission = slots?.admit(address, end - start + 1, nowMs())
+  if (admission !== undefined && !admission.ok) {
+    reply
+      .removeHeader('content-length')
+      .removeHeader('content-range')
+      .removeHeader('etag')
+      .removeHeader('last-modified')
+    reply.header('retry-after', Math.max(sending.retryAfterMinS, admission.retryAfterS))
+    return sendError(reply, 'ORIGIN_BUSY', 'too many nodes fetch from the server at once; ask again later')
+  }
+  const body = createReadStream(file.path, { start, end, highWaterMark: chunkBytes })
+  // Whatever ends the answer, the slot comes back.
+  const watch = watchReader(body, () => request.socket.destroy(), sending.slowWindowMs ?? slowClient.windowMs)
+  reply.raw.once('close', () => {
+    clearInterval(watch)
+    body.destroy()
+    if (admission?.ok) slots?.release(admission.lease, nowMs())
+    sending.bytesServed(body.bytesRead)
+  })
+  await opened(body)
+  return reply.send(body)
+}
+
+/** @throws BootswarmError ARTIFACT_VANISHED */
+function opened(body: ReadStream): Promise<void> {
+  return new Promise((resolve, reject) => {
+    body.once('ready', resolve)
+    body.once('error', (cause) =>
+      reject(
+        new BootswarmError('ARTIFACT_VANISHED', 'the file is not there any more; fetch a fresh manifest', {
+          cause,
+        }),
+      ),
+    )
+  })
+}
+
+function watchReader(body: ReadStream, end: () => void, windowMs: number): NodeJS.Timeout {
+  let beforeBytes = 0
+  const timer = setInterval(() => {
+    if (body.bytesRead - beforeBytes < slowClient.bytesMin) end()
+    beforeBytes = body.bytesRead
+  }, windowMs)
+  timer.unref()
+  return timer
+}

@@ -1,0 +1,98 @@
+/**
+ * How a failure becomes an answer: `{"code","message"}` and a status. What was not expected says nothing but
+ * INTERNAL to the client; its reason goes to the log.
+ */
+import type { ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { BootswarmError, type ErrorCode } from '../../src/errors.js'
+
+/** The status of a code; what is not listed is 500 and stays inside. */
+const statusOf: Partial<Record<ErrorCode, number>> = {
+  ARTIFACT_NOT_FOUND: 404,
+  ARTIFACT_VANISHED: 404,
+  BENCODE_MALFORMED: 400,
+  CATALOG_EMPTY: 503,
+  EVENTS_INVALID: 400,
+  MANIFEST_BAD_NONCE: 400,
+  NODE_ID_INVALID: 400,
+  ORIGIN_BUSY: 503,
+  RANGE_INVALID: 416,
+  REQUEST_INVALID: 400,
+  ROUTE_NOT_FOUND: 404,
+  TLS_REQUIRED: 403,
+  TRACKER_REQUEST_INVALID: 400,
+}
+
+/** Nodes that find the catalog empty ask again after this, seconds. */
+const catalogEmptyRetryS = 5
+
+/** Logs what a client must not see. */
+export type LogUnexpected = (error: unknown, request: FastifyRequest) => void
+
+/** Answers with an error; `status` overrides the code's own. */
+export function sendError(
+  reply: FastifyReply,
+  code: ErrorCode,
+  message: string,
+  status?: number,
+): FastifyReply {
+  if (code === 'CATALOG_EMPTY') reply.header('retry-after', catalogEmptyRetryS)
+  return reply
+    .code(status ?? statusOf[code] ?? 500)
+    .header('cache-control', 'no-store')
+    .type('application/json')
+    .send(JSON.stringify({ code, message }))
+}
+
+/** Makes all failures of an instance such answers. */
+export function setErrorHandlers(app: FastifyInstance, logUnexpected: LogUnexpected): void {
+  app.setNotFoundHandler((_request, reply) => sendError(reply, 'ROUTE_NOT_FOUND', 'there is no such path'))
+  app.setErrorHandler((error, request, reply) => {
+    if (error instanceof BootswarmError && statusOf[error.code] !== undefined) {
+      return sendError(reply, error.code, error.message)
+    }
+    const status = clientStatus(error)
+    if (status !== undefined) {
+      const message = status === 413 ? 'the body is too large' : 'the request is malformed'
+      return sendError(
+        reply,
+        request.url.endsWith('/events') ? 'EVENTS_INVALID' : 'REQUEST_INVALID',
+        message,
+        status,
+      )
+    }
+    logUnexpected(error, request)
+    return sendError(reply, 'INTERNAL', 'the server failed; its log says why')
+  })
+}
+
+/** Answers what is no HTTP at all, or comes too slowly, and hangs up. */
+export function answerClientError(error: Error & { code?: string }, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const [line, message] =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? ['408 Request Timeout', 'the request came too slowly']
+      : error.code === 'HPE_HEADER_OVERFLOW'
+        ? ['431 Request Header Fields Too Large', 'the header is too large']
+        : ['400 Bad Request', 'the request is malformed']
+  const body = JSON.stringify({ code: 'REQUEST_INVALID', message })
+  socket.end(
+    `HTTP/1.1 ${line}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  )
+}
+
+/** Ends a connection whose answer cannot be finished properly any more. */
+export function abort(response: ServerResponse): void {
+  response.destroy()
+}
+
+/** The status of a mistake that fastify found in a request; undefined if the mistake is ours. */
+function clientStatus(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null || !('statusCode' in error)) return undefined
+  const status = error.statusCode
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined
+}

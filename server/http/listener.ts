@@ -1,0 +1,158 @@
+/**
+ * One HTTP or HTTPS listener: its limits, its timeouts, its way to end.
+ */
+import { constants } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { type FastifyInstance, type FastifyPluginAsync, fastify } from 'fastify'
+import { BootswarmError } from '../../src/errors.js'
+import { answerClientError, setErrorHandlers } from './http-errors.js'
+import { type RouteOptions, registerRoutes } from './routes.js'
+
+/** Five hundred nodes connect within the same second; the kernel cuts this to net.core.somaxconn. */
+const backlog = 1024
+
+/** Connections at a time: several for each of 500 nodes, and no end of memory for a flood. */
+const connectionsMax = 4096
+
+/** Largest request header, bytes. */
+const headerBytesMax = 8 * 1024
+
+/** Against clients that never finish, milliseconds. */
+const timeoutsMs = { header: 10_000, request: 20_000, idle: 60_000, keepAlive: 30_000, check: 2000 } as const
+
+/** The time that running answers have to finish when the server stops, milliseconds. */
+const closeMs = 5000
+
+/** A certificate and its key, PEM. */
+export interface TlsFiles {
+  readonly key: string
+  readonly cert: string
+}
+
+/** A log that the listener writes to; pino fits. */
+export interface ListenerLog {
+  debug(facts: object, message: string): void
+  error(facts: object, message: string): void
+}
+
+/** What a listener is made of. */
+export interface ListenerOptions extends Omit<RouteOptions, 'secure'> {
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  /** Present: HTTPS. */
+  readonly tls?: TlsFiles
+  readonly plugins: readonly FastifyPluginAsync[]
+  readonly log: ListenerLog
+  /** Shorter in tests. */
+  readonly timeoutsMs?: Partial<Record<keyof typeof timeoutsMs, number>>
+}
+
+/** A listener that runs. */
+export interface Listener {
+  readonly port: number
+  /** Serves new connections with another certificate. */
+  setTls(tls: TlsFiles): void
+  /** Takes no more connections, lets running answers finish within a bound, ends the rest. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts to listen.
+ *
+ * @throws BootswarmError ADDRESS_IN_USE
+ */
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const app = makeApp(options)
+  const { server } = app
+  server.maxConnections = connectionsMax
+  registerRoutes(app, { ...options, secure: options.tls !== undefined })
+  for (const plugin of options.plugins) await app.register(plugin)
+  try {
+    await app.listen({ host: options.host, port: options.port, backlog })
+  } catch (cause) {
+    await app.close()
+    throw listenError(cause, options)
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    setTls: (tls) => {
+      if ('setSecureContext' in server && typeof server.setSecureContext === 'function')
+        server.setSecureContext(secureOptions(tls))
+    },
+    close: async () => {
+      const force = setTimeout(() => server.closeAllConnections(), closeMs)
+      await app.close()
+      clearTimeout(force)
+    },
+  }
+}
+
+function makeApp(options: ListenerOptions): FastifyInstance {
+  const { tls, log } = options
+  const times = { ...timeoutsMs, ...options.timeoutsMs }
+  const limits = {
+    maxHeaderSize: headerBytesMax,
+    headersTimeout: times.header,
+    connectionsCheckingInterval: times.check,
+    noDelay: true,
+  }
+  const common = {
+    logger: false,
+    requestTimeout: times.request,
+    connectionTimeout: times.idle,
+    keepAliveTimeout: times.keepAlive,
+    forceCloseConnections: 'idle' as const,
+    bodyLimit: 64 * 1024,
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 512 },
+    clientErrorHandler: answerClientError,
+  }
+  const app: FastifyInstance =
+    tls === undefined
+      ? fastify({ ...common, http: limits })
+      : (fastify({ ...common, https: { ...limits, ...secureOptions(tls) } }) as unknown as FastifyInstance)
+  setErrorHandlers(app, (error, request) =>
+    log.error(
+      { event: 'http.failed', code: 'INTERNAL', method: request.method, path: request.url, err: error },
+      'A request failed',
+    ),
+  )
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, url } = request
+    const facts = {
+      event: 'http.answered',
+      method,
+      url,
+      status: reply.statusCode,
+      address: request.ip,
+      ms: Math.round(reply.elapsedTime),
+    }
+    log.debug(facts, `${method} ${url} ${reply.statusCode}`)
+  })
+  return app
+}
+
+/** TLS 1.3 alone: agents, curl and Node speak it. No tickets: a node connects a few times in its life. */
+function secureOptions(tls: TlsFiles) {
+  return { ...tls, minVersion: 'TLSv1.3' as const, secureOptions: constants.SSL_OP_NO_TICKET }
+}
+
+function listenError(cause: unknown, { host, port, tls }: ListenerOptions): Error {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  const name = tls === undefined ? 'http' : 'https'
+  if (code === 'EADDRINUSE') {
+    const message = `TCP port ${port} on ${host} is taken by another program: end it, or set ${name}.port to a free one`
+    return new BootswarmError('ADDRESS_IN_USE', message, { cause })
+  }
+  if (code === 'EACCES') {
+    const message = `TCP port ${port} may not be used by this user: set ${name}.port to 1024 or more, or start as root with user set`
+    return new BootswarmError('ADDRESS_IN_USE', message, { cause })
+  }
+  if (code === 'EADDRNOTAVAIL') {
+    const message = `${host} is no address of this machine: set bind to one that is`
+    return new BootswarmError('ADDRESS_IN_USE', message, { cause })
+  }
+  return cause instanceof Error ? cause : new Error(String(cause))
+}

@@ -1,0 +1,142 @@
+/**
+ * The routes of docs/protocol.md, for both listeners; `secure` tells which one. Reads requests into valid values
+ * and asks the services; decides nothing.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { BootswarmError } from '../../src/errors.js'
+import { parseEvents } from '../../src/events.js'
+import { EVENTS_BYTES_MAX } from '../../src/limits.js'
+import { isNonce, MANIFEST_CONTENT_TYPE } from '../../src/manifest.js'
+import { plainAddress } from '../../src/net.js'
+import { isNodeId } from '../../src/node-id.js'
+import { type FileSending, sendFile } from './file-route.js'
+import { sendError } from './http-errors.js'
+import type { HttpServices } from './services.js'
+
+/** What the routes need. */
+export interface RouteOptions {
+  readonly secure: boolean
+  readonly services: HttpServices
+  readonly sending: Omit<FileSending, 'bytesServed'>
+}
+
+const bootId = /^[0-9a-f]{16}$/
+const torrentName = /^([0-9a-f]{40})\.torrent$/
+
+/** Registers all routes but the tracker's. */
+export function registerRoutes(app: FastifyInstance, options: RouteOptions): void {
+  const { services, secure } = options
+  fileRoutes(app, options)
+  nodeRoutes(app, options)
+
+  app.get('/healthz', () => ({ ok: true, version: services.version() }))
+
+  app.get('/v1/status', (request, reply) => {
+    if (!secure && !isLoopback(clientAddress(request))) return tlsRequired(reply)
+    return reply.header('cache-control', 'no-store').send(services.status())
+  })
+
+  app.get<{ Params: { file: string } }>('/v1/torrents/:file', (request, reply) => {
+    const infohash = torrentName.exec(request.params.file)?.[1]
+    const torrent = infohash === undefined ? undefined : services.torrent(infohash, serverAddress(request))
+    if (torrent === undefined)
+      return sendError(reply, 'ARTIFACT_NOT_FOUND', 'no version that is served has this torrent')
+    return reply.type('application/x-bittorrent').send(Buffer.from(torrent))
+  })
+}
+
+function fileRoutes(app: FastifyInstance, { secure, services, sending }: RouteOptions): void {
+  app.route<{ Params: { sha256: string; name: string } }>({
+    method: ['GET', 'HEAD'],
+    url: '/v1/artifacts/:sha256/:name',
+    handler: (request, reply) => {
+      const file = services.artifact(request.params.sha256, request.params.name)
+      if (!secure && file?.isBoot !== true) return tlsRequired(reply)
+      if (file === undefined) {
+        return sendError(
+          reply,
+          'ARTIFACT_NOT_FOUND',
+          'no version that is served has this file; fetch a fresh manifest',
+        )
+      }
+      return sendFile(request, reply, file, {
+        ...sending,
+        bytesServed: (bytes) => services.bytesServed(bytes, file.isBoot),
+      })
+    },
+  })
+
+  app.route<{ Params: { name: string } }>({
+    method: ['GET', 'HEAD'],
+    url: '/boot/:name',
+    handler: (request, reply) => {
+      const file = services.bootFile(request.params.name)
+      if (file === undefined)
+        return sendError(reply, 'ARTIFACT_NOT_FOUND', 'the current version has no such boot file')
+      const { slots: _, ...unlimited } = sending
+      return sendFile(request, reply, file, {
+        ...unlimited,
+        bytesServed: (bytes) => services.bytesServed(bytes, true),
+      })
+    },
+  })
+}
+
+function nodeRoutes(app: FastifyInstance, { secure, services }: RouteOptions): void {
+  app.get<{ Querystring: Record<string, unknown> }>('/v1/manifest', (request, reply) => {
+    if (!secure) return tlsRequired(reply)
+    const { node, nonce, boot = '' } = request.query
+    if (typeof nonce !== 'string' || !isNonce(nonce)) {
+      throw new BootswarmError('MANIFEST_BAD_NONCE', 'nonce must be 32 lower-case hex digits')
+    }
+    if (typeof boot !== 'string' || (boot !== '' && !bootId.test(boot))) {
+      throw new BootswarmError('REQUEST_INVALID', 'boot must be 16 lower-case hex digits')
+    }
+    const body = services.manifest({
+      node: nodeId(node),
+      nonce,
+      boot,
+      address: clientAddress(request),
+      serverAddress: serverAddress(request),
+    })
+    return reply.type(MANIFEST_CONTENT_TYPE).header('cache-control', 'no-store').send(Buffer.from(body))
+  })
+
+  // Bytes, not objects: the events' own parser bounds them.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: EVENTS_BYTES_MAX }, (_request, body, done) =>
+    done(null, body),
+  )
+
+  app.post<{ Params: { id: string } }>('/v1/nodes/:id/events', (request, reply) => {
+    if (!secure) return tlsRequired(reply)
+    const node = nodeId(request.params.id)
+    const { body } = request
+    if (!Buffer.isBuffer(body))
+      throw new BootswarmError('EVENTS_INVALID', 'the body must be a JSON array of events')
+    services.eventsReceived(node, clientAddress(request), parseEvents(body))
+    return reply.code(204).send()
+  })
+}
+
+function nodeId(value: unknown): string {
+  if (typeof value === 'string' && isNodeId(value)) return value
+  const message = 'a node identity is 1-64 characters of a-z 0-9 . _ : -, the first a letter or digit'
+  throw new BootswarmError('NODE_ID_INVALID', message)
+}
+
+function tlsRequired(reply: FastifyReply): FastifyReply {
+  return sendError(reply, 'TLS_REQUIRED', 'ask for this over HTTPS')
+}
+
+function clientAddress(request: FastifyRequest): string {
+  return plainAddress(request.socket.remoteAddress ?? '')
+}
+
+function serverAddress(request: FastifyRequest): string {
+  return plainAddress(request.socket.localAddress ?? '')
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.')
+}

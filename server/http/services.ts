@@ -1,0 +1,52 @@
+/**
+ * What the HTTP routes ask of the rest of the server, and nothing else. `main` gives the answers.
+ */
+import type { BootEvent } from '../../src/events.js'
+
+/** A file that may be served; it never changes under its SHA-256. */
+export interface ServedFile {
+  readonly path: string
+  readonly sizeBytes: number
+  /** 64 lower-case hex digits. */
+  readonly sha256: string
+  /** Seconds since 1970. */
+  readonly modifiedS: number
+  /** A boot file: may go over plain HTTP. */
+  readonly isBoot: boolean
+}
+
+/** A node's request for its manifest, parsed. */
+export interface ManifestRequest {
+  readonly node: string
+  /** 32 lower-case hex digits. */
+  readonly nonce: string
+  /** 16 lower-case hex digits, or empty. */
+  readonly boot: string
+  /** Where the node speaks from. */
+  readonly address: string
+  /** The server's own address, as the node reached it. */
+  readonly serverAddress: string
+}
+
+/** The answers. None of them blocks. */
+export interface HttpServices {
+  /** The current version of the catalog, 0 before the first. */
+  version(): number
+  /** An artifact of any version that is still served. */
+  artifact(sha256: string, name: string): ServedFile | undefined
+  /** A boot file of the current version. */
+  bootFile(name: string): ServedFile | undefined
+  /** The `.torrent` file; `serverAddress` is where the client reached us. */
+  torrent(infohash: string, serverAddress: string): Uint8Array | undefined
+  /**
+   * The signed manifest, as a body.
+   *
+   * @throws BootswarmError CATALOG_EMPTY
+   */
+  manifest(request: ManifestRequest): Uint8Array
+  eventsReceived(node: string, address: string, events: readonly BootEvent[]): void
+  /** The JSON of `/v1/status`. */
+  status(): object
+  /** The origin has sent this much of an artifact over HTTP or HTTPS. */
+  bytesServed(bytes: number, isBoot: boolean): void
+}
