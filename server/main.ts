@@ -1,0 +1,123 @@
+#!/usr/bin/env node
+/**
+ * The program: reads arguments and environment, starts the server (or the demo), and ends it at a signal.
+ * Exit codes: 0 ended as asked, 1 failed, 2 wrong arguments or configuration.
+ */
+import { readFileSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
+import { BootswarmError, type ErrorCode } from '../src/errors.js'
+import { type ExtraFlag, helpText, type LoadedConfig, loadConfig } from './config.js'
+import { createLog, type Logger } from './log.js'
+import { type RunningServer, startServer } from './server.js'
+
+const extraFlags: readonly ExtraFlag[] = [
+  { name: 'demo', value: 'N', description: 'make a demo site and boot N local agents from it' },
+  { name: 'once', description: 'with --demo: end when all nodes are done; exit code 0 if all booted' },
+  { name: 'json', description: 'with --demo: print only a summary, as JSON' },
+  { name: 'version', description: 'print the version' },
+]
+
+/** Mistakes of the command line and the configuration: exit code 2. */
+const usageCodes: readonly ErrorCode[] = [
+  'CONFIG_INVALID',
+  'CONFIG_UNKNOWN_KEY',
+  'CONFIG_UNREADABLE',
+  'USAGE_INVALID',
+]
+
+/** A stop that takes longer is forced, milliseconds. */
+const stopMs = 15_000
+
+async function main(): Promise<void> {
+  const loaded = load()
+  if (loaded.flags.has('help')) return print(helpText(extraFlags))
+  if (loaded.flags.has('version')) return print(`bootswarm ${version()}\n`)
+  const log = createLog({ ...loaded.config.log, isTerminal: process.stdout.isTTY === true })
+  await serve(loaded, log)
+}
+
+async function serve(loaded: LoadedConfig, log: Logger): Promise<void> {
+  // A signal in the middle of the start ends it as soon as there is something to end.
+  let server: RunningServer | undefined
+  let stopping = false
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(1)
+    stopping = true
+    log.info({ event: 'server.stopping', signal }, 'Ending; a second signal forces it')
+    setTimeout(() => process.exit(1), stopMs).unref()
+    if (server !== undefined) void end(server, log)
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  server = await startServer({ config: loaded.config, addresses: loaded.addresses, log })
+  if (stopping) return end(server, log)
+  process.on('SIGHUP', () => server !== undefined && reload(server, log))
+  logReady(server, loaded, log)
+}
+
+async function end(server: RunningServer, log: Logger): Promise<void> {
+  await server.stop()
+  log.info({ event: 'server.stopped' }, 'Ended')
+  process.exit(0)
+}
+
+function reload(server: RunningServer, log: Logger): void {
+  try {
+    server.reload(load().config)
+    log.info(
+      { event: 'server.reloaded' },
+      'Read nodes, racks, settings and log level again; the rest needs a restart',
+    )
+  } catch (error) {
+    log.error(
+      { event: 'server.reload-failed', err: error },
+      'The configuration is wrong; the one before stays',
+    )
+  }
+}
+
+function logReady(server: RunningServer, { config, file }: LoadedConfig, log: Logger): void {
+  const { ports, trustDir } = server
+  const url = `https://${config.address}:${ports.https}`
+  log.info(
+    {
+      event: 'server.ready',
+      ports,
+      url,
+      artifactsDir: config.artifacts_dir,
+      trustDir,
+      config: file ?? 'defaults',
+    },
+    `READY. Nodes boot from ${url}. Put a root file system into ${config.artifacts_dir}/rootfs, plugins into plugins, kernel and stage 1 into boot. Stage 1 needs the files in ${trustDir}.`,
+  )
+}
+
+function load(): LoadedConfig {
+  return loadConfig({
+    argv: process.argv.slice(2),
+    env: process.env,
+    cwd: process.cwd(),
+    interfaces: networkInterfaces(),
+    extraFlags,
+  })
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+function print(text: string): void {
+  process.stdout.write(text)
+}
+
+function fail(error: unknown): void {
+  const known = error instanceof BootswarmError
+  process.stderr.write(
+    `bootswarm: ${known ? `${error.code}: ${error.message}` : String((error as Error).stack ?? error)}\n`,
+  )
+  process.exit(known && usageCodes.includes(error.code) ? 2 : 1)
+}
+
+process.on('uncaughtException', fail)
+await main().catch(fail)

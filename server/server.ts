@@ -1,0 +1,259 @@
+/**
+ * Puts the server together: makes every service, hands them each other's interfaces, starts and stops them in
+ * order. Reads neither argv nor environment.
+ */
+import { networkInterfaces } from 'node:os'
+import type { Config } from '../src/config.js'
+import { BootswarmError } from '../src/errors.js'
+import { formatUrlHost } from '../src/net.js'
+import { makeNodeConfigs } from '../src/node-config.js'
+import { Catalog } from './catalog/catalog.js'
+import { ManifestMaker } from './catalog/manifest-maker.js'
+import { catalogRecords } from './catalog/records.js'
+import { torrentFile } from './catalog/torrent.js'
+import type { CatalogArtifact } from './catalog/types.js'
+import { localAddresses } from './config.js'
+import { type Listener, listen } from './http/listener.js'
+import type { HttpServices, ServedFile } from './http/services.js'
+import { StreamSlots } from './http/stream-slots.js'
+import { ensureIdentity } from './keys.js'
+import type { Logger } from './log.js'
+import { nodeEventLog } from './nodes/event-log.js'
+import { nodeRecords } from './nodes/records.js'
+import { NodeRegistry } from './nodes/registry.js'
+import { type Ports, writePortsFile } from './ports-file.js'
+import { becomeUser } from './privileges.js'
+import { Seeding } from './seeding.js'
+import { makeStatus, type ServerStatus } from './status.js'
+import { lockDataDir } from './store/lock.js'
+import { openStore } from './store/store.js'
+import { createSeeder } from './swarm/seeder.js'
+
+/** Parts of at most this many bytes hardly load the origin: a tail that a node misses. */
+const smallPartBytes = 256 * 1024
+
+/** The certificate is looked at this often, milliseconds. */
+const certificateLookMs = 6 * 60 * 60 * 1000
+
+/** What a server is started with. */
+export interface ServerOptions {
+  /** Paths absolute, `address` an IP address. */
+  readonly config: Config
+  /** Every address of this machine: names of its certificate. */
+  readonly addresses: readonly string[]
+  readonly log: Logger
+}
+
+/** A server that runs. */
+export interface RunningServer {
+  readonly ports: Ports
+  /** Holds `ca.pem` and `manifest.pub`, for stage 1. */
+  readonly trustDir: string
+  readonly registry: NodeRegistry
+  readonly catalog: Catalog
+  status(): ServerStatus
+  /** Takes over what can change while it runs: nodes, racks, settings, log level. */
+  reload(config: Config): void
+  /** Ends everything in order; idempotent. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts everything; resolves when all ports are open. The catalog is read afterwards.
+ *
+ * @throws BootswarmError for everything that an operator can mend
+ */
+export async function startServer({ config, addresses, log }: ServerOptions): Promise<RunningServer> {
+  const cleanUp: (() => unknown)[] = []
+  const stop = async () => {
+    // Last made, first ended; each once.
+    for (let end = cleanUp.pop(); end !== undefined; end = cleanUp.pop()) {
+      try {
+        await end()
+      } catch (error) {
+        log.error({ event: 'server.stop-failed', err: error }, 'A part did not end cleanly')
+      }
+    }
+  }
+  try {
+    return await compose(config, addresses, log, cleanUp, stop)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function compose(
+  config: Config,
+  addresses: readonly string[],
+  log: Logger,
+  cleanUp: (() => unknown)[],
+  stop: () => Promise<void>,
+): Promise<RunningServer> {
+  const dataDir = config.data_dir
+  const nowMs = () => Date.now()
+  const privileges = becomeUser(config.user, config.group, dataDir)
+  const lock = lockDataDir(dataDir)
+  cleanUp.push(() => lock.release())
+  const identityOptions = { dataDir, site: config.site, addresses }
+  let identity = await ensureIdentity({ ...identityOptions, nowMs: nowMs() })
+  if (identity.made.length > 0) {
+    log.info({ event: 'server.identity-made', made: identity.made }, `Made ${identity.made.join(', ')}`)
+  }
+  const store = openStore({ file: config.database, log, nowMs: nowMs() })
+  cleanUp.push(() => store.close())
+
+  let nodeConfigs = makeNodeConfigs(config)
+  const describe = (id: string, address: string) => nodeConfigs.of(id, address)
+  const registry = new NodeRegistry({
+    store: nodeRecords(store, describe),
+    describe,
+    nowMs,
+    onStoreError: (error) =>
+      log.error(
+        { event: 'nodes.not-saved', err: error },
+        'The nodes’ states could not be saved; trying again',
+      ),
+  })
+  registry.start()
+  cleanUp.push(() => registry.stop())
+
+  const catalog = new Catalog({
+    artifactsDir: config.artifacts_dir,
+    dataDir,
+    store: catalogRecords(store),
+    log: log.child({ part: 'catalog' }),
+    versionsKeep: config.versions.keep,
+    isBooting: (version) => registry.isBootingVersion(version),
+    nowMs,
+  })
+  const torrentOf = (artifact: CatalogArtifact, announceUrl?: string) =>
+    artifact.torrent && torrentFile(artifact.name, artifact.sizeBytes, artifact.torrent, announceUrl)
+
+  const swarmLog = log.child({ part: 'swarm' })
+  const rackOf = (address: string) => nodeConfigs.rackOf(undefined, address)
+  const seeder = createSeeder({
+    port: config.seeder.port,
+    rackOf,
+    log: (level, event, data) => swarmLog[level]({ event, ...data }, event),
+  })
+
+  let https: Listener | undefined
+  let http: Listener | undefined
+  let seederPort = 0
+  const ports = (): Ports => ({ http: http?.port ?? 0, https: https?.port ?? 0, seeder: seederPort, dht: 0 })
+  const originBytes = { artifacts: 0, boot: 0 }
+  const slots = new StreamSlots(config.origin.streams_max, smallPartBytes)
+  const maker = new ManifestMaker({ site: config.site, signingKey: identity.signingKey, ports })
+  // Behind a NAT, nodes cannot use the address that their connection arrived at.
+  const isNat = !localAddresses(networkInterfaces()).includes(config.address)
+  const reachedAt = (address: string) => (isNat ? config.address : address)
+  const startedMs = nowMs()
+  const status = () =>
+    makeStatus({
+      site: config.site,
+      uptimeS: Math.round((nowMs() - startedMs) / 1000),
+      catalog,
+      nodes: registry.countByState(),
+      ports: ports(),
+      streams: slots.active,
+      originBytes,
+      seeder: seeder.stats(),
+    })
+
+  const services: HttpServices = {
+    version: () => catalog.live.current?.version ?? 0,
+    artifact: (sha256, name) => served(catalog, catalog.live.find(sha256, name)),
+    bootFile: (name) => served(catalog, catalog.live.findBoot(name)),
+    torrent: (infohash, serverAddress) => {
+      const artifact = catalog.live.torrents.get(infohash)
+      const announceUrl = `http://${formatUrlHost(reachedAt(serverAddress))}:${ports().http}/announce`
+      return artifact && torrentOf(artifact, announceUrl)
+    },
+    manifest: ({ node: id, nonce, boot, address, serverAddress }) => {
+      const begun = registry.versionOfBoot(id, boot)
+      const version = (begun === undefined ? undefined : catalog.live.get(begun)) ?? catalog.live.current
+      if (version?.artifacts[0]?.kind !== 'rootfs') {
+        throw new BootswarmError(
+          'CATALOG_EMPTY',
+          'there is no root file system yet: put one into artifacts/rootfs/',
+        )
+      }
+      const node = { id, nonce, serverAddress: reachedAt(serverAddress), timeS: Math.floor(nowMs() / 1000) }
+      const body = maker.make(version, { ...node, ...describe(id, address) })
+      registry.manifestServed(id, address, boot, version.version)
+      return body
+    },
+    eventsReceived: (node, address, events) => registry.eventsReceived(node, address, events),
+    status,
+    bytesServed: (bytes, isBoot) => {
+      originBytes[isBoot ? 'boot' : 'artifacts'] += bytes
+    },
+  }
+  const listening = {
+    host: config.bind,
+    services,
+    sending: { slots, nowMs: () => performance.now(), retryAfterMinS: config.origin.retry_after_s },
+    plugins: [],
+    log: log.child({ part: 'http' }),
+  }
+  await privileges.asRoot(async () => {
+    https = await listen({ ...listening, port: config.https.port, tls: identity.tls })
+    cleanUp.push(() => https?.close())
+    http = await listen({ ...listening, port: config.http.port })
+    cleanUp.push(() => http?.close())
+  })
+  privileges.drop()
+  seederPort = (await seeder.start()).port
+  cleanUp.push(() => seeder.stop())
+
+  const seeding = new Seeding({
+    seeder,
+    sinks: [],
+    pathOf: (sha256) => catalog.storeDir.path(sha256),
+    torrentOf,
+    onError: (error, { name }) =>
+      log.error(
+        { event: 'seeder.add-failed', code: 'SEEDER_FAILED', name, err: error },
+        `${name} is not seeded; nodes take it over HTTPS`,
+      ),
+  })
+  catalog.onChange((live) => seeding.update(live))
+  registry.onEvent(nodeEventLog(log.child({ part: 'nodes' })))
+  await catalog.start()
+  cleanUp.push(() => catalog.stop())
+  cleanUp.push(writePortsFile(dataDir, ports(), process.pid))
+
+  const renewal = setInterval(() => {
+    ensureIdentity({ ...identityOptions, nowMs: nowMs() })
+      .then((next) => {
+        if (next.tls.cert !== identity.tls.cert) https?.setTls(next.tls)
+        identity = next
+      })
+      .catch((error: unknown) =>
+        log.error({ event: 'server.renewal-failed', err: error }, 'The certificate could not be renewed'),
+      )
+  }, certificateLookMs)
+  renewal.unref()
+  cleanUp.push(() => clearInterval(renewal))
+
+  return {
+    ports: ports(),
+    trustDir: identity.trustDir,
+    registry,
+    catalog,
+    status,
+    reload: (next) => {
+      nodeConfigs = makeNodeConfigs(next)
+      log.level = next.log.level
+      catalog.look()
+    },
+    stop,
+  }
+}
+
+function served(catalog: Catalog, artifact: CatalogArtifact | undefined): ServedFile | undefined {
+  if (artifact === undefined) return undefined
+  const { sizeBytes, sha256, modifiedS, kind } = artifact
+  return { path: catalog.storeDir.path(sha256), sizeBytes, sha256, modifiedS, isBoot: kind === 'boot' }
+}

@@ -1,0 +1,90 @@
+/** The JSON of `/v1/status` (docs/protocol.md). */
+import type { Catalog } from './catalog/catalog.js'
+import { displayPath } from './catalog/scan.js'
+import type { NodeState } from './nodes/state.js'
+import type { Ports } from './ports-file.js'
+import type { SeederStats } from './swarm/types.js'
+
+/** What the status is made from. */
+export interface StatusSource {
+  readonly site: string
+  readonly uptimeS: number
+  readonly catalog: Pick<Catalog, 'live' | 'problems' | 'progress'>
+  readonly nodes: Readonly<Record<NodeState, number>>
+  readonly ports: Ports
+  /** Streams of artifacts over HTTPS that run now. */
+  readonly streams: number
+  readonly originBytes: { readonly artifacts: number; readonly boot: number }
+  readonly seeder: SeederStats
+}
+
+/** One artifact of the current version. */
+export interface StatusArtifact {
+  readonly kind: string
+  readonly name: string
+  readonly format: string
+  readonly size_bytes: number
+  readonly sha256: string
+  /** Empty for boot files. */
+  readonly infohash: string
+}
+
+/** The state of the server, as machines read it. Byte counts since its start. */
+export interface ServerStatus {
+  readonly site: string
+  readonly uptime_s: number
+  /** 0 before the first. */
+  readonly version: number
+  /** All that are still served. */
+  readonly versions: readonly number[]
+  readonly artifacts: readonly StatusArtifact[]
+  readonly problems: readonly { readonly code: string; readonly file: string; readonly message: string }[]
+  /** The file that is being read; empty if none. */
+  readonly hashing: { readonly file: string; readonly percent: number }
+  readonly nodes: Readonly<Record<NodeState, number>>
+  readonly origin: {
+    readonly https_bytes: number
+    readonly boot_bytes: number
+    readonly bittorrent_bytes: number
+    readonly streams: number
+    readonly seeder_running: boolean
+    readonly seeder_restarts: number
+  }
+  readonly ports: Ports
+}
+
+/** Puts the status together. */
+export function makeStatus(source: StatusSource): ServerStatus {
+  const { catalog, seeder } = source
+  const { live, progress } = catalog
+  return {
+    site: source.site,
+    uptime_s: source.uptimeS,
+    version: live.current?.version ?? 0,
+    versions: live.all.map(({ version }) => version),
+    artifacts: (live.current?.artifacts ?? []).map(({ kind, name, format, sizeBytes, sha256, torrent }) => ({
+      kind,
+      name,
+      format,
+      size_bytes: sizeBytes,
+      sha256,
+      infohash: torrent?.infohash ?? '',
+    })),
+    problems: catalog.problems.map((problem) => ({
+      code: problem.code,
+      file: displayPath(problem),
+      message: problem.message,
+    })),
+    hashing: { file: progress?.file ?? '', percent: Math.floor((progress?.done ?? 0) * 100) },
+    nodes: source.nodes,
+    origin: {
+      https_bytes: source.originBytes.artifacts,
+      boot_bytes: source.originBytes.boot,
+      bittorrent_bytes: seeder.uploadedBytes,
+      streams: source.streams,
+      seeder_running: seeder.running,
+      seeder_restarts: seeder.restarts,
+    },
+    ports: source.ports,
+  }
+}
