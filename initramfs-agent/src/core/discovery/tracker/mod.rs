@@ -3,6 +3,8 @@
 pub mod announce;
 pub mod answer;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;
 
 use announce::Event;
