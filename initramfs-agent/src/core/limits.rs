@@ -58,3 +58,17 @@ pub const SETTINGS_MAX: usize = 256;
 pub const SETTING_NAME_BYTES_MAX: usize = 64;
 /// Value of a setting, bytes.
 pub const SETTING_VALUE_BYTES_MAX: usize = 4096;
+/// Largest DHT packet that is read, bytes; stock nodes send all the peers they know in one.
+pub const KRPC_PACKET_BYTES_MAX: usize = 16 << 10;
+/// Longest transaction id or token of a DHT node that is kept, bytes.
+pub const KRPC_TOKEN_BYTES_MAX: usize = 64;
+/// Torrents whose peers the DHT node keeps for others.
+pub const DHT_TORRENTS_MAX: usize = 256;
+/// Peers of one torrent that the DHT node keeps.
+pub const DHT_PEERS_MAX: usize = 512;
+/// Peers in one answer of the DHT node: with 8 contacts it fits an Ethernet frame.
+pub const DHT_VALUES_MAX: usize = 100;
+/// Queries of the DHT node that wait for their answers.
+pub const DHT_TRANSACTIONS_MAX: usize = 128;
+/// Lookups of the DHT node at a time; the rest wait.
+pub const DHT_LOOKUPS_MAX: usize = 4;

@@ -6,6 +6,7 @@
 
 mod api;
 pub mod compact;
+pub mod krpc;
 pub mod lsd;
 pub mod tracker;
 
