@@ -6,8 +6,13 @@
 
 mod api;
 pub mod compact;
+pub mod dht;
 pub mod krpc;
 pub mod lsd;
+#[cfg(test)]
+mod testnet;
+#[cfg(test)]
+mod tests;
 pub mod tracker;
 
 pub use api::{DiscoveryConfig, DiscoveryInput, DiscoveryOutput, HttpId, InfoHash, UdpSocketKind};
@@ -15,13 +20,13 @@ pub use api::{DiscoveryConfig, DiscoveryInput, DiscoveryOutput, HttpId, InfoHash
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use lsd::Lsd;
-use tracker::Tracker;
-use tracker::announce::{Announce, Event};
-use tracker::answer::Answer;
+use sha1::{Digest, Sha1};
 
-use super::error::{Code, Error, Result};
-use super::limits::TRACKERS_MAX;
+use dht::Dht;
+use lsd::Lsd;
+use tracker::announcer::{Announcer, Answered};
+
+use super::error::Code;
 use super::rng::Rng;
 use super::swarm::Nearness;
 use super::time::Micros;
@@ -29,73 +34,71 @@ use super::time::Micros;
 /// Where LSD packets go (BEP 14, IPv4).
 pub const LSD_GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(239, 192, 152, 143), 6771);
 
-/// Peers to ask a tracker for.
-const NUMWANT: u32 = 50;
-
 /// See the module.
 pub struct Discovery {
     config: DiscoveryConfig,
     rng: Rng,
-    torrents: Vec<Torrent>,
+    announcer: Announcer,
     lsd: Option<Lsd>,
+    dht: Dht,
+    /// Torrents that LSD and the DHT know of.
+    open: Vec<InfoHash>,
     outputs: VecDeque<DiscoveryOutput>,
-    next_http: u32,
+    deadline: Option<Micros>,
     stopped: bool,
-}
-
-struct Torrent {
-    infohash: InfoHash,
-    uploaded: u64,
-    downloaded: u64,
-    left: u64,
-    /// The swarm has asked since the last announce, so a seed too gets peers.
-    wants_peers: bool,
-    trackers: Vec<Tracker>,
 }
 
 impl Discovery {
     /// Discovery without torrents; nothing is sent before the first input.
     pub fn new(config: DiscoveryConfig) -> Self {
-        let mut rng = Rng::new(config.seed);
-        Self {
-            lsd: config.lsd.then(|| Lsd::new(config.listen_port, &mut rng)),
+        // Jitter and transaction numbers are seen by others, and `Rng` gives its state away. Hashes keep
+        // the key of the tokens apart from what can be learned of it.
+        let derive = |label: &str| -> [u8; 20] {
+            let hash = Sha1::new().chain_update(config.seed.to_be_bytes());
+            hash.chain_update(label).finalize().into()
+        };
+        let jitter = derive("jitter");
+        let mut rng = Rng::new(
+            jitter
+                .iter()
+                .take(8)
+                .fold(0, |seed, &byte| seed << 8 | u64::from(byte)),
+        );
+        let (port, bootstrap) = (config.listen_port, config.dht_bootstrap.clone());
+        let mut discovery = Self {
+            announcer: Announcer::new(config.peer_id, port),
+            lsd: config.lsd.then(|| Lsd::new(port, &mut rng)),
+            dht: Dht::new(derive("dht id"), derive("dht tokens"), port, bootstrap),
             rng,
             config,
-            torrents: Vec::new(),
+            open: Vec::new(),
             outputs: VecDeque::new(),
-            next_http: 0,
+            deadline: None,
             stopped: false,
-        }
+        };
+        discovery.set_deadline();
+        discovery
     }
 
     /// Starts to look for the peers of a torrent of which `left` bytes are still to come (0: we seed).
-    /// Trackers that are not HTTP are left out, and a torrent that is there already gets the new trackers.
+    /// Trackers that are not HTTP are left out; for a torrent that is there already only new ones are added.
     pub fn add_torrent(&mut self, now: Micros, infohash: InfoHash, left: u64, trackers: Vec<String>) {
-        if !self.torrents.iter().any(|torrent| torrent.infohash == infohash) {
-            self.torrents.push(Torrent {
-                infohash,
-                uploaded: 0,
-                downloaded: 0,
-                left,
-                wants_peers: false,
-                trackers: Vec::new(),
-            });
+        if !self.open.contains(&infohash) {
+            self.open.push(infohash);
+            self.dht.add(now, infohash, left > 0);
             if let Some(lsd) = &mut self.lsd {
                 lsd.add(now, infohash, left > 0);
             }
         }
-        let torrent = self
-            .torrents
-            .iter_mut()
-            .find(|torrent| torrent.infohash == infohash);
-        let known = &mut torrent.expect("it was just added").trackers;
-        for url in trackers {
-            let is_http = url.starts_with("http://") || url.starts_with("https://");
-            if is_http && known.len() < TRACKERS_MAX && !known.iter().any(|tracker| tracker.url == url) {
-                known.push(Tracker::new(now, url));
-            }
+        self.add_private_torrent(now, infohash, left, trackers);
+    }
+
+    /// The same for a private torrent (BEP 27): only the trackers learn of it.
+    pub fn add_private_torrent(&mut self, now: Micros, infohash: InfoHash, left: u64, trackers: Vec<String>) {
+        if !self.stopped {
+            self.announcer.add(now, infohash, left, trackers);
+            self.tick(now);
         }
-        self.tick(now);
     }
 
     /// Takes one input; what follows from it is in [`Discovery::poll`].
@@ -106,18 +109,24 @@ impl Discovery {
         match input {
             DiscoveryInput::Tick => {}
             DiscoveryInput::HttpDone { id, result } => self.answered(now, id, result),
-            DiscoveryInput::Udp { socket, from, data } => self.received(now, socket, from, data),
-            DiscoveryInput::DhtNode { .. } => {}
+            DiscoveryInput::Udp { socket, from, data } => {
+                // A socket for both families shows IPv4 senders as IPv6 ones.
+                let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+                match socket {
+                    UdpSocketKind::Lsd => self.heard(now, from, data),
+                    UdpSocketKind::Dht => self.dht.receive(now, from, data, &mut self.rng),
+                }
+            }
+            DiscoveryInput::DhtNode { addr } => {
+                if compact::is_usable(&addr) {
+                    self.dht.add_node(now, addr, &mut self.rng);
+                }
+            }
             DiscoveryInput::WantPeers { infohash } => {
+                self.announcer.want_peers(now, &infohash);
+                self.dht.want_peers(now, &infohash);
                 if let Some(lsd) = &mut self.lsd {
                     lsd.want_peers(now, &infohash);
-                }
-                if let Some(torrent) = self.torrent(infohash) {
-                    torrent.wants_peers = true;
-                    torrent
-                        .trackers
-                        .iter_mut()
-                        .for_each(|tracker| tracker.want_peers(now));
                 }
             }
             DiscoveryInput::Progress {
@@ -125,24 +134,20 @@ impl Discovery {
                 uploaded,
                 downloaded,
                 left,
-            } => {
-                if let Some(torrent) = self.torrent(infohash) {
-                    (torrent.uploaded, torrent.downloaded, torrent.left) = (uploaded, downloaded, left);
-                }
-            }
+            } => return self.announcer.progress(&infohash, uploaded, downloaded, left),
             DiscoveryInput::Completed { infohash } => {
+                self.announcer.complete(now, &infohash);
+                self.dht.complete(&infohash);
                 if let Some(lsd) = &mut self.lsd {
                     lsd.complete(&infohash);
                 }
-                if let Some(torrent) = self.torrent(infohash) {
-                    torrent.left = 0;
-                    torrent
-                        .trackers
-                        .iter_mut()
-                        .for_each(|tracker| tracker.complete(now));
-                }
             }
-            DiscoveryInput::Stop => return self.stop(),
+            DiscoveryInput::Stop => {
+                self.stopped = true;
+                self.deadline = None;
+                self.outputs.clear();
+                return self.announcer.stop(&mut self.outputs);
+            }
         }
         self.tick(now);
     }
@@ -154,88 +159,69 @@ impl Discovery {
 
     /// When [`DiscoveryInput::Tick`] is due; `None` when only other inputs can change anything.
     pub fn deadline(&self) -> Option<Micros> {
-        if self.stopped {
-            return None;
-        }
-        let trackers = self.torrents.iter().flat_map(|torrent| &torrent.trackers);
-        let lsd = self.lsd.as_ref().and_then(Lsd::deadline);
-        trackers.map(Tracker::deadline).chain(lsd).min()
-    }
-
-    fn torrent(&mut self, infohash: InfoHash) -> Option<&mut Torrent> {
-        self.torrents
-            .iter_mut()
-            .find(|torrent| torrent.infohash == infohash)
-    }
-
-    fn received(&mut self, now: Micros, socket: UdpSocketKind, from: SocketAddr, data: &[u8]) {
-        if socket == UdpSocketKind::Lsd
-            && let Some(lsd) = &mut self.lsd
-        {
-            let mut peers = Vec::new();
-            lsd.heard(now, from, data, &mut self.rng, |infohash, peer| {
-                peers.push((infohash, peer))
-            });
-            for (infohash, peer) in peers {
-                self.found(infohash, vec![(peer, Nearness::Unknown)]);
-            }
-        }
+        self.deadline
     }
 
     fn tick(&mut self, now: Micros) {
+        self.announcer.tick(now, &mut self.rng, &mut self.outputs);
         for bytes in self.lsd.iter_mut().flat_map(|lsd| lsd.tick(now, &mut self.rng)) {
             let (socket, to) = (UdpSocketKind::Lsd, SocketAddr::V4(LSD_GROUP));
             self.outputs
                 .push_back(DiscoveryOutput::SendUdp { socket, to, bytes });
         }
-        for torrent in &mut self.torrents {
-            for at in 0..torrent.trackers.len() {
-                let tracker = &mut torrent.trackers[at];
-                if tracker.is_overdue(now) {
-                    tracker.fail(now, &mut self.rng);
-                    self.outputs.push_back(DiscoveryOutput::TrackerFailed {
-                        url: tracker.url.clone(),
-                        error: Error::new(Code::TrackerFailed, "no answer in time"),
-                    });
+        self.dht.tick(now, &mut self.rng);
+        while let Some(output) = self.dht.poll() {
+            match output {
+                dht::Output::Send { to, bytes } => {
+                    let socket = UdpSocketKind::Dht;
+                    self.outputs
+                        .push_back(DiscoveryOutput::SendUdp { socket, to, bytes });
                 }
-                if tracker.is_due(now) {
-                    let id = HttpId(self.next_http);
-                    self.next_http = self.next_http.wrapping_add(1);
-                    let event = tracker.begin(now, id);
-                    let url = announce(&self.config, torrent, event).url(&torrent.trackers[at].url);
-                    self.outputs.push_back(DiscoveryOutput::HttpGet { id, url });
+                dht::Output::Peers { infohash, peers } => {
+                    if let Some(lsd) = &mut self.lsd {
+                        lsd.found(&infohash, peers.len());
+                    }
+                    self.found(
+                        infohash,
+                        peers.into_iter().map(|peer| (peer, Nearness::Unknown)).collect(),
+                    );
                 }
             }
         }
+        self.set_deadline();
     }
 
-    fn answered(&mut self, now: Micros, id: HttpId, result: std::result::Result<&[u8], Code>) {
-        for torrent in &mut self.torrents {
-            let Some(tracker) = torrent.trackers.iter_mut().find(|tracker| tracker.awaits(id)) else {
-                continue;
-            };
-            let answer: Result<Answer> = match result {
-                Ok(body) => Answer::parse(body),
-                Err(code) => Err(Error::new(code, "announce")),
-            };
-            match answer {
-                Ok(answer) => {
-                    tracker.succeed(now, &answer, &mut self.rng);
-                    torrent.wants_peers = false;
-                    let infohash = torrent.infohash;
-                    if let Some(lsd) = &mut self.lsd {
-                        lsd.found(&infohash, answer.peers.len());
-                    }
-                    return self.found(infohash, answer.peers);
+    fn set_deadline(&mut self) {
+        let lsd = self.lsd.as_ref().and_then(Lsd::deadline);
+        let deadlines = [self.announcer.deadline(), self.dht.deadline(), lsd];
+        self.deadline = deadlines.into_iter().flatten().min();
+    }
+
+    fn heard(&mut self, now: Micros, from: SocketAddr, data: &[u8]) {
+        let mut peers = Vec::new();
+        if let Some(lsd) = &mut self.lsd {
+            lsd.heard(now, from, data, &mut self.rng, |infohash, peer| {
+                peers.push((infohash, peer))
+            });
+        }
+        for (infohash, peer) in peers {
+            self.found(infohash, vec![(peer, Nearness::Unknown)]);
+        }
+    }
+
+    fn answered(&mut self, now: Micros, id: HttpId, result: Result<&[u8], Code>) {
+        match self.announcer.answered(now, id, result, &mut self.rng) {
+            Some(Answered::Peers(infohash, answer)) => {
+                if let Some(lsd) = &mut self.lsd {
+                    lsd.found(&infohash, answer.peers.len());
                 }
-                Err(error) => {
-                    tracker.fail(now, &mut self.rng);
-                    let url = tracker.url.clone();
-                    return self
-                        .outputs
-                        .push_back(DiscoveryOutput::TrackerFailed { url, error });
-                }
+                self.found(infohash, answer.peers);
             }
+            Some(Answered::Failed(url, error)) => {
+                self.outputs
+                    .push_back(DiscoveryOutput::TrackerFailed { url, error });
+            }
+            None => {}
         }
     }
 
@@ -246,37 +232,5 @@ impl Discovery {
         if !peers.is_empty() {
             self.outputs.push_back(DiscoveryOutput::Peers { infohash, peers });
         }
-    }
-
-    fn stop(&mut self) {
-        self.stopped = true;
-        self.outputs.clear();
-        for torrent in &self.torrents {
-            for tracker in torrent.trackers.iter().filter(|tracker| tracker.is_started()) {
-                let id = HttpId(self.next_http);
-                self.next_http = self.next_http.wrapping_add(1);
-                let url = announce(&self.config, torrent, Event::Stopped).url(&tracker.url);
-                self.outputs.push_back(DiscoveryOutput::HttpGet { id, url });
-            }
-        }
-    }
-}
-
-fn announce(config: &DiscoveryConfig, torrent: &Torrent, event: Event) -> Announce {
-    let needs_peers = torrent.left > 0 || torrent.wants_peers;
-    Announce {
-        infohash: torrent.infohash,
-        peer_id: config.peer_id,
-        port: config.listen_port,
-        uploaded: torrent.uploaded,
-        downloaded: torrent.downloaded,
-        left: torrent.left,
-        // A seed is found by those who need it.
-        numwant: if needs_peers && event != Event::Stopped {
-            NUMWANT
-        } else {
-            0
-        },
-        event,
     }
 }

@@ -1,6 +1,7 @@
 //! One tracker of one torrent: when to announce, and what.
 
 pub mod announce;
+pub mod announcer;
 pub mod answer;
 #[cfg(test)]
 mod golden;

@@ -1,0 +1,254 @@
+use super::testnet::{DEAD_TRACKER, HASH, Net, TRACKER};
+use super::*;
+use crate::core::time::SECOND;
+
+const S: Micros = SECOND;
+
+/// Whether everybody can reach everybody over connections that one of the two ends has learned of.
+fn is_connected(net: &Net, nodes: &[usize]) -> bool {
+    let knows = |a: usize, b: usize| net.nodes[a].peers.contains(&net.nodes[b].addr);
+    let mut reached = vec![nodes[0]];
+    let mut at = 0;
+    while at < reached.len() {
+        let a = reached[at];
+        for &b in nodes {
+            if !reached.contains(&b) && (knows(a, b) || knows(b, a)) {
+                reached.push(b);
+            }
+        }
+        at += 1;
+    }
+    reached.len() == nodes.len()
+}
+
+/// `count` nodes that start within 5 s and know only the first one, which has no torrent.
+fn dht_site(seed: u64, count: usize, loss_percent: u64) -> (Net, Vec<usize>) {
+    let mut net = Net::new(seed);
+    net.loss_percent = loss_percent;
+    let bootstrap = net.add(&[], false);
+    let known = [net.nodes[bootstrap].addr];
+    let mut nodes = Vec::new();
+    for at in 0..count {
+        net.run_until(at as u64 * 5 * S / count as u64);
+        let node = net.add(&known, false);
+        net.torrent(node, 1000, &[]);
+        nodes.push(node);
+    }
+    (net, nodes)
+}
+
+#[test]
+fn fifty_nodes_find_each_other_by_the_dht_alone() {
+    for seed in 0..3 {
+        let (mut net, nodes) = dht_site(seed, 50, 0);
+        net.run_until(15 * S);
+        assert!(is_connected(&net, &nodes), "seed {seed}");
+        let fewest = nodes.iter().map(|&at| net.nodes[at].peers.len()).min();
+        assert!(
+            fewest >= Some(8),
+            "seed {seed}: somebody knows only {fewest:?} peers"
+        );
+        assert!(
+            net.nodes
+                .iter()
+                .all(|node| node.discovery.dht.node_count() <= 160 * 8)
+        );
+    }
+}
+
+#[test]
+fn the_dht_bears_the_loss_of_every_fifth_packet() {
+    let (mut net, nodes) = dht_site(9, 50, 20);
+    net.run_until(30 * S);
+    assert!(is_connected(&net, &nodes));
+    let fewest = nodes.iter().map(|&at| net.nodes[at].peers.len()).min();
+    assert!(fewest >= Some(8), "somebody knows only {fewest:?} peers");
+}
+
+#[test]
+fn the_dht_lives_on_without_its_bootstrap_node_and_half_of_its_nodes() {
+    let (mut net, nodes) = dht_site(4, 50, 0);
+    net.run_until(20 * S);
+    net.nodes[0].up = false;
+    for &at in nodes.iter().step_by(2) {
+        net.nodes[at].up = false;
+    }
+    // A newcomer that hears of one node from a BitTorrent peer needs nothing else.
+    let newcomer = net.add(&[], false);
+    net.torrent(newcomer, 1000, &[]);
+    net.run_until(21 * S);
+    assert!(net.nodes[newcomer].peers.is_empty());
+    let addr = net.nodes[nodes[1]].addr;
+    net.input(newcomer, DiscoveryInput::DhtNode { addr });
+    net.run_until(45 * S);
+    let alive = nodes
+        .iter()
+        .skip(1)
+        .step_by(2)
+        .filter(|&&at| net.nodes[newcomer].peers.contains(&net.nodes[at].addr));
+    assert!(alive.count() >= 8);
+}
+
+#[test]
+fn a_dht_whose_bootstrap_node_comes_late_is_found_soon() {
+    let mut net = Net::new(2);
+    let bootstrap = net.add(&[], false);
+    net.nodes[bootstrap].up = false;
+    let known = [net.nodes[bootstrap].addr];
+    let nodes: Vec<usize> = (0..3).map(|_| net.add(&known, false)).collect();
+    nodes.iter().for_each(|&at| net.torrent(at, 1000, &[]));
+    net.run_until(600 * S);
+    let silent = net.udp_packets;
+    assert!(silent < 3 * 600, "{silent} packets into the void");
+    net.nodes[bootstrap].up = true;
+    net.run_until(760 * S);
+    assert!(is_connected(&net, &nodes));
+}
+
+#[test]
+fn a_quiet_dht_stays_quiet() {
+    let (mut net, nodes) = dht_site(5, 20, 0);
+    for &at in &nodes {
+        net.input(at, DiscoveryInput::Completed { infohash: HASH });
+    }
+    net.run_until(2000 * S);
+    let before = net.udp_packets;
+    net.run_until(5600 * S);
+    let per_node_and_minute = (net.udp_packets - before) / 20 / 60;
+    assert!(
+        per_node_and_minute < 20,
+        "{per_node_and_minute} packets of each node in a minute"
+    );
+}
+
+#[test]
+fn lsd_alone_is_enough() {
+    let mut net = Net::new(3);
+    net.loss_percent = 10;
+    let nodes: Vec<usize> = (0..30).map(|_| net.add(&[], true)).collect();
+    for (at, &node) in nodes.iter().enumerate() {
+        net.run_until(at as u64 * S / 10);
+        net.torrent(node, if at == 0 { 0 } else { 1000 }, &[]);
+    }
+    net.run_until(10 * S);
+    assert!(is_connected(&net, &nodes));
+    assert!(net.nodes.iter().all(|node| !node.peers.contains(&node.addr)));
+    assert!(
+        net.udp_packets <= 60,
+        "two announcements each, not {}",
+        net.udp_packets
+    );
+}
+
+#[test]
+fn one_tracker_alone_is_enough_beside_a_dead_one() {
+    let mut net = Net::new(6);
+    let nodes: Vec<usize> = (0..30).map(|_| net.add(&[], false)).collect();
+    for &node in &nodes {
+        net.run_until(net.now + S / 10);
+        net.torrent(
+            node,
+            1000,
+            &[DEAD_TRACKER, TRACKER, "udp://10.255.0.3:1/announce"],
+        );
+    }
+    net.run_until(5 * S);
+    assert!(is_connected(&net, &nodes));
+    net.run_until(3600 * S);
+    let of_first = net.asked.iter().filter(|(_, at, _)| *at == nodes[0]);
+    let (dead, alive): (Vec<_>, Vec<_>) = of_first.partition(|(_, _, url)| url.starts_with(DEAD_TRACKER));
+    assert!(
+        (60..140).contains(&dead.len()),
+        "{} requests to the dead one in an hour",
+        dead.len()
+    );
+    assert!(
+        (100..=120).contains(&alive.len()),
+        "{} requests to the other",
+        alive.len()
+    );
+    assert_eq!(net.udp_packets, 0);
+}
+
+#[test]
+fn a_tracker_that_comes_back_is_used_within_a_minute() {
+    let mut net = Net::new(7);
+    let (a, b) = (net.add(&[], false), net.add(&[], false));
+    net.torrent(a, 1000, &[TRACKER]);
+    net.run_until(S);
+    net.tracker_up = false;
+    net.torrent(b, 1000, &[TRACKER]);
+    net.run_until(1800 * S);
+    assert!(net.nodes[b].peers.is_empty());
+    net.tracker_up = true;
+    net.run_until(1861 * S);
+    assert!(net.nodes[b].peers.contains(&net.nodes[a].addr));
+}
+
+#[test]
+fn the_tracker_hears_the_whole_story() {
+    let mut net = Net::new(8);
+    let node = net.add(&[], false);
+    net.torrent(node, 1000, &[TRACKER, DEAD_TRACKER]);
+    net.run_until(S);
+    let (infohash, uploaded) = (HASH, 7);
+    net.input(
+        node,
+        DiscoveryInput::Progress {
+            infohash,
+            uploaded,
+            downloaded: 600,
+            left: 400,
+        },
+    );
+    net.input(node, DiscoveryInput::WantPeers { infohash });
+    net.run_until(3 * S);
+    net.input(node, DiscoveryInput::Completed { infohash });
+    net.run_until(4 * S);
+    net.input(node, DiscoveryInput::Stop);
+    net.run_until(100 * S);
+    let story: Vec<&str> = net.asked.iter().map(|(_, _, url)| url.as_str()).collect();
+    let story: Vec<&str> = story
+        .iter()
+        .filter_map(|url| url.strip_prefix(TRACKER)?.split_once("port="))
+        .map(|s| s.1)
+        .collect();
+    assert_eq!(
+        story,
+        [
+            "6881&uploaded=0&downloaded=0&left=1000&numwant=50&compact=1&event=started",
+            "6881&uploaded=7&downloaded=600&left=400&numwant=50&compact=1",
+            "6881&uploaded=7&downloaded=600&left=0&numwant=0&compact=1&event=completed",
+            "6881&uploaded=7&downloaded=600&left=0&numwant=0&compact=1&event=stopped",
+        ]
+    );
+    let last = net.asked.iter().map(|(at, _, _)| *at).max();
+    assert_eq!(last, Some(4 * S), "nothing comes after the end");
+}
+
+#[test]
+fn a_private_torrent_is_told_to_its_trackers_only() {
+    let mut net = Net::new(8);
+    let bootstrap = net.add(&[], true);
+    let known = [net.nodes[bootstrap].addr];
+    let node = net.add(&known, true);
+    net.nodes[node]
+        .discovery
+        .add_private_torrent(0, HASH, 5, vec![TRACKER.into()]);
+    net.run_until(600 * S);
+    assert!(net.asked.len() > 10);
+    net.torrent(bootstrap, 5, &[]);
+    net.run_until(1200 * S);
+    assert!(net.nodes[bootstrap].peers.is_empty());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_packets() {
+    let transcript = |seed| {
+        let (mut net, _) = dht_site(seed, 20, 5);
+        net.run_until(60 * S);
+        (net.transcript.finalize(), net.udp_packets)
+    };
+    assert_eq!(transcript(1), transcript(1));
+    assert_ne!(transcript(1), transcript(2));
+}
