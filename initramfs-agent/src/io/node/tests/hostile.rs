@@ -1,0 +1,163 @@
+//! Peers that lie, stall, hang up and talk nonsense.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use super::world::{Peer, TestNode, World, seeder_by_hand, shake, wait_for};
+use super::*;
+use crate::core::wire::{Block, Message, piece_header};
+
+#[test]
+fn wrong_bytes_are_blamed_and_got_elsewhere() {
+    let world = Arc::new(World::new(600_000, 65_536));
+    let liar = seeder_by_hand(&world, |world, peer| {
+        while let Some(block) = peer.request() {
+            if peer.send_block(world, block, true).is_err() {
+                return;
+            }
+        }
+    });
+    let node = TestNode::fetch(&world, |t| t, &[liar]);
+    let (addr, code) = wait_for(&node.events, |e| match e {
+        Event::Banned { addr, code } => Some((addr, code)),
+        _ => None,
+    });
+    assert_eq!((addr, code), (liar, Code::PeerBadPiece));
+    let seeder = TestNode::seed(&world);
+    node.handle.add_peers(TorrentId(0), vec![seeder.addr()]);
+    node.assert_whole(&world);
+    node.stop();
+    seeder.stop();
+}
+
+#[test]
+fn a_peer_that_stalls_does_not_hold_up_the_rest() {
+    let world = Arc::new(World::new(600_000, 65_536));
+    let staller = seeder_by_hand(&world, |world, peer| {
+        if let Some(block) = peer.request() {
+            let _ = peer.send_block(world, block, false);
+        }
+        while peer.request().is_some() {}
+    });
+    let node = TestNode::fetch(&world, |t| t, &[staller]);
+    // It is at work before the other one appears.
+    wait_for(&node.events, |e| match e {
+        Event::Progress { progress, .. } => (progress.peers == 1).then_some(()),
+        _ => None,
+    });
+    let seeder = TestNode::seed(&world);
+    node.handle.add_peers(TorrentId(0), vec![seeder.addr()]);
+    node.assert_whole(&world);
+    node.stop();
+    seeder.stop();
+}
+
+#[test]
+fn a_peer_that_hangs_up_within_a_block_loses_nothing() {
+    let world = Arc::new(World::new(600_000, 65_536));
+    let quitter = seeder_by_hand(&world, |world, peer| {
+        // Two blocks and the wrong beginning of a third, which must not count when another sends it whole.
+        for _ in 0..2 {
+            if let Some(block) = peer.request() {
+                let _ = peer.send_block(world, block, false);
+            }
+        }
+        if let Some(block) = peer.request() {
+            let _ = peer
+                .stream
+                .write_all(&[&piece_header(&block)[..], &[0xee; 1000]].concat());
+        }
+    });
+    let seeder = TestNode::seed(&world);
+    let node = TestNode::fetch(&world, |t| t, &[quitter, seeder.addr()]);
+    node.assert_whole(&world);
+    node.stop();
+    seeder.stop();
+}
+
+#[test]
+fn strangers_are_shown_the_door() {
+    let world = World::new(100_000, 16_384);
+    let seeder = TestNode::seed(&world);
+    let mut wrong_torrent = shake(&world);
+    wrong_torrent.infohash[0] ^= 1;
+    let mse = [0x5a; 96];
+    for hello in [&wrong_torrent.encode()[..], &mse, b"GET / HTTP/1.1\r\n\r\n"] {
+        let mut stream = TcpStream::connect(seeder.addr()).unwrap();
+        stream.set_read_timeout(Some(WAIT)).unwrap();
+        stream.write_all(hello).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer); // closed, or reset as our bytes were not read
+        assert!(answer.is_empty());
+    }
+    seeder.stop();
+}
+
+#[test]
+fn a_node_does_not_talk_to_itself() {
+    let world = World::new(100_000, 16_384);
+    let node = TestNode::seed(&world);
+    let mut stream = TcpStream::connect(node.addr()).unwrap();
+    stream.set_read_timeout(Some(WAIT)).unwrap();
+    stream.write_all(&shake(&world).encode()).unwrap();
+    let mut theirs = [0; 68];
+    stream.read_exact(&mut theirs).unwrap();
+    let mut again = TcpStream::connect(node.addr()).unwrap();
+    again.set_read_timeout(Some(WAIT)).unwrap();
+    again.write_all(&theirs).unwrap(); // its own identity
+    let mut answer = Vec::new();
+    again.read_to_end(&mut answer).unwrap();
+    assert!(answer.is_empty());
+    node.stop();
+}
+
+#[test]
+fn what_comes_byte_by_byte_is_understood() {
+    let world = World::new(100_000, 16_384);
+    let seeder = TestNode::seed(&world);
+    let mut peer = Peer::of(TcpStream::connect(seeder.addr()).unwrap());
+    peer.stream.set_nodelay(true).unwrap();
+    let request = b"\0\0\0\x01\x0f\0\0\0\x01\x02\0\0\0\x0d\x06\0\0\0\x02\0\0\x10\0\0\0\x20\0";
+    for byte in [&shake(&world).encode()[..], request].concat() {
+        peer.stream.write_all(&[byte]).unwrap();
+    }
+    peer.read_handshake();
+    let header = peer.next(|m| match m {
+        Message::Piece(block) => Some(*block),
+        _ => None,
+    });
+    assert_eq!(
+        header,
+        Some(Block {
+            piece: 2,
+            begin: 0x1000,
+            len: 0x2000
+        })
+    );
+    let at = 2 * 16_384 + 0x1000;
+    assert_eq!(peer.payload(0x2000), world.data[at..at + 0x2000]);
+    seeder.stop();
+}
+
+#[test]
+fn nonsense_ends_the_connection_only() {
+    let world = World::new(100_000, 16_384);
+    let seeder = TestNode::seed(&world);
+    let nonsense: [&[u8]; 4] = [
+        b"\xff\xff\xff\xff\x05",                     // a bitfield of 4 GiB
+        b"\0\0\0\x06\x14\x00i1e\n",                  // an extension handshake that is no dictionary
+        b"\0\0\0\x05\x04\x00\x00\xff\xff",           // a piece that there is not
+        b"\0\0\0\x0d\x06\0\0\0\0\0\0\0\0\x7f\0\0\0", // a request of 2 GiB
+    ];
+    for bytes in nonsense {
+        let mut peer = Peer::connect(seeder.addr(), &world);
+        peer.stream.write_all(bytes).unwrap();
+        assert_eq!(peer.next(|_| None::<()>), None, "{bytes:?}: still connected");
+        // From the same address there are others: on loopback a ban is of the port.
+    }
+    let node = TestNode::fetch(&world, |t| t, &[seeder.addr()]);
+    node.assert_whole(&world);
+    node.stop();
+    seeder.stop();
+}
