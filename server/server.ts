@@ -28,6 +28,7 @@ import { makeStatus, type ServerStatus } from './status.js'
 import { lockDataDir } from './store/lock.js'
 import { openStore } from './store/store.js'
 import { createSeeder } from './swarm/seeder.js'
+import { createTracker } from './swarm/tracker.js'
 
 /** Parts of at most this many bytes hardly load the origin: a tail that a node misses. */
 const smallPartBytes = 256 * 1024
@@ -138,16 +139,24 @@ async function compose(
     log: (level, event, data) => swarmLog[level]({ event, ...data }, event),
   })
 
+  // Behind a NAT, nodes cannot use the address that their connection arrived at.
+  const isNat = !localAddresses(networkInterfaces()).includes(config.address)
+  const reachedAt = (address: string) => (isNat ? config.address : address)
+  let seederPort = 0
+  const tracker = createTracker({
+    rackOf,
+    seeder: () =>
+      seederPort === 0 ? undefined : { port: seederPort, ...(isNat ? { address: config.address } : {}) },
+    nowMs: () => performance.now(),
+    random: Math.random,
+  })
+
   let https: Listener | undefined
   let http: Listener | undefined
-  let seederPort = 0
   const ports = (): Ports => ({ http: http?.port ?? 0, https: https?.port ?? 0, seeder: seederPort, dht: 0 })
   const originBytes = { artifacts: 0, boot: 0 }
   const slots = new StreamSlots(config.origin.streams_max, smallPartBytes)
   const maker = new ManifestMaker({ site: config.site, signingKey: identity.signingKey, ports })
-  // Behind a NAT, nodes cannot use the address that their connection arrived at.
-  const isNat = !localAddresses(networkInterfaces()).includes(config.address)
-  const reachedAt = (address: string) => (isNat ? config.address : address)
   const startedMs = nowMs()
   const status = () =>
     makeStatus({
@@ -194,7 +203,7 @@ async function compose(
     host: config.bind,
     services,
     sending: { slots, nowMs: () => performance.now(), retryAfterMinS: config.origin.retry_after_s },
-    plugins: [],
+    plugins: [tracker.plugin],
     log: log.child({ part: 'http' }),
   }
   await privileges.asRoot(async () => {
@@ -209,7 +218,7 @@ async function compose(
 
   const seeding = new Seeding({
     seeder,
-    sinks: [],
+    sinks: [(infohashes) => tracker.setTorrents(infohashes)],
     pathOf: (sha256) => catalog.storeDir.path(sha256),
     torrentOf,
     onError: (error, { name }) =>
