@@ -5,8 +5,10 @@
  */
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
+import { destination } from 'pino'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
 import { type ExtraFlag, helpText, type LoadedConfig, loadConfig } from './config.js'
+import { parseDemoNodes, runDemoMode } from './demo-mode.js'
 import { createLog, type Logger } from './log.js'
 import { type RunningServer, startServer } from './server.js'
 
@@ -32,33 +34,67 @@ async function main(): Promise<void> {
   const loaded = load()
   if (loaded.flags.has('help')) return print(helpText(extraFlags))
   if (loaded.flags.has('version')) return print(`bootswarm ${version()}\n`)
+  const demo = loaded.flags.get('demo')
+  if (typeof demo === 'string') return serveDemo(parseDemoNodes(demo), loaded)
+  for (const name of ['once', 'json']) {
+    if (loaded.flags.has(name)) throw new BootswarmError('USAGE_INVALID', `--${name} goes with --demo`)
+  }
   const log = createLog({ ...loaded.config.log, isTerminal: process.stdout.isTTY === true })
-  await serve(loaded, log)
+  const ending = onSignals(log)
+  const server = await startServer({ config: loaded.config, addresses: loaded.addresses, log })
+  ending.ends(() => server.stop())
+  process.on('SIGHUP', () => reload(server, log))
+  logReady(server, loaded, log)
 }
 
-async function serve(loaded: LoadedConfig, log: Logger): Promise<void> {
-  // A signal in the middle of the start ends it as soon as there is something to end.
-  let server: RunningServer | undefined
+/** The demo's own words go to standard output, so the log goes to standard error, and only what matters. */
+async function serveDemo(nodes: number, { config, addresses, flags }: LoadedConfig): Promise<void> {
+  const json = flags.has('json')
+  const level = config.log.level === 'info' ? 'warn' : config.log.level
+  const log = createLog({
+    ...config.log,
+    level,
+    destination: destination({ dest: 2, sync: true }),
+    isTerminal: process.stderr.isTTY === true,
+  })
+  const ending = onSignals(log)
+  const demo = await runDemoMode({ nodes, json }, config, addresses, log, (server) =>
+    ending.ends(() => server.stop()),
+  )
+  ending.ends(() => demo.stop())
+  if (flags.has('once')) {
+    await demo.stop()
+    process.exit(demo.allBooted ? 0 : 1)
+  }
+  if (!json) print('The nodes seed on, and the server waits for more. Ctrl-C ends it.\n')
+}
+
+/** Ends the process cleanly at SIGTERM and SIGINT, and at once at a second one. */
+function onSignals(log: Logger): { ends(stop: () => Promise<void>): void } {
+  let stop: (() => Promise<void>) | undefined
   let stopping = false
-  const stop = (signal: NodeJS.Signals) => {
+  const end = () => {
+    void stop?.().then(() => {
+      log.info({ event: 'server.stopped' }, 'Ended')
+      process.exit(0)
+    })
+  }
+  const onSignal = (signal: NodeJS.Signals) => {
     if (stopping) process.exit(1)
     stopping = true
     log.info({ event: 'server.stopping', signal }, 'Ending; a second signal forces it')
     setTimeout(() => process.exit(1), stopMs).unref()
-    if (server !== undefined) void end(server, log)
+    end()
   }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
-  server = await startServer({ config: loaded.config, addresses: loaded.addresses, log })
-  if (stopping) return end(server, log)
-  process.on('SIGHUP', () => server !== undefined && reload(server, log))
-  logReady(server, loaded, log)
-}
-
-async function end(server: RunningServer, log: Logger): Promise<void> {
-  await server.stop()
-  log.info({ event: 'server.stopped' }, 'Ended')
-  process.exit(0)
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+  return {
+    ends: (next) => {
+      stop = next
+      // A signal in the middle of the start: end as soon as there is something to end.
+      if (stopping) end()
+    },
+  }
 }
 
 function reload(server: RunningServer, log: Logger): void {

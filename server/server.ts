@@ -66,21 +66,27 @@ export interface RunningServer {
  */
 export async function startServer({ config, addresses, log }: ServerOptions): Promise<RunningServer> {
   const cleanUp: (() => unknown)[] = []
-  const stop = async () => {
-    // Last made, first ended; each once.
-    for (let end = cleanUp.pop(); end !== undefined; end = cleanUp.pop()) {
-      try {
-        await end()
-      } catch (error) {
-        log.error({ event: 'server.stop-failed', err: error }, 'A part did not end cleanly')
-      }
-    }
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= endAll(cleanUp, log)
+    return stopped
   }
   try {
     return await compose(config, addresses, log, cleanUp, stop)
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+/** Last made, first ended. */
+async function endAll(cleanUp: (() => unknown)[], log: Logger): Promise<void> {
+  for (let end = cleanUp.pop(); end !== undefined; end = cleanUp.pop()) {
+    try {
+      await end()
+    } catch (error) {
+      log.error({ event: 'server.stop-failed', err: error }, 'A part did not end cleanly')
+    }
   }
 }
 

@@ -1,0 +1,110 @@
+/**
+ * `--demo N`: the server on a demo site of its own, with free ports, beside N local agents. Touches neither the
+ * configured artifacts nor the configured data.
+ */
+import { existsSync } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Config } from '../src/config.js'
+import { BootswarmError } from '../src/errors.js'
+import { makeDemoSite, runDemo } from './demo/index.js'
+import type { Logger } from './log.js'
+import { type RunningServer, startServer } from './server.js'
+
+/** Agents that one machine is asked to run. */
+const nodesMax = 500
+
+/** The checkout: this file runs as dist/server/demo-mode.js. */
+const checkout = fileURLToPath(new URL('../..', import.meta.url))
+
+/** What `--demo`, `--once` and `--json` said. */
+export interface DemoFlags {
+  readonly nodes: number
+  readonly json: boolean
+}
+
+/** A demo whose nodes have all finished; the server runs on, and the nodes seed, until `stop`. */
+export interface RunningDemo {
+  readonly server: RunningServer
+  readonly allBooted: boolean
+  stop(): Promise<void>
+}
+
+/**
+ * Reads the value of `--demo`.
+ *
+ * @throws BootswarmError USAGE_INVALID
+ */
+export function parseDemoNodes(value: string): number {
+  const nodes = /^[1-9][0-9]{0,3}$/.test(value) ? Number(value) : 0
+  if (nodes < 1 || nodes > nodesMax) {
+    throw new BootswarmError('USAGE_INVALID', `--demo needs a number of nodes from 1 to ${nodesMax}`)
+  }
+  return nodes
+}
+
+/**
+ * Makes the site, starts the server, boots the nodes. `onServer` gets the server as soon as it runs.
+ *
+ * @throws BootswarmError AGENT_MISSING, and what starting a server throws
+ */
+export async function runDemoMode(
+  { nodes, json }: DemoFlags,
+  config: Config,
+  addresses: readonly string[],
+  log: Logger,
+  onServer: (server: RunningServer) => void,
+): Promise<RunningDemo> {
+  const agent = join(checkout, 'dist', 'agent', `bootswarm-agent-${processor()}`)
+  if (!existsSync(agent))
+    throw new BootswarmError('AGENT_MISSING', `${agent} is missing: npm run build makes it`)
+  const directory = join(config.data_dir, 'demo')
+  await rm(directory, { recursive: true, force: true })
+  await mkdir(directory, { recursive: true })
+  const { artifactsDir, payloadBytes } = await makeDemoSite(checkout, agent, directory)
+  const server = await startServer({ config: demoConfig(config, directory, artifactsDir), addresses, log })
+  onServer(server)
+  await firstVersion(server)
+  const print = (line: string) => process.stdout.write(`${line}\n`)
+  const { trustDir, ports } = server
+  const context = { nodes, agent, directory, trustDir, httpsPort: ports.https, payloadBytes, json, print }
+  const demo = await runDemo(context)
+  return {
+    server,
+    allBooted: demo.allBooted,
+    stop: async () => {
+      await demo.stop()
+      await server.stop()
+    },
+  }
+}
+
+/** The name of this processor as `uname -m` says it. */
+function processor(): string {
+  return { x64: 'x86_64', arm64: 'aarch64' }[process.arch as string] ?? process.arch
+}
+
+function demoConfig(config: Config, directory: string, artifactsDir: string): Config {
+  return {
+    ...config,
+    site: 'demo',
+    data_dir: join(directory, 'data'),
+    database: join(directory, 'data', 'bootswarm.sqlite'),
+    artifacts_dir: artifactsDir,
+    http: { ...config.http, port: 0 },
+    https: { ...config.https, port: 0 },
+    seeder: { ...config.seeder, port: 0 },
+    dht: { ...config.dht, port: 0 },
+  }
+}
+
+function firstVersion({ catalog }: RunningServer): Promise<void> {
+  return new Promise((resolve) => {
+    if (catalog.live.current !== undefined) return resolve()
+    const forget = catalog.onChange(() => {
+      forget()
+      resolve()
+    })
+  })
+}
