@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseConfig } from '../../src/config-parse.js'
+import { makeNodeConfigs } from '../../src/node-config.js'
+
+const configs = makeNodeConfigs(
+  parseConfig({
+    name: 'f',
+    text: `
+settings: {POOL: one, MODE: slow}
+racks:
+  - {name: east, subnets: [10.1.0.0/16, 'fd00:1::/32'], nodes: 'rig[1-2]'}
+  - {name: west, subnets: [10.0.0.0/8], nodes: rig2}
+nodes:
+  - {match: 'rig[1-3]', settings: {MODE: fast, X: 0644}}
+  - {match: rig3, hostname: Three, rack: attic, settings: {MODE: faster}}
+`,
+  }),
+)
+
+test('later entries win, setting by setting', () => {
+  assert.deepEqual(configs.of('rig3', '10.9.9.9'), {
+    hostname: 'Three',
+    rack: 'attic',
+    settings: { POOL: 'one', MODE: 'faster', X: '0644' },
+  })
+  assert.deepEqual(configs.of('rig1', '10.9.9.9'), {
+    hostname: 'rig1',
+    rack: 'east',
+    settings: { POOL: 'one', MODE: 'fast', X: '0644' },
+  })
+  assert.deepEqual(configs.of('52:54:00:00:00:01', '192.168.7.9'), {
+    hostname: 'node-525400000001',
+    rack: '192.168.7.0/24',
+    settings: { POOL: 'one', MODE: 'slow' },
+  })
+})
+
+test('the rack: by name, else by the first subnet, else the subnet itself', () => {
+  const cases: [string | undefined, string, string][] = [
+    ['rig2', '10.200.0.1', 'east'],
+    ['rig3', '10.1.0.1', 'attic'],
+    ['other', '10.1.2.3', 'east'],
+    ['other', '10.2.2.3', 'west'],
+    [undefined, '::ffff:10.1.2.3', 'east'],
+    [undefined, 'fd00:1:2::3', 'east'],
+    [undefined, '192.168.1.77', '192.168.1.0/24'],
+    [undefined, 'fd00:2:0:5:1::1', 'fd00:2:0:5::/64'],
+    [undefined, 'fe80::1%eth0', 'fe80:0:0:0::/64'],
+    [undefined, 'nonsense', 'unknown'],
+  ]
+  for (const [id, address, rack] of cases) assert.equal(configs.rackOf(id, address), rack, `${id} ${address}`)
+})
