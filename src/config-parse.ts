@@ -76,7 +76,8 @@ function mistake(
   input: unknown,
   where: (path: readonly PropertyKey[], key?: boolean) => string,
 ): BootswarmError {
-  const issue = error.issues[0]
+  // A misspelt key often shows as a missing one too: the spelling says more.
+  const issue = error.issues.find(({ code }) => code === 'unrecognized_keys') ?? error.issues[0]
   if (!issue) return new BootswarmError('CONFIG_INVALID', 'invalid')
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0] ?? ''

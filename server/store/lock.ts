@@ -13,6 +13,9 @@ export interface DataDirLock {
   release(): void
 }
 
+/** Held by the module: a lock that its owner no longer refers to must not be collected, for that would release it. */
+const held = new Set<Sqlite.Database>()
+
 /**
  * Takes the lock, without waiting.
  *
@@ -23,8 +26,14 @@ export function lockDataDir(dataDir: string): DataDirLock {
   try {
     db = new Sqlite(join(dataDir, 'lock'), { timeout: 0 })
     db.exec('BEGIN EXCLUSIVE')
-    const held = db
-    return { release: () => held.close() }
+    const database = db
+    held.add(database)
+    return {
+      release: () => {
+        held.delete(database)
+        database.close()
+      },
+    }
   } catch (cause) {
     db?.close()
     if (cause instanceof Sqlite.SqliteError && cause.code.startsWith('SQLITE_BUSY')) {
