@@ -95,6 +95,7 @@ declare module 'bittorrent-dht' {
   export default class DHT extends EventEmitter {
     constructor(options: Record<string, unknown>)
     nodes: { toArray(): unknown[] }
+    _peers: { get(name: string, count?: number): unknown[] }
     listen(port: number, done?: () => void): void
     address(): { port: number; address: string }
     announce(infohash: string | Uint8Array, port: number, done?: (error?: Error) => void): void

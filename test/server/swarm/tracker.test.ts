@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
@@ -160,6 +161,31 @@ test('info_hash is read byte by byte, however it is written', () => {
   assert.equal(literal.agent, true)
   assert.deepEqual(parseScrape(`/scrape?info_hash=${percent(infohash)}`), [infohash.toString('hex')])
   assert.deepEqual(parseScrape('/scrape'), [])
+})
+
+test('reads the announces of the golden vectors', async () => {
+  const vectors = JSON.parse(await readFile('test/vectors/tracker.json', 'utf8')) as {
+    announces: {
+      url: string
+      infohash: string
+      peer_id: string
+      port: number
+      left: number
+      numwant: number
+      event: string
+    }[]
+  }
+  assert.ok(vectors.announces.length > 0)
+  for (const vector of vectors.announces) {
+    const announce = parseAnnounce(vector.url)
+    assert.ok(!('refused' in announce), vector.url)
+    assert.equal(announce.infohash, vector.infohash)
+    assert.equal(announce.peerId, vector.peer_id)
+    assert.equal(announce.port, vector.port)
+    assert.equal(announce.leftBytes, Number.isSafeInteger(vector.left) ? vector.left : undefined)
+    assert.equal(announce.numwant, Math.min(200, vector.numwant))
+    assert.equal(announce.event, vector.event === 'none' ? undefined : vector.event)
+  }
 })
 
 test('garbage on the tracker port ends connections, not the tracker', async (t) => {

@@ -1,0 +1,103 @@
+/**
+ * The site's private DHT bootstrap node (BEP 5) as the daemon sees it: a process of its own, so that
+ * neither a hostile packet nor a flood reaches the daemon or the seeder.
+ */
+
+import { BootswarmError } from '../../src/errors.js'
+import { Child } from './child.js'
+import type { FromDht, ToDht } from './dht-messages.js'
+import type { DhtNode, DhtOptions } from './types.js'
+
+export type { DhtNode, DhtOptions } from './types.js'
+
+/** How long the process may take to listen. */
+const startMs = 20_000
+
+/** Makes the node; nothing runs before `start`. */
+export function createDhtNode(options: DhtOptions): DhtNode & { readonly pid: number | undefined } {
+  return new DhtParent(options)
+}
+
+class DhtParent implements DhtNode {
+  readonly #options: DhtOptions
+  readonly #child: Child<ToDht, FromDht>
+  #port: number
+  #nodes = 0
+  #running = false
+  #torrents: Extract<ToDht, { type: 'torrents' }> = { type: 'torrents', infohashes: [], seederPort: 0 }
+  #starting: ((error?: Error) => void) | undefined
+
+  constructor(options: DhtOptions) {
+    this.#options = options
+    this.#port = options.port
+    this.#child = new Child(new URL('./dht-process.js', import.meta.url), {
+      started: () => {
+        this.#child.send({ type: 'start', port: this.#port })
+        this.#child.send(this.#torrents)
+      },
+      message: (message) => this.#message(message),
+      exited: ({ code, signal }) => {
+        this.#running = false
+        this.#nodes = 0
+        options.log?.('error', 'dht.exited', { code: code ?? -1, signal: signal ?? '' })
+      },
+    })
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  async start(): Promise<{ port: number }> {
+    const listening = new Promise<void>((resolve, reject) => {
+      this.#starting = (error) => (error === undefined ? resolve() : reject(error))
+    })
+    const timer = setTimeout(() => {
+      this.#starting?.(new BootswarmError('SEEDER_FAILED', 'no answer from the DHT process'))
+    }, startMs)
+    this.#child.start()
+    try {
+      await listening
+    } catch (error) {
+      await this.#child.stop()
+      throw error
+    } finally {
+      clearTimeout(timer)
+      this.#starting = undefined
+    }
+    return { port: this.#port }
+  }
+
+  setTorrents(infohashes: Iterable<string>, seederPort: number): void {
+    this.#torrents = { type: 'torrents', infohashes: [...infohashes], seederPort }
+    this.#child.send(this.#torrents)
+  }
+
+  stats(): { running: boolean; restarts: number; nodes: number } {
+    return { running: this.#running, restarts: this.#child.restarts, nodes: this.#nodes }
+  }
+
+  async stop(): Promise<void> {
+    await this.#child.stop()
+    this.#running = false
+  }
+
+  #message(message: FromDht): void {
+    switch (message.type) {
+      case 'listening':
+        this.#port = message.port
+        this.#running = true
+        this.#starting?.()
+        break
+      case 'failed':
+        this.#options.log?.('error', 'dht.failed', { message: message.message })
+        this.#starting?.(
+          new BootswarmError(message.inUse ? 'ADDRESS_IN_USE' : 'SEEDER_FAILED', message.message),
+        )
+        break
+      case 'stats':
+        this.#nodes = message.nodes
+        break
+    }
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * Local service discovery (BEP 14) for the seeder: says every few minutes what it seeds, and soon when
+ * somebody looks for one of its torrents. Own code, because bittorrent-lsd ends the process at a bad packet.
+ */
+
+import { createSocket, type Socket } from 'node:dgram'
+import { networkInterfaces } from 'node:os'
+import { encodeLsd, lsdGroup, lsdPort, parseLsd } from './lsd-packet.js'
+import { TokenBucket } from './token-bucket.js'
+import type { Lsd, LsdOptions } from './types.js'
+
+export type { Lsd, LsdOptions } from './types.js'
+
+const announceEveryMs = 300_000
+/** After a search, answers of several seeds are spread, and many searches get one answer. */
+const answerDelayMs = 250
+const answerPauseMs = 2_000
+const packetsPerSecond = 400
+const interfacesMax = 32
+
+/** Makes the announcer; nothing is sent before `start` and `setTorrents`. */
+export function createLsd(options: LsdOptions): Lsd {
+  return new LsdService(options)
+}
+
+class LsdService implements Lsd {
+  readonly #options: LsdOptions
+  readonly #cookie: string
+  readonly #bucket = new TokenBucket(packetsPerSecond)
+  readonly #senders = new Map<string, Socket>()
+  readonly #joining = new Set<string>()
+  #receiver: Socket | undefined
+  #torrents = new Set<string>()
+  #seederPort = 0
+  #timer: NodeJS.Timeout | undefined
+  #answer: NodeJS.Timeout | undefined
+  #answeredMs = Number.NEGATIVE_INFINITY
+  #announced = 0
+  #received = 0
+  #dropped = 0
+
+  constructor(options: LsdOptions) {
+    this.#options = options
+    this.#cookie = `bootswarm-${Math.floor(options.random() * 2 ** 32).toString(16)}`
+  }
+
+  /** Listens and announces; where that is impossible it says so in the log, and the rest goes on. */
+  async start(): Promise<void> {
+    const receiver = createSocket({ type: 'udp4', reuseAddr: true })
+    this.#receiver = receiver
+    receiver.on('message', (bytes) => this.#receive(bytes))
+    await new Promise<void>((resolve) => {
+      receiver.on('error', (error) => {
+        this.#options.log?.('warn', 'lsd.unavailable', { error: error.message })
+        resolve()
+      })
+      receiver.bind(this.#options.port ?? lsdPort, () => resolve())
+    })
+    this.#join()
+    this.#timer = setInterval(() => {
+      this.#join()
+      this.#announce([...this.#torrents])
+    }, announceEveryMs)
+    this.#timer.unref()
+  }
+
+  setTorrents(infohashes: Iterable<string>, seederPort: number): void {
+    const before = this.#torrents
+    const moved = seederPort !== this.#seederPort
+    this.#torrents = new Set(infohashes)
+    this.#seederPort = seederPort
+    this.#announce([...this.#torrents].filter((infohash) => moved || !before.has(infohash)))
+  }
+
+  stats(): { announced: number; received: number; dropped: number } {
+    return { announced: this.#announced, received: this.#received, dropped: this.#dropped }
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    clearTimeout(this.#answer)
+    const sockets = [...this.#senders.values(), ...(this.#receiver === undefined ? [] : [this.#receiver])]
+    this.#senders.clear()
+    this.#receiver = undefined
+    await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => close(socket, resolve))))
+  }
+
+  #receive(bytes: Buffer): void {
+    this.#received++
+    const packet = this.#bucket.take(1, this.#options.nowMs()) ? parseLsd(bytes) : undefined
+    if (packet === undefined) {
+      this.#dropped++
+      return
+    }
+    if (packet.cookie === this.#cookie || this.#answer !== undefined) return
+    if (!packet.infohashes.some((infohash) => this.#torrents.has(infohash))) return
+    const waitMs = Math.max(0, this.#answeredMs + answerPauseMs - this.#options.nowMs())
+    this.#answer = setTimeout(
+      () => {
+        this.#answer = undefined
+        this.#answeredMs = this.#options.nowMs()
+        this.#announce([...this.#torrents])
+      },
+      waitMs + this.#options.random() * answerDelayMs,
+    )
+  }
+
+  #announce(infohashes: string[]): void {
+    if (infohashes.length === 0 || this.#seederPort === 0) return
+    for (const datagram of encodeLsd({ port: this.#seederPort, infohashes, cookie: this.#cookie })) {
+      for (const sender of this.#senders.values()) {
+        sender.send(datagram, this.#options.port ?? lsdPort, lsdGroup, () => {})
+        this.#announced++
+      }
+    }
+  }
+
+  /** Joins the group on each interface; new ones are found at the next round. */
+  #join(): void {
+    const addresses = (this.#options.interfaces ?? localAddresses()).slice(0, interfacesMax)
+    for (const [address, sender] of this.#senders) {
+      if (addresses.includes(address)) continue
+      this.#senders.delete(address)
+      close(sender)
+    }
+    for (const address of addresses) {
+      if (this.#senders.has(address) || this.#joining.has(address)) continue
+      // One socket for each interface: the interface of a multicast is a property of its socket.
+      const sender = createSocket({ type: 'udp4', reuseAddr: true })
+      this.#joining.add(address)
+      sender.on('error', () => {
+        this.#joining.delete(address)
+        this.#senders.delete(address)
+        close(sender)
+      })
+      sender.bind(0, address, () => {
+        this.#joining.delete(address)
+        if (this.#receiver === undefined) {
+          close(sender)
+          return
+        }
+        try {
+          sender.setMulticastInterface(address)
+          sender.setMulticastTTL(1)
+          this.#receiver.addMembership(lsdGroup, address)
+        } catch (error) {
+          const message = error instanceof Error ? error.message : String(error)
+          this.#options.log?.('debug', 'lsd.interface_unusable', { address, error: message })
+          close(sender)
+          return
+        }
+        this.#senders.set(address, sender)
+        this.#announce([...this.#torrents])
+      })
+    }
+  }
+}
+
+function localAddresses(): string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter((address) => address.family === 'IPv4' && !address.internal)
+    .map((address) => address.address)
+}
+
+function close(socket: Socket, done: () => void = () => {}): void {
+  try {
+    socket.close(done)
+  } catch {
+    // It was closed already.
+    done()
+  }
+}
