@@ -3,10 +3,11 @@
 mod args;
 mod inspect;
 mod output;
-mod signals;
+pub(crate) mod signals;
 mod transfer;
 
 use crate::core::error::{Code, Error, Result};
+use crate::io::boot;
 use args::Args;
 
 const HELP: &str = "\
@@ -51,6 +52,7 @@ pub fn main(arguments: &[String]) -> i32 {
         Some("fetch") => Args::parse(&arguments[1..]).and_then(|args| transfer::fetch(&args)),
         Some("seed") => Args::parse(&arguments[1..]).and_then(|args| transfer::seed(&args)),
         Some("inspect") => Args::parse(&arguments[1..]).and_then(|args| inspect::run(&args)),
+        Some("boot") => return boot::main(&arguments[1..]),
         Some(other) => Err(usage(format!("unknown command: {other}"))),
         None => Err(usage("no command")),
     };

@@ -26,7 +26,7 @@ extern "C" fn on_signal(_: i32) {
 ///
 /// # Errors
 /// [`crate::core::error::Code::Io`] when there are no descriptors or threads left.
-pub(super) fn on_stop(stop: impl FnOnce() + Send + 'static) -> Result<()> {
+pub(crate) fn on_stop(stop: impl FnOnce() + Send + 'static) -> Result<()> {
     let (mut reader, writer) = std::io::pipe()?;
     if PIPE.set(writer).is_err() {
         return Ok(());

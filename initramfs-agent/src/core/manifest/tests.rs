@@ -315,3 +315,23 @@ fn signed_rubbish_is_refused_with_a_code() {
     }
     assert!(accepted < 400, "{accepted}");
 }
+
+/// What the server's language signed: both sides take the same bodies, and refuse the same with the same code.
+#[test]
+fn golden_vectors_of_the_server() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../test/vectors/manifest");
+    let mut seen = (0, 0);
+    for file in std::fs::read_dir(dir).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for case in serde_json::from_str::<Vec<serde_json::Value>>(&text).unwrap() {
+            let text = |name: &str| case[name].as_str().unwrap();
+            let bytes = |name: &str| crate::core::base64::decode(text(name).as_bytes()).unwrap();
+            let key = bytes("public_key_base64").try_into().unwrap();
+            let result = open(bytes("body_base64"), &[key], text("nonce"), text("node"));
+            let got = result.as_ref().map_or_else(|e| e.code.as_str(), |_| "ok");
+            assert_eq!(got, text("expect"), "{}: {:?}", text("name"), result.err());
+            *(if got == "ok" { &mut seen.0 } else { &mut seen.1 }) += 1;
+        }
+    }
+    assert!(seen.0 >= 5 && seen.1 >= 100, "{seen:?}");
+}

@@ -97,7 +97,7 @@ impl TargetRoot {
 
     /// Opens the directory at `path` (as of [`super::member::MemberPath`]), following links inside the
     /// root, for lookups only. With `create`, it and its parents are made if missing.
-    pub(super) fn directory(&self, path: &[u8], create: bool) -> std::result::Result<OwnedFd, Errno> {
+    pub fn directory(&self, path: &[u8], create: bool) -> std::result::Result<OwnedFd, Errno> {
         if self.kernel_lookup.get() {
             match resolve::by_kernel(self.fd(), path, resolve::LOOKUP) {
                 // Too old a kernel, or a sandbox that does not know the call.

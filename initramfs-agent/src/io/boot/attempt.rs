@@ -1,0 +1,340 @@
+//! One try: manifest, swarm, unpacking, settings.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use rustix::time::{ClockId, Timespec, clock_settime};
+
+use super::events::{Data, Log, megabytes};
+use super::identity::{self, hex, random};
+use super::monitor::{Monitor, Totals, Watched, Word};
+use super::options::Options;
+use super::settings;
+use super::unpacking::Unpacking;
+use crate::core::error::{Code, Error, Result};
+use crate::core::limits::MANIFEST_BYTES_MAX;
+use crate::core::manifest::{self, Manifest};
+use crate::core::swarm::Progress;
+use crate::io::https::{Client, Timeouts};
+use crate::io::node::{Node, NodeConfig, NodeHandle, TorrentConfig};
+use crate::io::store::Artifact;
+use crate::io::unpack::TargetRoot;
+
+/// A manifest is small; a server that takes longer is as good as none.
+const MANIFEST_TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(5),
+    idle: Duration::from_secs(15),
+    total: Duration::from_secs(60),
+};
+/// How many pieces are fetched in order, for the unpacker that follows.
+const WINDOW_PIECES: u32 = 32;
+/// A clock that is further from the server's is set, where that is allowed, seconds.
+const CLOCK_SKEW_S: u64 = 2;
+/// For the report of the last piece to arrive behind the piece itself.
+const REPORT: Duration = Duration::from_secs(2);
+const STACK_BYTES: usize = 512 << 10;
+
+/// What all tries of a boot share.
+pub struct Context {
+    /// What we were told.
+    pub options: Options,
+    /// Where we tell.
+    pub log: Arc<Log>,
+    /// For the manifest, origins and trackers.
+    pub client: Client,
+    /// Whole artifacts of earlier tries whose SHA-256 was right.
+    pub kept: Vec<Kept>,
+}
+
+/// An artifact that need not be fetched again.
+pub struct Kept {
+    infohash: [u8; 20],
+    sha256: [u8; 32],
+    bytes: Arc<Artifact>,
+}
+
+/// Why a try ended, and when the server wants to hear of us again.
+pub struct Failure {
+    /// What went wrong.
+    pub error: Error,
+    /// `Retry-After`.
+    pub retry_after_s: Option<u64>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            retry_after_s: None,
+        }
+    }
+}
+
+/// A node that runs: it has booted, or is about to.
+pub struct Running {
+    handle: NodeHandle,
+    node: JoinHandle<Result<()>>,
+    monitor: JoinHandle<Progress>,
+}
+
+impl Running {
+    /// Ends it and gives the last counters.
+    pub fn stop(self) -> Progress {
+        self.handle.stop();
+        // A thread that panicked has told so, and the boot is over anyway.
+        let _ = self.node.join();
+        self.monitor.join().unwrap_or_default()
+    }
+}
+
+/// Boots once. On an error the node has been stopped and the root is marked as incomplete.
+///
+/// # Errors
+/// All that can go wrong in a boot.
+pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
+    let id = match &context.options.node {
+        Some(id) => id.clone(),
+        None => identity::mac(Path::new("/sys/class/net"))?,
+    };
+    // Until the manifest names another place.
+    context
+        .log
+        .reporter()
+        .set_url(&format!("{}/v1/nodes/{id}/events", context.options.server));
+    let manifest = fetch(&context.client, &context.options, context.log.boot(), &id)?;
+    let log = context.log.clone();
+    log.reporter().set_url(&manifest.events_url);
+    let data = Data::default()
+        .number("version", manifest.version)
+        .number("artifacts", manifest.artifacts.len() as u64);
+    let line = format!(
+        "{} of {} boots version {} as {}",
+        id, manifest.site, manifest.version, manifest.hostname
+    );
+    log.event("manifest.verified", data, Some(&line));
+    if context.options.set_clock {
+        set_clock(manifest.time_s, &log);
+    }
+    let root = TargetRoot::create(&context.options.target)?;
+    let stores = stores(&manifest, &mut context.kept)?;
+    let unpacked_bytes = Arc::new(AtomicU64::new(0));
+    let totals = Arc::new(Totals::default());
+    let running = start(context, &manifest, &stores, &id, &unpacked_bytes, &totals)?;
+    let unpacking = Unpacking {
+        root: &root,
+        handover: context.options.handover.as_deref(),
+        log: &log,
+        unpacked_bytes,
+    };
+    let result = unpack(&unpacking, &manifest, &stores, &mut context.kept)
+        .and_then(|()| settings::write(&root, &manifest.hostname, &manifest.settings))
+        .and_then(|()| root.complete());
+    if let Err(error) = result {
+        running.stop();
+        // Half a root helps nobody, and its memory may be what was missing.
+        let _ = root.wipe();
+        return Err(error.into());
+    }
+    let sum = totals.when_done(REPORT);
+    let data = Data::default()
+        .seconds("seconds", log.elapsed())
+        .number("from_peers_bytes", sum.from_peers_bytes)
+        .number("from_origin_bytes", sum.from_origin_bytes)
+        .number("version", manifest.version);
+    let seconds = log.elapsed().as_millis() as u64;
+    let line = format!(
+        "root complete after {}.{} s: {} from peers and {} from the server",
+        seconds / 1000,
+        seconds % 1000 / 100,
+        megabytes(sum.from_peers_bytes),
+        megabytes(sum.from_origin_bytes)
+    );
+    log.event("boot.completed", data, Some(&line));
+    Ok(running)
+}
+
+/// Gets and verifies a manifest with a nonce of its own.
+fn fetch(client: &Client, options: &Options, boot: &str, id: &str) -> std::result::Result<Manifest, Failure> {
+    let nonce = hex(&random::<16>()?);
+    let mut client = client.clone();
+    client.set_timeouts(MANIFEST_TIMEOUTS);
+    let url = format!(
+        "{}/v1/manifest?node={id}&nonce={nonce}&boot={boot}",
+        options.server
+    );
+    let answer = client.get(&url, None)?;
+    let retry_after_s = answer.retry_after_s;
+    let body = answer
+        .check()
+        .map_err(|error| Failure { error, retry_after_s })?
+        .read_all(MANIFEST_BYTES_MAX)?;
+    Ok(manifest::open(body, &options.trust.manifest_keys, &nonce, id)?)
+}
+
+/// A place for each artifact: what an earlier try kept, else new memory.
+fn stores(manifest: &Manifest, kept: &mut Vec<Kept>) -> Result<Vec<(Arc<Artifact>, bool)>> {
+    let wanted = |k: &Kept| {
+        manifest
+            .artifacts
+            .iter()
+            .any(|a| a.infohash == k.infohash && a.sha256 == k.sha256)
+    };
+    kept.retain(wanted);
+    let find = |a: &manifest::Artifact| {
+        kept.iter()
+            .find(|k| a.infohash == k.infohash && a.sha256 == k.sha256)
+    };
+    let missing: u64 = manifest
+        .artifacts
+        .iter()
+        .filter(|a| find(a).is_none())
+        .map(|a| a.size_bytes)
+        .sum();
+    if let Some(available) = memory("MemAvailable:").filter(|&available| available < missing) {
+        let (missing, available) = (megabytes(missing), megabytes(available));
+        return Err(Error::new(
+            Code::TargetFull,
+            format!("{missing} to download, only {available} of memory left"),
+        ));
+    }
+    let store = |a: &manifest::Artifact| match find(a) {
+        Some(kept) => Ok((kept.bytes.clone(), true)),
+        None => Ok((Artifact::memory(a.size_bytes)?, false)),
+    };
+    manifest.artifacts.iter().map(store).collect()
+}
+
+/// A line of `/proc/meminfo`, bytes.
+pub fn memory(line: &str) -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let value = text.lines().find_map(|l| l.strip_prefix(line))?;
+    Some(value.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
+}
+
+fn start(
+    context: &Context,
+    manifest: &Manifest,
+    stores: &[(Arc<Artifact>, bool)],
+    id: &str,
+    unpacked_bytes: &Arc<AtomicU64>,
+    totals: &Arc<Totals>,
+) -> Result<Running> {
+    let options = &context.options;
+    let mut peer_id = *b"-BW0001-............";
+    peer_id[8..].copy_from_slice(&random::<12>()?);
+    let mut config = NodeConfig::new(peer_id, u64::from_le_bytes(random()?));
+    config.port = options.port;
+    config.bind = options.bind;
+    config.window_pieces = WINDOW_PIECES;
+    config.http = Some(context.client.clone());
+    config.dht = options.dht;
+    config.dht_bootstrap.clone_from(&manifest.dht);
+    config.lsd = options.lsd;
+    let mut node = Node::new(config)?;
+    let listed = |use_it: bool, urls: &Vec<String>| if use_it { urls.clone() } else { Vec::new() };
+    for (artifact, (bytes, have_all)) in manifest.artifacts.iter().zip(stores) {
+        node.add_torrent(TorrentConfig {
+            infohash: artifact.infohash,
+            name: artifact.name.clone(),
+            piece_length: artifact.piece_length,
+            pieces: artifact.pieces.clone(),
+            artifact: bytes.clone(),
+            have_all: *have_all,
+            origins: listed(options.origin, &artifact.origins),
+            seeders: manifest.seeders.clone(),
+            trackers: listed(options.tracker, &manifest.trackers),
+        })?;
+    }
+    let watched = manifest
+        .artifacts
+        .iter()
+        .zip(stores)
+        .map(|(artifact, (bytes, have_all))| Watched {
+            name: artifact.name.clone(),
+            artifact: bytes.clone(),
+            reported: *have_all,
+        });
+    let monitor = Monitor::new(
+        context.log.clone(),
+        watched.collect(),
+        unpacked_bytes.clone(),
+        options.retry_max.is_some(),
+        ask(context, manifest, id),
+    );
+    let (sender, events) = channel();
+    let handle = node.handle();
+    let node = node.spawn(sender)?;
+    let totals = totals.clone();
+    let builder = std::thread::Builder::new()
+        .name("monitor".into())
+        .stack_size(STACK_BYTES);
+    let monitor = builder.spawn(move || monitor.run(&events, &totals))?;
+    Ok(Running {
+        handle,
+        node,
+        monitor,
+    })
+}
+
+/// Asks the server whether it would still give the same artifacts.
+fn ask(context: &Context, manifest: &Manifest, id: &str) -> Box<dyn FnMut() -> Word + Send> {
+    let (client, options, id) = (context.client.clone(), context.options.clone(), id.to_owned());
+    let boot = context.log.boot().to_owned();
+    let (version, hashes) = (
+        manifest.version,
+        manifest.artifacts.iter().map(|a| a.infohash).collect::<Vec<_>>(),
+    );
+    Box::new(move || match fetch(&client, &options, &boot, &id) {
+        Ok(new)
+            if new.version == version
+                && new
+                    .artifacts
+                    .iter()
+                    .map(|a| a.infohash)
+                    .eq(hashes.iter().copied()) =>
+        {
+            Word::Same
+        }
+        Ok(_) => Word::Changed,
+        Err(_) => Word::Silent,
+    })
+}
+
+fn unpack(
+    unpacking: &Unpacking<'_>,
+    manifest: &Manifest,
+    stores: &[(Arc<Artifact>, bool)],
+    kept: &mut Vec<Kept>,
+) -> Result<()> {
+    for (artifact, (bytes, have_all)) in manifest.artifacts.iter().zip(stores) {
+        unpacking.run(artifact, bytes)?;
+        if !have_all {
+            kept.push(Kept {
+                infohash: artifact.infohash,
+                sha256: artifact.sha256,
+                bytes: bytes.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn set_clock(time_s: u64, log: &Log) {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |now| now.as_secs());
+    if now.abs_diff(time_s) > CLOCK_SKEW_S {
+        let time = Timespec {
+            tv_sec: time_s as i64,
+            tv_nsec: 0,
+        };
+        match clock_settime(ClockId::Realtime, time) {
+            Ok(()) => log.say("the clock is set to the server's"),
+            Err(e) => log.say(&format!("the clock cannot be set: {e}")),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `--background`: the parent returns when the root is complete, the child seeds on.
+
+use std::io::{PipeWriter, Read, Write};
+
+use rustix::process::Signal;
+
+use super::sys::{self, Side};
+use crate::core::error::Result;
+
+/// The child's way to tell its parent how the boot ended. Nothing to tell, or dropped: the parent returns 1.
+pub struct Notifier(Option<PipeWriter>);
+
+/// What a process is after [`detach`].
+pub enum Role {
+    /// It goes on with the boot.
+    Child(Notifier),
+    /// It ends with this code.
+    Parent(i32),
+}
+
+impl Notifier {
+    /// For a boot without a parent.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// The root is complete: the parent returns 0, and this process lives on without it and its console.
+    pub fn complete(&mut self) {
+        if let Some(mut pipe) = self.0.take() {
+            // Before the parent ends, for its end is what the signal would follow.
+            let _ = rustix::process::set_parent_process_death_signal(None);
+            let _ = rustix::process::chdir("/");
+            leave_console();
+            let _ = pipe.write_all(&[0]);
+        }
+    }
+}
+
+/// Forks; to be called before there is any thread. The parent waits here.
+///
+/// # Errors
+/// `IO` when there can be no process.
+pub fn detach() -> Result<Role> {
+    let (mut read, write) = std::io::pipe()?;
+    match sys::split()? {
+        Side::Child => {
+            drop(read);
+            // Whoever ends the parent before the root is complete means the whole boot.
+            let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
+            let _ = rustix::process::setsid();
+            Ok(Role::Child(Notifier(Some(write))))
+        }
+        Side::Parent => {
+            drop(write);
+            let mut code = [1];
+            // The end of the pipe without a byte: the child is gone.
+            let _ = read.read(&mut code);
+            Ok(Role::Parent(i32::from(code[0])))
+        }
+    }
+}
+
+/// Points stdin, stdout and stderr at `/dev/null`: the console belongs to the booted system.
+fn leave_console() {
+    if let Ok(null) = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+    {
+        let _ = rustix::stdio::dup2_stdin(&null);
+        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
+    }
+}

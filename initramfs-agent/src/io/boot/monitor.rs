@@ -1,0 +1,364 @@
+//! Watches the node while it downloads and seeds: counts, tells, and notices when nothing moves.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::events::{Data, Log, megabytes};
+use crate::core::error::{Code, Error};
+use crate::core::swarm::{Progress, TorrentId};
+use crate::io::node::Event;
+use crate::io::store::Artifact;
+
+/// Between two lines or events of progress.
+const PROGRESS: Duration = Duration::from_secs(2);
+/// Without a new byte for so long, the server is asked whether the manifest still holds.
+pub const STALL: Duration = Duration::from_secs(60);
+/// Such times in a row before the boot begins anew.
+const STALLS_MAX: u32 = 3;
+/// Bans that are told; a hostile peer must not fill the log.
+const BANS_MAX: u32 = 50;
+
+/// What the server says about the manifest in hand.
+pub enum Word {
+    /// It would give the same again.
+    Same,
+    /// It has another one.
+    Changed,
+    /// It says nothing.
+    Silent,
+}
+
+/// An artifact as the monitor sees it.
+pub struct Watched {
+    /// For people.
+    pub name: String,
+    /// Its bytes; they are failed when the boot has to begin anew.
+    pub artifact: Arc<Artifact>,
+    /// Nobody waits for it: it was there from the start, or the node has said that it is whole.
+    pub reported: bool,
+}
+
+/// The counters of all artifacts together, for others to see while the monitor runs.
+#[derive(Default)]
+pub struct Totals {
+    /// And whether the node has reported every artifact as whole.
+    state: Mutex<(Progress, bool)>,
+    changed: Condvar,
+}
+
+impl Totals {
+    fn set(&self, progress: Progress, all_done: bool) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = (progress, all_done);
+        self.changed.notify_all();
+    }
+
+    /// The counters once every artifact is reported, or those of now when that takes longer: the unpacker may
+    /// have read the last byte before the report of it has come.
+    pub fn when_done(&self, at_most: Duration) -> Progress {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(state, at_most, |state| !state.1);
+        waited.unwrap_or_else(PoisonError::into_inner).0.0
+    }
+}
+
+/// See the module. [`Monitor::run`] is a thread.
+pub struct Monitor {
+    log: Arc<Log>,
+    watched: Vec<Watched>,
+    progress: Vec<Progress>,
+    unpacked_bytes: Arc<AtomicU64>,
+    /// Asks the server; slow.
+    ask: Box<dyn FnMut() -> Word + Send>,
+    /// A boot that may fail does so even when only the server is silent.
+    may_fail: bool,
+    stall: Duration,
+    started: Instant,
+    bans: u32,
+    trackers_failed: BTreeSet<String>,
+}
+
+/// The counters of all artifacts together.
+pub fn total(progress: &[Progress]) -> Progress {
+    progress.iter().fold(Progress::default(), |sum, p| Progress {
+        pieces_done: sum.pieces_done + p.pieces_done,
+        pieces_total: sum.pieces_total + p.pieces_total,
+        done_bytes: sum.done_bytes + p.done_bytes,
+        from_peers_bytes: sum.from_peers_bytes + p.from_peers_bytes,
+        from_origin_bytes: sum.from_origin_bytes + p.from_origin_bytes,
+        duplicate_bytes: sum.duplicate_bytes + p.duplicate_bytes,
+        uploaded_bytes: sum.uploaded_bytes + p.uploaded_bytes,
+        peers: sum.peers.max(p.peers),
+    })
+}
+
+impl Monitor {
+    /// A monitor of a node whose torrents are `watched`, in their order.
+    pub fn new(
+        log: Arc<Log>,
+        watched: Vec<Watched>,
+        unpacked_bytes: Arc<AtomicU64>,
+        may_fail: bool,
+        ask: Box<dyn FnMut() -> Word + Send>,
+    ) -> Self {
+        Self {
+            log,
+            progress: vec![Progress::default(); watched.len()],
+            watched,
+            unpacked_bytes,
+            ask,
+            may_fail,
+            stall: STALL,
+            started: Instant::now(),
+            bans: 0,
+            trackers_failed: BTreeSet::new(),
+        }
+    }
+
+    /// Runs until the node stops and gives the last counters. `shared` has them all the time.
+    pub fn run(mut self, events: &Receiver<Event>, shared: &Totals) -> Progress {
+        let total_bytes: u64 = self.watched.iter().map(|w| w.artifact.size_bytes()).sum();
+        for watched in self.watched.iter().filter(|w| !w.reported) {
+            let size = watched.artifact.size_bytes();
+            let data = Data::default()
+                .text("name", &watched.name)
+                .number("size_bytes", size);
+            self.log.event("artifact.started", data, None);
+        }
+        let mut told = (Instant::now(), 0);
+        let mut moved = (Instant::now(), 0, 0);
+        loop {
+            match events.recv_timeout(PROGRESS / 4) {
+                Ok(Event::Stopped) | Err(RecvTimeoutError::Disconnected) => return total(&self.progress),
+                Ok(event) => self.take(event),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let sum = total(&self.progress);
+            let all_done = self.watched.iter().all(|w| w.reported);
+            shared.set(sum, all_done);
+            if all_done {
+                continue;
+            }
+            if sum.done_bytes > moved.1 {
+                moved = (Instant::now(), sum.done_bytes, 0);
+            }
+            if told.0.elapsed() >= PROGRESS {
+                self.tell(
+                    &sum,
+                    total_bytes,
+                    sum.done_bytes.saturating_sub(told.1),
+                    told.0.elapsed(),
+                );
+                told = (Instant::now(), sum.done_bytes);
+            }
+            if moved.0.elapsed() >= self.stall {
+                moved = (Instant::now(), moved.1, moved.2 + 1);
+                self.stalled(moved.2);
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Progress { torrent, progress } => self.note(torrent, progress),
+            Event::TorrentDone { torrent, progress } => {
+                self.note(torrent, progress);
+                if let Some(watched) = self
+                    .watched
+                    .get_mut(usize::from(torrent.0))
+                    .filter(|w| !w.reported)
+                {
+                    watched.reported = true;
+                    let line = format!("{} is here, {}", watched.name, sources(&progress));
+                    let data = Data::default()
+                        .text("name", &watched.name)
+                        .number("from_peers_bytes", progress.from_peers_bytes)
+                        .number("from_origin_bytes", progress.from_origin_bytes)
+                        .number("duplicate_bytes", progress.duplicate_bytes)
+                        .seconds("seconds", self.started.elapsed());
+                    self.log.event("artifact.downloaded", data, Some(&line));
+                }
+            }
+            Event::Banned { addr, code } => {
+                self.bans += 1;
+                if self.bans <= BANS_MAX {
+                    let data = Data::default()
+                        .text("addr", &addr.to_string())
+                        .text("code", code.as_str());
+                    self.log.event(
+                        "peer.banned",
+                        data,
+                        Some(&format!("peer {addr} is banned: {}", code.as_str())),
+                    );
+                }
+            }
+            Event::TrackerFailed { url, error } => {
+                // Once for each: it is asked again for ever, and the boot goes on without.
+                if self.trackers_failed.insert(url) {
+                    self.log.say(&format!("no help from the tracker: {error}"));
+                }
+            }
+            Event::Failed { error, .. } => self.log.say(&format!("cannot store: {error}")),
+            Event::Stopped => {}
+        }
+    }
+
+    fn note(&mut self, torrent: TorrentId, progress: Progress) {
+        if let Some(slot) = self.progress.get_mut(usize::from(torrent.0)) {
+            *slot = progress;
+        }
+    }
+
+    fn tell(&self, sum: &Progress, total_bytes: u64, new_bytes: u64, since: Duration) {
+        let data = Data::default()
+            .number("done_bytes", sum.done_bytes)
+            .number("total_bytes", total_bytes)
+            .number("peers", u64::from(sum.peers))
+            .number("from_peers_bytes", sum.from_peers_bytes)
+            .number("from_origin_bytes", sum.from_origin_bytes);
+        let rate = new_bytes * 1000 / (since.as_millis() as u64).max(1);
+        let line = format!(
+            "{:3}% {} of {}, {}/s, {} peers, {}, unpacked {}",
+            sum.done_bytes * 100 / total_bytes.max(1),
+            megabytes(sum.done_bytes),
+            megabytes(total_bytes),
+            megabytes(rate),
+            sum.peers,
+            sources(sum),
+            megabytes(self.unpacked_bytes.load(Ordering::Relaxed)),
+        );
+        self.log.event("progress", data, Some(&line));
+    }
+
+    /// Nothing has come for a while, the `times`th time in a row.
+    fn stalled(&mut self, times: u32) {
+        let seconds = self.stall.as_secs() * u64::from(times);
+        let (reason, give_up) = match (self.ask)() {
+            Word::Changed => ("the server has another version now", true),
+            Word::Same => ("the server has nothing new either", times >= STALLS_MAX),
+            // What is here would be lost, and nobody could say what to fetch instead.
+            Word::Silent => ("the server is silent too", times >= STALLS_MAX && self.may_fail),
+        };
+        let line = format!("no new bytes for {seconds} s; {reason}");
+        self.log.say(&line);
+        if give_up {
+            for watched in &self.watched {
+                watched
+                    .artifact
+                    .fail(Error::new(Code::ArtifactUnavailable, line.clone()));
+            }
+        }
+    }
+}
+
+fn sources(progress: &Progress) -> String {
+    let (peers, origin) = (
+        megabytes(progress.from_peers_bytes),
+        megabytes(progress.from_origin_bytes),
+    );
+    format!("{peers} from peers and {origin} from the server")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+    use crate::io::boot::reporter::Reporter;
+    use crate::io::https::Client;
+    use crate::io::https::testing::trust;
+
+    struct Run {
+        events: Sender<Event>,
+        artifact: Arc<Artifact>,
+        thread: std::thread::JoinHandle<Progress>,
+        totals: Arc<Totals>,
+    }
+
+    fn start(may_fail: bool, mut words: Vec<Word>) -> Run {
+        let artifact = Artifact::memory(100).unwrap();
+        let reporter = Reporter::start(Client::new(&trust("ca.pem", [0; 32]))).unwrap();
+        let log = Arc::new(Log::new("b".into(), false, reporter, Box::new(std::io::sink())));
+        let watched = Watched {
+            name: "a".into(),
+            artifact: artifact.clone(),
+            reported: false,
+        };
+        let ask = Box::new(move || {
+            if words.len() > 1 {
+                words.remove(0)
+            } else {
+                Word::Silent
+            }
+        });
+        let mut monitor = Monitor::new(log, vec![watched], Arc::default(), may_fail, ask);
+        monitor.stall = Duration::from_millis(1);
+        let (events, receiver) = channel();
+        let totals = Arc::new(Totals::default());
+        let shared = totals.clone();
+        let thread = std::thread::spawn(move || monitor.run(&receiver, &shared));
+        Run {
+            events,
+            artifact,
+            thread,
+            totals,
+        }
+    }
+
+    impl Run {
+        /// What the unpacker gets for an answer.
+        fn failure(self) -> Code {
+            let code = self.artifact.wait_beyond(0).unwrap_err().code;
+            self.events.send(Event::Stopped).unwrap();
+            self.thread.join().unwrap();
+            code
+        }
+    }
+
+    #[test]
+    fn a_new_version_ends_a_download_that_does_not_move() {
+        assert_eq!(
+            start(false, vec![Word::Silent, Word::Changed, Word::Same]).failure(),
+            Code::ArtifactUnavailable
+        );
+    }
+
+    #[test]
+    fn so_does_a_server_that_knows_nothing_better_in_the_long_run() {
+        let same = || vec![Word::Same, Word::Same, Word::Same, Word::Same];
+        assert_eq!(start(false, same()).failure(), Code::ArtifactUnavailable);
+    }
+
+    #[test]
+    fn with_a_silent_server_only_a_boot_that_may_fail_does() {
+        assert_eq!(start(true, Vec::new()).failure(), Code::ArtifactUnavailable);
+        let run = start(false, Vec::new());
+        // Progress keeps it alive; each event makes it look at the clock.
+        let progress = Progress {
+            done_bytes: 100,
+            from_peers_bytes: 60,
+            ..Progress::default()
+        };
+        for _ in 0..20 {
+            run.events
+                .send(Event::Progress {
+                    torrent: TorrentId(0),
+                    progress: Progress::default(),
+                })
+                .unwrap();
+        }
+        run.artifact.mark_verified(0, 100);
+        run.events
+            .send(Event::TorrentDone {
+                torrent: TorrentId(0),
+                progress,
+            })
+            .unwrap();
+        assert_eq!(run.totals.when_done(Duration::from_secs(20)).from_peers_bytes, 60);
+        assert!(run.artifact.failure().is_none());
+        run.events.send(Event::Stopped).unwrap();
+        assert_eq!(run.thread.join().unwrap(), progress);
+    }
+}

@@ -1,0 +1,406 @@
+//! What `boot` was told: flags first, then the kernel command line, then `boot.conf` beside the trust files.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use crate::core::error::{Code, Error, Result};
+use crate::io::https::Url;
+use crate::io::trust::Trust;
+
+/// Largest command line or `boot.conf`, bytes.
+const TEXT_BYTES_MAX: usize = 64 << 10;
+
+/// How to call it.
+pub const USAGE: &str = "\
+usage: bootswarm-agent boot [options]
+  --server URL       https://IP:PORT of the server      (kernel: bootswarm.server=)
+  --node ID          identity of this node              (bootswarm.node=, default: MAC address)
+  --target DIR       the root to fill, empty            (bootswarm.target=, default /sysroot)
+  --port N           BitTorrent port, 0: any            (bootswarm.port=, default 0)
+  --trust DIR        ca.pem, manifest.pub, boot.conf    (default /etc/bootswarm)
+  --handover DIR     where squashfs and raw files go    (default TARGET/.bootswarm)
+  --cmdline FILE     read this for the kernel's         (default /proc/cmdline)
+  --bind IP          the one address of ours to use
+  --background       return when the root is complete, seed on in the background
+  --exit-after-boot  do not seed afterwards
+  --seed-seconds N   seed for so long, then exit        (default: until SIGTERM)
+  --once             exit 1 instead of trying again
+  --retry-max N      try again at most N times
+  --set-clock        set the clock from the manifest
+  --json             one JSON event per line on stdout
+  --no-lsd --no-dht --no-tracker --no-origin  leave these out
+The kernel command line may also name bootswarm.key=BASE64 and bootswarm.ca=PATH where --trust has no files.
+";
+
+/// What happens when the root is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seed {
+    /// Exit at once.
+    No,
+    /// So many seconds.
+    Seconds(u64),
+    /// Until a signal says otherwise.
+    Forever,
+}
+
+/// Everything `boot` can be told, checked.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `https://IP:PORT`, without a slash at the end.
+    pub server: String,
+    /// Our identity; `None`: the MAC address.
+    pub node: Option<String>,
+    /// The root to fill.
+    pub target: PathBuf,
+    /// Where images go; `None`: into the target.
+    pub handover: Option<PathBuf>,
+    /// BitTorrent port, 0: any.
+    pub port: u16,
+    /// The one address of ours to use.
+    pub bind: Option<IpAddr>,
+    /// Fork, and let the parent return when the root is complete.
+    pub background: bool,
+    /// What comes after the boot.
+    pub seed: Seed,
+    /// How often a failed boot is tried again; `None`: for ever.
+    pub retry_max: Option<u32>,
+    /// Set the clock from the manifest.
+    pub set_clock: bool,
+    /// Events on stdout.
+    pub json: bool,
+    /// Local service discovery.
+    pub lsd: bool,
+    /// The site's DHT.
+    pub dht: bool,
+    /// Announce to trackers.
+    pub tracker: bool,
+    /// HTTPS origins.
+    pub origin: bool,
+    /// Whom we believe.
+    pub trust: Trust,
+}
+
+/// Flags as they came, before files are read.
+#[derive(Default)]
+struct Flags {
+    server: Option<String>,
+    node: Option<String>,
+    target: Option<PathBuf>,
+    port: Option<u16>,
+    trust: Option<PathBuf>,
+    handover: Option<PathBuf>,
+    cmdline: Option<PathBuf>,
+    bind: Option<IpAddr>,
+    seed_seconds: Option<u64>,
+    retry_max: Option<u32>,
+    switches: Vec<&'static str>,
+}
+
+const SWITCHES: [&str; 9] = [
+    "--background",
+    "--exit-after-boot",
+    "--once",
+    "--set-clock",
+    "--json",
+    "--no-lsd",
+    "--no-dht",
+    "--no-tracker",
+    "--no-origin",
+];
+
+impl Options {
+    /// Reads the arguments behind `boot`, the command line and the trust directory.
+    ///
+    /// # Errors
+    /// `USAGE_INVALID`, `CONFIG_MISSING`, `CONFIG_INVALID`, `TRUST_MISSING`, `TRUST_INVALID`.
+    pub fn read(args: &[String]) -> Result<Self> {
+        let flags = Flags::parse(args)?;
+        let on = |switch: &str| flags.switches.contains(&switch);
+        let trust_dir = flags.trust.as_deref().unwrap_or(Path::new("/etc/bootswarm"));
+        let cmdline = flags.cmdline.as_deref().unwrap_or(Path::new("/proc/cmdline"));
+        // Later ones win: what the kernel was given counts more than what was built in.
+        let words = [read_words(&trust_dir.join("boot.conf"))?, read_words(cmdline)?].concat();
+        let setting = |name: &str| {
+            let value = |word: &String| {
+                word.strip_prefix("bootswarm.")?
+                    .strip_prefix(name)?
+                    .strip_prefix('=')
+                    .map(str::to_owned)
+            };
+            words.iter().rev().find_map(value)
+        };
+        let trust = Trust::load(
+            trust_dir,
+            setting("key").as_deref(),
+            setting("ca").as_deref().map(Path::new),
+        )?;
+        let server = flags
+            .server
+            .clone()
+            .or_else(|| setting("server"))
+            .ok_or_else(|| {
+                Error::new(
+                    Code::ConfigMissing,
+                    "which server? neither --server nor bootswarm.server= is given",
+                )
+            })?;
+        let server = server.trim_end_matches('/').to_owned();
+        if !Url::parse(&server)?.tls {
+            return Err(Error::new(
+                Code::ConfigInvalid,
+                format!("the server must be an https:// URL: {server:?}"),
+            ));
+        }
+        let node = flags
+            .node
+            .clone()
+            .or_else(|| setting("node"))
+            .map(|node| node.to_ascii_lowercase());
+        if let Some(node) = node.as_deref().filter(|node| !super::identity::is_valid(node)) {
+            return Err(Error::new(
+                Code::ConfigInvalid,
+                format!("not a node identity: {node:?}"),
+            ));
+        }
+        let port = match setting("port") {
+            Some(text) if flags.port.is_none() => Some(number("bootswarm.port", &text)?),
+            _ => flags.port,
+        };
+        let seed = match flags.seed_seconds {
+            _ if on("--exit-after-boot") => Seed::No,
+            Some(seconds) => Seed::Seconds(seconds),
+            None => Seed::Forever,
+        };
+        Ok(Self {
+            server,
+            node,
+            target: flags
+                .target
+                .clone()
+                .or_else(|| setting("target").map(PathBuf::from))
+                .unwrap_or("/sysroot".into()),
+            handover: flags.handover.clone(),
+            port: port.unwrap_or(0),
+            bind: flags.bind,
+            background: on("--background"),
+            seed,
+            retry_max: if on("--once") { Some(0) } else { flags.retry_max },
+            set_clock: on("--set-clock"),
+            json: on("--json"),
+            lsd: !on("--no-lsd"),
+            dht: !on("--no-dht"),
+            tracker: !on("--no-tracker"),
+            origin: !on("--no-origin"),
+            trust,
+        })
+    }
+}
+
+impl Flags {
+    fn parse(args: &[String]) -> Result<Self> {
+        let mut flags = Self::default();
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            if let Some(switch) = SWITCHES.iter().find(|switch| *switch == arg) {
+                flags.switches.push(switch);
+                continue;
+            }
+            let (name, inline) = match arg.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (arg.as_str(), None),
+            };
+            let usage = |what: &str| Error::new(Code::UsageInvalid, format!("{what} {name:?}"));
+            let mut value = || {
+                inline
+                    .or_else(|| args.next().map(String::as_str))
+                    .ok_or_else(|| usage("no value for"))
+            };
+            match name {
+                "--server" => flags.server = Some(value()?.into()),
+                "--node" => flags.node = Some(value()?.into()),
+                "--target" => flags.target = Some(value()?.into()),
+                "--trust" => flags.trust = Some(value()?.into()),
+                "--handover" => flags.handover = Some(value()?.into()),
+                "--cmdline" => flags.cmdline = Some(value()?.into()),
+                "--port" => flags.port = Some(number(name, value()?)?),
+                "--bind" => flags.bind = Some(value()?.parse().map_err(|_| usage("not an IP address:"))?),
+                "--seed-seconds" => flags.seed_seconds = Some(number(name, value()?)?),
+                "--retry-max" => flags.retry_max = Some(number(name, value()?)?),
+                _ => return Err(usage("unknown option")),
+            }
+        }
+        Ok(flags)
+    }
+}
+
+fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<T> {
+    let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+    let value = if digits { text.parse().ok() } else { None };
+    value.ok_or_else(|| {
+        Error::new(
+            Code::ConfigInvalid,
+            format!("{name}: not a number in range: {text:?}"),
+        )
+    })
+}
+
+/// The words of a command line or of `boot.conf`, whose lines may be comments. A file that is not there has none.
+fn read_words(path: &Path) -> Result<Vec<String>> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => {
+            return Err(Error::new(
+                Code::ConfigInvalid,
+                format!("{}: {e}", path.display()),
+            ));
+        }
+    };
+    if bytes.len() > TEXT_BYTES_MAX {
+        return Err(Error::new(
+            Code::ConfigInvalid,
+            format!("{}: too large", path.display()),
+        ));
+    }
+    Ok(words(&String::from_utf8_lossy(&bytes)))
+}
+
+/// Words as the kernel takes them apart: double quotes keep spaces and are dropped.
+fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        let mut quoted = false;
+        let mut word = String::new();
+        for c in line.chars().chain([' ']) {
+            match c {
+                '"' => quoted = !quoted,
+                c if c.is_whitespace() && !quoted => {
+                    if !word.is_empty() {
+                        words.push(std::mem::take(&mut word));
+                    }
+                }
+                c => word.push(c),
+            }
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::manifest::testing::{base64, public};
+    use crate::io::https::testing::vectors;
+
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new(name: &str, cmdline: &str) -> Self {
+            let dir = std::env::temp_dir().join(format!("bootswarm-options-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&dir).unwrap();
+            std::fs::copy(vectors().join("tls/ca.pem"), dir.join("ca.pem")).unwrap();
+            std::fs::write(dir.join("manifest.pub"), base64(&public(1))).unwrap();
+            std::fs::write(dir.join("cmdline"), cmdline).unwrap();
+            Self(dir)
+        }
+
+        fn read(&self, more: &str) -> Result<Options> {
+            let dir = self.0.display();
+            let args = format!("--trust {dir} --cmdline {dir}/cmdline {more}");
+            Options::read(&args.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        }
+
+        fn code(&self, more: &str) -> Code {
+            self.read(more).map(|o| panic!("{o:?}")).unwrap_err().code
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    #[test]
+    fn flags_come_before_the_command_line_and_that_before_the_file() {
+        let dir = Dir::new(
+            "order",
+            "quiet bootswarm.server=https://10.0.0.1:8443/ bootswarm.node=AA:bb:cc:00:11:22 bootswarm.port=7000 \"bootswarm.target=/new root\" xbootswarm.node=no\n",
+        );
+        std::fs::write(
+            dir.0.join("boot.conf"),
+            "# built in\nbootswarm.server=https://10.9.9.9\nbootswarm.port=1\n",
+        )
+        .unwrap();
+        let o = dir.read("").unwrap();
+        assert_eq!(
+            (&*o.server, o.port, o.target),
+            ("https://10.0.0.1:8443", 7000, PathBuf::from("/new root"))
+        );
+        assert_eq!(o.node.as_deref(), Some("aa:bb:cc:00:11:22"));
+        assert_eq!(
+            (o.seed, o.retry_max, o.lsd && o.dht && o.tracker && o.origin),
+            (Seed::Forever, None, true)
+        );
+        assert_eq!(o.trust.manifest_keys, [public(1)]);
+        let o = dir
+            .read("--server https://[::1]:1 --node=n2 --port 5 --target /t --bind ::1 --once --no-dht --seed-seconds 9 --background --json")
+            .unwrap();
+        assert_eq!(
+            (&*o.server, o.node.as_deref(), o.port),
+            ("https://[::1]:1", Some("n2"), 5)
+        );
+        assert_eq!(
+            (o.bind, o.retry_max, o.seed),
+            (Some("::1".parse().unwrap()), Some(0), Seed::Seconds(9))
+        );
+        assert!(!o.dht && o.lsd && o.json && o.background);
+        std::fs::write(dir.0.join("cmdline"), "").unwrap();
+        assert_eq!(
+            dir.read("--exit-after-boot").map(|o| (o.server, o.seed)).unwrap(),
+            ("https://10.9.9.9".into(), Seed::No)
+        );
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        let dir = Dir::new("wrong", "");
+        assert_eq!(dir.code(""), Code::ConfigMissing);
+        for (more, code) in [
+            ("--server http://10.0.0.1", Code::ConfigInvalid),
+            ("--server https://boot.example", Code::ConfigInvalid),
+            ("--server https://1.1.1.1 --node -x", Code::ConfigInvalid),
+            ("--server https://1.1.1.1 --port 65536", Code::ConfigInvalid),
+            ("--server https://1.1.1.1 --port +1", Code::ConfigInvalid),
+            ("--server https://1.1.1.1 --bind here", Code::UsageInvalid),
+            ("--serve https://1.1.1.1", Code::UsageInvalid),
+            ("--server", Code::UsageInvalid),
+            ("word", Code::UsageInvalid),
+        ] {
+            assert_eq!(dir.code(more), code, "{more}");
+        }
+        std::fs::write(dir.0.join("cmdline"), "bootswarm.port=x").unwrap();
+        assert_eq!(dir.code("--server https://1.1.1.1"), Code::ConfigInvalid);
+    }
+
+    #[test]
+    fn the_command_line_cannot_replace_trust_that_was_built_in() {
+        let dir = Dir::new(
+            "trust",
+            &format!(
+                "bootswarm.server=https://1.1.1.1 bootswarm.key={}",
+                base64(&public(2))
+            ),
+        );
+        assert_eq!(dir.read("").unwrap().trust.manifest_keys, [public(1)]);
+        std::fs::remove_file(dir.0.join("manifest.pub")).unwrap();
+        assert_eq!(dir.read("").unwrap().trust.manifest_keys, [public(2)]);
+    }
+
+    #[test]
+    fn usage_names_every_flag() {
+        for switch in SWITCHES {
+            assert!(USAGE.contains(switch), "{switch}");
+        }
+    }
+}

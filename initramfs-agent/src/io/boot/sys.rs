@@ -1,0 +1,29 @@
+//! fork, which no safe crate has.
+
+use std::io;
+
+/// Which side of a fork one is on.
+pub enum Side {
+    /// The old process.
+    Parent,
+    /// The new process.
+    Child,
+}
+
+unsafe extern "C" {
+    // POSIX, in the libc that std is linked with anyway.
+    fn fork() -> i32;
+}
+
+/// Forks. To be called while the process has one thread only.
+///
+/// # Errors
+/// What the kernel says, for want of memory or processes.
+pub fn split() -> io::Result<Side> {
+    // SAFETY: there is one thread, so the child inherits no lock that nobody will open.
+    match unsafe { fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Side::Child),
+        _ => Ok(Side::Parent),
+    }
+}

@@ -1,0 +1,640 @@
+//! Whole boots in this process: a real TLS server, the real event loop, real files.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::background::Notifier;
+use super::options::{Options, Seed};
+use super::{Stop, run};
+use crate::core::manifest::testing::{Sample, artifact, public, sign};
+use crate::io::https::testing::{Answer, Request, Server, ok, status, trust};
+use crate::io::node::{Node, NodeConfig, TorrentConfig};
+use crate::io::store::Artifact;
+use crate::io::unpack::{MARKER, TargetRoot};
+
+const PIECE: u32 = 16 << 10;
+const SECRET: &str = "s3cret-wallet";
+
+/// One regular file as a tar archive.
+fn tar(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut header = [0u8; 512];
+    let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    put(0, name);
+    put(100, "0000644\0");
+    put(108, "0000000\0");
+    put(116, "0000000\0");
+    put(124, &format!("{:011o}\0", content.len()));
+    put(136, "00000000000\0");
+    put(148, "        ");
+    put(156, "0");
+    put(257, "ustar\x0000");
+    let sum: u32 = header.iter().map(|&b| u32::from(b)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let mut tar = [&header[..], content].concat();
+    tar.resize(tar.len().next_multiple_of(512) + 1024, 0);
+    tar
+}
+
+/// Bytes without a pattern.
+fn noise(len: usize) -> Vec<u8> {
+    let mut rng = crate::core::rng::Rng::new(len as u64);
+    (0..len).map(|_| rng.next_u64() as u8).collect()
+}
+
+/// A file of the site: name, kind, format, bytes.
+type SiteFile = (&'static str, &'static str, &'static str, Vec<u8>);
+
+/// What the server does with one request for a manifest.
+enum Plan {
+    /// A manifest of the files.
+    Give,
+    /// A manifest whose JSON was changed before it was signed.
+    Alter(Box<dyn Fn(String) -> String + Send>),
+    /// This answer.
+    Say(fn() -> Answer),
+}
+
+/// The server of a test and what it saw.
+struct Site {
+    server: Server,
+    events: Receiver<Value>,
+    requests: Receiver<String>,
+}
+
+impl Site {
+    /// Follows `plans` one after another, and the last for ever. `origin`: serves artifacts.
+    fn new(files: Vec<SiteFile>, sample: Sample, origin: bool, plans: Vec<Plan>) -> Self {
+        let (event_sender, events) = channel();
+        let (request_sender, requests) = channel();
+        let plans = Mutex::new(VecDeque::from(plans));
+        let server = Server::https("server", move |r: &Request| {
+            let target = r.target();
+            request_sender.send(target.to_owned()).unwrap();
+            if target.ends_with("/events") {
+                for event in serde_json::from_slice::<Vec<Value>>(&r.body).unwrap() {
+                    // The test may have seen enough.
+                    let _ = event_sender.send(event);
+                }
+                return Answer::Keep(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec());
+            }
+            if let Some(name) = target.strip_prefix("/v1/artifacts/x/") {
+                return match files.iter().find(|file| file.0 == name) {
+                    Some(file) if origin => range(r, &file.3),
+                    _ => status(404, "ARTIFACT_NOT_FOUND", ""),
+                };
+            }
+            let query = |name: &str| {
+                let (_, rest) = target.split_once(&format!("{name}=")).unwrap();
+                rest.split('&').next().unwrap().to_owned()
+            };
+            let base = format!("https://{}", r.header("host").unwrap());
+            let url = |name: &str| format!("{base}/v1/artifacts/x/{name}");
+            let list = files
+                .iter()
+                .map(|(name, kind, format, bytes)| artifact(name, kind, format, &url(name), PIECE, bytes));
+            let sample = Sample {
+                artifacts: list.collect::<Vec<_>>().join(","),
+                events_url: format!("{base}/v1/nodes/{}/events", query("node")),
+                node: query("node"),
+                nonce: query("nonce"),
+                settings: format!(r#""WALLET":"{SECRET}""#),
+                ..sample.clone()
+            };
+            let mut plans = plans.lock().unwrap();
+            let plan = if plans.len() > 1 {
+                &plans.pop_front().unwrap()
+            } else {
+                &plans[0]
+            };
+            match plan {
+                Plan::Give => ok(&sign(sample.json().as_bytes(), 1)),
+                Plan::Alter(change) => ok(&sign(change(sample.json()).as_bytes(), 1)),
+                Plan::Say(answer) => answer(),
+            }
+        });
+        Self {
+            server,
+            events,
+            requests,
+        }
+    }
+
+    fn options(&self, target: &Path) -> Options {
+        Options {
+            server: self.server.url(""),
+            node: Some("n1".into()),
+            target: target.to_owned(),
+            handover: None,
+            port: 0,
+            bind: Some("127.0.0.1".parse().unwrap()),
+            background: false,
+            seed: Seed::No,
+            retry_max: Some(0),
+            set_clock: false,
+            json: false,
+            lsd: false,
+            dht: false,
+            tracker: true,
+            origin: true,
+            trust: trust("ca.pem", public(1)),
+        }
+    }
+
+    /// All events in the order of their numbers, which must have no gap.
+    fn events(&self) -> Vec<Value> {
+        let mut events: Vec<Value> = self.events.try_iter().collect();
+        events.sort_by_key(|e| e["seq"].as_u64().unwrap());
+        for (n, event) in events.iter().enumerate() {
+            assert_eq!(event["seq"].as_u64(), Some(n as u64), "{events:?}");
+            assert_eq!(event["boot"], events[0]["boot"]);
+        }
+        events
+    }
+}
+
+fn range(r: &Request, bytes: &[u8]) -> Answer {
+    let Some(range) = r.header("range") else {
+        return ok(bytes);
+    };
+    let (first, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+    let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+    let last = last.min(bytes.len() - 1);
+    let head = format!(
+        "HTTP/1.1 206 X\r\nContent-Range: bytes {first}-{last}/{}\r\nContent-Length: {}\r\n\r\n",
+        bytes.len(),
+        last + 1 - first
+    );
+    Answer::Keep([head.as_bytes(), &bytes[first..=last]].concat())
+}
+
+/// What the console showed.
+#[derive(Clone, Default)]
+struct Console(Arc<Mutex<Vec<u8>>>);
+
+impl Console {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Console {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(buf)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A directory of this test that goes with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "bootswarm-boot-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn target(&self) -> PathBuf {
+        self.0.join("root")
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.target().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    fn is_incomplete(&self) -> bool {
+        self.target().join(MARKER).exists()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn boot(options: Options) -> (i32, String) {
+    let console = Console::default();
+    let code = run(
+        options,
+        Notifier::none(),
+        &Stop::default(),
+        Box::new(console.clone()),
+    )
+    .unwrap();
+    (code, console.text())
+}
+
+/// No trackers, seeders or DHT.
+fn alone() -> Sample {
+    Sample {
+        seeders: String::new(),
+        trackers: String::new(),
+        ..Sample::default()
+    }
+}
+
+fn root_and_plugins() -> Vec<SiteFile> {
+    vec![
+        (
+            "root.tar",
+            "rootfs",
+            "tar",
+            tar("etc/os-release", &noise(200_000)),
+        ),
+        ("a.tar", "plugin", "tar", tar("etc/a", b"plugin a")),
+        ("b.squashfs", "plugin", "squashfs", noise(50_000)),
+    ]
+}
+
+fn of<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    events.iter().filter(|e| e["type"] == kind).collect()
+}
+
+#[test]
+fn boots_with_only_the_https_origin_alive() {
+    let scratch = Scratch::new();
+    // A tracker and a seeder that nobody is at: port 1 of loopback refuses.
+    let dead = Sample {
+        trackers: r#""http://127.0.0.1:1/announce""#.into(),
+        seeders: r#""127.0.0.1:1""#.into(),
+        ..Sample::default()
+    };
+    let files = root_and_plugins();
+    let site = Site::new(files.clone(), dead, true, vec![Plan::Give]);
+    let (code, console) = boot(site.options(&scratch.target()));
+    assert_eq!(code, 0, "{console}");
+    assert_eq!(scratch.read("etc/os-release"), noise(200_000));
+    assert_eq!(scratch.read("etc/a"), b"plugin a");
+    assert_eq!(scratch.read(".bootswarm/b.squashfs"), files[2].3);
+    assert_eq!(scratch.read("etc/hostname"), b"rig-1\n");
+    assert_eq!(
+        scratch.read("etc/environment"),
+        format!("WALLET={SECRET}\n").as_bytes()
+    );
+    assert!(!scratch.is_incomplete());
+    let events = site.events();
+    let kinds: Vec<&str> = events
+        .iter()
+        .map(|e| e["type"].as_str().unwrap())
+        .filter(|k| *k != "progress")
+        .collect();
+    assert_eq!(&kinds[..2], ["boot.started", "manifest.verified"]);
+    assert_eq!(&kinds[kinds.len() - 2..], ["boot.completed", "seed.stopped"]);
+    assert_eq!(of(&events, "artifact.started").len(), 3);
+    assert_eq!(of(&events, "artifact.downloaded").len(), 3);
+    let unpacked: Vec<&str> = of(&events, "artifact.unpacked")
+        .iter()
+        .map(|e| e["data"]["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(unpacked, ["root.tar", "a.tar", "b.squashfs"]);
+    let total: usize = files.iter().map(|f| f.3.len()).sum();
+    let completed = &of(&events, "boot.completed")[0]["data"];
+    assert_eq!(
+        (
+            completed["from_origin_bytes"].as_u64(),
+            completed["from_peers_bytes"].as_u64()
+        ),
+        (Some(total as u64), Some(0))
+    );
+    assert_eq!(completed["version"], 3);
+    assert!(
+        site.requests
+            .try_iter()
+            .next()
+            .unwrap()
+            .contains(&format!("&boot={}", events[0]["boot"].as_str().unwrap()))
+    );
+    assert!(
+        console.contains("root complete after") && console.is_ascii(),
+        "{console}"
+    );
+    assert!(!console.contains(SECRET) && !events.iter().any(|e| e.to_string().contains(SECRET)));
+}
+
+#[test]
+fn boots_with_only_peers_alive_after_the_manifest() {
+    let scratch = Scratch::new();
+    let files = root_and_plugins();
+    // Another node that has booted: the real event loop with everything in memory.
+    let mut config = NodeConfig::new(*b"-BW0001-abcdefghijkl", 1);
+    config.bind = Some("127.0.0.1".parse().unwrap());
+    let mut peer = Node::new(config).unwrap();
+    for (name, _, _, bytes) in &files {
+        let artifact = Artifact::memory(bytes.len() as u64).unwrap();
+        artifact.write_at(0, bytes).unwrap();
+        let pieces: Vec<u8> = bytes
+            .chunks(PIECE as usize)
+            .flat_map(<sha1::Sha1 as sha1::Digest>::digest)
+            .collect();
+        let info = crate::core::metainfo::info_dictionary(name, bytes.len() as u64, PIECE, &pieces);
+        peer.add_torrent(TorrentConfig {
+            infohash: crate::core::metainfo::infohash(&info),
+            name: (*name).into(),
+            piece_length: PIECE,
+            pieces,
+            artifact,
+            have_all: true,
+            origins: Vec::new(),
+            seeders: Vec::new(),
+            trackers: Vec::new(),
+        })
+        .unwrap();
+    }
+    let sample = Sample {
+        seeders: format!(r#""127.0.0.1:{}""#, peer.port()),
+        ..alone()
+    };
+    let handle = peer.handle();
+    let (sender, _events) = channel();
+    let peer = peer.spawn(sender).unwrap();
+    // After its manifest the server hangs up on everything, events too.
+    let given = AtomicU32::new(0);
+    let site = Site::new(files.clone(), sample, false, vec![Plan::Give]);
+    let gone = Server::https("server", {
+        let inner = site.server.url("");
+        let client = crate::io::https::Client::new(&trust("ca.pem", [0; 32]));
+        move |r: &Request| {
+            if !r.target().starts_with("/v1/manifest") || given.fetch_add(1, Ordering::SeqCst) > 0 {
+                return Answer::Close(Vec::new());
+            }
+            ok(&client
+                .get(&format!("{inner}{}", r.target()), None)
+                .unwrap()
+                .read_all(1 << 20)
+                .unwrap())
+        }
+    });
+    let mut options = site.options(&scratch.target());
+    options.server = gone.url("");
+    let (code, console) = boot(options);
+    assert_eq!(code, 0, "{console}");
+    assert_eq!(scratch.read("etc/os-release"), noise(200_000));
+    assert_eq!(scratch.read(".bootswarm/b.squashfs"), files[2].3);
+    assert!(!scratch.is_incomplete());
+    handle.stop();
+    peer.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_wrong_sha256_wipes_the_root_and_a_fresh_manifest_heals_it() {
+    let scratch = Scratch::new();
+    let wrong = |json: String| {
+        // The plugin's, which is unpacked after the root file system.
+        let at = json.rfind("\"sha256\":\"").unwrap() + 10;
+        format!("{}{}{}", &json[..at], "0".repeat(64), &json[at + 64..])
+    };
+    let files = vec![
+        ("root.tar", "rootfs", "tar", tar("big", &noise(100_000))),
+        ("p.raw", "plugin", "raw", noise(20_000)),
+    ];
+    let site = Site::new(
+        files,
+        alone(),
+        true,
+        vec![Plan::Alter(Box::new(wrong)), Plan::Give],
+    );
+    let mut options = site.options(&scratch.target());
+    options.retry_max = Some(1);
+    let (code, console) = boot(options);
+    assert_eq!(code, 0, "{console}");
+    assert_eq!(scratch.read("big"), noise(100_000));
+    let events = site.events();
+    let failed = of(&events, "boot.failed");
+    assert_eq!(failed.len(), 1);
+    assert_eq!(
+        (&failed[0]["data"]["code"], &failed[0]["data"]["retry_in_s"]),
+        (&"ARTIFACT_BAD_SHA256".into(), &1.into())
+    );
+    assert!(
+        console.contains("BOOT FAILED: ARTIFACT_BAD_SHA256: p.raw"),
+        "{console}"
+    );
+    // What was right the first time was not fetched again.
+    let fetched = |name: &str| {
+        of(&events, "artifact.downloaded")
+            .iter()
+            .filter(|e| e["data"]["name"] == name)
+            .count()
+    };
+    assert_eq!((fetched("root.tar"), fetched("p.raw")), (1, 2));
+}
+
+/// Runs one boot that must fail, and gives its code. The root must not look bootable.
+fn failure(
+    files: Vec<SiteFile>,
+    plan: Plan,
+    change: impl FnOnce(&mut Options, &Scratch),
+) -> (String, String) {
+    let scratch = Scratch::new();
+    let site = Site::new(files, alone(), true, vec![plan]);
+    let mut options = site.options(&scratch.target());
+    change(&mut options, &scratch);
+    let (code, console) = boot(options);
+    assert_eq!(code, 1, "{console}");
+    let events = site.events();
+    let failed = of(&events, "boot.failed");
+    assert_eq!(
+        (failed.len(), events.last().unwrap()["type"].as_str()),
+        (1, Some("boot.failed")),
+        "{console}"
+    );
+    let left = std::fs::read_dir(scratch.target()).map_or(0, Iterator::count);
+    if left > 0 && scratch.target().join("mine").symlink_metadata().is_err() {
+        assert!(scratch.is_incomplete() && left == 1, "{left} entries");
+    }
+    assert!(
+        console.contains("BOOT FAILED: ") && console.contains("giving up"),
+        "{console}"
+    );
+    (failed[0]["data"]["code"].as_str().unwrap().to_owned(), console)
+}
+
+#[test]
+fn every_failure_is_told_with_its_code() {
+    let files = root_and_plugins;
+    let replace =
+        |from: &'static str, to: &'static str| Plan::Alter(Box::new(move |json| json.replace(from, to)));
+    let nothing = |_: &mut Options, _: &Scratch| {};
+    let manifest = [
+        (replace("\"farm\"", "\"farm\" "), "MANIFEST_MALFORMED"),
+        (replace("\"nonce\":\"", "\"nonce\":\"x"), "MANIFEST_REPLAYED"),
+        (replace("\"id\":\"n1\"", "\"id\":\"n2\""), "MANIFEST_WRONG_NODE"),
+        (
+            replace("root.tar\",\"origins", "r.tar\",\"origins"),
+            "MANIFEST_BAD_INFOHASH",
+        ),
+        (
+            replace("\"version\":3", "\"version\":3,\"zzz\":1"),
+            "MANIFEST_UNKNOWN_FIELD",
+        ),
+        (
+            Plan::Say(|| status(404, "MANIFEST_UNKNOWN_NODE", "")),
+            "HTTP_STATUS",
+        ),
+        (
+            Plan::Say(|| status(503, "ORIGIN_BUSY", "Retry-After: 9\r\n")),
+            "ORIGIN_BUSY",
+        ),
+        (
+            Plan::Say(|| Answer::Close(b"SSH-2.0\r\n\r\n".to_vec())),
+            "HTTP_MALFORMED",
+        ),
+        (Plan::Say(|| Answer::Close(Vec::new())), "SERVER_UNREACHABLE"),
+        (Plan::Say(|| ok(b"<html>login</html>")), "MANIFEST_MALFORMED"),
+    ];
+    for (plan, code) in manifest {
+        assert_eq!(failure(files(), plan, nothing).0, code);
+    }
+    let stranger = |o: &mut Options, _: &Scratch| o.trust.manifest_keys = vec![public(2)];
+    assert_eq!(failure(files(), Plan::Give, stranger).0, "MANIFEST_BAD_SIGNATURE");
+    let taken = |_: &mut Options, s: &Scratch| {
+        std::fs::create_dir(s.target()).unwrap();
+        std::fs::write(s.target().join("mine"), "precious").unwrap();
+    };
+    assert_eq!(failure(files(), Plan::Give, taken).0, "TARGET_INVALID");
+    let mut cut = files();
+    cut[1].3.truncate(700);
+    assert_eq!(failure(cut, Plan::Give, nothing).0, "ARCHIVE_MALFORMED");
+    let mut evil = files();
+    evil[1].3 = tar("../evil", b"x");
+    assert_eq!(failure(evil, Plan::Give, nothing).0, "ARCHIVE_ESCAPES");
+    let rubbish = vec![("r.cpio", "rootfs", "cpio", noise(50_000))];
+    assert_eq!(failure(rubbish, Plan::Give, nothing).0, "ARCHIVE_MALFORMED");
+}
+
+#[test]
+fn a_busy_server_is_no_failure() {
+    let scratch = Scratch::new();
+    let busy = Plan::Say(|| status(503, "ORIGIN_BUSY", "Retry-After: 1\r\n"));
+    let site = Site::new(
+        vec![("r.raw", "rootfs", "raw", noise(5))],
+        alone(),
+        true,
+        vec![busy, Plan::Give],
+    );
+    let mut options = site.options(&scratch.target());
+    options.retry_max = None;
+    options.handover = Some(scratch.0.join("out"));
+    let (code, console) = boot(options);
+    assert_eq!(
+        (code, console.contains("the server is busy")),
+        (0, true),
+        "{console}"
+    );
+    assert!(of(&site.events(), "boot.failed").is_empty());
+    assert_eq!(std::fs::read(scratch.0.join("out/r.raw")).unwrap(), noise(5));
+}
+
+#[test]
+fn json_is_one_event_a_line_and_nothing_else() {
+    let scratch = Scratch::new();
+    let site = Site::new(root_and_plugins(), alone(), true, vec![Plan::Give]);
+    let mut options = site.options(&scratch.target());
+    options.json = true;
+    let (code, console) = boot(options);
+    assert_eq!(code, 0);
+    let lines: Vec<Value> = console
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines, site.events());
+    assert!(!console.contains(SECRET));
+}
+
+/// The other process of [`background_returns_when_the_root_is_complete`].
+#[test]
+#[ignore = "runs only as a process of its own"]
+fn background_child() {
+    if let Ok(args) = std::env::var("BOOTSWARM_TEST_ARGS") {
+        let args: Vec<String> = args.split(' ').map(str::to_owned).collect();
+        std::process::exit(super::main(&args));
+    }
+}
+
+#[test]
+fn background_returns_when_the_root_is_complete() {
+    let run = |site: &Site, scratch: &Scratch, more: &str| {
+        let dir = scratch.0.display();
+        std::fs::copy(
+            crate::io::https::testing::vectors().join("tls/ca.pem"),
+            scratch.0.join("ca.pem"),
+        )
+        .unwrap();
+        std::fs::write(
+            scratch.0.join("manifest.pub"),
+            crate::core::manifest::testing::base64(&public(1)),
+        )
+        .unwrap();
+        let args = format!(
+            "--trust {dir} --cmdline {dir}/none --server {} --node n1 --target {dir}/root --bind 127.0.0.1 --background --no-lsd --no-dht {more}",
+            site.server.url("")
+        );
+        std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "io::boot::tests::background_child",
+                "--ignored",
+                "--nocapture",
+                "--test-threads=1",
+            ])
+            .env("BOOTSWARM_TEST_ARGS", args)
+            .output()
+            .unwrap()
+    };
+    let scratch = Scratch::new();
+    let site = Site::new(root_and_plugins(), alone(), true, vec![Plan::Give]);
+    let output = run(&site, &scratch, "--seed-seconds 1");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(scratch.read("etc/os-release"), noise(200_000));
+    assert!(!scratch.is_incomplete());
+    // The child lives on, tells, and ends by itself.
+    let wait = || site.events.recv_timeout(Duration::from_secs(30)).unwrap();
+    while wait()["type"] != "seed.stopped" {}
+
+    let scratch = Scratch::new();
+    let site = Site::new(
+        vec![("r", "rootfs", "tar", noise(5000))],
+        alone(),
+        true,
+        vec![Plan::Give],
+    );
+    let output = run(&site, &scratch, "--once");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("BOOT FAILED: ARCHIVE_MALFORMED"), "{text}");
+    assert!(scratch.is_incomplete());
+}
+
+#[test]
+fn a_second_boot_into_a_half_filled_root_begins_anew() {
+    let scratch = Scratch::new();
+    std::fs::create_dir(scratch.target()).unwrap();
+    std::fs::write(scratch.target().join(MARKER), "").unwrap();
+    std::fs::write(scratch.target().join("left-over"), "old").unwrap();
+    let site = Site::new(root_and_plugins(), alone(), true, vec![Plan::Give]);
+    assert_eq!(boot(site.options(&scratch.target())).0, 0);
+    assert!(!scratch.target().join("left-over").exists());
+    assert!(
+        !TargetRoot::open(&scratch.target())
+            .unwrap()
+            .is_incomplete()
+            .unwrap()
+    );
+}

@@ -1,0 +1,140 @@
+//! From verified pieces to the new root: every artifact in the manifest's order, each checked as a whole.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ring::digest::{Context, SHA256};
+
+use super::events::{Data, Log};
+use super::identity::hex;
+use crate::core::error::{Code, Error, Result};
+use crate::core::manifest::{Artifact, Format, Kind};
+use crate::io::store;
+use crate::io::unpack::{self, TargetRoot, UnpackLimits, UnpackProgress, hand_over};
+
+/// Directory of the root for files that are handed over.
+const HANDOVER: &str = ".bootswarm";
+
+/// Where artifacts go and how far they have come.
+pub struct Unpacking<'a> {
+    /// The root.
+    pub root: &'a TargetRoot,
+    /// Another directory than the root's own for what is handed over.
+    pub handover: Option<&'a Path>,
+    /// Milestones.
+    pub log: &'a Log,
+    /// Bytes written so far, for the console.
+    pub unpacked_bytes: Arc<AtomicU64>,
+}
+
+impl Unpacking<'_> {
+    /// Unpacks or hands over one artifact while its bytes may still be coming.
+    ///
+    /// # Errors
+    /// `ARTIFACT_BAD_SHA256`, those of unpacking, and those of the store.
+    pub fn run(&self, artifact: &Artifact, bytes: &Arc<store::Artifact>) -> Result<()> {
+        let mut reader = Hashing {
+            inner: bytes.reader(),
+            hash: Context::new(&SHA256),
+        };
+        let before = self.unpacked_bytes.load(Ordering::Relaxed);
+        let mut progress = |p: &UnpackProgress| {
+            self.unpacked_bytes
+                .store(before + p.unpacked_bytes, Ordering::Relaxed)
+        };
+        let limits = match artifact.kind {
+            Kind::Rootfs => UnpackLimits::rootfs(),
+            Kind::Plugin => UnpackLimits::plugin(),
+        };
+        let format = match artifact.format {
+            Format::Tar => Some(unpack::Format::Tar),
+            Format::Cpio => Some(unpack::Format::Cpio),
+            Format::Squashfs | Format::Raw => None,
+        };
+        let (entries, handed) = match format {
+            Some(format) => {
+                let summary = unpack::unpack(&mut reader, format, self.root, &limits, &mut progress)?;
+                for warning in &summary.warnings {
+                    self.log.say(&format!("{}: {warning}", artifact.name));
+                }
+                (summary.entries, None)
+            }
+            None => (1, Some(self.hand_over(artifact, &mut reader, &mut progress)?)),
+        };
+        // The archive may end before the file does, and the hash is that of the file.
+        let drained = io::copy(&mut reader, &mut io::sink()).map_err(store_error);
+        let digest = reader.hash.finish();
+        if drained.is_ok() && digest.as_ref() == artifact.sha256 {
+            let line = match handed {
+                Some(path) => format!("{} is at {}", artifact.name, path.display()),
+                None => format!("{} is unpacked, {entries} entries", artifact.name),
+            };
+            let data = Data::default()
+                .text("name", &artifact.name)
+                .number("entries", entries);
+            self.log.event("artifact.unpacked", data, Some(&line));
+            return Ok(());
+        }
+        if let Some(path) = handed {
+            // What is wrong must not lie where the init looks for it.
+            let _ = std::fs::remove_file(path);
+        }
+        drained?;
+        let (want, have) = (hex(&artifact.sha256[..8]), hex(&digest.as_ref()[..8]));
+        let message = format!(
+            "{}: all pieces are right, but the file's SHA-256 is {have}... and not {want}...",
+            artifact.name
+        );
+        Err(Error::new(Code::ArtifactBadSha256, message))
+    }
+
+    fn hand_over(
+        &self,
+        artifact: &Artifact,
+        reader: &mut (dyn Read + Send),
+        progress: &mut dyn FnMut(&UnpackProgress),
+    ) -> Result<PathBuf> {
+        if let Some(dir) = self.handover {
+            std::fs::create_dir_all(dir)?;
+            let path = dir.join(&artifact.name);
+            hand_over(reader, &path, progress)?;
+            return Ok(path);
+        }
+        let opened = self.root.directory(HANDOVER.as_bytes(), true);
+        let dir = File::from(opened.map_err(|e| {
+            Error::new(
+                Code::TargetInvalid,
+                format!("/{HANDOVER} in the target root: {e}"),
+            )
+        })?);
+        // Through the open directory, so that no link of an archive leads out of the root.
+        let path = PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd())).join(&artifact.name);
+        hand_over(reader, &path, progress)?;
+        Ok(self.root.path().join(HANDOVER).join(&artifact.name))
+    }
+}
+
+fn store_error(e: io::Error) -> Error {
+    match e.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(error) => error.clone(),
+        None => e.into(),
+    }
+}
+
+/// Hashes what is read through it.
+struct Hashing<R> {
+    inner: R,
+    hash: Context,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        self.hash.update(&buf[..n]);
+        Ok(n)
+    }
+}
