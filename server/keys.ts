@@ -76,11 +76,16 @@ export async function ensureIdentity(options: IdentityOptions): Promise<Identity
   })
   const signingPublicKey = createPublicKey(signingKey)
 
-  const caKey = await privateKey(join(keysDir, 'ca.key'), 'ec', createEcKey)
   const caFile = join(keysDir, 'ca.pem')
   let caCertificate = readIfThere(caFile)
-  if (!caCertificate || !isCertificateOf(caCertificate, caKey)) {
-    if (caCertificate) throw unusable(caFile, 'is not the certificate of ca.key')
+  const caKeyFile = join(keysDir, 'ca.key')
+  // The key is written first, so one that is missing was lost: a new one would lock out every node.
+  if (caCertificate && readPrivate(caKeyFile) === undefined) throw unusable(caFile, 'has lost its ca.key')
+  const caKey = await privateKey(caKeyFile, 'ec', createEcKey)
+  if (caCertificate && !isCertificateOf(caCertificate, caKey)) {
+    throw unusable(caFile, 'is not the certificate of ca.key')
+  }
+  if (!caCertificate) {
     caCertificate = await createCaCertificate(caKey, options.site, nowMs)
     writeFileAtomically(caFile, caCertificate, 0o644)
     made.push('ca')

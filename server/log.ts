@@ -35,7 +35,7 @@ export function createLog(options: LogOptions): Logger {
     level: options.level,
     base: null,
     redact: {
-      paths: SECRET.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
+      paths: [...SECRET.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), '*.*.*.settings'],
       censor: '[secret]',
     },
     serializers: { err: serializeError, error: serializeError },

@@ -1,7 +1,9 @@
 /** What the configuration gives to one node: host name, rack and settings. */
 
 import type { Config } from './config.js'
+import { BootswarmError } from './errors.js'
 import { expandHostlist } from './hostlist.js'
+import { SETTINGS_MAX } from './limits.js'
 import type { NodeSettings } from './manifest.js'
 import { defaultHostname } from './node-id.js'
 import { makeRackOf, type RackOf } from './racks.js'
@@ -21,7 +23,11 @@ export interface NodeConfigs {
   readonly rackOf: RackOf
 }
 
-/** Prepares the answers. The configuration must have been parsed by its schema. */
+/**
+ * Prepares the answers. The configuration must have been parsed by its schema.
+ *
+ * @throws BootswarmError CONFIG_INVALID for a node with too many settings
+ */
 export function makeNodeConfigs(config: Pick<Config, 'nodes' | 'racks' | 'settings'>): NodeConfigs {
   const entries = new Map<string, { hostname?: string; rack?: string; settings: Record<string, string> }>()
   for (const entry of config.nodes) {
@@ -33,6 +39,15 @@ export function makeNodeConfigs(config: Pick<Config, 'nodes' | 'racks' | 'settin
         ...(entry.rack === undefined ? {} : { rack: entry.rack }),
         settings: { ...before?.settings, ...entry.settings },
       })
+    }
+  }
+  for (const [id, entry] of entries) {
+    const count = Object.keys({ ...config.settings, ...entry.settings }).length
+    if (count > SETTINGS_MAX) {
+      throw new BootswarmError(
+        'CONFIG_INVALID',
+        `${id} has ${count} settings, at most ${SETTINGS_MAX} are possible`,
+      )
     }
   }
   const byRule = makeRackOf(config.racks)

@@ -1,7 +1,7 @@
 /** The catalog's versions: numbers that only grow, each with its whole content. */
 
 import type Sqlite from 'better-sqlite3'
-import { guard } from './open.js'
+import { durably, guard } from './open.js'
 
 /** One version. */
 export interface VersionRecord {
@@ -13,7 +13,10 @@ export interface VersionRecord {
 
 /** Access to the versions. */
 export interface VersionTable {
-  /** Writes a new version and gives its number: one more than any before, also than removed ones. */
+  /**
+   * Writes a new version and gives its number: one more than any before, also than removed ones.
+   * On the disk when it returns: no number is ever given twice.
+   */
   publish(content: string, createdMs: number): number
   /** The newest. */
   latest(): VersionRecord | undefined
@@ -41,7 +44,9 @@ export function versionTable(db: Sqlite.Database): VersionTable {
   )
   return {
     publish: (content, createdMs) =>
-      guard('publishing a version', () => Number(insert.run(createdMs, content).lastInsertRowid)),
+      guard('publishing a version', () =>
+        durably(db, () => Number(insert.run(createdMs, content).lastInsertRowid)),
+      ),
     latest: () => guard('reading the versions', () => latest.get()),
     get: (number) => guard('reading the versions', () => get.get(number)),
     list: () => guard('reading the versions', () => list.all()),

@@ -153,6 +153,15 @@ test('a broken private key is named, never replaced', async (t) => {
   assert.equal(readFileSync(file, 'utf8'), 'nonsense')
 })
 
+test('a CA without its key is not replaced by another', async (t) => {
+  const dir = directory(t)
+  await ensure(dir)
+  rmSync(join(dir, 'keys/ca.key'))
+  for (let start = 0; start < 2; start++) {
+    await assert.rejects(ensure(dir), { code: 'DATA_DIR_UNUSABLE', message: /ca\.pem has lost its ca\.key/ })
+  }
+})
+
 test('a data directory that cannot be made', async (t) => {
   const dir = directory(t)
   writeFileSync(join(dir, 'file'), '')

@@ -41,7 +41,8 @@ test('secrets are never written, in either format', () => {
     log.info({ config: { settings: { A: 'hunter2' } } }, 'b')
     log.info({ manifest: { node: { settings: { A: 'hunter2' } } } }, 'c')
     log.info({ tls: { key: 'hunter2' }, headers: { authorization: 'hunter2' } }, 'd')
-    assert.equal(lines.length, 4)
+    log.info({ config: { nodes: [{ match: 'a', settings: { A: 'hunter2' } }] } }, 'e')
+    assert.equal(lines.length, 5)
     assert.ok(!lines.join('').includes('hunter2'), lines.join(''))
   }
 })

@@ -51,3 +51,12 @@ test('the rack: by name, else by the first subnet, else the subnet itself', () =
   ]
   for (const [id, address, rack] of cases) assert.equal(configs.rackOf(id, address), rack, `${id} ${address}`)
 })
+
+test('settings of all and of one node together are bounded', () => {
+  const of = (letter: string) => Array.from({ length: 200 }, (_, i) => `${letter}${i}: x`).join(', ')
+  const text = `settings: {${of('A')}}\nnodes: [{match: a, settings: {${of('B')}}}]`
+  assert.throws(() => parseConfig({ name: 'f', text }), {
+    code: 'CONFIG_INVALID',
+    message: /a has 400 settings/,
+  })
+})
