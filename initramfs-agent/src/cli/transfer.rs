@@ -89,8 +89,9 @@ impl Run {
         let mut cfg = NodeConfig::new(peer_id()?, random()?);
         cfg.port = args.port;
         cfg.bind = args.bind;
-        cfg.lsd = args.lsd;
-        cfg.dht = !args.dht.is_empty();
+        // BEP 27: of a private torrent only its trackers learn.
+        cfg.lsd = args.lsd && !torrent.private;
+        cfg.dht = !args.dht.is_empty() && !torrent.private;
         cfg.dht_bootstrap = args.dht.clone();
         cfg.http = Some(client(args)?);
         let mut node = Node::new(cfg)?;

@@ -41,7 +41,7 @@ pub struct Discovery {
     announcer: Announcer,
     lsd: Option<Lsd>,
     dht: Dht,
-    /// Torrents that LSD and the DHT know of.
+    /// Torrents that LSD and the DHT look for.
     open: Vec<InfoHash>,
     outputs: VecDeque<DiscoveryOutput>,
     deadline: Option<Micros>,
@@ -83,6 +83,9 @@ impl Discovery {
     /// Starts to look for the peers of a torrent of which `left` bytes are still to come (0: we seed).
     /// Trackers that are not HTTP are left out; for a torrent that is there already only new ones are added.
     pub fn add_torrent(&mut self, now: Micros, infohash: InfoHash, left: u64, trackers: Vec<String>) {
+        if self.stopped {
+            return;
+        }
         if !self.open.contains(&infohash) {
             self.open.push(infohash);
             self.dht.add(now, infohash, left > 0);
@@ -90,15 +93,8 @@ impl Discovery {
                 lsd.add(now, infohash, left > 0);
             }
         }
-        self.add_private_torrent(now, infohash, left, trackers);
-    }
-
-    /// The same for a private torrent (BEP 27): only the trackers learn of it.
-    pub fn add_private_torrent(&mut self, now: Micros, infohash: InfoHash, left: u64, trackers: Vec<String>) {
-        if !self.stopped {
-            self.announcer.add(now, infohash, left, trackers);
-            self.tick(now);
-        }
+        self.announcer.add(now, infohash, left, trackers);
+        self.tick(now);
     }
 
     /// Takes one input; what follows from it is in [`Discovery::poll`].

@@ -227,22 +227,6 @@ fn the_tracker_hears_the_whole_story() {
 }
 
 #[test]
-fn a_private_torrent_is_told_to_its_trackers_only() {
-    let mut net = Net::new(8);
-    let bootstrap = net.add(&[], true);
-    let known = [net.nodes[bootstrap].addr];
-    let node = net.add(&known, true);
-    net.nodes[node]
-        .discovery
-        .add_private_torrent(0, HASH, 5, vec![TRACKER.into()]);
-    net.run_until(600 * S);
-    assert!(net.asked.len() > 10);
-    net.torrent(bootstrap, 5, &[]);
-    net.run_until(1200 * S);
-    assert!(net.nodes[bootstrap].peers.is_empty());
-}
-
-#[test]
 fn the_same_seed_gives_the_same_packets() {
     let transcript = |seed| {
         let (mut net, _) = dht_site(seed, 20, 5);

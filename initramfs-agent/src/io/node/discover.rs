@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use super::Node;
 use crate::core::discovery::{DiscoveryInput, DiscoveryOutput, HttpId, UdpSocketKind};
 use crate::core::error::Code;
+use crate::core::limits::KRPC_PACKET_BYTES_MAX;
 use crate::core::swarm::{Input, Progress, TorrentId};
 
 /// Packets of one socket before the rest of the loop gets its turn; more wait in the kernel.
 const PACKETS_PER_TURN: u32 = 64;
-/// Longer than any packet of the DHT or LSD.
-const PACKET_BYTES_MAX: usize = 4096;
+/// The longest packet that discovery reads, and one byte more, so that longer ones are seen to be so.
+const PACKET_BYTES_MAX: usize = KRPC_PACKET_BYTES_MAX + 1;
 
 impl Node {
     pub(super) fn read_udp(&mut self, kind: UdpSocketKind) {

@@ -274,6 +274,8 @@ impl Node {
     fn run_loop(&mut self) -> Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         self.drain();
+        // The first announces and searches of the torrents that are there already.
+        self.drain_discovery();
         while !self.stopping {
             self.flush_all();
             self.poll_once(&mut events, None)?;

@@ -13,7 +13,7 @@ const SILENCE_MIN: Micros = SECOND;
 /// Longest wait after a search that nobody answered.
 const SILENCE_MAX: Micros = 60 * SECOND;
 /// Wait after a search that found too few peers; it doubles too.
-const FEW_MIN: Micros = 5 * SECOND;
+const FEW_MIN: Micros = SECOND;
 /// Longest wait after a search that found too few peers.
 const FEW_MAX: Micros = 300 * SECOND;
 /// With more peers found than this (we may be one of them), nobody calls it too few.
