@@ -9,7 +9,7 @@ use rustix::fs::FileType;
 use super::input::Input;
 use super::limits::{PATH_BYTES_MAX, REMEMBERED_BYTES_MAX};
 use super::member::{MemberPath, Meta, account, shown};
-use super::place::Placer;
+use super::place::{Placer, with};
 use crate::core::error::{Code, Error, Result};
 
 const HEADER: usize = 110;
@@ -138,14 +138,16 @@ fn linked(
 ) -> Result<Option<Linked>> {
     let size = u64::from(header.size);
     let Some(known) = known else {
-        let mut made = (0, 0);
+        let mut made = None;
         summed(header, input, |input| {
             made = placer.file(path, meta, size, input)?;
             Ok(())
         })?;
+        let Some(made) = made else { return Ok(None) };
+        let stat = rustix::fs::fstat(made).map_err(|e| with(path, e))?;
         return Ok(Some(Linked {
             path: path.clone(),
-            made,
+            made: (stat.st_dev, stat.st_ino),
             names_left: header.links - 1,
         }));
     };
@@ -153,7 +155,7 @@ fn linked(
     placer.hard_link(path, &known.path)?;
     if size > 0 {
         let (parent, fd) = placer.reopen(path, known.made)?;
-        placer.reserve(path, size)?;
+        placer.reserve(path, size, input)?;
         summed(header, input, |input| placer.write(path, &fd, size, input))?;
         placer.finish_file(path, meta, &parent, &fd)?;
     }

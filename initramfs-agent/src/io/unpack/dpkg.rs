@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use super::Summary;
@@ -158,16 +158,12 @@ fn key(stanza: &[u8]) -> Option<Key> {
 
 /// The status file that is there, if any.
 fn open_old(parent: &Parent) -> std::result::Result<Option<File>, String> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let fd = match rustix::fs::openat(&parent.fd, STATUS, flags, Mode::empty()) {
-        Err(Errno::NOENT) => return Ok(None),
-        other => other.map_err(|e| format!("cannot be opened ({e})"))?,
-    };
-    let stat = rustix::fs::fstat(&fd).map_err(|e| e.to_string())?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err("is no file".into());
+    match root::open_regular(&parent.fd, STATUS) {
+        Ok(fd) => Ok(Some(File::from(fd))),
+        Err(Errno::NOENT) => Ok(None),
+        Err(Errno::INVAL) => Err("is no file".into()),
+        Err(e) => Err(format!("cannot be opened ({e})")),
     }
-    Ok(Some(File::from(fd)))
 }
 
 /// Writes the merged file beside the old one, with its owner and mode.

@@ -19,6 +19,12 @@ struct Pending {
     mtime_ns: u32,
 }
 
+impl Pending {
+    fn bytes(&self) -> usize {
+        self.path.bytes().len() + size_of::<Self>()
+    }
+}
+
 /// Directories whose metadata waits. Bounded: beyond 512 KiB of paths, those that do not hold the
 /// current member are done early; only an archive in no order then loses their times.
 #[derive(Default)]
@@ -37,35 +43,45 @@ impl Later {
         root: &TargetRoot,
         parents: &mut Parents,
     ) -> Result<()> {
-        self.bytes += path.bytes().len() + size_of::<Pending>();
-        self.pending.push(Pending {
+        let pending = Pending {
             path: path.clone(),
             mode,
             mtime_s: mtime.0,
             mtime_ns: mtime.1,
-        });
+        };
+        self.bytes += pending.bytes();
+        self.pending.push(pending);
         if self.bytes > REMEMBERED_BYTES_MAX {
-            let (waiting, done) = std::mem::take(&mut self.pending)
-                .into_iter()
-                .partition(|p| p.path.holds(path));
+            // Those that hold the current member wait on, each once: at most as many as it has names.
+            let mut waiting: Vec<Pending> = Vec::new();
+            let mut done = Vec::new();
+            for pending in std::mem::take(&mut self.pending).into_iter().rev() {
+                if !pending.path.holds(path) {
+                    done.push(pending);
+                } else if !waiting.iter().any(|w| w.path == pending.path) {
+                    waiting.push(pending);
+                }
+            }
+            done.reverse();
             self.pending = done;
             self.apply(root, parents)?;
             self.pending = waiting;
-            self.bytes = self
-                .pending
-                .iter()
-                .map(|p| p.path.bytes().len() + size_of::<Pending>())
-                .sum();
+            self.bytes = self.pending.iter().map(Pending::bytes).sum();
         }
         Ok(())
     }
 
-    /// Sets all that waits, newest first: so children come before a parent that locks them away.
+    /// Sets all that waits: children before a parent that may lock them away, and of several
+    /// members with one name only the last.
     pub fn apply(&mut self, root: &TargetRoot, parents: &mut Parents) -> Result<()> {
-        while let Some(pending) = self.pending.pop() {
-            set(&pending, root, parents).map_err(|e| with(&pending.path, e))?;
-        }
+        let mut all = std::mem::take(&mut self.pending);
         self.bytes = 0;
+        all.reverse();
+        all.sort_by(|a, b| b.path.bytes().cmp(a.path.bytes()));
+        all.dedup_by(|a, b| a.path == b.path);
+        for pending in &all {
+            set(pending, root, parents).map_err(|e| with(&pending.path, e))?;
+        }
         Ok(())
     }
 }

@@ -2,11 +2,9 @@
 
 use std::io::Read;
 
-use rustix::fs::{FileType, Mode, OFlags};
-
 use super::limits::ACCOUNTS_BYTES_MAX;
 use super::parents::Parents;
-use super::root::TargetRoot;
+use super::root::{TargetRoot, open_regular};
 
 type Names = Vec<(Vec<u8>, u32)>;
 
@@ -61,11 +59,7 @@ fn find(
 /// Lines `name:password:number:...`. No file, a strange file: no names.
 fn read(file: &[u8], root: &TargetRoot, parents: &mut Parents) -> Option<Names> {
     let etc = parents.get(root, b"etc", false).ok()?;
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let fd = rustix::fs::openat(&etc.fd, file, flags, Mode::empty()).ok()?;
-    if FileType::from_raw_mode(rustix::fs::fstat(&fd).ok()?.st_mode) != FileType::RegularFile {
-        return None;
-    }
+    let fd = open_regular(&etc.fd, file).ok()?;
     let mut text = Vec::new();
     std::fs::File::from(fd)
         .take(ACCOUNTS_BYTES_MAX)

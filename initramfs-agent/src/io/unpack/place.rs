@@ -12,7 +12,7 @@ use rustix::process::{Gid, Uid};
 
 use super::input::Input;
 use super::later::Later;
-use super::limits::{PROGRESS_BYTES, PROGRESS_ENTRIES, UnpackLimits};
+use super::limits::{BUFFER_BYTES, PROGRESS_BYTES, PROGRESS_ENTRIES, UnpackLimits};
 use super::member::{MemberPath, Meta, shown};
 use super::owners::Owners;
 use super::parents::{Parent, Parents};
@@ -71,20 +71,21 @@ impl<'a> Placer<'a> {
         Ok(path)
     }
 
-    /// A regular file with the next `size` bytes of the input. Returns its device and inode.
+    /// A regular file with the next `size` bytes of the input. Returns it open, unless it was no file
+    /// for the root (`tmp/dpkg_status`).
     pub fn file(
         &mut self,
         path: &MemberPath,
         meta: &Meta,
         size: u64,
         input: &mut Input<'_>,
-    ) -> Result<(u64, u64)> {
+    ) -> Result<Option<OwnedFd>> {
         if self.limits.merge_dpkg_status && path.bytes() == dpkg::MEMBER {
-            return dpkg::merge(size, input, self.root, &mut self.parents, &mut self.summary)
-                .map(|()| (0, 0));
+            dpkg::merge(size, input, self.root, &mut self.parents, &mut self.summary)?;
+            return Ok(None);
         }
         let (parent, name) = self.parent(path)?;
-        self.reserve(path, size)?;
+        self.reserve(path, size, input)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o600);
         let open = || rustix::fs::openat(&parent.fd, name, flags, mode);
@@ -93,8 +94,7 @@ impl<'a> Placer<'a> {
         self.finish_file(path, meta, &parent, &fd)?;
         self.summary.files += 1;
         self.owners.changed(name);
-        let stat = rustix::fs::fstat(&fd).map_err(|e| with(path, e))?;
-        Ok((stat.st_dev, stat.st_ino))
+        Ok(Some(fd))
     }
 
     /// The next `size` bytes of the input into an open file.
@@ -180,6 +180,9 @@ impl<'a> Placer<'a> {
                 let stat = |fd: &OwnedFd, name| rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW);
                 let old = stat(&parent.fd, name).map_err(|e| with(path, e))?;
                 let new = stat(&from.fd, base).map_err(|e| missing(path, target, e))?;
+                if FileType::from_raw_mode(new.st_mode) == FileType::Directory {
+                    return Err(forbidden(path, "is a hard link to a directory"));
+                }
                 if (old.st_dev, old.st_ino) != (new.st_dev, new.st_ino) {
                     self.make(&parent, name, path, link)?;
                 }
@@ -342,7 +345,20 @@ impl<'a> Placer<'a> {
     }
 
     /// Refuses a file that cannot fit before its first byte is written.
-    pub fn reserve(&mut self, path: &MemberPath, size: u64) -> Result<()> {
+    pub fn reserve(&mut self, path: &MemberPath, size: u64, input: &Input<'_>) -> Result<()> {
+        if size
+            > self
+                .limits
+                .bytes_max
+                .saturating_sub(input.unpacked_bytes)
+                .saturating_add(BUFFER_BYTES as u64)
+        {
+            let max = self.limits.bytes_max;
+            return Err(Error::new(
+                Code::TargetFull,
+                format!("{path} of {size} bytes exceeds the limit of {max} bytes for one archive"),
+            ));
+        }
         if size > self.free_bytes {
             self.free_bytes = free_bytes(self.root)?;
         }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{resolve, wipe};
@@ -40,6 +40,11 @@ impl TargetRoot {
             return Err(invalid(path, "has files and is not marked as incomplete"));
         } else {
             root.mark()?;
+            // A fresh tmpfs is open to all; `./` of an archive may still say otherwise.
+            match rustix::fs::fchmod(root.fd(), Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::PERM) => {}
+                Err(e) => return Err(io("setting the mode of the target root", e)),
+            }
         }
         Ok(root)
     }
@@ -115,6 +120,17 @@ impl TargetRoot {
         self.kernel_lookup.set(false);
         self
     }
+}
+
+/// Opens a regular file in a directory to read it. Anything else is `INVAL` and never opened: opening
+/// a device has effects.
+pub(super) fn open_regular(directory: &OwnedFd, name: &[u8]) -> std::result::Result<OwnedFd, Errno> {
+    let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(Errno::INVAL);
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    rustix::fs::openat(directory, name, flags, Mode::empty())
 }
 
 /// An error of the system in words, with the code that fits.

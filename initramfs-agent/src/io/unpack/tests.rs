@@ -1,5 +1,11 @@
 //! Archives of real tools and of no tool, each unpacked into a fresh root.
 
+mod codecs;
+mod coinboot;
+mod cpio;
 mod dialects;
+mod dpkg;
+mod fuzz;
 mod hostile;
 mod support;
+mod target;

@@ -31,11 +31,12 @@ impl Header {
     /// Parses a block of [`BLOCK`] bytes.
     pub fn parse(block: &[u8]) -> Result<Self> {
         let sum = number(&block[148..156])?;
-        let unsigned: i64 = block.iter().map(|&b| i64::from(b)).sum();
-        let signed: i64 = block.iter().map(|&b| i64::from(b as i8)).sum();
-        let field: &[u8] = &block[148..156];
-        let unsigned = unsigned - field.iter().map(|&b| i64::from(b)).sum::<i64>() + 8 * 32;
-        let signed = signed - field.iter().map(|&b| i64::from(b as i8)).sum::<i64>() + 8 * 32;
+        // Old tars added signed bytes.
+        let (mut unsigned, mut signed) = (8 * 32, 8 * 32);
+        for &b in block[..148].iter().chain(&block[156..]) {
+            unsigned += i64::from(b);
+            signed += i64::from(b as i8);
+        }
         if sum != unsigned && sum != signed {
             return Err(malformed(
                 "a tar header has a wrong checksum, or this is no tar archive",

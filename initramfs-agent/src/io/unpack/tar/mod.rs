@@ -19,7 +19,7 @@ pub(super) fn unpack(input: &mut Input<'_>, placer: &mut Placer<'_>) -> Result<(
     let mut global = Pax::default();
     loop {
         let mut pax = global.clone();
-        let mut headers = 0;
+        let (mut headers, mut header_bytes) = (0, 0);
         let header = loop {
             let Some(block) = input.peek(BLOCK)? else {
                 return Err(malformed("the archive ends without its end mark"));
@@ -32,10 +32,18 @@ pub(super) fn unpack(input: &mut Input<'_>, placer: &mut Placer<'_>) -> Result<(
             }
             let header = Header::parse(block)?;
             input.take(BLOCK);
+            if b"xXgLK".contains(&header.kind) {
+                header_bytes += header.size;
+                if header_bytes > HEADER_BYTES_MAX {
+                    return Err(malformed(&format!(
+                        "headers of {header_bytes} bytes for one member; at most {HEADER_BYTES_MAX}"
+                    )));
+                }
+            }
             match header.kind {
                 b'x' | b'X' => pax.parse(&extension(&header, input)?)?,
                 b'g' => {
-                    global.parse(&extension(&header, input)?)?;
+                    global.parse_global(&extension(&header, input)?)?;
                     pax = global.clone();
                 }
                 b'L' => pax.path = Some(until_nul(extension(&header, input)?)),
@@ -96,14 +104,8 @@ fn member(header: &Header, pax: Pax, input: &mut Input<'_>, placer: &mut Placer<
     }
 }
 
-/// The content of a header that describes the next member.
+/// The content of a header that describes the next member; its size is checked.
 fn extension(header: &Header, input: &mut Input<'_>) -> Result<Vec<u8>> {
-    if header.size > HEADER_BYTES_MAX {
-        return Err(malformed(&format!(
-            "a header of {} bytes; at most {HEADER_BYTES_MAX}",
-            header.size
-        )));
-    }
     let content = input.bytes(header.size as usize)?;
     input.skip(padded(header.size) - header.size)?;
     Ok(content)

@@ -46,6 +46,21 @@ impl Pax {
         Ok(())
     }
 
+    /// Takes the records of a global header. What only makes sense for one member is not taken over:
+    /// it would grow without bound, and give all members one name.
+    pub fn parse_global(&mut self, records: &[u8]) -> Result<()> {
+        self.parse(records)?;
+        *self = Self {
+            mtime: self.mtime,
+            uid: self.uid,
+            gid: self.gid,
+            uname: self.uname.take(),
+            gname: self.gname.take(),
+            ..Self::default()
+        };
+        Ok(())
+    }
+
     fn take(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         let some = !value.is_empty();
         match key {

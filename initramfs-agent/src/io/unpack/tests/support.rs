@@ -133,15 +133,22 @@ impl Tar {
         let mut block = [0_u8; 512];
         let name = &name.as_bytes()[..name.len().min(100)];
         block[..name.len()].copy_from_slice(name);
-        block[100..108].copy_from_slice(b"0000644\0");
+        block[100..108].copy_from_slice(if kind == b'5' { b"0000755\0" } else { b"0000644\0" });
         block[108..116].copy_from_slice(b"0000000\0");
         block[116..124].copy_from_slice(b"0000000\0");
-        block[124..136].copy_from_slice(format!("{size:011o}\0").as_bytes());
+        block[124..135].copy_from_slice(format!("{:011o}", size % (1 << 33)).as_bytes());
+        if size >= 1 << 33 {
+            block[124..128].copy_from_slice(&[0x80, 0, 0, 0]);
+            block[128..136].copy_from_slice(&size.to_be_bytes());
+        }
         block[136..148].copy_from_slice(b"14000000000\0");
         block[148..156].fill(b' ');
         block[156] = kind;
         block[157..157 + link.len()].copy_from_slice(link.as_bytes());
         block[257..265].copy_from_slice(b"ustar\x0000");
+        // /dev/null; 0, 0 would be a whiteout, which Linux lets anybody make.
+        block[329..336].copy_from_slice(b"0000001");
+        block[337..344].copy_from_slice(b"0000003");
         let sum: u32 = block.iter().map(|&b| u32::from(b)).sum();
         block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
         self.0.extend_from_slice(&block);
