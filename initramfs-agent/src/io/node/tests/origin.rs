@@ -110,6 +110,31 @@ fn a_broken_origin_is_replaced_by_the_next() {
 }
 
 #[test]
+fn a_seed_announces_itself_at_once() {
+    let world = World::new(100_000, 16_384);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/announce", listener.local_addr().unwrap());
+    let mut seeder = super::world::node(|_| {});
+    let torrent = TorrentConfig {
+        trackers: vec![url],
+        ..world.seeding()
+    };
+    seeder.add_torrent(torrent.clone()).unwrap();
+    let started = Instant::now();
+    let seeder = TestNode::run(seeder, torrent.artifact);
+    let mut query = String::new();
+    BufReader::new(listener.accept().unwrap().0)
+        .read_line(&mut query)
+        .unwrap();
+    assert!(
+        query.contains("event=started") && query.contains("left=0"),
+        "{query}"
+    );
+    assert!(started.elapsed() < Duration::from_secs(5));
+    seeder.stop();
+}
+
+#[test]
 fn a_tracker_names_the_peers() {
     let world = Arc::new(World::new(300_000, 65_536));
     let seeder = TestNode::seed(&world);
