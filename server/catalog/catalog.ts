@@ -17,8 +17,8 @@ import type { CatalogArtifact, CatalogStore, StoredVersion } from './types.js'
 import { LiveVersions } from './versions.js'
 import { CatalogWatcher } from './watcher.js'
 
-/** Looks at the directories: soon while something changes there, else now and then, milliseconds. */
-const lookMs = { soon: 250, restless: 1000, idle: 10_000 } as const
+/** Looks at the directories: soon after a change, else now and then, milliseconds. */
+const lookMs = { soon: 250, idle: 10_000 } as const
 
 /** What a catalog is made of. */
 export interface CatalogOptions {
@@ -165,7 +165,7 @@ export class Catalog {
     problems.push(...composition.problems)
     if (composition.pending) {
       this.#problems.update(problems)
-      return lookMs.restless
+      return (this.#options.settleTimes ?? settleTimes).quietMs
     }
     await this.#intake.rest()
     if (!composition.artifacts.some(({ kind }) => kind === 'rootfs')) problems.push(emptyProblem)

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Lease, StreamSlots } from '../../../server/http/stream-slots.js'
+
+const big = 1 << 20
+
+function admitted(slots: StreamSlots, address: string, bytes: number, nowMs = 0): Lease | undefined {
+  const admission = slots.admit(address, bytes, nowMs)
+  return admission.ok ? admission.lease : undefined
+}
+
+test('admits as many streams as there are slots, and the next when one ends', () => {
+  const slots = new StreamSlots(8, 1024)
+  const leases = Array.from({ length: 8 }, (_, n) => admitted(slots, `10.0.0.${n}`, big))
+  assert.ok(leases.every((lease) => lease !== undefined))
+  assert.equal(admitted(slots, '10.0.0.99', big), undefined)
+  const first = leases[0]
+  assert.ok(first)
+  slots.release(first, 100)
+  slots.release(first, 100)
+  assert.ok(admitted(slots, '10.0.0.99', big))
+  assert.equal(admitted(slots, '10.0.0.98', big), undefined)
+  assert.equal(slots.active, 8)
+})
+
+test('a small part counts for a quarter', () => {
+  const slots = new StreamSlots(1, 1024)
+  for (let n = 0; n < 4; n += 1) assert.ok(admitted(slots, `10.0.0.${n}`, 1024))
+  assert.equal(admitted(slots, '10.0.0.9', 1), undefined)
+})
+
+test('one address holds a quarter of the slots at most, loopback all', () => {
+  const slots = new StreamSlots(16, 1024)
+  for (let n = 0; n < 4; n += 1) assert.ok(admitted(slots, '10.0.0.1', big))
+  assert.equal(admitted(slots, '10.0.0.1', big), undefined)
+  for (let n = 0; n < 12; n += 1) assert.ok(admitted(slots, '127.0.0.1', big))
+  assert.equal(admitted(slots, '127.0.0.1', big), undefined)
+})
+
+test('refused nodes are told to come back at different times, all of them soon enough', () => {
+  const slots = new StreamSlots(10, 1024)
+  for (let n = 0; n < 10; n += 1) assert.ok(admitted(slots, `10.0.1.${n}`, big))
+  const waits: number[] = []
+  for (let n = 0; n < 490; n += 1) {
+    const admission = slots.admit(`10.0.${2 + (n % 200)}.1`, big, 0)
+    assert.ok(!admission.ok)
+    waits.push(admission.retryAfterS)
+  }
+  assert.equal(Math.min(...waits), 1)
+  assert.equal(Math.max(...waits), 30)
+  // Ten streams of a second each end in every second: no more than that come back at once, but for the last.
+  for (let second = 1; second < 30; second += 1)
+    assert.ok(waits.filter((wait) => wait === second).length <= 10)
+})
