@@ -37,7 +37,7 @@ export function guard<T>(what: string, run: () => T): T {
   }
 }
 
-/** Runs a transaction that is on the disk, also after a power cut, when this returns. */
+/** Runs a statement whose change is on the disk, also after a power cut, when this returns. Not within a transaction. */
 export function durably<T>(db: Sqlite.Database, run: () => T): T {
   db.pragma('synchronous = FULL')
   try {

@@ -29,7 +29,7 @@ export interface Store {
   readonly events: EventTable
   /** Named sums that only grow. */
   readonly counters: CounterTable
-  /** Runs all calls in `run` as one transaction: one wait for the disk instead of one each. */
+  /** Runs all calls in `run` as one transaction, all or nothing. Not for `versions.publish`, which waits for the disk. */
   batch(run: () => void): void
   /** Writes everything back and closes the file. Idempotent. */
   close(): void

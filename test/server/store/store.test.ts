@@ -157,6 +157,28 @@ test('events: repeats are left out, the oldest of a node go', (t) => {
   )
 })
 
+test('a batch is kept as a whole or not at all', (t) => {
+  const { batch, nodes, events, versions } = open(t, ':memory:')
+  batch(() => {
+    nodes.update({ id: 'a', nowMs: 1 })
+    assert.equal(events.append('a', 1, [event(0)]).length, 1)
+  })
+  const failing = () =>
+    batch(() => {
+      nodes.update({ id: 'b', nowMs: 2 })
+      events.append('a', 2, [event(1)])
+      events.append('unknown', 2, [event(2)])
+    })
+  assert.throws(failing, { code: 'DATABASE_FAILED' })
+  assert.deepEqual(
+    nodes.list().map((node) => node.id),
+    ['a'],
+  )
+  assert.equal(events.ofNode('a').length, 1)
+  assert.throws(() => batch(() => versions.publish('{}', 1)), { code: 'DATABASE_FAILED' })
+  assert.equal(versions.publish('{}', 1), 1)
+})
+
 test('counters only grow', (t) => {
   const { counters } = open(t, ':memory:')
   counters.add({ a: 1, b: 2 })
