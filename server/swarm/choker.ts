@@ -8,6 +8,8 @@ const slots = 8
 const slotsWhileBusy = 4
 /** How long a client keeps its slot while others wait. */
 const shareMs = 10_000
+/** One that takes nothing for so long makes room at once (it may have finished without a word). */
+const idleMs = 1_000
 
 /** What changes: connections to unchoke and to choke. */
 export interface ChokeChanges {
@@ -19,11 +21,17 @@ export interface ChokeChanges {
 export class Choker {
   /** Interested and choked, the longest waiting first. */
   readonly #waiting = new Set<number>()
-  /** Unchoked, with the time since when. */
-  readonly #served = new Map<number, number>()
+  /** Unchoked: since when, and when it last took something. */
+  readonly #served = new Map<number, { sinceMs: number; activeMs: number }>()
 
   interested(conn: number): void {
     if (!this.#served.has(conn)) this.#waiting.add(conn)
+  }
+
+  /** Bytes went to it. */
+  active(conn: number, nowMs: number): void {
+    const slot = this.#served.get(conn)
+    if (slot !== undefined) slot.activeMs = nowMs
   }
 
   /** Not interested any more, or gone. A client that was unchoked is choked by {@link update}'s caller on its own. */
@@ -37,9 +45,9 @@ export class Choker {
     const changes: ChokeChanges = { unchoke: [], choke: [] }
     const free = (busy ? slotsWhileBusy : slots) - this.#served.size
     let expected = Math.max(0, this.#waiting.size - Math.max(0, free))
-    for (const [conn, sinceMs] of this.#served) {
+    for (const [conn, { sinceMs, activeMs }] of this.#served) {
       if (expected === 0) break
-      if (nowMs - sinceMs < shareMs) continue
+      if (nowMs - sinceMs < shareMs && nowMs - activeMs < idleMs) continue
       this.#served.delete(conn)
       this.#waiting.add(conn)
       changes.choke.push(conn)
@@ -49,7 +57,7 @@ export class Choker {
       if (this.#served.size >= (busy ? slotsWhileBusy : slots)) break
       if (changes.choke.includes(conn)) continue
       this.#waiting.delete(conn)
-      this.#served.set(conn, nowMs)
+      this.#served.set(conn, { sinceMs: nowMs, activeMs: nowMs })
       changes.unchoke.push(conn)
     }
     return changes

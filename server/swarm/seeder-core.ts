@@ -9,6 +9,7 @@ import WebTorrent, { type Torrent } from 'webtorrent'
 import { plainAddress } from '../../src/net.js'
 import { Choker } from './choker.js'
 import { Handout } from './handout.js'
+import { ReadGate } from './read-gate.js'
 import type { ToSeeder } from './seeder-messages.js'
 import { TokenBucket } from './token-bucket.js'
 import type { SeederStats } from './types.js'
@@ -59,6 +60,7 @@ interface Link {
   /** Bytes that an agent may still take of each piece that it was handed. */
   granted: Map<number, number>
   heardMs: number
+  gate: ReadGate | undefined
 }
 
 /** Seeds files to agents and stock clients. */
@@ -218,14 +220,21 @@ export class SeederCore {
       have: new Uint8Array(Math.ceil(spec.sizeBytes / spec.pieceLength / 8)),
       granted: new Map(),
       heardMs: performance.now(),
+      gate: undefined,
     }
     this.#links.set(id, link)
     seeded.links.add(link)
     const conn = seeded.torrent._peers.get(peer ?? '')?.conn
-    conn?.setNoDelay(true)
-    conn?.on('data', () => {
-      link.heardMs = performance.now()
-    })
+    if (conn != null) {
+      conn.setNoDelay(true)
+      link.gate = new ReadGate(conn)
+      conn.on('data', () => {
+        link.heardMs = performance.now()
+        // 500 agents tell of 500 pieces each, one packet for each: whoever is not being served is read
+        // at the next tick, all its HAVEs at once.
+        if (link.role === 'agent' && link.granted.size === 0) link.gate?.stop()
+      })
+    }
     wire.once('close', () => this.#closed(link))
   }
 
@@ -320,6 +329,7 @@ export class SeederCore {
     this.#uploadedBytes += bytes
     link.seeded.uploadedBytes += bytes
     if (link.role === 'agent') this.#handout.sent(link.id, performance.now())
+    else this.#choker.active(link.id, performance.now())
   }
 
   #choke(link: Link): void {
@@ -355,6 +365,7 @@ export class SeederCore {
         const link = this.#links.get(conn)
         if (link === undefined) continue
         link.granted.set(piece, servesPerGrant * link.seeded.spec.pieceLength)
+        link.gate?.start()
         link.wire.allowedFast(piece)
       }
     })
@@ -365,6 +376,7 @@ export class SeederCore {
     this.#poll()
     this.#rechoke()
     for (const link of this.#links.values()) {
+      link.gate?.start()
       if (nowMs - link.heardMs > silenceMs) this.#drop(link)
       else if (link.role === 'stock') link.upload.pump()
     }
