@@ -103,12 +103,6 @@ export const configSchema = z
     origin: section({
       streams_max: z.int().min(1).max(10_000).default(16).describe('artifact streams over HTTPS at once'),
       retry_after_s: z.int().min(1).max(3600).default(2).describe('seconds that a refused node shall wait'),
-      rate_limit_mbit: z
-        .number()
-        .min(0)
-        .max(1_000_000)
-        .default(0)
-        .describe('limit of what the origin sends, Mbit/s; 0: none'),
     }),
     versions: section({
       keep: z.int().min(0).max(1000).default(3).describe('old catalog versions that are remembered'),
