@@ -1,8 +1,10 @@
 //! Local Service Discovery (BEP 14): when to announce which torrents, and whom the announcements of
 //! others make known. Who hears an announcement connects to its sender, so both find each other.
 //!
-//! A node that hears a newcomer announces too, unless it did within the last minute or enough others
-//! answer first: then even those find each other that have no reason to connect on their own.
+//! A node that hears a newcomer announces too, unless enough others do so first: a seed has no reason to
+//! connect to anybody, so the newcomer must learn of it. These answers come sooner than BEP 14's minute
+//! allows, but all nodes together give but a few of them to each newcomer. Their cookie says that they
+//! are answers, so that nobody takes them for newcomers.
 
 pub mod packet;
 #[cfg(test)]
@@ -22,12 +24,16 @@ use crate::core::time::{Micros, SECOND};
 const SECOND_AFTER: Micros = 5 * SECOND;
 /// Between announcements in the long run.
 const INTERVAL: Micros = 300 * SECOND;
-/// Not more often than this (BEP 14), but for the second announcement.
+/// Not more often than this (BEP 14), but for the second announcement and for answers.
 const MIN_INTERVAL: Micros = 60 * SECOND;
 /// An answer to a newcomer comes at a random moment within this time.
-const ANSWER_WITHIN: Micros = 2 * SECOND;
+const ANSWER_WITHIN: Micros = SECOND / 2;
+/// From our last announcement to our next answer.
+const ANSWER_GAP: Micros = 2 * SECOND;
 /// So many answers of others make ours needless.
 const ANSWERS_ENOUGH: u32 = 3;
+/// Ends the cookie of an answer.
+const ANSWER_MARK: &str = "-answer";
 /// With so many peers known, nobody is called "too few".
 const PEERS_ENOUGH: u32 = 8;
 
@@ -47,10 +53,14 @@ struct Entry {
     peers: u32,
     next_at: Micros,
     last_at: Micros,
-    /// The next announcement is an answer, and so many of others have been heard since.
-    answering: Option<u32>,
-    /// Announcements heard before this are answers of others, not newcomers.
-    deaf_until: Micros,
+    answer: Option<Answer>,
+}
+
+/// An answer that we are going to give.
+struct Answer {
+    at: Micros,
+    /// Answers of others heard since.
+    heard: u32,
 }
 
 impl Lsd {
@@ -72,14 +82,13 @@ impl Lsd {
             peers: 0,
             next_at: now,
             last_at: now,
-            answering: None,
-            deaf_until: 0,
+            answer: None,
         });
     }
 
     /// When an announcement is due.
     pub fn deadline(&self) -> Option<Micros> {
-        self.torrents.iter().map(|entry| entry.next_at).min()
+        self.torrents.iter().map(Entry::due_at).min()
     }
 
     /// The download is complete: no more haste.
@@ -107,28 +116,32 @@ impl Lsd {
 
     /// The packets that are due.
     pub fn tick(&mut self, now: Micros, rng: &mut Rng) -> Vec<Vec<u8>> {
-        let mut due = Vec::new();
-        for entry in self.torrents.iter_mut().filter(|entry| now >= entry.next_at) {
-            due.push(entry.infohash);
-            entry.sent = entry.sent.saturating_add(1);
+        let (mut regular, mut answers) = (Vec::new(), Vec::new());
+        for entry in self.torrents.iter_mut().filter(|entry| now >= entry.due_at()) {
             entry.last_at = now;
-            entry.answering = None;
+            entry.answer = None;
+            if now < entry.next_at {
+                answers.push(entry.infohash);
+                continue;
+            }
+            regular.push(entry.infohash);
+            entry.sent = entry.sent.saturating_add(1);
             let needs_second = entry.sent == 1 && entry.incomplete && entry.peers < PEERS_ENOUGH;
             let wait = if needs_second { SECOND_AFTER } else { INTERVAL };
             entry.next_at = now + wait + rng.below(wait / 4);
         }
-        let packet = |infohashes: &[[u8; 20]]| {
-            let infohashes = infohashes.to_vec();
-            let cookie = Some(self.cookie.clone());
-            let port = self.port;
-            let packet = Packet {
-                port,
-                infohashes,
-                cookie,
-            };
-            packet.encode(LSD_GROUP)
-        };
-        due.chunks(LSD_INFOHASHES_MAX).map(packet).collect()
+        let mut packets = Vec::new();
+        for (due, mark) in [(regular, ""), (answers, ANSWER_MARK)] {
+            for infohashes in due.chunks(LSD_INFOHASHES_MAX) {
+                let packet = Packet {
+                    port: self.port,
+                    infohashes: infohashes.to_vec(),
+                    cookie: Some(format!("{}{mark}", self.cookie)),
+                };
+                packets.push(packet.encode(LSD_GROUP));
+            }
+        }
+        packets
     }
 
     /// A packet has arrived: calls `found` for each of our torrents that its sender has too.
@@ -143,14 +156,20 @@ impl Lsd {
         let Some(packet) = Packet::parse(data) else {
             return;
         };
-        if packet.cookie.as_deref() == Some(&self.cookie) {
+        let cookie = packet.cookie.as_deref().unwrap_or_default();
+        if cookie.starts_with(&self.cookie) {
             return;
         }
+        let is_answer = cookie.ends_with(ANSWER_MARK);
         let peer = SocketAddr::new(from.ip(), packet.port);
         for infohash in &packet.infohashes {
             if let Some(entry) = self.entry(infohash) {
                 entry.peers = entry.peers.saturating_add(1);
-                entry.consider_answer(now, rng);
+                if is_answer {
+                    entry.heard_answer();
+                } else {
+                    entry.heard_newcomer(now, rng);
+                }
                 found(*infohash, peer);
             }
         }
@@ -162,21 +181,23 @@ impl Lsd {
 }
 
 impl Entry {
-    fn consider_answer(&mut self, now: Micros, rng: &mut Rng) {
-        if let Some(heard) = &mut self.answering {
-            *heard += 1;
-            if *heard >= ANSWERS_ENOUGH {
-                self.answering = None;
-                self.deaf_until = now + 2 * ANSWER_WITHIN;
-                self.next_at = now + INTERVAL + rng.below(INTERVAL / 4);
-            }
-            return;
+    fn due_at(&self) -> Micros {
+        self.answer
+            .as_ref()
+            .map_or(self.next_at, |answer| answer.at.min(self.next_at))
+    }
+
+    fn heard_answer(&mut self) {
+        if let Some(answer) = &mut self.answer {
+            answer.heard += 1;
         }
-        let rested = self.sent > 0 && now >= self.last_at + MIN_INTERVAL;
-        let at = now + rng.below(ANSWER_WITHIN);
-        if rested && now >= self.deaf_until && at < self.next_at {
-            self.answering = Some(0);
-            self.next_at = at;
+        self.answer.take_if(|answer| answer.heard >= ANSWERS_ENOUGH);
+    }
+
+    fn heard_newcomer(&mut self, now: Micros, rng: &mut Rng) {
+        if self.sent > 0 && self.answer.is_none() {
+            let at = now.max(self.last_at + ANSWER_GAP) + rng.below(ANSWER_WITHIN);
+            self.answer = Some(Answer { at, heard: 0 });
         }
     }
 }

@@ -175,6 +175,47 @@ fn a_newcomer_is_answered_by_a_few() {
     assert_eq!(peers_of_newcomer, answers);
 }
 
+/// The newcomer starts right after the seed has announced: it must not wait for the next regular one.
+#[test]
+fn a_seed_that_has_just_announced_answers_soon() {
+    let (mut seed, mut seed_rng) = lsd(1);
+    seed.add(0, HASH, false);
+    seed.tick(0, &mut seed_rng);
+    let (mut newcomer, mut rng) = lsd(2);
+    newcomer.add(S / 10, HASH, true);
+    let hello = newcomer.tick(S / 10, &mut rng).remove(0);
+    hear(&mut seed, S / 10, &hello, &mut seed_rng);
+    let at = seed.deadline().unwrap();
+    assert!((2 * S..3 * S).contains(&at), "{at}");
+    let answer = seed.tick(at, &mut seed_rng).remove(0);
+    assert_eq!(hear(&mut newcomer, at, &answer, &mut rng).len(), 1);
+    assert!(
+        seed.deadline().unwrap() >= 300 * S,
+        "the regular one is not moved"
+    );
+}
+
+/// Whatever is heard: never more than one packet in two seconds.
+#[test]
+fn a_flood_of_newcomers_makes_no_flood_of_answers() {
+    let (mut node, mut rng) = lsd(1);
+    node.add(0, HASH, false);
+    node.tick(0, &mut rng);
+    let (port, infohashes, cookie) = (1, vec![HASH], None);
+    let hello = Packet {
+        port,
+        infohashes,
+        cookie,
+    }
+    .encode(LSD_GROUP);
+    let mut packets = 0;
+    for step in 1..=6000 {
+        hear(&mut node, step * S / 100, &hello, &mut rng);
+        packets += node.tick(step * S / 100, &mut rng).len();
+    }
+    assert!(packets <= 30, "{packets} packets in a minute");
+}
+
 #[test]
 fn fuzz_from_the_vectors() {
     let seeds: Vec<Vec<u8>> = vectors()
