@@ -4,17 +4,13 @@
  */
 import { networkInterfaces } from 'node:os'
 import type { Config } from '../src/config.js'
-import { BootswarmError } from '../src/errors.js'
-import { formatUrlHost } from '../src/net.js'
 import { makeNodeConfigs } from '../src/node-config.js'
+import { makeAnswers, torrentOf } from './answers.js'
 import { Catalog } from './catalog/catalog.js'
 import { ManifestMaker } from './catalog/manifest-maker.js'
 import { catalogRecords } from './catalog/records.js'
-import { torrentFile } from './catalog/torrent.js'
-import type { CatalogArtifact } from './catalog/types.js'
 import { localAddresses } from './config.js'
 import { type Listener, listen } from './http/listener.js'
-import type { HttpServices, ServedFile } from './http/services.js'
 import { StreamSlots } from './http/stream-slots.js'
 import { ensureIdentity } from './keys.js'
 import type { Logger } from './log.js'
@@ -23,12 +19,10 @@ import { nodeRecords } from './nodes/records.js'
 import { NodeRegistry } from './nodes/registry.js'
 import { type Ports, writePortsFile } from './ports-file.js'
 import { becomeUser } from './privileges.js'
-import { Seeding } from './seeding.js'
 import { makeStatus, type ServerStatus } from './status.js'
 import { lockDataDir } from './store/lock.js'
 import { openStore } from './store/store.js'
-import { createSeeder } from './swarm/seeder.js'
-import { createTracker } from './swarm/tracker.js'
+import { makeSwarmSide } from './swarm-side.js'
 
 /** Parts of at most this many bytes hardly load the origin: a tail that a node misses. */
 const smallPartBytes = 256 * 1024
@@ -134,35 +128,24 @@ async function compose(
     isBooting: (version) => registry.isBootingVersion(version),
     nowMs,
   })
-  const torrentOf = (artifact: CatalogArtifact, announceUrl?: string) =>
-    artifact.torrent && torrentFile(artifact.name, artifact.sizeBytes, artifact.torrent, announceUrl)
-
-  const swarmLog = log.child({ part: 'swarm' })
-  const rackOf = (address: string) => nodeConfigs.rackOf(undefined, address)
-  const seeder = createSeeder({
-    port: config.seeder.port,
-    rackOf,
-    log: (level, event, data) => swarmLog[level]({ event, ...data }, event),
-  })
-
   // Behind a NAT, nodes cannot use the address that their connection arrived at.
   const isNat = !localAddresses(networkInterfaces()).includes(config.address)
-  const reachedAt = (address: string) => (isNat ? config.address : address)
-  let seederPort = 0
-  const tracker = createTracker({
-    rackOf,
-    seeder: () =>
-      seederPort === 0 ? undefined : { port: seederPort, ...(isNat ? { address: config.address } : {}) },
-    nowMs: () => performance.now(),
-    random: Math.random,
+  const swarm = makeSwarmSide({
+    seederPort: config.seeder.port,
+    ...(config.dht.enabled ? { dhtPort: config.dht.port } : {}),
+    lsd: config.lsd.enabled,
+    rackOf: (address) => nodeConfigs.rackOf(undefined, address),
+    ...(isNat ? { address: config.address } : {}),
+    pathOf: (sha256) => catalog.storeDir.path(sha256),
+    torrentOf,
+    log: log.child({ part: 'swarm' }),
   })
 
   let https: Listener | undefined
   let http: Listener | undefined
-  const ports = (): Ports => ({ http: http?.port ?? 0, https: https?.port ?? 0, seeder: seederPort, dht: 0 })
+  const ports = (): Ports => ({ http: http?.port ?? 0, https: https?.port ?? 0, ...swarm.ports })
   const originBytes = { artifacts: 0, boot: 0 }
   const slots = new StreamSlots(config.origin.streams_max, smallPartBytes)
-  const maker = new ManifestMaker({ site: config.site, signingKey: identity.signingKey, ports })
   const startedMs = nowMs()
   const status = () =>
     makeStatus({
@@ -173,43 +156,27 @@ async function compose(
       ports: ports(),
       streams: slots.active,
       originBytes,
-      seeder: seeder.stats(),
+      seeder: swarm.seederStats(),
+      tracker: swarm.trackerStats(),
     })
-
-  const services: HttpServices = {
-    version: () => catalog.live.current?.version ?? 0,
-    artifact: (sha256, name) => served(catalog, catalog.live.find(sha256, name)),
-    bootFile: (name) => served(catalog, catalog.live.findBoot(name)),
-    torrent: (infohash, serverAddress) => {
-      const artifact = catalog.live.torrents.get(infohash)
-      const announceUrl = `http://${formatUrlHost(reachedAt(serverAddress))}:${ports().http}/announce`
-      return artifact && torrentOf(artifact, announceUrl)
-    },
-    manifest: ({ node: id, nonce, boot, address, serverAddress }) => {
-      const begun = registry.versionOfBoot(id, boot)
-      const version = (begun === undefined ? undefined : catalog.live.get(begun)) ?? catalog.live.current
-      if (version?.artifacts[0]?.kind !== 'rootfs') {
-        throw new BootswarmError(
-          'CATALOG_EMPTY',
-          'there is no root file system yet: put one into artifacts/rootfs/',
-        )
-      }
-      const node = { id, nonce, serverAddress: reachedAt(serverAddress), timeS: Math.floor(nowMs() / 1000) }
-      const body = maker.make(version, { ...node, ...describe(id, address) })
-      registry.manifestServed(id, address, boot, version.version)
-      return body
-    },
-    eventsReceived: (node, address, events) => registry.eventsReceived(node, address, events),
+  const services = makeAnswers({
+    catalog,
+    registry,
+    maker: new ManifestMaker({ site: config.site, signingKey: identity.signingKey, ports }),
+    describe,
+    reachedAt: (address) => (isNat ? config.address : address),
+    httpPort: () => ports().http,
     status,
     bytesServed: (bytes, isBoot) => {
       originBytes[isBoot ? 'boot' : 'artifacts'] += bytes
     },
-  }
+    nowMs,
+  })
   const listening = {
     host: config.bind,
     services,
     sending: { slots, nowMs: () => performance.now(), retryAfterMinS: config.origin.retry_after_s },
-    plugins: [tracker.plugin],
+    plugins: [swarm.trackerPlugin],
     log: log.child({ part: 'http' }),
   }
   await privileges.asRoot(async () => {
@@ -219,24 +186,13 @@ async function compose(
     cleanUp.push(() => http?.close())
   })
   privileges.drop()
-  seederPort = (await seeder.start()).port
-  cleanUp.push(() => seeder.stop())
+  cleanUp.push(() => swarm.stop())
+  await swarm.start()
 
-  const seeding = new Seeding({
-    seeder,
-    sinks: [(infohashes) => tracker.setTorrents(infohashes)],
-    pathOf: (sha256) => catalog.storeDir.path(sha256),
-    torrentOf,
-    onError: (error, { name }) =>
-      log.error(
-        { event: 'seeder.add-failed', code: 'SEEDER_FAILED', name, err: error },
-        `${name} is not seeded; nodes take it over HTTPS`,
-      ),
-  })
-  catalog.onChange((live) => seeding.update(live))
+  catalog.onChange((live) => swarm.update(live))
   registry.onEvent(nodeEventLog(log.child({ part: 'nodes' })))
-  await catalog.start()
   cleanUp.push(() => catalog.stop())
+  await catalog.start()
   cleanUp.push(writePortsFile(dataDir, ports(), process.pid))
 
   const renewal = setInterval(() => {
@@ -265,10 +221,4 @@ async function compose(
     },
     stop,
   }
-}
-
-function served(catalog: Catalog, artifact: CatalogArtifact | undefined): ServedFile | undefined {
-  if (artifact === undefined) return undefined
-  const { sizeBytes, sha256, modifiedS, kind } = artifact
-  return { path: catalog.storeDir.path(sha256), sizeBytes, sha256, modifiedS, isBoot: kind === 'boot' }
 }

@@ -3,7 +3,7 @@ import type { Catalog } from './catalog/catalog.js'
 import { displayPath } from './catalog/scan.js'
 import type { NodeState } from './nodes/state.js'
 import type { Ports } from './ports-file.js'
-import type { SeederStats } from './swarm/types.js'
+import type { SeederStats, TrackerStats } from './swarm/types.js'
 
 /** What the status is made from. */
 export interface StatusSource {
@@ -16,6 +16,7 @@ export interface StatusSource {
   readonly streams: number
   readonly originBytes: { readonly artifacts: number; readonly boot: number }
   readonly seeder: SeederStats
+  readonly tracker: TrackerStats
 }
 
 /** One artifact of the current version. */
@@ -50,6 +51,7 @@ export interface ServerStatus {
     readonly seeder_running: boolean
     readonly seeder_restarts: number
   }
+  readonly tracker: { readonly peers: number; readonly announces: number }
   readonly ports: Ports
 }
 
@@ -85,6 +87,7 @@ export function makeStatus(source: StatusSource): ServerStatus {
       seeder_running: seeder.running,
       seeder_restarts: seeder.restarts,
     },
+    tracker: { peers: source.tracker.peers, announces: source.tracker.announces },
     ports: source.ports,
   }
 }

@@ -1,0 +1,101 @@
+/**
+ * The BitTorrent side of the server: seeder, tracker, DHT node and LSD, kept at the torrents of the versions that
+ * are served.
+ */
+import type { FastifyPluginAsync } from 'fastify'
+import type { CatalogArtifact } from './catalog/types.js'
+import type { LiveVersions } from './catalog/versions.js'
+import type { Logger } from './log.js'
+import { Seeding } from './seeding.js'
+import { createDhtNode } from './swarm/dht.js'
+import { createLsd } from './swarm/lsd.js'
+import { createSeeder } from './swarm/seeder.js'
+import { createTracker } from './swarm/tracker.js'
+import type { RackOf, SeederStats, SwarmLog, TrackerStats } from './swarm/types.js'
+
+/** What the BitTorrent side needs. */
+export interface SwarmSideOptions {
+  /** Ports; 0 takes a free one. */
+  readonly seederPort: number
+  /** Missing: no DHT node. */
+  readonly dhtPort?: number
+  readonly lsd: boolean
+  readonly rackOf: RackOf
+  /** The seeder's address for stock clients, where it is another than the one they reached us at. */
+  readonly address?: string
+  readonly pathOf: (sha256: string) => string
+  readonly torrentOf: (artifact: CatalogArtifact) => Uint8Array | undefined
+  readonly log: Logger
+}
+
+/** The running BitTorrent side. */
+export interface SwarmSide {
+  readonly trackerPlugin: FastifyPluginAsync
+  /**
+   * Opens the ports.
+   *
+   * @throws BootswarmError ADDRESS_IN_USE, SEEDER_FAILED
+   */
+  start(): Promise<void>
+  /** 0 for what does not run. */
+  readonly ports: { readonly seeder: number; readonly dht: number }
+  /** Serves the torrents of exactly these versions. */
+  update(live: LiveVersions): void
+  seederStats(): SeederStats
+  trackerStats(): TrackerStats
+  stop(): Promise<void>
+}
+
+/** Makes the four services; only the tracker works before `start`. */
+export function makeSwarmSide(options: SwarmSideOptions): SwarmSide {
+  const { rackOf, address, log } = options
+  const swarmLog: SwarmLog = (level, event, data) => log[level]({ event, ...data }, event)
+  const clock = { nowMs: () => performance.now(), random: Math.random }
+  const ports = { seeder: 0, dht: 0 }
+  const seeder = createSeeder({ port: options.seederPort, rackOf, log: swarmLog })
+  const tracker = createTracker({
+    rackOf,
+    ...clock,
+    seeder: () =>
+      ports.seeder === 0 ? undefined : { port: ports.seeder, ...(address === undefined ? {} : { address }) },
+  })
+  const dht =
+    options.dhtPort === undefined ? undefined : createDhtNode({ port: options.dhtPort, log: swarmLog })
+  const lsd = options.lsd ? createLsd({ ...clock, log: swarmLog }) : undefined
+  const seeding = new Seeding({
+    seeder,
+    sinks: [
+      (infohashes) => tracker.setTorrents(infohashes),
+      (infohashes) => dht?.setTorrents(infohashes, ports.seeder),
+      (infohashes) => lsd?.setTorrents(infohashes, ports.seeder),
+    ],
+    pathOf: options.pathOf,
+    torrentOf: options.torrentOf,
+    onError: (error, { name }) => {
+      const facts = { event: 'seeder.add-failed', code: 'SEEDER_FAILED', name, err: error }
+      log.error(facts, `${name} is not seeded; nodes take it over HTTPS`)
+    },
+  })
+  return {
+    trackerPlugin: tracker.plugin,
+    ports,
+    start: async () => {
+      const started = await Promise.all([seeder.start(), dht?.start()])
+      ports.seeder = started[0].port
+      ports.dht = started[1]?.port ?? 0
+      // One way of several to find peers: a machine without multicast does without.
+      await lsd?.start().catch((error: unknown) => {
+        log.warn(
+          { event: 'lsd.failed', err: error },
+          'Local service discovery does not run; nodes use the tracker',
+        )
+      })
+    },
+    update: (live) => seeding.update(live),
+    seederStats: () => seeder.stats(),
+    trackerStats: () => tracker.stats(),
+    stop: async () => {
+      await Promise.allSettled([lsd?.stop(), dht?.stop(), seeder.stop()])
+    },
+  }
+}

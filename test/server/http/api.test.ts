@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { connect as connectTls } from 'node:tls'
+import { ask, codeOf, HttpBench, infohash, rest } from './support.js'
+
+const nonce = '00112233445566778899aabbccddeeff'
+const boot = '0011223344556677'
+
+async function bench(t: TestContext): Promise<HttpBench> {
+  const made = new HttpBench(Buffer.from('content'))
+  t.after(() => made.end())
+  return made
+}
+
+test('a manifest is made for the node, its nonce and the address it reached', async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(true)
+  const ca = site.identity?.caCertificate
+  const answer = await ask(port, `/v1/manifest?node=52:54:00:00:00:01&nonce=${nonce}&boot=${boot}`, { ca })
+  assert.equal(answer.status, 200)
+  assert.equal(answer.headers['content-type'], 'application/vnd.bootswarm.manifest')
+  assert.equal(answer.headers['cache-control'], 'no-store')
+  assert.equal(answer.body.toString(), 'manifest')
+  const expected = {
+    node: '52:54:00:00:00:01',
+    nonce,
+    boot,
+    address: '127.0.0.1',
+    serverAddress: '127.0.0.1',
+  }
+  assert.deepEqual(site.manifests, [expected])
+})
+
+test('wrong manifest requests are refused by code', async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(true)
+  const ca = site.identity?.caCertificate
+  const cases: readonly [string, number, string][] = [
+    [`node=AA&nonce=${nonce}`, 400, 'NODE_ID_INVALID'],
+    [`nonce=${nonce}`, 400, 'NODE_ID_INVALID'],
+    [`node=${'a'.repeat(65)}&nonce=${nonce}`, 400, 'NODE_ID_INVALID'],
+    [`node=a&node=b&nonce=${nonce}`, 400, 'NODE_ID_INVALID'],
+    ['node=a', 400, 'MANIFEST_BAD_NONCE'],
+    [`node=a&nonce=${nonce.toUpperCase()}`, 400, 'MANIFEST_BAD_NONCE'],
+    [`node=a&nonce=${nonce.slice(1)}`, 400, 'MANIFEST_BAD_NONCE'],
+    [`node=a&nonce=${nonce}&boot=1`, 400, 'REQUEST_INVALID'],
+  ]
+  for (const [query, status, code] of cases) {
+    const answer = await ask(port, `/v1/manifest?${query}`, { ca })
+    assert.equal(answer.status, status, query)
+    assert.equal(codeOf(answer), code, query)
+  }
+  site.empty = true
+  const empty = await ask(port, `/v1/manifest?node=a&nonce=${nonce}`, { ca })
+  assert.equal(empty.status, 503)
+  assert.equal(codeOf(empty), 'CATALOG_EMPTY')
+  assert.ok(Number(empty.headers['retry-after']) > 0)
+})
+
+test('over HTTP: no manifest, no events, the rest is there', async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(false)
+  for (const [path, method] of [
+    [`/v1/manifest?node=a&nonce=${nonce}`, 'GET'],
+    ['/v1/nodes/a/events', 'POST'],
+  ] as const) {
+    const answer = await ask(port, path, { method, body: method === 'POST' ? '[]' : '' })
+    assert.equal(answer.status, 403)
+    assert.equal(codeOf(answer), 'TLS_REQUIRED')
+  }
+  assert.equal((await ask(port, '/healthz')).body.toString(), '{"ok":true,"version":3}')
+  assert.equal((await ask(port, '/v1/status')).status, 200)
+  const torrent = await ask(port, `/v1/torrents/${infohash}.torrent`)
+  assert.equal(torrent.headers['content-type'], 'application/x-bittorrent')
+  assert.equal(torrent.body.toString(), 'torrent at 127.0.0.1')
+  for (const path of [`/v1/torrents/${infohash}`, `/v1/torrents/${'0'.repeat(40)}.torrent`]) {
+    assert.equal(codeOf(await ask(port, path)), 'ARTIFACT_NOT_FOUND')
+  }
+  const missing = await ask(port, '/nothing')
+  assert.equal(missing.status, 404)
+  assert.equal(codeOf(missing), 'ROUTE_NOT_FOUND')
+})
+
+test('events are taken in, or refused by code', async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(true)
+  const ca = site.identity?.caCertificate
+  const post = (body: string, id = 'aa', type = 'application/json') =>
+    ask(port, `/v1/nodes/${id}/events`, { ca, method: 'POST', body, headers: { 'content-type': type } })
+  const event = { boot, seq: 0, t_ms: 1, type: 'boot.started', data: { agent: '0.1.0', mem_total_bytes: 1 } }
+  const good = await post(JSON.stringify([event]), '52%3A54%3A00')
+  assert.equal(good.status, 204)
+  assert.deepEqual(site.events, [['52:54:00', [event]]])
+  assert.equal((await post('[]', 'aa', 'text/plain')).status, 204)
+  for (const body of ['', '{', '{}', '[1]', JSON.stringify([{ ...event, type: 'unknown' }])]) {
+    const answer = await post(body)
+    assert.equal(answer.status, 400, body)
+    assert.equal(codeOf(answer), 'EVENTS_INVALID', body)
+  }
+  const large = await post(`[${' '.repeat(70_000)}]`)
+  assert.equal(large.status, 413)
+  assert.equal(codeOf(large), 'EVENTS_INVALID')
+  assert.equal(codeOf(await post('[]', 'UPPER')), 'NODE_ID_INVALID')
+  assert.equal(site.events.length, 2)
+})
+
+test('a failure inside says INTERNAL and nothing else; the log has the rest', async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(true)
+  const answer = await ask(port, `/v1/manifest?node=broken&nonce=${nonce}`, {
+    ca: site.identity?.caCertificate,
+  })
+  assert.equal(answer.status, 500)
+  assert.equal(codeOf(answer), 'INTERNAL')
+  assert.ok(!answer.body.includes(site.dir) && !answer.body.includes('secret'))
+  assert.equal(site.errors.length, 1)
+})
+
+test('headers that trickle in are cut off, and so is a body', async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(false, { timeoutsMs: { header: 300, request: 600, check: 50 } })
+  const headers = connect(port, '127.0.0.1')
+  headers.write('GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ')
+  const drip = setInterval(() => headers.writable && headers.write('a'), 50)
+  const cut = (await rest(headers)).toString()
+  clearInterval(drip)
+  assert.match(cut, /^HTTP\/1\.1 408 .*"REQUEST_INVALID"/s)
+  const body = connect(port, '127.0.0.1')
+  body.write('POST /v1/nodes/a/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n[')
+  assert.match((await rest(body)).toString(), /^HTTP\/1\.1 4/)
+})
+
+test('what is no HTTP, or has too large a header, is told so and hung up on', async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(false)
+  const garbage = connect(port, '127.0.0.1')
+  garbage.write('\x13BitTorrent protocol\r\n\r\n')
+  assert.match((await rest(garbage)).toString(), /^HTTP\/1\.1 400 .*\{"code":"REQUEST_INVALID"/s)
+  const large = connect(port, '127.0.0.1')
+  large.write(`GET /healthz HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`)
+  assert.match((await rest(large)).toString(), /^HTTP\/1\.1 431 /)
+  assert.equal((await ask(port, '/healthz')).status, 200)
+})
+
+test('TLS 1.3 only, and plain HTTP on the TLS port harms nobody', async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(true)
+  const ca = site.identity?.caCertificate ?? ''
+  const old = connectTls({ host: '127.0.0.1', port, ca, maxVersion: 'TLSv1.2', minVersion: 'TLSv1.2' })
+  await assert.rejects(new Promise((resolve, reject) => old.on('secureConnect', resolve).on('error', reject)))
+  const plain = connect(port, '127.0.0.1')
+  plain.write('GET / HTTP/1.1\r\n\r\n')
+  await rest(plain)
+  const now = connectTls({ host: '127.0.0.1', port, ca })
+  await new Promise((resolve, reject) => now.on('secureConnect', resolve).on('error', reject))
+  assert.equal(now.getProtocol(), 'TLSv1.3')
+  now.destroy()
+})
+
+test('500 nodes at once get their manifests', async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(true)
+  const ca = site.identity?.caCertificate
+  const answers = await Promise.all(
+    Array.from({ length: 500 }, (_, n) => ask(port, `/v1/manifest?node=node-${n}&nonce=${nonce}`, { ca })),
+  )
+  assert.ok(answers.every(({ status }) => status === 200))
+})
+
+test('a taken port is named with what to do', async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(false)
+  await assert.rejects(site.listen(false, { port }), {
+    code: 'ADDRESS_IN_USE',
+    message: `TCP port ${port} on 127.0.0.1 is taken by another program: end it, or set http.port to a free one`,
+  })
+  await assert.rejects(site.listen(false, { host: '198.51.100.7' }), { code: 'ADDRESS_IN_USE' })
+})

@@ -1,0 +1,158 @@
+/** A listener on real files, HTTP or HTTPS, and a client that sees every header. */
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Listener, type ListenerOptions, listen } from '../../../server/http/listener.js'
+import type { HttpServices, ManifestRequest } from '../../../server/http/services.js'
+import { StreamSlots } from '../../../server/http/stream-slots.js'
+import { ensureIdentity, type Identity } from '../../../server/keys.js'
+import { BootswarmError } from '../../../src/errors.js'
+import type { BootEvent } from '../../../src/events.js'
+
+export const modifiedS = 1_700_000_000
+export const infohash = 'ab'.repeat(20)
+
+/** What came back. */
+export interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+}
+
+/** Files, services and listeners of one test. */
+export class HttpBench {
+  readonly dir = mkdtempSync(join(tmpdir(), 'bootswarm-http-'))
+  readonly bytes: Buffer
+  readonly sha256: string
+  readonly manifests: ManifestRequest[] = []
+  readonly events: [string, BootEvent[]][] = []
+  readonly errors: object[] = []
+  servedBytes = 0
+  empty = false
+  identity: Identity | undefined
+  readonly #listeners: Listener[] = []
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+    this.sha256 = createHash('sha256').update(bytes).digest('hex')
+    writeFileSync(join(this.dir, 'file'), bytes)
+  }
+
+  async listen(
+    secure: boolean,
+    options: Partial<ListenerOptions> & { streamsMax?: number; slowWindowMs?: number } = {},
+  ): Promise<Listener> {
+    const { streamsMax = 16, slowWindowMs } = options
+    this.identity ??= await ensureIdentity({
+      dataDir: this.dir,
+      site: 'test',
+      addresses: [],
+      nowMs: Date.now(),
+    })
+    const listener = await listen({
+      host: '127.0.0.1',
+      port: 0,
+      plugins: [],
+      services: this.#services(),
+      sending: {
+        slots: new StreamSlots(streamsMax, 256 * 1024),
+        nowMs: () => performance.now(),
+        retryAfterMinS: 1,
+        ...(slowWindowMs === undefined ? {} : { slowWindowMs }),
+      },
+      log: { debug: () => {}, error: (facts) => this.errors.push(facts) },
+      ...(secure ? { tls: this.identity.tls } : {}),
+      ...options,
+    })
+    this.#listeners.push(listener)
+    return listener
+  }
+
+  async end(): Promise<void> {
+    for (const listener of this.#listeners) await listener.close()
+    rmSync(this.dir, { recursive: true })
+  }
+
+  #services(): HttpServices {
+    const { sha256 } = this
+    const file = (isBoot: boolean) => ({
+      path: join(this.dir, 'file'),
+      sizeBytes: this.bytes.length,
+      sha256,
+      modifiedS,
+      isBoot,
+    })
+    return {
+      version: () => 3,
+      artifact: (asked, name) => {
+        if (asked === 'f'.repeat(64)) return { ...file(false), path: join(this.dir, 'gone') }
+        if (asked !== sha256) return undefined
+        return name === 'vmlinuz' ? file(true) : name === 'base ä.tar.gz' ? file(false) : undefined
+      },
+      bootFile: (name) => (name === 'vmlinuz' ? file(true) : undefined),
+      torrent: (asked, address) => (asked === infohash ? Buffer.from(`torrent at ${address}`) : undefined),
+      manifest: (request) => {
+        if (this.empty) throw new BootswarmError('CATALOG_EMPTY', 'nothing there')
+        if (request.node === 'broken') throw new Error(`secret in ${this.dir}`)
+        this.manifests.push(request)
+        return Buffer.from('manifest')
+      },
+      eventsReceived: (node, _address, events) => void this.events.push([node, [...events]]),
+      status: () => ({ version: 3 }),
+      bytesServed: (bytes) => {
+        this.servedBytes += bytes
+      },
+    }
+  }
+}
+
+/** One request; over TLS where the CA is given. */
+export function ask(
+  port: number,
+  path: string,
+  options: {
+    readonly ca?: string | undefined
+    readonly method?: string
+    readonly headers?: Record<string, string>
+    readonly body?: string
+    readonly localAddress?: string
+    readonly agent?: Agent
+  } = {},
+): Promise<Answer> {
+  const { ca, body, ...rest } = options
+  const target = { host: '127.0.0.1', port, path, ...rest }
+  return new Promise((resolve, reject) => {
+    const request = ca === undefined ? httpRequest(target) : httpsRequest({ ...target, ca, agent: false })
+    request.on('error', reject)
+    request.on('response', (response) => {
+      const parts: Buffer[] = []
+      response.on('data', (part: Buffer) => parts.push(part))
+      response.on('error', reject)
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(parts) }),
+      )
+    })
+    request.end(body)
+  })
+}
+
+/** The code in an error's body; fails if it is not exactly `{"code","message"}`. */
+export function codeOf(answer: Answer): string {
+  const value = JSON.parse(answer.body.toString()) as Record<string, string>
+  if (Object.keys(value).join() !== 'code,message') throw new Error(`not an error: ${answer.body}`)
+  return value.code ?? ''
+}
+
+/** All that a raw connection receives until it is closed. */
+export function rest(socket: Socket): Promise<Buffer> {
+  return new Promise((resolve) => {
+    const parts: Buffer[] = []
+    socket.on('data', (part: Buffer) => parts.push(part))
+    socket.on('error', () => {})
+    socket.on('close', () => resolve(Buffer.concat(parts)))
+  })
+}
