@@ -10,6 +10,13 @@ use crate::core::wire::Block;
 /// Requests that a peer takes when its extension handshake has not said how many (BEP 10 `reqq`).
 pub(super) const REQUESTS_MAX_UNSAID: u32 = 64;
 
+/// Blocks that a peer still owes at least when it gets the next piece.
+const PENDING_BLOCKS_LOW: u32 = 2;
+/// The same at most.
+const PENDING_BLOCKS_HIGH: u32 = 14;
+/// How far ahead of a fast peer requests run, microseconds of its time.
+const AHEAD_US: Micros = 300;
+
 /// A connection from its dialling to its end.
 pub(super) struct Peer {
     pub id: ConnId,
@@ -108,6 +115,13 @@ impl Peer {
             pex_at: 0,
             pex_told: BTreeSet::new(),
         }
+    }
+
+    /// Blocks that it still owes when it gets the next piece, so that it never idles: as many as it sends
+    /// in [`AHEAD_US`]. On 1 Gbit/s that is the least; faster links would wait for our requests.
+    pub fn pending_low(&self) -> u32 {
+        let ahead = AHEAD_US.checked_div(self.block_us).unwrap_or(0);
+        (ahead as u32).clamp(PENDING_BLOCKS_LOW, PENDING_BLOCKS_HIGH)
     }
 
     pub fn mask(&self) -> u128 {

@@ -10,8 +10,6 @@ use crate::core::time::{MILLISECOND, SECOND};
 const IN_FLIGHT_BYTES: u32 = 512 << 10;
 /// Pieces in flight at least, however large they are.
 const IN_FLIGHT_PIECES_MIN: usize = 4;
-/// Blocks that a peer still owes when it gets the next piece, so that it never idles.
-const PENDING_BLOCKS_LOW: u32 = 2;
 /// Pieces that the rack brings in over its uplink at a time.
 const CLAIMS_MAX: usize = 8;
 
@@ -63,7 +61,7 @@ impl Swarm {
             if let Some(peer) = self
                 .peers
                 .get(&conn)
-                .filter(|p| p.pending_blocks > PENDING_BLOCKS_LOW)
+                .filter(|p| p.pending_blocks > p.pending_low())
             {
                 free &= !peer.mask();
             }
@@ -110,7 +108,7 @@ impl Swarm {
             let Some(peer) = self.peers.get(conn) else {
                 continue;
             };
-            if peer.open() && peer.pending_blocks <= PENDING_BLOCKS_LOW && peer.rest_until <= self.now {
+            if peer.open() && peer.pending_blocks <= peer.pending_low() && peer.rest_until <= self.now {
                 free |= peer.mask();
             }
         }
