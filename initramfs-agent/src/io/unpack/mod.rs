@@ -16,7 +16,6 @@ mod member;
 mod owners;
 mod parents;
 mod place;
-mod replace;
 mod resolve;
 mod root;
 mod tar;

@@ -1,5 +1,6 @@
 //! Archives of real tools and of no tool, each unpacked into a fresh root.
 
+mod bounds;
 mod codecs;
 mod coinboot;
 mod cpio;

@@ -50,7 +50,7 @@ fn check(make: &str, whole_seconds: bool, format: Format) {
         same(&scratch, whole_seconds);
         assert!(root.is_incomplete().unwrap());
         root.wipe().unwrap();
-        let step = 1 + archive.len() / 5000;
+        let step = 1 + archive.len() / 500;
         let limits = UnpackLimits::rootfs();
         unpack(&mut Dribble(&archive, step), format, &root, &limits, &mut |_| {}).unwrap();
         same(&scratch, whole_seconds);

@@ -112,6 +112,48 @@ pub fn code(result: Result<Summary>) -> Code {
     }
 }
 
+/// Unpacks into fresh roots, by kernel lookup and by walk, and checks the canary after each.
+pub fn each(archive: &[u8], limits: &UnpackLimits, check: impl Fn(&Scratch, Result<Summary>)) {
+    for walk in [false, true] {
+        let scratch = Scratch::new();
+        let root = scratch.root();
+        let root = if walk { root.without_kernel_lookup() } else { root };
+        // `canary` in archives means this directory; it is the same length for every scratch.
+        let real = scratch.path.join("canary").to_str().unwrap().to_owned();
+        assert_eq!(real.len(), canary().len());
+        let archive = replace(archive, canary().as_bytes(), real.as_bytes());
+        let result = unpack_with(&archive, Format::Tar, &root, limits);
+        scratch.untouched();
+        check(&scratch, result);
+        scratch.untouched();
+    }
+}
+
+/// A stand-in for the absolute path of the canary directory, as long as the real one.
+pub fn canary() -> String {
+    let scratch = Scratch::new();
+    "/".to_owned() + &"C".repeat(scratch.path.join("canary").to_str().unwrap().len() - 1)
+}
+
+/// Puts the real path in and mends the checksums.
+fn replace(archive: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut out = archive.to_vec();
+    for block in out.chunks_mut(512) {
+        let Some(at) = block.windows(from.len()).position(|w| w == from) else {
+            continue;
+        };
+        block[at..at + to.len()].copy_from_slice(to);
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|&b| u32::from(b)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    }
+    out
+}
+
+pub fn refused(archive: &[u8], limits: &UnpackLimits, expected: Code) {
+    each(archive, limits, |_, result| assert_eq!(code(result), expected));
+}
+
 /// Gives a few bytes at a time, to meet every boundary.
 pub struct Dribble<'a>(pub &'a [u8], pub usize);
 

@@ -3,7 +3,7 @@
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
-use super::parents::Parent;
+use super::super::parents::Parent;
 
 /// Removes a file, link, node or empty directory. True if paths may lead elsewhere now.
 /// `NOTEMPTY` for a directory with something in it: it stays.

@@ -3,21 +3,25 @@
 //! Whatever stands at a member's own name is removed and made anew: nothing is ever written through
 //! a link or into a file that another hard link shows.
 
+mod file;
+mod replace;
+
 use std::rc::Rc;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, XattrFlags};
+use rustix::fs::{AtFlags, FileType, Mode, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
+use self::file::free_bytes;
 use super::input::Input;
 use super::later::Later;
-use super::limits::{BUFFER_BYTES, PROGRESS_BYTES, PROGRESS_ENTRIES, UnpackLimits};
+use super::limits::{PROGRESS_ENTRIES, UnpackLimits};
 use super::member::{MemberPath, Meta, shown};
 use super::owners::Owners;
 use super::parents::{Parent, Parents};
 use super::root::{self, MARKER, TargetRoot};
-use super::{Summary, UnpackProgress, dpkg, replace};
+use super::{Summary, UnpackProgress};
 use crate::core::error::{Code, Error, Result};
 
 /// One unpacking into one root.
@@ -69,51 +73,6 @@ impl<'a> Placer<'a> {
             self.report(input);
         }
         Ok(path)
-    }
-
-    /// A regular file with the next `size` bytes of the input. Returns it open, unless it was no file
-    /// for the root (`tmp/dpkg_status`).
-    pub fn file(
-        &mut self,
-        path: &MemberPath,
-        meta: &Meta,
-        size: u64,
-        input: &mut Input<'_>,
-    ) -> Result<Option<OwnedFd>> {
-        if self.limits.merge_dpkg_status && path.bytes() == dpkg::MEMBER {
-            dpkg::merge(size, input, self.root, &mut self.parents, &mut self.summary)?;
-            return Ok(None);
-        }
-        let (parent, name) = self.parent(path)?;
-        self.reserve(path, size, input)?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(0o600);
-        let open = || rustix::fs::openat(&parent.fd, name, flags, mode);
-        let fd = self.make(&parent, name, path, open)?;
-        self.write(path, &fd, size, input)?;
-        self.finish_file(path, meta, &parent, &fd)?;
-        self.summary.files += 1;
-        self.owners.changed(name);
-        Ok(Some(fd))
-    }
-
-    /// The next `size` bytes of the input into an open file.
-    pub fn write(&mut self, path: &MemberPath, fd: &OwnedFd, size: u64, input: &mut Input<'_>) -> Result<()> {
-        let mut left = size;
-        while left > 0 {
-            let chunk = input.chunk(left)?;
-            let n = match rustix::io::write(fd, chunk) {
-                Err(Errno::INTR) => continue,
-                Err(Errno::NOSPC | Errno::DQUOT) => return Err(self.full(path, left)),
-                other => other.map_err(|e| with(path, e))?,
-            };
-            input.take(n);
-            left -= n as u64;
-            if input.unpacked_bytes.saturating_sub(self.reported.unpacked_bytes) >= PROGRESS_BYTES {
-                self.report(input);
-            }
-        }
-        Ok(())
     }
 
     /// A directory. One that exists gets the member's metadata, a link to one stays a link.
@@ -218,49 +177,6 @@ impl<'a> Placer<'a> {
         rustix::fs::utimensat(&parent.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| with(path, e))
     }
 
-    /// Opens a file made earlier in this archive to write what came with a later hard link (cpio).
-    pub fn reopen(&mut self, path: &MemberPath, made: (u64, u64)) -> Result<(Rc<Parent>, OwnedFd)> {
-        let (parent, name) = self.parent(path)?;
-        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&parent.fd, name, flags, Mode::empty()).map_err(|e| with(path, e))?;
-        let stat = rustix::fs::fstat(&fd).map_err(|e| with(path, e))?;
-        if (stat.st_dev, stat.st_ino) != made {
-            return Err(forbidden(path, "is a hard link to something that was replaced"));
-        }
-        Ok((parent, fd))
-    }
-
-    /// Owner, mode, attributes and time of a file whose content is whole.
-    pub fn finish_file(
-        &mut self,
-        path: &MemberPath,
-        meta: &Meta,
-        parent: &Parent,
-        fd: &OwnedFd,
-    ) -> Result<()> {
-        let mut mode = meta.mode;
-        let fail = |e| with(path, e);
-        if let Some((uid, gid)) = self.owner(meta)
-            && (uid != 0 || gid != 0 || parent.setgid)
-        {
-            match rustix::fs::fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))) {
-                Err(Errno::PERM | Errno::INVAL) => self.summary.owners_skipped += 1,
-                other => other.map_err(fail)?,
-            }
-        }
-        if !self.root.is_root {
-            mode &= 0o777;
-        }
-        rustix::fs::fchmod(fd, Mode::from_raw_mode(mode)).map_err(fail)?;
-        for (name, value) in &meta.xattrs {
-            let wanted = name.starts_with(b"user.") || self.root.is_root && name == b"security.capability";
-            if !wanted || rustix::fs::fsetxattr(fd, name.as_slice(), value, XattrFlags::empty()).is_err() {
-                self.summary.xattrs_skipped += 1;
-            }
-        }
-        rustix::fs::futimens(fd, &timestamps(meta.mtime_s, meta.mtime_ns)).map_err(fail)
-    }
-
     /// The directory of a member, made if missing, and the member's name in it.
     fn parent<'p>(&mut self, path: &'p MemberPath) -> Result<(Rc<Parent>, &'p [u8])> {
         self.parent_of(path)?
@@ -344,39 +260,6 @@ impl<'a> Placer<'a> {
         )
     }
 
-    /// Refuses a file that cannot fit before its first byte is written.
-    pub fn reserve(&mut self, path: &MemberPath, size: u64, input: &Input<'_>) -> Result<()> {
-        if size
-            > self
-                .limits
-                .bytes_max
-                .saturating_sub(input.unpacked_bytes)
-                .saturating_add(BUFFER_BYTES as u64)
-        {
-            let max = self.limits.bytes_max;
-            return Err(Error::new(
-                Code::TargetFull,
-                format!("{path} of {size} bytes exceeds the limit of {max} bytes for one archive"),
-            ));
-        }
-        if size > self.free_bytes {
-            self.free_bytes = free_bytes(self.root)?;
-        }
-        if size > self.free_bytes {
-            return Err(self.full(path, size));
-        }
-        self.free_bytes -= size;
-        Ok(())
-    }
-
-    fn full(&self, path: &MemberPath, needed: u64) -> Error {
-        let free = free_bytes(self.root).unwrap_or(0);
-        Error::new(
-            Code::TargetFull,
-            format!("{path} needs {needed} more bytes, the target root has {free} free"),
-        )
-    }
-
     fn report(&mut self, input: &Input<'_>) {
         self.reported = UnpackProgress {
             read_bytes: input.read_bytes(),
@@ -413,11 +296,6 @@ pub(super) fn timestamps(mtime_s: i64, mtime_ns: u32) -> Timestamps {
             tv_nsec: mtime_ns.into(),
         },
     }
-}
-
-fn free_bytes(root: &TargetRoot) -> Result<u64> {
-    let stat = rustix::fs::fstatvfs(root.fd()).map_err(|e| root::io("asking for free space", e))?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 fn forbidden(path: &MemberPath, why: &str) -> Error {
