@@ -1,0 +1,170 @@
+/** The real server as a process of its own, on free ports and a directory of its own. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { type Manifest, openManifest } from '../../../src/manifest.js'
+import { type Answer, ask } from '../http/support.js'
+
+export const mainFile = fileURLToPath(new URL('../../../server/main.js', import.meta.url))
+export const nonce = '00112233445566778899aabbccddeeff'
+
+/** One line of the log. */
+export interface Line {
+  readonly event?: string
+  readonly code?: string
+  readonly file?: string
+  readonly version?: number
+  readonly msg: string
+}
+
+/** A site: artifacts, data and configuration. */
+export class Site {
+  readonly dir = mkdtempSync(join(tmpdir(), 'bootswarm-main-'))
+  readonly data = join(this.dir, 'data')
+  readonly config = join(this.dir, 'site.yaml')
+  readonly daemons: Daemon[] = []
+
+  constructor(extra = '') {
+    // Another user may have to reach it.
+    chmodSync(this.dir, 0o755)
+    for (const name of ['rootfs', 'plugins', 'boot'])
+      mkdirSync(join(this.dir, 'artifacts', name), { recursive: true })
+    this.configure(extra)
+  }
+
+  configure(extra: string): void {
+    const lines = [
+      'http: {port: 0}',
+      'https: {port: 0}',
+      'seeder: {port: 0}',
+      'dht: {port: 0}',
+      'lsd: {enabled: false}',
+      'address: 127.0.0.1',
+    ]
+    writeFileSync(this.config, `${lines.join('\n')}\n${extra}\n`)
+  }
+
+  artifact(path: string): string {
+    return join(this.dir, 'artifacts', path)
+  }
+
+  start(...args: string[]): Daemon {
+    const daemon = new Daemon(this, args)
+    this.daemons.push(daemon)
+    return daemon
+  }
+
+  async end(): Promise<void> {
+    for (const daemon of this.daemons) await daemon.kill('SIGKILL')
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+}
+
+/** A server process. */
+export class Daemon {
+  readonly lines: Line[] = []
+  stderr = ''
+  readonly exited: Promise<number | null>
+  readonly #site: Site
+  readonly #process: ChildProcess
+  #listeners: (() => void)[] = []
+
+  constructor(site: Site, args: readonly string[]) {
+    this.#site = site
+    const argv = [mainFile, '--config', site.config, ...args]
+    this.#process = spawn(process.execPath, argv, {
+      cwd: site.dir,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env.PATH },
+    })
+    this.#process.stderr?.on('data', (part: Buffer) => {
+      this.stderr += part.toString()
+    })
+    if (this.#process.stdout) {
+      createInterface(this.#process.stdout).on('line', (line) => {
+        this.lines.push(line.startsWith('{') ? (JSON.parse(line) as Line) : { msg: line })
+        this.#tell()
+      })
+    }
+    this.exited = new Promise((resolve) => {
+      // `close`, not `exit`: its last words count.
+      this.#process.on('close', (code) => {
+        resolve(code)
+        this.#tell()
+      })
+    })
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0
+  }
+
+  /** The first line of this event, seen or to come; fails if the server ends before, or after 30 s. */
+  async line(event: string, from = 0): Promise<Line> {
+    const endMs = performance.now() + 30_000
+    for (;;) {
+      const found = this.lines.slice(from).find((line) => line.event === event)
+      if (found !== undefined) return found
+      const leftMs = endMs - performance.now()
+      if (leftMs <= 0 || this.#process.exitCode !== null || this.#process.signalCode !== null) {
+        throw new Error(
+          `no ${event}; exit ${this.#process.exitCode}; ${this.stderr} ${JSON.stringify(this.lines)}`,
+        )
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, leftMs)
+        this.#listeners.push(() => {
+          clearTimeout(timer)
+          resolve()
+        })
+      })
+    }
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
+  }
+
+  kill(signal: NodeJS.Signals): Promise<number | null> {
+    this.#process.kill(signal)
+    return this.exited
+  }
+
+  /** The ports file of the running server. */
+  ports(): { http: number; https: number; seeder: number; dht: number; pid: number } {
+    return JSON.parse(readFileSync(join(this.#site.data, 'run', 'ports.json'), 'utf8'))
+  }
+
+  /** A request over HTTPS, with the CA as stage 1 has it. */
+  https(path: string, headers: Record<string, string> = {}): Promise<Answer> {
+    const ca = readFileSync(join(this.#site.data, 'trust', 'ca.pem'), 'utf8')
+    return ask(this.ports().https, path, { ca, headers })
+  }
+
+  /** The manifest, verified as a node does. */
+  async manifest(node: string, boot = ''): Promise<Manifest> {
+    const answer = await this.https(
+      `/v1/manifest?node=${node}&nonce=${nonce}${boot === '' ? '' : `&boot=${boot}`}`,
+    )
+    if (answer.status !== 200) throw new Error(`${answer.status} ${answer.body}`)
+    return openManifest(answer.body, this.#publicKey(), { nonce, node })
+  }
+
+  #publicKey(): KeyObject {
+    const x = Buffer.from(
+      readFileSync(join(this.#site.data, 'trust', 'manifest.pub'), 'utf8').trim(),
+      'base64',
+    )
+    return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: x.toString('base64url') }, format: 'jwk' })
+  }
+
+  #tell(): void {
+    const listeners = this.#listeners
+    this.#listeners = []
+    for (const listener of listeners) listener()
+  }
+}
