@@ -43,7 +43,8 @@ impl Swarm {
             return;
         };
         peer.heard_at = now;
-        peer.bootswarm = bootswarm;
+        // The server's seeder says `bs` too, and keeps us choked: it is no agent, wherever we heard of it.
+        peer.bootswarm = bootswarm && peer.peer_id.starts_with(b"-BW");
         if let Some(max) = requests_max {
             peer.requests_max = max.max(1);
         }
