@@ -131,6 +131,7 @@ impl Swarm {
                 ok,
             } => self.on_verified(torrent, piece, slot, ok),
             Input::Sent { conn, bytes } => self.on_sent(conn, bytes),
+            Input::Malformed { conn } => self.ban(conn, Code::PeerProtocol),
             Input::Closed { conn } => self.on_closed(conn),
             Input::Fetched { fetch, piece, ok } => self.on_fetched(fetch, piece, ok),
             Input::FetchEnded {

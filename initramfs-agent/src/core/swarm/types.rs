@@ -139,6 +139,11 @@ pub enum Input<'a> {
         /// Payload bytes.
         bytes: u32,
     },
+    /// The peer sent what is no message at all; the shell will hear `Close`.
+    Malformed {
+        /// Which.
+        conn: ConnId,
+    },
     /// The connection is gone or never came up.
     Closed {
         /// Which.

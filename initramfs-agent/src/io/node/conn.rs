@@ -89,6 +89,11 @@ impl Conn {
         self.out.len() - self.out_done
     }
 
+    /// Memory that it holds beyond its own size.
+    pub fn buffered_bytes(&self) -> usize {
+        self.partial.capacity() + self.out.capacity()
+    }
+
     pub fn has_output(&self) -> bool {
         self.out_waiting() > 0 || self.sending.is_some() || !self.blocks.is_empty()
     }

@@ -17,6 +17,7 @@ mod discover;
 mod drive;
 mod pool;
 mod receive;
+mod run;
 mod send;
 mod sink;
 mod sockets;
@@ -27,20 +28,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use mio::net::{TcpListener, UdpSocket};
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Interest, Poll, Token, Waker};
 
 pub use api::{Event, NodeConfig, NodeHandle, TorrentConfig};
 pub use sink::verify_all;
 
-use crate::core::discovery::{Discovery, DiscoveryConfig, DiscoveryInput, UdpSocketKind};
+use crate::core::discovery::{Discovery, DiscoveryConfig, UdpSocketKind};
 use crate::core::error::{Code, Error, Result};
-use crate::core::swarm::{
-    ConnId, Input, Nearness, Progress, Slot, Swarm, SwarmConfig, TorrentId, TorrentSpec,
-};
+use crate::core::swarm::{ConnId, FetchId, Progress, Slot, Swarm, SwarmConfig, TorrentId, TorrentSpec};
 use crate::core::time::{MILLISECOND, Micros, SECOND};
 use crate::core::wire::message_bytes_max;
 use api::Command;
@@ -49,11 +47,13 @@ use sink::Sink;
 
 /// The shared receive buffer; more only where a torrent's bitfield does not fit.
 const RECEIVE_BYTES: usize = 256 << 10;
-const EVENTS_MAX: usize = 256;
+/// What all connections together may hold in messages that are not whole or not taken, bytes. Beyond it,
+/// those go that hold more than [`BUFFERED_FREE`].
+const BUFFERED_BYTES_MAX: usize = 4 << 20;
+/// See [`BUFFERED_BYTES_MAX`].
+const BUFFERED_FREE: usize = 4 << 10;
 /// Between looks at connections that do not come up.
 const SWEEP: Micros = 250 * MILLISECOND;
-/// After a stop, for trackers to hear of it.
-const FAREWELL: Duration = Duration::from_millis(500);
 
 const TOKEN_WAKER: Token = Token(0);
 const TOKEN_DHT: Token = Token(1);
@@ -101,7 +101,7 @@ pub struct Node {
     sweep_at: Micros,
     report_at: Micros,
     pool: Option<pool::Pool>,
-    fetches: BTreeMap<crate::core::swarm::FetchId, drive::Fetching>,
+    fetches: BTreeMap<FetchId, drive::Fetching>,
     done_sender: Sender<pool::Done>,
     done: Receiver<pool::Done>,
     commands_sender: Sender<Command>,
@@ -245,164 +245,8 @@ impl Node {
         Ok(id)
     }
 
-    /// Runs the loop in a thread of its own.
-    ///
-    /// # Errors
-    /// [`Code::Io`] when there can be no thread.
-    pub fn spawn(self, events: Sender<Event>) -> Result<JoinHandle<Result<()>>> {
-        let builder = std::thread::Builder::new().name("node".into());
-        Ok(builder.stack_size(512 << 10).spawn(move || self.run(&events))?)
-    }
-
-    /// Runs until [`NodeHandle::stop`]; it seeds on when everything is there. Events nobody listens to are dropped.
-    ///
-    /// # Errors
-    /// [`Code::Io`] when epoll fails.
-    pub fn run(mut self, events: &Sender<Event>) -> Result<()> {
-        self.events = Some(events.clone());
-        let result = self.run_loop();
-        if let Err(error) = &result {
-            for torrent in &self.torrents {
-                torrent.cfg.artifact.fail(error.clone());
-            }
-        }
-        self.report_progress(true);
-        self.tell(Event::Stopped);
-        result
-    }
-
-    fn run_loop(&mut self) -> Result<()> {
-        let mut events = Events::with_capacity(EVENTS_MAX);
-        self.drain();
-        // The first announces and searches of the torrents that are there already.
-        self.drain_discovery();
-        while !self.stopping {
-            self.flush_all();
-            self.poll_once(&mut events, None)?;
-        }
-        self.conns.clear();
-        self.discovery.handle(self.now(), DiscoveryInput::Stop);
-        self.drain_discovery();
-        if self.http_pending > 0 {
-            // The pool tells trackers; how they answer does not matter.
-            let until = Instant::now() + FAREWELL;
-            while self.http_pending > 0 && Instant::now() < until {
-                self.poll_once(&mut events, Some(until - Instant::now()))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn poll_once(&mut self, events: &mut Events, at_most: Option<Duration>) -> Result<()> {
-        match self.poll.poll(events, self.timeout(at_most)) {
-            Err(e) if e.kind() != std::io::ErrorKind::Interrupted => return Err(e.into()),
-            _ => {}
-        }
-        for event in events.iter() {
-            match event.token() {
-                TOKEN_WAKER => {}
-                TOKEN_DHT => self.read_udp(UdpSocketKind::Dht),
-                TOKEN_LSD => self.read_udp(UdpSocketKind::Lsd),
-                Token(t) if t < TOKEN_CONNS => self.unaccepted = true,
-                Token(t) => {
-                    let id = ConnId((t - TOKEN_CONNS) as u32);
-                    if event.is_writable() {
-                        self.writable(id);
-                    }
-                    if event.is_readable() || event.is_read_closed() || event.is_error() {
-                        self.readable(id);
-                    }
-                }
-            }
-        }
-        if self.unaccepted {
-            self.accept();
-        }
-        for kind in std::mem::take(&mut self.unread_udp) {
-            self.read_udp(kind);
-        }
-        for _ in 0..self.unread.len() {
-            if let Some(id) = self.unread.pop_front() {
-                self.readable(id);
-            }
-        }
-        self.take_commands();
-        self.take_done();
-        self.on_time();
-        Ok(())
-    }
-
-    fn timeout(&self, at_most: Option<Duration>) -> Option<Duration> {
-        if !self.flush.is_empty() || !self.unread.is_empty() || !self.unread_udp.is_empty() {
-            return Some(Duration::ZERO);
-        }
-        let mut at = self.sweep_at.min(self.report_at);
-        for deadline in [self.swarm.deadline(), self.discovery.deadline()]
-            .into_iter()
-            .flatten()
-        {
-            at = at.min(deadline);
-        }
-        if at == Micros::MAX {
-            return at_most;
-        }
-        let wait = Duration::from_micros(at.saturating_sub(self.now()));
-        Some(at_most.map_or(wait, |most| most.min(wait)))
-    }
-
-    fn on_time(&mut self) {
-        let now = self.now();
-        if self.swarm.deadline().is_some_and(|at| at <= now) {
-            self.input(Input::Tick);
-        }
-        if self.discovery.deadline().is_some_and(|at| at <= now) {
-            self.discovery.handle(now, DiscoveryInput::Tick);
-            self.drain_discovery();
-        }
-        if self.sweep_at <= now {
-            self.sweep(now);
-        }
-        if self.report_at <= now {
-            self.report_at = now + SECOND;
-            self.report_progress(false);
-        }
-    }
-
-    fn take_commands(&mut self) {
-        while let Ok(command) = self.commands.try_recv() {
-            match command {
-                Command::Stop => self.stopping = true,
-                Command::AskProgress => self.report_progress(true),
-                Command::AddPeers(torrent, peers) => {
-                    let peers: Vec<_> = peers.into_iter().map(|addr| (addr, Nearness::Unknown)).collect();
-                    self.input(Input::Peers {
-                        torrent,
-                        peers: &peers,
-                    });
-                }
-            }
-        }
-    }
-
-    fn report_progress(&mut self, always: bool) {
-        for at in 0..self.torrents.len() {
-            let torrent = TorrentId(at as u16);
-            let progress = self.swarm.progress(torrent);
-            if always || progress != self.torrents[at].reported {
-                self.torrents[at].reported = progress;
-                self.note_progress(torrent, &progress);
-                self.tell(Event::Progress { torrent, progress });
-            }
-        }
-    }
-
-    fn tell(&self, event: Event) {
-        if let Some(events) = &self.events {
-            let _ = events.send(event);
-        }
-    }
-
-    fn now(&self) -> Micros {
-        self.started.elapsed().as_micros() as Micros
+    /// Memory that connections hold in buffers.
+    fn buffered_bytes(&self) -> usize {
+        self.conns.values().map(|conn| conn.buffered_bytes()).sum()
     }
 }

@@ -7,9 +7,9 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 
 use super::conn::{Conn, Payload, Phase};
-use super::{Node, SWEEP, TOKEN_CONNS};
+use super::{BUFFERED_BYTES_MAX, BUFFERED_FREE, Node, SWEEP, TOKEN_CONNS};
 use crate::core::discovery::DiscoveryInput;
-use crate::core::error::{Code, Result};
+use crate::core::error::Result;
 use crate::core::limits::CONNECTIONS_MAX;
 use crate::core::swarm::{ConnId, Input, Nearness, TorrentId};
 use crate::core::time::{Micros, SECOND};
@@ -136,16 +136,17 @@ impl Node {
                 Ok(used) => {
                     if let Some(conn) = self.conns.get_mut(&id) {
                         conn.partial.extend_from_slice(&buffer[used..held + read]);
+                        let long = conn.partial.len() > BUFFERED_FREE;
+                        if long && self.buffered_bytes() > BUFFERED_BYTES_MAX {
+                            return self.lose(id);
+                        }
                     }
                 }
                 Err(_) => {
-                    if let Some(conn) = self.conns.get(&id) {
-                        let (addr, code) = (conn.addr, Code::PeerProtocol);
-                        if conn.phase == Phase::Open {
-                            self.tell(super::Event::Banned { addr, code });
-                        }
+                    if self.conns.get(&id).is_some_and(|c| c.phase == Phase::Open) {
+                        self.input(Input::Malformed { conn: id });
                     }
-                    return self.lose(id);
+                    return self.lose(id); // a stranger, whom the state machine does not know
                 }
             }
             if !full {

@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
-use super::Node;
 use super::conn::{Conn, Phase, Sending};
+use super::{BUFFERED_BYTES_MAX, BUFFERED_FREE, Node};
 use crate::core::limits::REQUESTS_QUEUED_MAX;
 use crate::core::swarm::{ConnId, Input, Outgoing, TorrentId};
 use crate::core::wire::{
@@ -57,7 +57,12 @@ impl Node {
         };
         encode(message, &ours, conn.ut_pex, &mut conn.out);
         // A bitfield alone may be longer.
-        if conn.out_waiting() > OUT_BYTES_MAX && !matches!(message, Outgoing::Bitfield(_)) {
+        let waiting = match message {
+            Outgoing::Bitfield(_) => 0,
+            _ => conn.out_waiting(),
+        };
+        let short_of_memory = || self.buffered_bytes() > BUFFERED_BYTES_MAX;
+        if waiting > OUT_BYTES_MAX || waiting > BUFFERED_FREE && short_of_memory() {
             return self.lose(id);
         }
         self.list_for_flush(id);

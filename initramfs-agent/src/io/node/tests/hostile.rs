@@ -161,3 +161,63 @@ fn nonsense_ends_the_connection_only() {
     node.stop();
     seeder.stop();
 }
+
+/// Valid conversations with damage from a seed: the node drops those who send them and serves on.
+#[test]
+fn damaged_conversations_do_no_harm() {
+    let world = World::new(100_000, 16_384);
+    let seeder = TestNode::seed(&world);
+    let mut rng = crate::core::rng::Rng::new(11);
+    let parts: [&[u8]; 6] = [
+        b"\0\0\0\x01\x0f",
+        b"\0\0\0\x01\x02",
+        b"\0\0\0\x0d\x06\0\0\0\x01\0\0\0\0\0\0\x40\0",
+        b"\0\0\0\x1b\x14\0d1:md6:ut_pexi2ee1:pi99ee\n",
+        b"\0\0\0\x12\x14\x01d5:added6:aaaaaae",
+        b"\0\0\0\x0d\x07\0\0\0\x01\0\0\0\0abcd",
+    ];
+    for _ in 0..200 {
+        let mut bytes = shake(&world).encode().to_vec();
+        for _ in 0..4 {
+            bytes.extend_from_slice(parts[rng.below(parts.len() as u64) as usize]);
+        }
+        for _ in 0..=rng.below(4) {
+            let at = 48 + rng.below(bytes.len() as u64 - 48) as usize; // the handshake stays one
+            bytes[at] = rng.next_u64() as u8;
+        }
+        let mut stream = TcpStream::connect(seeder.addr()).unwrap();
+        // It may have hung up by now, and that is as good.
+        let _ = stream.write_all(&bytes);
+    }
+    let node = TestNode::fetch(&world, |t| t, &[seeder.addr()]);
+    node.assert_whole(&world);
+    node.stop();
+    seeder.stop();
+}
+
+#[test]
+fn those_who_ask_and_never_read_are_dropped() {
+    let world = World::new(2_000_000, 65_536);
+    let seeder = TestNode::seed(&world);
+    let mut peer = Peer::connect(seeder.addr(), &world);
+    peer.stream.set_nonblocking(false).unwrap();
+    peer.stream.set_write_timeout(Some(WAIT)).unwrap();
+    // Far more requests than are kept: each one too many is rejected, and nobody reads the rejections.
+    let request = |n: u32| {
+        let (piece, begin) = (n / 49_152 % 30, n % 49_152);
+        [
+            &b"\0\0\0\x0d\x06"[..],
+            &piece.to_be_bytes(),
+            &begin.to_be_bytes(),
+            b"\0\0\x40\0",
+        ]
+        .concat()
+    };
+    let thousand = |n: u32| (0..1000).flat_map(|i| request(n * 1000 + i)).collect::<Vec<u8>>();
+    let hung_up = (0..2000).any(|n| peer.stream.write_all(&thousand(n)).is_err());
+    assert!(hung_up, "34 MB of requests were taken");
+    let node = TestNode::fetch(&world, |t| t, &[seeder.addr()]);
+    node.assert_whole(&world);
+    node.stop();
+    seeder.stop();
+}

@@ -131,3 +131,26 @@ fn a_full_disk_ends_the_torrent_and_not_the_node() {
     node.stop();
     seeder.stop();
 }
+
+#[test]
+fn all_addresses_of_both_families_are_listened_at() {
+    let world = World::new(200_000, 16_384);
+    let mut seeder = world::node(|cfg| cfg.bind = None);
+    let torrent = world.seeding();
+    seeder.add_torrent(torrent.clone()).unwrap();
+    let seeder = TestNode::run(seeder, torrent.artifact);
+    for ip in ["127.0.0.1", "127.0.3.9", "::1"] {
+        let addr = SocketAddr::new(ip.parse().unwrap(), seeder.addr().port());
+        if std::net::TcpListener::bind((addr.ip(), 0)).is_err() {
+            continue; // a machine without IPv6
+        }
+        let mut node = world::node(|cfg| cfg.bind = None);
+        let torrent = world.torrent();
+        let id = node.add_torrent(torrent.clone()).unwrap();
+        node.handle().add_peers(id, vec![addr]);
+        let node = TestNode::run(node, torrent.artifact);
+        node.assert_whole(&world);
+        node.stop();
+    }
+    seeder.stop();
+}
