@@ -45,7 +45,8 @@ export function parseDemoNodes(value: string): number {
 }
 
 /**
- * Makes the site, starts the server, boots the nodes. `onServer` gets the server as soon as it runs.
+ * Makes the site, starts the server, boots the nodes. `onStop` gets what ends all that
+ * runs so far, whenever that becomes more.
  *
  * @throws BootswarmError AGENT_MISSING, and what starting a server throws
  */
@@ -54,7 +55,7 @@ export async function runDemoMode(
   config: Config,
   addresses: readonly string[],
   log: Logger,
-  onServer: (server: RunningServer) => void,
+  onStop: (stop: () => Promise<void>) => void,
 ): Promise<RunningDemo> {
   const agent = join(checkout, 'dist', 'agent', `bootswarm-agent-${processor()}`)
   if (!existsSync(agent))
@@ -64,20 +65,29 @@ export async function runDemoMode(
   await mkdir(directory, { recursive: true })
   const { artifactsDir, payloadBytes } = await makeDemoSite(checkout, agent, directory)
   const server = await startServer({ config: demoConfig(config, directory, artifactsDir), addresses, log })
-  onServer(server)
+  onStop(() => server.stop())
   await firstVersion(server)
   const print = (line: string) => process.stdout.write(`${line}\n`)
   const { trustDir, ports } = server
-  const context = { nodes, agent, directory, trustDir, httpsPort: ports.https, payloadBytes, json, print }
-  const demo = await runDemo(context)
-  return {
-    server,
-    allBooted: demo.allBooted,
-    stop: async () => {
-      await demo.stop()
-      await server.stop()
+  let stop = () => server.stop()
+  const demo = await runDemo({
+    nodes,
+    agent,
+    directory,
+    trustDir,
+    httpsPort: ports.https,
+    payloadBytes,
+    json,
+    print,
+    onStarted: (stopNodes) => {
+      stop = async () => {
+        await stopNodes()
+        await server.stop()
+      }
+      onStop(stop)
     },
-  }
+  })
+  return { server, allBooted: demo.allBooted, stop: () => stop() }
 }
 
 /** The name of this processor as `uname -m` says it. */

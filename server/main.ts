@@ -58,10 +58,7 @@ async function serveDemo(nodes: number, { config, addresses, flags }: LoadedConf
     isTerminal: process.stderr.isTTY === true,
   })
   const ending = onSignals(log)
-  const demo = await runDemoMode({ nodes, json }, config, addresses, log, (server) =>
-    ending.ends(() => server.stop()),
-  )
-  ending.ends(() => demo.stop())
+  const demo = await runDemoMode({ nodes, json }, config, addresses, log, ending.ends)
   if (flags.has('once')) {
     await demo.stop()
     process.exit(demo.allBooted ? 0 : 1)

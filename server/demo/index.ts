@@ -17,6 +17,8 @@ export interface DemoContext {
   /** Machine output only: the summary as one line of JSON on standard output. */
   readonly json: boolean
   readonly print: (line: string) => void
+  /** Gets what ends the agents as soon as there are any: a signal may come before they are done. */
+  readonly onStarted?: (stop: () => Promise<void>) => void
 }
 
 /** Boots the demo's nodes and tells how it went; they seed on until `stop`. */
@@ -38,6 +40,7 @@ export async function runDemo(
     timeoutMs: 120_000,
     onNode: (node) => say(nodeLine(node)),
   })
+  context.onStarted?.(running.stop)
   const results = await running.results
   const summary = summarize(results, context.payloadBytes, (performance.now() - started) / 1000)
   if (context.json) context.print(JSON.stringify(summary))

@@ -96,6 +96,7 @@ function makeApp(options: ListenerOptions): FastifyInstance {
     headersTimeout: times.header,
     connectionsCheckingInterval: times.check,
     noDelay: true,
+    handshakeTimeout: times.header,
   }
   const common = {
     logger: false,
