@@ -85,6 +85,11 @@ impl TargetRoot {
     /// Empties the root for another try and marks it. Follows no links and crosses no mounts
     /// (`TARGET_INVALID` if something is mounted inside).
     pub fn wipe(&self) -> Result<()> {
+        if !self.is_root {
+            // An archive may have locked its owner out.
+            rustix::fs::fchmod(self.fd(), Mode::from_raw_mode(0o755))
+                .map_err(|e| io("emptying the target root", e))?;
+        }
         self.mark()?;
         wipe::empty(self.fd(), MARKER.as_bytes())
     }

@@ -70,15 +70,13 @@ fn enter(directory: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd> {
             other => other,
         }
     };
-    let result = match open() {
-        // A directory its owner may not read: only met when the agent is not root.
-        Err(Errno::ACCESS) => {
-            let all = Mode::from_raw_mode(0o700);
-            rustix::fs::chmodat(directory, name, all, AtFlags::empty()).and_then(|()| open())
-        }
-        other => other,
-    };
-    result.map_err(|e| match e {
+    if !rustix::process::geteuid().is_root() {
+        // Its mode may keep its owner out. It is a directory: unlink said so.
+        let all = Mode::from_raw_mode(0o700);
+        rustix::fs::chmodat(directory, name, all, AtFlags::empty())
+            .map_err(|e| io("emptying the target root", e))?;
+    }
+    open().map_err(|e| match e {
         Errno::XDEV => mounted(),
         e => io("emptying the target root", e),
     })

@@ -73,9 +73,11 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Ok(root) = TargetRoot::open(&self.path.join("root")) {
-            let _ = root.wipe();
+            let wiped = root.wipe();
+            assert!(std::thread::panicking() || wiped.is_ok(), "{wiped:?}");
         }
-        let _ = std::fs::remove_dir_all(&self.path);
+        let removed = std::fs::remove_dir_all(&self.path);
+        assert!(std::thread::panicking() || removed.is_ok(), "{removed:?}");
     }
 }
 
