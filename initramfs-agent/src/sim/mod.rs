@@ -70,12 +70,12 @@ impl Default for SimConfig {
 }
 
 impl SimConfig {
-    /// Bytes of a piece: about 200 pieces, a power of two between 16 and 256 KiB.
+    /// Bytes of a piece: about 200 pieces, a power of two between 64 and 256 KiB.
     pub fn piece_bytes(&self) -> u32 {
         if self.piece_length != 0 {
             return self.piece_length;
         }
-        let ideal = (self.payload_bytes / 256).clamp(16 << 10, 256 << 10) as u32;
+        let ideal = (self.payload_bytes / 256).clamp(64 << 10, 256 << 10) as u32;
         1 << (31 - ideal.leading_zeros())
     }
 }

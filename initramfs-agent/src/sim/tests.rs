@@ -1,1 +1,74 @@
+//! Small storms with fixed seeds, the whole way from power-on to the last byte.
 
+use super::*;
+
+fn racks() -> SimConfig {
+    SimConfig {
+        nodes: 20,
+        racks: 4,
+        payload_bytes: 4_000_000,
+        ..SimConfig::default()
+    }
+}
+
+#[test]
+fn twenty_nodes_in_four_racks_share_one_copy() {
+    let report = run(&racks());
+    assert_eq!((report.failed, report.banned), (0, 0), "{report:?}");
+    assert!(report.origin_copies <= 1.1, "{report:?}");
+    assert!(report.rack_copies_max <= 1.6, "{report:?}");
+    assert!(report.last_over_floor() <= 2.0, "{report:?}");
+    assert!(report.duplicate_share <= 0.02, "{report:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace_and_another_does_not() {
+    let cfg = SimConfig {
+        payload_bytes: 1_000_000,
+        ..racks()
+    };
+    let first = run(&cfg);
+    assert_eq!(first, run(&cfg));
+    assert_ne!(first.trace, run(&SimConfig { seed: 2, ..cfg }).trace);
+}
+
+#[test]
+fn liars_are_banned_and_nobody_else_is() {
+    for seed in 1..=3 {
+        let report = run(&SimConfig {
+            corrupt: 2,
+            seed,
+            ..racks()
+        });
+        assert_eq!(
+            (report.failed, report.banned_wrongly),
+            (0, 0),
+            "seed {seed}: {report:?}"
+        );
+        assert!(report.banned > 0, "seed {seed}: {report:?}");
+    }
+}
+
+#[test]
+fn the_living_finish_when_some_die_and_some_are_slow() {
+    for seed in 1..=3 {
+        let report = run(&SimConfig {
+            kill_percent: 10.0,
+            slow_percent: 5.0,
+            seed,
+            ..racks()
+        });
+        assert_eq!((report.failed, report.killed), (0, 2), "seed {seed}: {report:?}");
+        assert!(report.origin_copies <= 2.0, "seed {seed}: {report:?}");
+    }
+}
+
+#[test]
+fn one_copy_is_enough_when_the_server_goes_away() {
+    let report = run(&SimConfig {
+        server_gone_after_copy: true,
+        ..racks()
+    });
+    assert_eq!(report.failed, 0, "{report:?}");
+    assert!(report.origin_copies <= 1.1, "{report:?}");
+}

@@ -19,6 +19,8 @@ const TRACKER_ACROSS: usize = 8;
 /// HTTPS answers that the server gives at a time.
 pub(super) const STREAMS_MAX: usize = 8;
 pub(super) const BLOCK: u32 = 16 << 10;
+/// The tracker's interval while a node downloads.
+const INTERVAL_US: Micros = 4 * SECOND;
 const PORT: u16 = 6881;
 
 pub(super) struct Node {
@@ -30,6 +32,7 @@ pub(super) struct Node {
     pub doomed: bool,
     pub done_at: Option<Micros>,
     pub announced_at: Micros,
+    next_announce: Micros,
     tick_at: Micros,
     /// Connections by number: outgoing (even) and incoming (odd).
     conns: [Vec<usize>; 2],
@@ -131,6 +134,7 @@ impl World {
                 doomed: order[..kills].contains(&node),
                 done_at: None,
                 announced_at: 0,
+                next_announce: 0,
                 tick_at: Micros::MAX,
                 conns: [Vec::new(), Vec::new()],
                 spoiled: BTreeSet::new(),
@@ -418,6 +422,10 @@ impl World {
                     if near { Nearness::Local } else { Nearness::Across },
                 ));
             }
+        }
+        if self.nodes[node].done_at.is_none() && self.nodes[node].next_announce <= self.now {
+            self.nodes[node].next_announce = self.now + INTERVAL_US;
+            self.events.push(self.now + INTERVAL_US, Event::Announce(node));
         }
         self.tell(
             node,

@@ -53,7 +53,7 @@ impl Swarm {
             return;
         };
         let seeder = t.spec.seeders.contains(&addr);
-        t.racked |= nearness == Nearness::Local;
+        t.racked |= nearness != Nearness::Unknown && !seeder;
         if let Some(known) = t.known.get_mut(&addr) {
             if nearness != Nearness::Unknown && !seeder {
                 known.nearness = nearness;
@@ -374,6 +374,7 @@ impl Swarm {
         let (torrent, now) = (peer.torrent, self.now);
         let jitter = self.rng.below(SECOND);
         let t = &mut self.torrents[usize::from(torrent.0)];
+        t.forget_claims(conn);
         if peer.shaken {
             let mask = !peer.mask();
             t.slots[peer.bit] = None;

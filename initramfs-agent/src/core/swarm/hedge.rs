@@ -29,6 +29,10 @@ impl Swarm {
                 let Source::Peer(conn) = job.source else {
                     continue;
                 };
+                // The uplink is shared by the whole rack: a second copy over it hurts more than a late one.
+                let t = &self.torrents[at];
+                let near = self.peers.get(&conn).is_some_and(|p| t.local & p.mask() != 0);
+                let late = if near { late } else { late.max(t.claim_us()) };
                 if now >= job.moved_at + STALL_US {
                     stalled.push(conn);
                 } else if now >= job.moved_at + late {
@@ -53,7 +57,13 @@ impl Swarm {
     /// Somebody else who has the piece and nothing to do.
     fn idle_holder(&self, torrent: TorrentId, piece: u32, slow: ConnId) -> Option<ConnId> {
         let t = &self.torrents[usize::from(torrent.0)];
-        let holders = t.holders[piece as usize];
+        // What somebody in the rack has does not come over the uplink once more.
+        let near = t.holders[piece as usize] & t.local;
+        let holders = if near != 0 {
+            near
+        } else {
+            t.holders[piece as usize]
+        };
         t.slots
             .iter()
             .flatten()
@@ -78,6 +88,9 @@ impl Swarm {
             return;
         };
         let begun = t.jobs[at].received > 0;
+        if begun && self.now < t.jobs[at].moved_at + t.late_us() * 3 {
+            return;
+        }
         let Some(other) = self.idle_holder(torrent, piece, slow) else {
             return;
         };
@@ -92,6 +105,6 @@ impl super::torrent::Torrent {
     /// How long a piece may go without a block before it is late.
     pub(super) fn late_us(&self) -> Micros {
         self.piece_p95()
-            .map_or(LATE_UNKNOWN_US, |p| (p + p / 2).max(LATE_MIN_US))
+            .map_or(LATE_UNKNOWN_US, |p| (3 * p).max(LATE_MIN_US))
     }
 }

@@ -7,6 +7,8 @@ use crate::core::wire::Message;
 
 /// Pieces that one peer may have offered us while choking us.
 const ALLOWED_FAST_MAX: usize = 256;
+/// Claims of one piece that we respect.
+const CLAIMS_HEEDED: u8 = 8;
 
 impl Swarm {
     /// The peer's pieces are known: we want some of them or not.
@@ -97,11 +99,22 @@ impl Swarm {
                 if t.holders[piece as usize] & bit == 0 {
                     t.holders[piece as usize] |= bit;
                     peer.have += 1;
+                    if t.local & bit == 0 && t.claimed[piece as usize] == 0 {
+                        // The whole rack hears of it at once: chance decides who is the first to claim it.
+                        let usual = t
+                            .piece_p50()
+                            .unwrap_or(0)
+                            .clamp(2 * MILLISECOND, 200 * MILLISECOND);
+                        let at = now + self.rng.below(usual + 1);
+                        t.claimed[piece as usize] = at;
+                        self.wake = self.wake.min(at + 1);
+                    }
                     if !t.done() {
                         t.origin.heard_at = now;
                     }
                     self.dirty |= t.is_wanted(piece);
                     self.note_interest(conn, Some(piece));
+                    self.turn_over(conn, piece);
                 }
                 self.note_complete(conn);
                 true
@@ -178,7 +191,17 @@ impl Swarm {
             return;
         };
         peer.rejects = (peer.rejects + 1).min(8);
-        peer.rest_until = now + ((100 * MILLISECOND) << peer.rejects);
+        peer.rest_until = now
+            + if peer.bootswarm && !peer.origin {
+                // Too many wait there already. Others will soon have the piece as well.
+                let usual = t
+                    .piece_p50()
+                    .unwrap_or(100 * MILLISECOND)
+                    .clamp(10 * MILLISECOND, SECOND);
+                usual / 2 + self.rng.below(usual)
+            } else {
+                (100 * MILLISECOND) << peer.rejects
+            };
         let until = peer.rest_until;
         peer.allowed.retain(|p| *p != piece);
         self.drop_job(torrent, at);
@@ -187,19 +210,32 @@ impl Swarm {
 
     /// Somebody in our rack brings this piece in from outside: we need not.
     fn on_suggest(&mut self, conn: ConnId, piece: u32) {
+        let Some(peer) = self.peers.get(&conn).filter(|p| p.bootswarm && !p.origin) else {
+            return;
+        };
+        let (torrent, listen, bit) = (peer.torrent, peer.listen, peer.mask());
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        // Claims go to a peer's own rack: the tracker has told it of us before it told us of it.
+        let known = listen
+            .and_then(|a| t.known.get_mut(&a))
+            .filter(|k| k.nearness == Nearness::Unknown);
+        if let Some(known) = known {
+            known.nearness = Nearness::Local;
+            self.refresh_local(torrent);
+        }
         let Some(peer) = self.peers.get(&conn) else {
             return;
         };
-        let t = &mut self.torrents[usize::from(peer.torrent.0)];
-        if !peer.bootswarm
-            || t.local & peer.mask() == 0
-            || t.has(piece)
-            || t.holders[piece as usize] & peer.mask() != 0
-        {
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        if t.local & bit == 0 || t.has(piece) || t.holders[piece as usize] & bit != 0 {
             return;
         }
-        let lasts = t.claim_us();
-        t.note_claim(piece, self.now, self.now + lasts);
+        // Nobody can keep us from a piece for ever.
+        if t.claims_made[piece as usize] >= CLAIMS_HEEDED {
+            return;
+        }
+        let lasts = t.claim_us() + self.rng.below(t.claim_us());
+        t.note_claim(piece, self.now, self.now + lasts, Some(conn));
         // Both of us began at once: the one with the lower identity goes on.
         if peer.peer_id < self.cfg.peer_id {
             let (local, slots) = (t.local, &self.peers);
@@ -210,7 +246,6 @@ impl Swarm {
                     && matches!(j.source, super::torrent::Source::Peer(c)
                     if slots.get(&c).is_some_and(|p| p.mask() & local == 0))
             });
-            let torrent = peer.torrent;
             if let Some(at) = other {
                 self.drop_job(torrent, at);
             }

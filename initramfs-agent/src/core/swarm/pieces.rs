@@ -88,6 +88,7 @@ impl Swarm {
         });
         if !t.jobs.iter().any(|j| j.piece == piece) {
             t.put_wanted(piece);
+            t.unclaim(piece, self.now);
             self.wake = self.wake.min(self.now + 100 * MILLISECOND);
         }
         self.dirty = true;
@@ -204,6 +205,9 @@ impl Swarm {
             let slot = job.slot;
             let took = now - job.started_at;
             t.note_piece_us(took);
+            if t.local & peer.mask() == 0 {
+                t.note_across_us(took);
+            }
             self.out.push_back(Output::Verify {
                 torrent,
                 piece: block.piece,

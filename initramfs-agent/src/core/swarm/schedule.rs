@@ -4,20 +4,19 @@
 use super::types::{ConnId, Outgoing, TorrentId};
 use super::{Micros, Swarm};
 use crate::core::limits::BLOCK_BYTES;
-use crate::core::time::{MILLISECOND, SECOND};
+use crate::core::time::SECOND;
 
 /// Bytes in flight to us at which no further piece is begun, beyond those that must be.
 const IN_FLIGHT_BYTES: u32 = 512 << 10;
 /// Pieces in flight at least, however large they are.
-const IN_FLIGHT_PIECES_MIN: usize = 4;
+const IN_FLIGHT_PIECES_MIN: usize = 6;
 /// Pieces that the rack brings in over its uplink at a time.
 const CLAIMS_MAX: usize = 8;
 
 impl super::torrent::Torrent {
     /// How long a claim of somebody else keeps us from fetching the piece over the uplink too.
     pub(super) fn claim_us(&self) -> Micros {
-        self.piece_p95()
-            .map_or(SECOND, |p| (4 * p).clamp(500 * MILLISECOND, 10 * SECOND))
+        (3 * self.across_us).clamp(2 * SECOND, 20 * SECOND)
     }
 
     fn in_flight_max(&self) -> usize {
@@ -160,7 +159,7 @@ impl Swarm {
         let now = self.now;
         t.claims
             .iter()
-            .filter(|p| t.claimed[**p as usize] > now && t.holders[**p as usize] & t.local == 0)
+            .filter(|(p, _)| t.claimed[*p as usize] > now && t.holders[*p as usize] & t.local == 0)
             .count()
     }
 
@@ -188,7 +187,7 @@ impl Swarm {
     pub(super) fn claim(&mut self, torrent: TorrentId, piece: u32) {
         let t = &mut self.torrents[usize::from(torrent.0)];
         let lasts = t.claim_us();
-        t.note_claim(piece, self.now, self.now + lasts);
+        t.note_claim(piece, self.now, self.now + lasts, None);
         let mut bits = t.local & !t.holders[piece as usize];
         while bits != 0 {
             let bit = bits.trailing_zeros() as usize;

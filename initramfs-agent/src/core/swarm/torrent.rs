@@ -86,7 +86,11 @@ pub(super) struct Torrent {
     /// Until when somebody in our rack brings the piece in from outside.
     pub claimed: Vec<Micros>,
     /// Pieces whose claim may still run.
-    pub claims: Vec<u32>,
+    pub claims: Vec<(u32, Option<ConnId>)>,
+    /// How often each was claimed.
+    pub claims_made: Vec<u8>,
+    /// How long a piece takes over the uplink, rather too long.
+    pub across_us: Micros,
     pub jobs: Vec<Job>,
     pub slots: Vec<Option<ConnId>>,
     /// Bits of peers that count as being in our rack.
@@ -99,6 +103,7 @@ pub(super) struct Torrent {
     /// Recent times of whole pieces from peers, microseconds, newest over oldest.
     pub piece_us: Vec<u32>,
     pub piece_us_at: usize,
+    piece_p50: Option<Micros>,
     piece_p95: Option<Micros>,
     pub origin: super::origin::Origin,
     pub wanted_peers_at: Micros,
@@ -135,6 +140,8 @@ impl Torrent {
             holders: vec![0; n],
             claimed: vec![0; n],
             claims: Vec::new(),
+            claims_made: vec![0; n],
+            across_us: 0,
             jobs: Vec::new(),
             slots: vec![None; SLOTS],
             local: 0,
@@ -143,6 +150,7 @@ impl Torrent {
             known: BTreeMap::new(),
             piece_us: Vec::new(),
             piece_us_at: 0,
+            piece_p50: None,
             piece_p95: None,
             origin: super::origin::Origin::new(now),
             wanted_peers_at: 0,
@@ -254,12 +262,35 @@ impl Torrent {
     }
 
     /// Somebody in our rack brings a piece in until then.
-    pub fn note_claim(&mut self, piece: u32, now: Micros, until: Micros) {
+    pub fn note_claim(&mut self, piece: u32, now: Micros, until: Micros, by: Option<ConnId>) {
         self.claimed[piece as usize] = until;
+        self.claims_made[piece as usize] = self.claims_made[piece as usize].saturating_add(1);
         let (claimed, holders, local) = (&self.claimed, &self.holders, self.local);
         self.claims
-            .retain(|p| *p != piece && claimed[*p as usize] > now && holders[*p as usize] & local == 0);
-        self.claims.push(piece);
+            .retain(|(p, _)| *p != piece && claimed[*p as usize] > now && holders[*p as usize] & local == 0);
+        self.claims.push((piece, by));
+    }
+
+    /// We said that we bring it and failed: we may try again.
+    pub fn unclaim(&mut self, piece: u32, now: Micros) {
+        if self.claims.iter().any(|(p, by)| *p == piece && by.is_none()) {
+            self.claimed[piece as usize] = now;
+        }
+    }
+
+    /// A peer is gone, and with it what it wanted to bring.
+    pub fn forget_claims(&mut self, by: ConnId) {
+        for (piece, claimer) in &self.claims {
+            if *claimer == Some(by) {
+                self.claimed[*piece as usize] = 0;
+            }
+        }
+        self.claims.retain(|(_, claimer)| *claimer != Some(by));
+    }
+
+    /// How long a piece took over the uplink.
+    pub fn note_across_us(&mut self, us: Micros) {
+        self.across_us = us.max(self.across_us - self.across_us / 8);
     }
 
     /// Remembers how long a piece took.
@@ -274,8 +305,14 @@ impl Torrent {
         if self.piece_us.len() >= 4 {
             let mut sorted = self.piece_us.clone();
             sorted.sort_unstable();
+            self.piece_p50 = Some(Micros::from(sorted[sorted.len() / 2]));
             self.piece_p95 = Some(Micros::from(sorted[sorted.len() * 95 / 100]));
         }
+    }
+
+    /// The median of recent piece times.
+    pub fn piece_p50(&self) -> Option<Micros> {
+        self.piece_p50
     }
 
     /// The 95th percentile of recent piece times, or `None` before there are four.

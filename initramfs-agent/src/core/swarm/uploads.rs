@@ -2,21 +2,36 @@
 
 use std::collections::VecDeque;
 
-use super::Swarm;
 use super::types::{ConnId, Outgoing, Output};
+use super::{Micros, Swarm};
 use crate::core::limits::REQUESTS_QUEUED_MAX;
+use crate::core::time::{MILLISECOND, SECOND};
 use crate::core::wire::Block;
 
 /// Peers served at a time.
 const UPLOADS_MAX: usize = 4;
+/// Agents' pieces that are served or wait, and how many when a whole rack wants them; others are rejected.
+const TURNS_MAX: usize = 6;
+const TURNS_ACROSS_MAX: usize = 10;
 /// Payload bytes of one connection that wait in the shell.
-const UNSENT_BYTES_MAX: u32 = 128 << 10;
+const UNSENT_BYTES_MAX: u32 = 32 << 10;
+
+/// A turn in which nothing moves for this long does not count against the others.
+const STUCK_US: Micros = 2 * SECOND;
 
 /// The turn of the peers that asked for pieces.
 #[derive(Default)]
 pub(super) struct Uploads {
-    /// A peer and the piece that it is served in this turn; the front ones are being served.
-    turns: VecDeque<(ConnId, u32)>,
+    /// In the order of their requests; the front ones are being served.
+    turns: VecDeque<Turn>,
+}
+
+/// A peer and the piece that it is served in this turn.
+struct Turn {
+    conn: ConnId,
+    piece: u32,
+    /// The last block was given to the shell, or the turn began waiting.
+    moved_at: Micros,
 }
 
 impl Swarm {
@@ -35,9 +50,26 @@ impl Swarm {
             }
             return true;
         }
+        let waiting = self
+            .uploads
+            .turns
+            .iter()
+            .any(|t| t.conn == conn && t.piece == block.piece);
+        // An agent that is turned away soon finds another holder; a long queue here would only keep it
+        // waiting. What leaves the rack serves a whole rack: for that there is more room.
+        let across = t.racked && t.local & peer.mask() == 0;
+        let most = if across { TURNS_ACROSS_MAX } else { TURNS_MAX };
+        if !waiting && peer.bootswarm && peer.fast && self.uploads.turns.len() >= most {
+            self.send(conn, Outgoing::Reject(block));
+            return true;
+        }
         peer.queue.push_back(block);
-        let turn = (conn, block.piece);
-        if !self.uploads.turns.contains(&turn) {
+        if !waiting {
+            let turn = Turn {
+                conn,
+                piece: block.piece,
+                moved_at: self.now,
+            };
             self.uploads.turns.push_back(turn);
         }
         self.pump_uploads();
@@ -68,39 +100,64 @@ impl Swarm {
 
     /// Forgets the turns of a peer that is gone.
     pub(super) fn forget_uploads(&mut self, conn: ConnId) {
-        self.uploads.turns.retain(|(c, _)| *c != conn);
+        self.uploads.turns.retain(|t| t.conn != conn);
+    }
+
+    /// A peer has announced a piece: if it was from us, the next one's turn comes.
+    pub(super) fn turn_over(&mut self, conn: ConnId, piece: u32) {
+        let before = self.uploads.turns.len();
+        self.uploads.turns.retain(|t| t.conn != conn || t.piece != piece);
+        if self.uploads.turns.len() < before {
+            self.pump_uploads();
+        }
     }
 
     /// Sends what the turn allows.
     pub(super) fn pump_uploads(&mut self) {
+        let now = self.now;
         let mut served = 0;
         let mut at = 0;
         while at < self.uploads.turns.len() && served < UPLOADS_MAX {
-            let (conn, piece) = self.uploads.turns[at];
+            let Turn { conn, piece, .. } = self.uploads.turns[at];
             let Some(peer) = self.peers.get_mut(&conn) else {
                 self.uploads.turns.remove(at);
                 continue;
             };
-            while peer.unsent < UNSENT_BYTES_MAX {
-                let Some(next) = peer.queue.iter().position(|b| b.piece == piece) else {
-                    break;
-                };
-                let Some(block) = peer.queue.remove(next) else {
+            let torrent = peer.torrent;
+            let t = &mut self.torrents[usize::from(torrent.0)];
+            let mut left = peer.queue.iter().any(|b| b.piece == piece);
+            while left && peer.unsent < UNSENT_BYTES_MAX {
+                let next = peer.queue.iter().position(|b| b.piece == piece);
+                let Some(block) = next.and_then(|n| peer.queue.remove(n)) else {
+                    left = false;
                     break;
                 };
                 peer.unsent += block.len;
-                peer.sent_at = self.now;
-                let torrent = peer.torrent;
-                self.torrents[usize::from(torrent.0)].progress.uploaded_bytes += u64::from(block.len);
+                peer.sent_at = now;
+                t.progress.uploaded_bytes += u64::from(block.len);
+                self.uploads.turns[at].moved_at = now;
                 self.out.push_back(Output::SendBlock { conn, torrent, block });
             }
-            // A turn is over when its last byte has gone to the kernel.
-            if peer.unsent == 0 && !peer.queue.iter().any(|b| b.piece == piece) {
+            let idle = now.saturating_sub(self.uploads.turns[at].moved_at);
+            // Kernels and switches hold much: a turn is over when the peer announces the piece.
+            // Peers that do not, and those that are stuck, do not hold the others up.
+            let patience = match peer.bootswarm {
+                true => (t.piece_p50().unwrap_or(SECOND) * 2).clamp(100 * MILLISECOND, 5 * SECOND),
+                false => 0,
+            };
+            let gone = !left && peer.unsent == 0;
+            let stuck = idle >= patience.max(STUCK_US);
+            if gone && idle >= patience {
                 self.uploads.turns.remove(at);
-            } else {
-                served += 1;
-                at += 1;
+                continue;
             }
+            if !stuck {
+                let until =
+                    self.uploads.turns[at].moved_at + if gone { patience } else { patience.max(STUCK_US) };
+                self.wake = self.wake.min(until);
+                served += 1;
+            }
+            at += 1;
         }
     }
 }
