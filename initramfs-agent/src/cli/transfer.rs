@@ -104,7 +104,7 @@ impl Run {
             have_all,
             origins: origins(args, torrent),
             seeders: Vec::new(),
-            trackers: [&args.trackers[..], &torrent.trackers[..]].concat(),
+            trackers: trackers(args, torrent),
         })?;
         let handle = node.handle();
         let for_signal = handle.clone();
@@ -258,6 +258,13 @@ fn origins(args: &Args, torrent: &Metainfo) -> Vec<String> {
     let all = args.origins.iter().cloned().chain(web_seeds);
     // Names are never resolved: a web seed on the Internet is no origin of ours.
     all.filter(|url| Url::parse(url).is_ok()).collect()
+}
+
+fn trackers(args: &Args, torrent: &Metainfo) -> Vec<String> {
+    // Those of the file may be on the Internet, by name: they are not ours. What was asked for stays, and
+    // is complained about if it does not work.
+    let usable = torrent.trackers.iter().filter(|url| Url::parse(url).is_ok());
+    args.trackers.iter().chain(usable).cloned().collect()
 }
 
 fn client(args: &Args) -> Result<Client> {
