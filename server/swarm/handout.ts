@@ -3,12 +3,13 @@
  * to back, to the rack with fewest; then only rescues. Decides, and does nothing: the adapter feeds it
  * joins, HAVEs and the time, and sends an `allowed fast` for every {@link Grant}.
  *
- * Pace: the window counts pieces that were handed out and not confirmed by a HAVE. It grows while the
- * pieces come back as fast as ever and shrinks when they begin to queue (as TCP Vegas does), so the
- * uplink stays full and yet each piece is finished soon, ready to be passed on.
+ * Pace: the window (handout-window.ts) counts pieces that were handed out and not confirmed by a HAVE. It
+ * is as wide as it takes to fill the uplink and no wider, so that each piece is finished soon, ready to
+ * be passed on.
  */
 
 import { type Agent, type ConnId, HandoutTorrent } from './handout-torrent.js'
+import { HandoutWindow } from './handout-window.js'
 
 export type { ConnId } from './handout-torrent.js'
 
@@ -18,12 +19,6 @@ export interface Grant {
   piece: number
 }
 
-const windowPiecesMin = 2
-const windowPiecesStart = 4
-const windowPiecesMax = 64
-/** A piece may take this much longer than the quickest before the window counts as too wide. */
-const queueingFactor = 1.5
-const queueingMs = 10
 /** Without a measurement yet. */
 const latencyGuessMs = 500
 /** A recipient that has not moved for so long does not hold back the others. */
@@ -45,15 +40,11 @@ export class Handout {
   readonly #agents = new Map<ConnId, Agent>()
   readonly #isolated = new Set<Agent>()
   #added = 0
-  #window = windowPiecesStart
+  readonly #window = new HandoutWindow()
   #inWindow = 0
-  #growing = true
   /** The last times from hand-out to HAVE. */
   readonly #latenciesMs: number[] = []
-  #latencyBestMs = Number.POSITIVE_INFINITY
-  #latencyBestAtMs = 0
   #sweptMs = Number.NEGATIVE_INFINITY
-  #shrunkMs = Number.NEGATIVE_INFINITY
 
   /** @param random 0 <= x < 1 */
   constructor(random: () => number) {
@@ -121,7 +112,8 @@ export class Handout {
     const rateBps = (bytes * 1000) / tookMs
     agent.rateBps = agent.rateBps === undefined ? rateBps : agent.rateBps * 0.75 + rateBps * 0.25
     agent.confirmedMs = nowMs
-    this.#measure(nowMs - given.atMs, nowMs)
+    this.#measure(nowMs - given.atMs)
+    this.#window.confirmed(bytes, nowMs)
   }
 
   /** BEP 3 `interested`, `not interested`; an agent counts as interested until it says otherwise. */
@@ -163,7 +155,7 @@ export class Handout {
     }
     for (const torrent of this.#sorted) {
       if (torrent.agents.size === 0) continue
-      while (this.#inWindow < this.#window) {
+      while (this.#inWindow < this.#window.size) {
         const piece = torrent.nextNeeded()
         if (piece === undefined) break
         const agent = this.#recipient(torrent, piece, nowMs)
@@ -172,6 +164,7 @@ export class Handout {
       }
     }
     this.#feed(nowMs, grants)
+    if (this.#inWindow + 1 < this.#window.size) this.#window.idle()
     return grants
   }
 
@@ -183,7 +176,7 @@ export class Handout {
   #recipient(torrent: HandoutTorrent, piece: number, nowMs: number): Agent | undefined {
     return torrent.recipient(piece, {
       // A few recipients at a time, each with the next piece already waiting; a lone node gets all of it.
-      perAgent: Math.max(2, Math.ceil(this.#window / torrent.agents.size)),
+      perAgent: Math.max(2, Math.ceil(this.#window.size / torrent.agents.size)),
       nowMs,
       stallMs: this.#stallMs(),
       random: this.#random,
@@ -240,7 +233,7 @@ export class Handout {
     if (torrent.agents.size < 2 || torrent.nextNeeded() !== undefined) return
     const median = this.#latenciesMs.length === 0 ? 0 : this.#medianMs()
     const spreadMs = Math.max(spreadMinMs, 16 * median)
-    for (let piece = 0; piece < torrent.pieces && this.#inWindow < this.#window; piece++) {
+    for (let piece = 0; piece < torrent.pieces && this.#inWindow < this.#window.size; piece++) {
       if (torrent.copies[piece] !== 1 || torrent.outstanding[piece] !== 0) continue
       const tries = Math.min(6, Math.max(0, (torrent.handed[piece] ?? 0) - 1))
       if (nowMs - (torrent.movedMs[piece] ?? 0) < spreadMs * 2 ** tries) continue
@@ -263,7 +256,7 @@ export class Handout {
   #feed(nowMs: number, grants: Grant[]): void {
     for (const agent of this.#isolated) {
       if (!agent.interested || agent.strikes > 0) continue
-      while (this.#inWindow < this.#window && agent.given.size < 2) {
+      while (this.#inWindow < this.#window.size && agent.given.size < 2) {
         const piece = agent.torrent.nextLacking(agent)
         if (piece === undefined) break
         this.#grant(agent, piece, nowMs, grants)
@@ -271,24 +264,9 @@ export class Handout {
     }
   }
 
-  /** Widens or narrows the window by how long a hand-out took to be confirmed. */
-  #measure(latencyMs: number, nowMs: number): void {
+  #measure(latencyMs: number): void {
     this.#latenciesMs.push(latencyMs)
     if (this.#latenciesMs.length > 15) this.#latenciesMs.shift()
-    // The best ages, so that a slower network is noticed.
-    if (latencyMs <= this.#latencyBestMs || nowMs - this.#latencyBestAtMs > 10_000) {
-      this.#latencyBestMs = latencyMs
-      this.#latencyBestAtMs = nowMs
-    }
-    const median = this.#medianMs()
-    if (median <= this.#latencyBestMs * queueingFactor + queueingMs) {
-      if (this.#inWindow + 1 >= this.#window) this.#window += this.#growing ? 1 : 1 / this.#window
-    } else if (nowMs - this.#shrunkMs > median) {
-      this.#shrunkMs = nowMs
-      this.#growing = false
-      this.#window *= 0.8
-    }
-    this.#window = Math.min(windowPiecesMax, Math.max(windowPiecesMin, this.#window))
   }
 
   #medianMs(): number {

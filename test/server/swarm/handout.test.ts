@@ -166,6 +166,16 @@ test('a lone node gets everything at full rate', () => {
   }
 })
 
+test('nodes that are slow to take their pieces are served many at a time, so that the uplink is full', () => {
+  const world = new World(496, { uplink: gigabit, rttMs: 0.5, spreadMs: 20 })
+  for (let i = 0; i < 100; i++) world.join(i, `rack${i % 5}`, { rate: gigabit / 16 })
+  world.run(20_000)
+  assert.equal(world.grants.length, 496)
+  const floorMs = (496 * pieceLength) / gigabit
+  const last = Math.max(...world.grants.map((g) => g.atMs))
+  assert.ok(last < floorMs * 1.6, `the last hand-out after ${last} ms, floor ${floorMs} ms`)
+})
+
 test('a slow uplink is filled too, without rescues of what is only slow', () => {
   const world = new World(30, { uplink: gigabit / 500, rttMs: 1, spreadMs: 2_000 })
   for (let i = 0; i < 20; i++) world.join(i, `rack${i % 4}`)
