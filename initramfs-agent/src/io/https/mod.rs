@@ -1,6 +1,7 @@
 //! A small blocking HTTP/1.1 client over rustls: TLS 1.3 only, IP literals only, no redirects, no cookies.
 
 mod conn;
+mod provider;
 mod response;
 #[cfg(test)]
 pub mod testing;
@@ -77,13 +78,13 @@ impl Client {
 
     /// A client without trust anchors: it speaks HTTP, and believes no HTTPS server at all.
     pub fn without_trust() -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = provider::provider();
         let tls = tls_builder(provider).with_root_certificates(RootCertStore::empty());
         Self::with_tls(tls.with_no_client_auth())
     }
 
     fn with_clock(trust: &Trust, clock: fn() -> UnixTime) -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = provider::provider();
         let verifier = verify::Verifier::new(trust.roots.clone(), provider.clone(), clock);
         let tls = tls_builder(provider)
             .dangerous() // our own verifier is webpki's but for the clock

@@ -107,7 +107,7 @@ fn refuses_a_server_of_another_authority_and_plain_text_where_tls_is_due() {
     let url = format!("https://{}/", plain.local_addr().unwrap());
     let answering = std::thread::spawn(move || {
         let mut tcp = plain.accept().unwrap().0;
-        tcp.read_exact(&mut [0; 200]).unwrap(); // of the ClientHello
+        tcp.read_exact(&mut [0; 100]).unwrap(); // of the ClientHello
         tcp.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
         tcp // closing it now would reset the connection before the answer is read
     });
