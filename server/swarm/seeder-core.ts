@@ -13,6 +13,7 @@ import { ReadGate } from './read-gate.js'
 import type { ToSeeder } from './seeder-messages.js'
 import { TokenBucket } from './token-bucket.js'
 import type { SeederStats } from './types.js'
+import { UnusedStore } from './unused-store.js'
 import { Upload } from './upload.js'
 import { adopt, guardAllWires, type WireControl } from './wire.js'
 
@@ -71,6 +72,8 @@ export class SeederCore {
   readonly #choker = new Choker()
   readonly #stockBucket = new TokenBucket(stockBytesPerSecond)
   readonly #seeded = new Map<string, Seeded>()
+  /** Additions under way: asked for twice they are done once, and a removal waits for them. */
+  readonly #adding = new Map<string, Promise<void>>()
   readonly #links = new Map<number, Link>()
   readonly #racks = new Map<string, string>()
   #nextId = 1
@@ -102,7 +105,15 @@ export class SeederCore {
   }
 
   /** Seeds a file. @throws Error when it cannot be read or has another size */
-  async add(spec: AddMessage): Promise<void> {
+  add(spec: AddMessage): Promise<void> {
+    const known = this.#adding.get(spec.infohash)
+    if (known !== undefined) return known
+    const adding = this.#add(spec).finally(() => this.#adding.delete(spec.infohash))
+    this.#adding.set(spec.infohash, adding)
+    return adding
+  }
+
+  async #add(spec: AddMessage): Promise<void> {
     if (this.#seeded.has(spec.infohash)) return
     const file = await open(spec.path, 'r')
     try {
@@ -116,6 +127,7 @@ export class SeederCore {
   }
 
   async remove(infohash: string): Promise<void> {
+    await this.#adding.get(infohash)?.catch(() => {})
     const seeded = this.#seeded.get(infohash)
     if (seeded === undefined) return
     this.#seeded.delete(infohash)
@@ -380,26 +392,5 @@ export class SeederCore {
       if (nowMs - link.heardMs > silenceMs) this.#drop(link)
       else if (link.role === 'stock') link.upload.pump()
     }
-  }
-}
-
-/** webtorrent wants a chunk store (abstract-chunk-store); nothing may ever reach it. */
-class UnusedStore {
-  constructor(readonly chunkLength: number) {}
-
-  get(_index: number, _options: object, done: (error: Error) => void): void {
-    done(new Error('the store is not used'))
-  }
-
-  put(_index: number, _chunk: Uint8Array, done: (error: Error) => void): void {
-    done(new Error('the store is read-only'))
-  }
-
-  close(done: (error: null) => void): void {
-    done(null)
-  }
-
-  destroy(done: (error: null) => void): void {
-    done(null)
   }
 }

@@ -137,6 +137,18 @@ test('a seeder that is killed comes back on its port with its torrents', options
   assert.equal(seeder.stats().running, false)
 })
 
+test('added twice at once is added once, and removed for good', options, async (t) => {
+  const torrent = await sampleTorrent(t, { sizeBytes: 100_000, pieceLength: 16_384 })
+  const { seeder, port } = await runSeeder(t)
+  await Promise.all([seeder.add(torrent), seeder.add(torrent)])
+  const added = seeder.add({ ...torrent })
+  const removed = seeder.remove(torrent.infohash)
+  await Promise.allSettled([added, removed])
+  const peer = new RawPeer(port)
+  peer.greet(torrent.infohash, { agent: true })
+  await peer.gone()
+})
+
 test('refused: a taken port, a missing file, a wrong size, a wrong infohash', options, async (t) => {
   const torrent = await sampleTorrent(t, { sizeBytes: 100_000, pieceLength: 16_384 })
   const { seeder, port } = await runSeeder(t)
