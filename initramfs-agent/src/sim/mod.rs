@@ -9,6 +9,8 @@ mod arrive;
 mod net;
 mod report;
 mod seeder;
+mod server;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod world;

@@ -15,6 +15,8 @@ pub struct Report {
     pub p99_s: f64,
     /// The last node.
     pub last_s: f64,
+    /// The last of those with full links that told no lies (liars are banned and left with HTTPS).
+    pub last_fast_s: f64,
     /// Payload bytes that the server sent, over BitTorrent and HTTPS, in payloads.
     pub origin_copies: f64,
     /// The HTTPS part of it.
@@ -45,7 +47,7 @@ impl Report {
         self.last_s / self.floor_s
     }
 
-    fn rows(&self) -> [(&'static str, String); 19] {
+    fn rows(&self) -> [(&'static str, String); 20] {
         let s = |v: f64| format!("{v:.3}");
         [
             ("floor_s", s(self.floor_s)),
@@ -54,6 +56,7 @@ impl Report {
             ("p95_s", s(self.p95_s)),
             ("p99_s", s(self.p99_s)),
             ("last_s", s(self.last_s)),
+            ("last_fast_over_floor", s(self.last_fast_s / self.floor_s)),
             ("last_over_floor", s(self.last_over_floor())),
             ("origin_copies", s(self.origin_copies)),
             ("https_copies", s(self.https_copies)),
@@ -80,7 +83,7 @@ impl Report {
     pub fn text(&self) -> String {
         self.rows()
             .iter()
-            .map(|(k, v)| format!("{k:18} {}\n", v.trim_matches('"')))
+            .map(|(k, v)| format!("{k:21} {}\n", v.trim_matches('"')))
             .collect()
     }
 }

@@ -7,9 +7,9 @@ use super::net::{Conn, Endpoint, Event, Events, Link, Load, Pipe};
 use super::seeder::Seeder;
 use super::{Report, SimConfig};
 use crate::core::rng::Rng;
-use crate::core::swarm::{ConnId, FetchId, Input, Nearness, Outgoing, Output, Slot, Swarm, SwarmConfig};
+use crate::core::swarm::{ConnId, FetchId, Input, Nearness, Outgoing, Output, Slot, Swarm};
 use crate::core::swarm::{TorrentId, TorrentSpec};
-use crate::core::time::{MILLISECOND, Micros, SECOND};
+use crate::core::time::{Micros, SECOND};
 
 /// Bytes of one connection that the network holds: a TCP window.
 const WINDOW_BYTES: u32 = 64 << 10;
@@ -21,7 +21,7 @@ pub(super) const STREAMS_MAX: usize = 8;
 pub(super) const BLOCK: u32 = 16 << 10;
 /// The tracker's interval while a node downloads.
 const INTERVAL_US: Micros = 4 * SECOND;
-const PORT: u16 = 6881;
+pub(super) const PORT: u16 = 6881;
 
 pub(super) struct Node {
     pub swarm: Swarm,
@@ -30,12 +30,13 @@ pub(super) struct Node {
     pub started: bool,
     pub corrupt: bool,
     pub doomed: bool,
+    pub slow: bool,
     pub done_at: Option<Micros>,
     pub announced_at: Micros,
-    next_announce: Micros,
-    tick_at: Micros,
+    pub next_announce: Micros,
+    pub tick_at: Micros,
     /// Connections by number: outgoing (even) and incoming (odd).
-    conns: [Vec<usize>; 2],
+    pub conns: [Vec<usize>; 2],
     /// Slots that hold wrong bytes.
     pub spoiled: BTreeSet<(u32, Slot)>,
     pub fetches: Vec<(FetchId, usize)>,
@@ -55,9 +56,9 @@ pub(super) struct World {
     pub https_bytes: u64,
     pub banned: usize,
     pub banned_wrongly: usize,
-    trace: u64,
-    count: u64,
-    unfinished: usize,
+    pub trace: u64,
+    pub count: u64,
+    pub unfinished: usize,
 }
 
 /// Runs a simulation to its end: all nodes done, or far too late.
@@ -80,88 +81,6 @@ pub fn run(cfg: &SimConfig) -> Report {
 }
 
 impl World {
-    fn new(cfg: &SimConfig) -> Self {
-        let mut rng = Rng::new(cfg.seed);
-        let n = cfg.nodes;
-        let racks: Vec<usize> = (0..n).map(|i| i * cfg.racks / n).collect();
-        let mut links: Vec<Link> = (0..=n)
-            .flat_map(|_| [Link::new(cfg.link_bits), Link::new(cfg.link_bits)])
-            .collect();
-        links.extend((0..cfg.racks * 2).map(|_| Link::new(cfg.link_bits)));
-        let mut order: Vec<usize> = (0..n).collect();
-        for i in (1..n).rev() {
-            order.swap(i, rng.below(i as u64 + 1) as usize);
-        }
-        let part = |percent: f64| (n as f64 * percent / 100.0).round() as usize;
-        let (kills, slows) = (part(cfg.kill_percent), part(cfg.slow_percent));
-        let mut events = Events::default();
-        let floor = cfg.payload_bytes * 8 * SECOND / cfg.link_bits;
-        for node in &order[..kills] {
-            events.push(cfg.arrival_us + rng.below(floor), Event::Kill(*node));
-        }
-        for node in order.iter().skip(kills).take(slows) {
-            links[node * 2] = Link::new(cfg.link_bits / 10);
-            links[node * 2 + 1] = Link::new(cfg.link_bits / 10);
-        }
-        let corrupt: BTreeSet<usize> = order
-            .iter()
-            .skip(kills + slows)
-            .take(cfg.corrupt)
-            .copied()
-            .collect();
-        let piece_bytes = cfg.piece_bytes();
-        let pieces = cfg.payload_bytes.div_ceil(u64::from(piece_bytes)) as u32;
-        let seeder = Seeder::new(pieces, piece_bytes, cfg.link_bits, racks.clone());
-        let mut nodes = Vec::new();
-        for (node, rack) in racks.iter().enumerate() {
-            let mut peer_id = *b"-BW0001-000000000000";
-            peer_id[8..16].copy_from_slice(&rng.next_u64().to_be_bytes());
-            peer_id[16..].copy_from_slice(&(node as u32).to_be_bytes());
-            let swarm = Swarm::new(SwarmConfig {
-                seed: rng.next_u64(),
-                listen_port: PORT,
-                own_addrs: vec![addr_of(node, *rack)],
-                peer_id,
-                window_pieces: 0,
-            });
-            events.push(rng.below(cfg.arrival_us.max(1)), Event::Start(node));
-            nodes.push(Node {
-                swarm,
-                peer_id,
-                alive: true,
-                started: false,
-                corrupt: corrupt.contains(&node),
-                doomed: order[..kills].contains(&node),
-                done_at: None,
-                announced_at: 0,
-                next_announce: 0,
-                tick_at: Micros::MAX,
-                conns: [Vec::new(), Vec::new()],
-                spoiled: BTreeSet::new(),
-                fetches: Vec::new(),
-            });
-        }
-        events.push(20 * MILLISECOND, Event::SeederTick);
-        Self {
-            unfinished: n - kills,
-            cfg: cfg.clone(),
-            now: 0,
-            events,
-            nodes,
-            conns: Vec::new(),
-            links,
-            seeder,
-            rng,
-            server_gone: false,
-            streams: 0,
-            https_bytes: 0,
-            banned: 0,
-            banned_wrongly: 0,
-            trace: 0xcbf2_9ce4_8422_2325,
-            count: 0,
-        }
-    }
-
     pub fn server(&self) -> Endpoint {
         self.nodes.len()
     }
@@ -455,62 +374,13 @@ impl World {
         self.conns[conn].ends[1].1 = id;
         id
     }
-
-    fn report(&self, floor: Micros) -> Report {
-        let mut times: Vec<f64> = Vec::new();
-        let (mut wasted, mut useful, mut failed) = (0, 0, 0);
-        for n in self.nodes.iter().filter(|n| !n.doomed) {
-            match n.done_at {
-                Some(at) => times.push(at as f64 / SECOND as f64),
-                None => failed += 1,
-            }
-            let p = n.swarm.progress(TorrentId(0));
-            wasted += p.duplicate_bytes;
-            useful += p.from_origin_bytes + p.from_peers_bytes;
-        }
-        times.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let last = times.len().saturating_sub(1);
-            times
-                .get(((times.len() as f64 * share) as usize).min(last))
-                .copied()
-                .unwrap_or(f64::NAN)
-        };
-        let copies = |bytes: u64| bytes as f64 / self.cfg.payload_bytes as f64;
-        let base = (self.nodes.len() + 1) * 2;
-        let racks: Vec<f64> = match self.cfg.racks {
-            1 => Vec::new(),
-            n => (0..n)
-                .map(|r| copies(self.links[base + r * 2 + 1].bytes))
-                .collect(),
-        };
-        Report {
-            floor_s: floor as f64 / SECOND as f64,
-            first_s: at(0.0),
-            median_s: at(0.5),
-            p95_s: at(0.95),
-            p99_s: at(0.99),
-            last_s: at(1.0),
-            origin_copies: copies(self.seeder.sent_bytes + self.https_bytes),
-            https_copies: copies(self.https_bytes),
-            rack_copies_max: racks.iter().copied().fold(0.0, f64::max),
-            rack_copies_mean: racks.iter().sum::<f64>() / racks.len().max(1) as f64,
-            duplicate_share: wasted as f64 / (wasted + useful).max(1) as f64,
-            failed,
-            killed: self.nodes.iter().filter(|n| n.doomed).count(),
-            banned: self.banned,
-            banned_wrongly: self.banned_wrongly,
-            trace: self.trace,
-            events: self.count,
-        }
-    }
 }
 
 fn seeder_addr() -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 255, 0, 1)), PORT)
 }
 
-fn addr_of(node: usize, rack: usize) -> SocketAddr {
+pub(super) fn addr_of(node: usize, rack: usize) -> SocketAddr {
     let ip = Ipv4Addr::new(10, rack as u8, (node / 256) as u8, (node % 256) as u8);
     SocketAddr::new(IpAddr::V4(ip), PORT)
 }

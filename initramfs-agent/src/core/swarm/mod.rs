@@ -6,6 +6,7 @@
 //! Nothing here depends on the order of a hash map: the same seed and inputs give the same outputs.
 
 mod connect;
+mod ends;
 mod hedge;
 mod messages;
 mod origin;

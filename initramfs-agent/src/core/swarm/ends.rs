@@ -1,0 +1,128 @@
+//! How connections end: closed, banned, silent or no longer useful.
+
+use super::connect::{HANDSHAKE_US, KEEP_ALIVE_US};
+use super::types::{ConnId, Nearness, Outgoing, Output};
+use super::{Code, Micros, Swarm};
+use crate::core::time::SECOND;
+
+/// BEP 3: a peer says something every two minutes.
+const SILENCE_US: Micros = 150 * SECOND;
+
+impl Swarm {
+    pub(super) fn on_closed(&mut self, conn: ConnId) {
+        self.forget(conn);
+    }
+
+    /// Closes a connection of ours.
+    pub(super) fn close(&mut self, conn: ConnId, blame: Option<Code>) {
+        if self.peers.contains_key(&conn) {
+            self.forget(conn);
+            self.out.push_back(Output::Close { conn, blame });
+        }
+    }
+
+    /// Closes it for good: the address is not dialled or accepted again.
+    pub(super) fn ban(&mut self, conn: ConnId, code: Code) {
+        let Some(peer) = self.peers.get(&conn) else {
+            return;
+        };
+        let addr = peer.listen.unwrap_or(peer.addr);
+        // On loopback, and on the server, one address is home to many.
+        if !addr.ip().is_loopback() && !peer.origin {
+            self.banned_ips.insert(addr.ip());
+        }
+        self.banned_addrs.insert(addr);
+        self.out.push_back(Output::Banned { addr, code });
+        self.close(conn, Some(code));
+        let same: Vec<ConnId> = self
+            .peers
+            .values()
+            .filter(|p| self.is_banned(p.listen.unwrap_or(p.addr)))
+            .map(|p| p.id)
+            .collect();
+        for conn in same {
+            self.close(conn, Some(code));
+        }
+        for t in &mut self.torrents {
+            let (ips, addrs) = (&self.banned_ips, &self.banned_addrs);
+            t.known
+                .retain(|a, _| !addrs.contains(a) && !ips.contains(&a.ip()));
+        }
+    }
+
+    /// Takes a connection out of everything.
+    fn forget(&mut self, conn: ConnId) {
+        let Some(peer) = self.peers.remove(&conn) else {
+            return;
+        };
+        let (torrent, now) = (peer.torrent, self.now);
+        let jitter = self.rng.below(SECOND);
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        t.forget_claims(conn);
+        if peer.shaken {
+            let mask = !peer.mask();
+            t.slots[peer.bit] = None;
+            t.present &= mask;
+            t.local &= mask;
+            for holders in &mut t.holders {
+                *holders &= mask;
+            }
+        }
+        if let Some(known) = peer
+            .listen
+            .and_then(|a| t.known.get_mut(&a))
+            .filter(|k| k.conn == Some(conn))
+        {
+            known.conn = None;
+            known.fails = (known.fails + 1).min(6);
+            known.next_at = now + (SECOND << known.fails) / 2 + jitter;
+            let drop = known.fails >= 6 && !known.seeder && known.nearness == Nearness::Unknown;
+            let next = known.next_at;
+            if let (true, Some(addr)) = (drop, peer.listen) {
+                t.known.remove(&addr);
+            }
+            self.wake_at(next);
+        }
+        self.drop_jobs_of(torrent, conn);
+        self.forget_uploads(conn);
+        self.pump_uploads();
+        self.dirty = true;
+    }
+
+    /// Ends connections that are silent, stuck or useless; keeps the others alive.
+    pub(super) fn check_peers(&mut self) {
+        let now = self.now;
+        let mut ends = Vec::new();
+        let mut pings = Vec::new();
+        let mut next = Micros::MAX;
+        for peer in self.peers.values() {
+            let t = &self.torrents[usize::from(peer.torrent.0)];
+            let last = if peer.shaken {
+                peer.heard_at + SILENCE_US
+            } else {
+                peer.opened_at + HANDSHAKE_US
+            };
+            let both_done = peer.shaken && t.done() && peer.have == t.pieces && !peer.origin && t.pieces > 0;
+            if now >= last || both_done {
+                ends.push(peer.id);
+                continue;
+            }
+            next = next.min(last);
+            if peer.shaken {
+                if now >= peer.sent_at + KEEP_ALIVE_US {
+                    pings.push(peer.id);
+                    next = next.min(now + KEEP_ALIVE_US);
+                } else {
+                    next = next.min(peer.sent_at + KEEP_ALIVE_US);
+                }
+            }
+        }
+        for conn in ends {
+            self.close(conn, None);
+        }
+        for conn in pings {
+            self.send(conn, Outgoing::KeepAlive);
+        }
+        self.wake_at(next);
+    }
+}

@@ -1,0 +1,155 @@
+//! A world before its first event, and what is counted after its last.
+
+use std::collections::BTreeSet;
+
+use super::net::{Event, Events, Link};
+use super::seeder::Seeder;
+use super::world::{Node, PORT, World, addr_of};
+use super::{Report, SimConfig};
+use crate::core::rng::Rng;
+use crate::core::swarm::{Swarm, SwarmConfig, TorrentId};
+use crate::core::time::{MILLISECOND, Micros, SECOND};
+
+impl World {
+    pub fn new(cfg: &SimConfig) -> Self {
+        let mut rng = Rng::new(cfg.seed);
+        let n = cfg.nodes;
+        let racks: Vec<usize> = (0..n).map(|i| i * cfg.racks / n).collect();
+        let mut links: Vec<Link> = (0..=n)
+            .flat_map(|_| [Link::new(cfg.link_bits), Link::new(cfg.link_bits)])
+            .collect();
+        links.extend((0..cfg.racks * 2).map(|_| Link::new(cfg.link_bits)));
+        let mut order: Vec<usize> = (0..n).collect();
+        for i in (1..n).rev() {
+            order.swap(i, rng.below(i as u64 + 1) as usize);
+        }
+        let part = |percent: f64| (n as f64 * percent / 100.0).round() as usize;
+        let (kills, slows) = (part(cfg.kill_percent), part(cfg.slow_percent));
+        let mut events = Events::default();
+        let floor = cfg.payload_bytes * 8 * SECOND / cfg.link_bits;
+        for node in &order[..kills] {
+            events.push(cfg.arrival_us + rng.below(floor), Event::Kill(*node));
+        }
+        for node in order.iter().skip(kills).take(slows) {
+            links[node * 2] = Link::new(cfg.link_bits / 10);
+            links[node * 2 + 1] = Link::new(cfg.link_bits / 10);
+        }
+        let corrupt: BTreeSet<usize> = order
+            .iter()
+            .skip(kills + slows)
+            .take(cfg.corrupt)
+            .copied()
+            .collect();
+        let piece_bytes = cfg.piece_bytes();
+        let pieces = cfg.payload_bytes.div_ceil(u64::from(piece_bytes)) as u32;
+        let seeder = Seeder::new(pieces, piece_bytes, cfg.link_bits, racks.clone());
+        let mut nodes = Vec::new();
+        for (node, rack) in racks.iter().enumerate() {
+            let mut peer_id = *b"-BW0001-000000000000";
+            peer_id[8..16].copy_from_slice(&rng.next_u64().to_be_bytes());
+            peer_id[16..].copy_from_slice(&(node as u32).to_be_bytes());
+            let swarm = Swarm::new(SwarmConfig {
+                seed: rng.next_u64(),
+                listen_port: PORT,
+                own_addrs: vec![addr_of(node, *rack)],
+                peer_id,
+                window_pieces: 0,
+            });
+            events.push(rng.below(cfg.arrival_us.max(1)), Event::Start(node));
+            nodes.push(Node {
+                swarm,
+                peer_id,
+                alive: true,
+                started: false,
+                corrupt: corrupt.contains(&node),
+                doomed: order[..kills].contains(&node),
+                slow: order[kills..kills + slows].contains(&node),
+                done_at: None,
+                announced_at: 0,
+                next_announce: 0,
+                tick_at: Micros::MAX,
+                conns: [Vec::new(), Vec::new()],
+                spoiled: BTreeSet::new(),
+                fetches: Vec::new(),
+            });
+        }
+        events.push(20 * MILLISECOND, Event::SeederTick);
+        Self {
+            unfinished: n - kills,
+            cfg: cfg.clone(),
+            now: 0,
+            events,
+            nodes,
+            conns: Vec::new(),
+            links,
+            seeder,
+            rng,
+            server_gone: false,
+            streams: 0,
+            https_bytes: 0,
+            banned: 0,
+            banned_wrongly: 0,
+            trace: 0xcbf2_9ce4_8422_2325,
+            count: 0,
+        }
+    }
+
+    pub fn report(&self, floor: Micros) -> Report {
+        let mut times: Vec<f64> = Vec::new();
+        let mut last_fast_s = 0.0_f64;
+        let (mut wasted, mut useful, mut failed) = (0, 0, 0);
+        for n in self.nodes.iter().filter(|n| !n.doomed) {
+            match n.done_at {
+                Some(at) => {
+                    let at = at as f64 / SECOND as f64;
+                    times.push(at);
+                    last_fast_s = if n.slow || n.corrupt {
+                        last_fast_s
+                    } else {
+                        last_fast_s.max(at)
+                    };
+                }
+                None => failed += 1,
+            }
+            let p = n.swarm.progress(TorrentId(0));
+            wasted += p.duplicate_bytes;
+            useful += p.from_origin_bytes + p.from_peers_bytes;
+        }
+        times.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            let last = times.len().saturating_sub(1);
+            times
+                .get(((times.len() as f64 * share) as usize).min(last))
+                .copied()
+                .unwrap_or(f64::NAN)
+        };
+        let copies = |bytes: u64| bytes as f64 / self.cfg.payload_bytes as f64;
+        let base = (self.nodes.len() + 1) * 2;
+        let racks: Vec<f64> = match self.cfg.racks {
+            1 => Vec::new(),
+            n => (0..n)
+                .map(|r| copies(self.links[base + r * 2 + 1].bytes))
+                .collect(),
+        };
+        Report {
+            floor_s: floor as f64 / SECOND as f64,
+            first_s: at(0.0),
+            median_s: at(0.5),
+            p95_s: at(0.95),
+            p99_s: at(0.99),
+            last_s: at(1.0),
+            last_fast_s,
+            origin_copies: copies(self.seeder.sent_bytes + self.https_bytes),
+            https_copies: copies(self.https_bytes),
+            rack_copies_max: racks.iter().copied().fold(0.0, f64::max),
+            rack_copies_mean: racks.iter().sum::<f64>() / racks.len().max(1) as f64,
+            duplicate_share: wasted as f64 / (wasted + useful).max(1) as f64,
+            failed,
+            killed: self.nodes.iter().filter(|n| n.doomed).count(),
+            banned: self.banned,
+            banned_wrongly: self.banned_wrongly,
+            trace: self.trace,
+            events: self.count,
+        }
+    }
+}
