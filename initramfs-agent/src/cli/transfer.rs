@@ -190,7 +190,9 @@ impl Run {
                 }
             }
             Event::Banned { addr, code } => self.complain(&format!("{addr}"), code.as_str()),
-            Event::TrackerFailed { url, error } => self.complain(url, &error.to_string()),
+            Event::TrackerFailed { url, error } | Event::OriginFailed { url, error } => {
+                self.complain(url, &error.to_string())
+            }
             _ => {}
         }
     }

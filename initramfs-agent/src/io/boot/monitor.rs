@@ -200,6 +200,11 @@ impl Monitor {
                     self.log.say(&format!("no help from the tracker: {error}"));
                 }
             }
+            Event::OriginFailed { url, error } => {
+                if self.trackers_failed.insert(url) {
+                    self.log.say(&format!("no help from the origin: {error}"));
+                }
+            }
             Event::Failed { error, .. } => self.log.say(&format!("cannot store: {error}")),
             Event::Stopped => {}
         }

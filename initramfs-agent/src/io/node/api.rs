@@ -105,6 +105,13 @@ pub enum Event {
         /// What it did.
         error: Error,
     },
+    /// An origin did not do its part; the next one is asked, after a while.
+    OriginFailed {
+        /// Its URL.
+        url: String,
+        /// What it did.
+        error: Error,
+    },
     /// An artifact cannot be written; its readers have the same error.
     Failed {
         /// Which.

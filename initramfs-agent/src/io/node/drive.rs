@@ -263,14 +263,16 @@ impl Node {
                     let Some(fetching) = self.fetches.remove(&fetch) else {
                         continue;
                     };
-                    if failed {
+                    let has_failed = failed.is_some();
+                    if let Some((url, error)) = failed {
                         self.torrents[usize::from(fetching.torrent.0)].origin += 1;
+                        self.tell(Event::OriginFailed { url, error });
                     }
                     let retry_after = retry_after_s.map(|s| s.saturating_mul(SECOND));
                     self.input(Input::FetchEnded {
                         fetch,
                         retry_after,
-                        failed,
+                        failed: has_failed,
                     });
                 }
                 Done::Http { id, result } => self.http_done(id, &result),

@@ -61,7 +61,8 @@ pub(super) enum Done {
     Ended {
         fetch: FetchId,
         retry_after_s: Option<u64>,
-        failed: bool,
+        /// Of what was asked, with why it did not come whole.
+        failed: Option<(String, Error)>,
     },
     /// A tracker has answered.
     Http {
@@ -151,8 +152,8 @@ impl Worker {
             match job {
                 Job::Range(range) => {
                     let (retry_after_s, failed) = match self.range(&range) {
-                        Ok(retry_after_s) => (retry_after_s, false),
-                        Err(_) => (None, true),
+                        Ok(retry_after_s) => (retry_after_s, None),
+                        Err(error) => (None, Some((range.url, error))),
                     };
                     let fetch = range.fetch;
                     self.tell(Done::Ended {

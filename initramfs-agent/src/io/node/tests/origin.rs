@@ -104,6 +104,13 @@ fn a_broken_origin_is_replaced_by_the_next() {
     });
     let (good, requests) = origin(&world, |_, world, first, last| range(world, first, last));
     let node = fetch_from(&world, &[broken, lying, good]);
+    for code in [Code::HttpMalformed, Code::OriginBadPiece] {
+        let (url, error) = wait_for(&node.events, |e| match e {
+            Event::OriginFailed { url, error } => Some((url, error)),
+            _ => None,
+        });
+        assert_eq!(error.code, code, "{url}: {error}");
+    }
     node.assert_whole(&world);
     assert!(requests.load(Ordering::Relaxed) >= 1);
     node.stop();
