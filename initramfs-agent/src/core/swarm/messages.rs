@@ -8,7 +8,7 @@ use crate::core::wire::Message;
 /// Pieces that one peer may have offered us while choking us.
 const ALLOWED_FAST_MAX: usize = 256;
 /// Claims of one piece that we respect.
-const CLAIMS_HEEDED: u8 = 8;
+const CLAIMS_HEEDED: u8 = 64;
 
 impl Swarm {
     /// The peer's pieces are known: we want some of them or not.
