@@ -105,6 +105,8 @@ export class Child<ToChild extends object, FromChild> {
 /** In a child process: ends it when the parent is gone, and leaves Ctrl-C to the parent. */
 export function endWithParent(): void {
   process.on('disconnect', () => process.exit(0))
+  // The parent may have been killed while this process was still loading: that event is over.
+  if (!process.connected) process.exit(0)
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => {})
 }
