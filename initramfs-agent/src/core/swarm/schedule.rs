@@ -13,6 +13,10 @@ const IN_FLIGHT_PIECES_MIN: usize = 6;
 /// Pieces that the rack brings in over its uplink at a time.
 const CLAIMS_MAX: usize = 8;
 
+/// Wanted pieces that are looked at for one choice once there is one: rare ones are found among so many,
+/// and an artifact of many pieces does not cost the square of their number.
+const LOOK_MAX: usize = 1024;
+
 impl super::torrent::Torrent {
     /// How long a claim of somebody else keeps us from fetching the piece over the uplink too.
     pub(super) fn claim_us(&self) -> Micros {
@@ -127,31 +131,44 @@ impl Swarm {
         let outside = self.outside_in_flight(torrent);
         let salt = self.rng.next_u64() as u32;
         let t = &self.torrents[usize::from(torrent.0)];
-        let mut best: Option<((bool, u32, u32), u32, u128)> = None;
-        for piece in &t.wanted {
-            let holders = t.holders[*piece as usize];
+        let judge = |piece: u32| {
+            let holders = t.holders[piece as usize];
             let mut can = holders & free;
             if can == 0 {
-                continue;
+                return None;
             }
             if holders & local != 0 {
                 can &= local;
                 if can == 0 {
-                    continue;
+                    return None;
                 }
-            } else if t.claimed[*piece as usize] > now || outside >= CLAIMS_MAX {
-                continue;
+            } else if t.claimed[piece as usize] > now || outside >= CLAIMS_MAX {
+                return None;
             }
             let tie = (piece ^ salt)
                 .wrapping_mul(0x9e37_79b1)
                 .rotate_left(15)
                 .wrapping_mul(0x85eb_ca6b);
-            let key = (*piece >= window, (holders & local).count_ones(), tie);
-            if best.as_ref().is_none_or(|(k, _, _)| key < *k) {
-                best = Some((key, *piece, can));
+            Some(((holders & local).count_ones(), tie, piece, can))
+        };
+        if window != u32::MAX {
+            let near = (t.first_missing..window.min(t.pieces)).filter(|p| t.is_wanted(*p));
+            if let Some((_, _, piece, can)) = near.filter_map(judge).min() {
+                return Some((piece, can));
             }
         }
-        best.map(|(_, piece, can)| (piece, can))
+        let (before, from) = t.wanted.split_at(salt as usize % t.wanted.len().max(1));
+        let mut best = None;
+        for (looked, piece) in from.iter().chain(before).enumerate() {
+            if looked >= LOOK_MAX && best.is_some() {
+                break;
+            }
+            let judged = judge(*piece);
+            if judged.is_some() && (best.is_none() || judged < best) {
+                best = judged;
+            }
+        }
+        best.map(|(_, _, piece, can)| (piece, can))
     }
 
     /// Pieces that our rack is known to be fetching from outside.
