@@ -59,7 +59,9 @@ impl Swarm {
         // waiting. What leaves the rack serves a whole rack: for that there is more room.
         let across = t.racked && t.local & peer.mask() == 0;
         let most = if across { TURNS_ACROSS_MAX } else { TURNS_MAX };
-        if !waiting && peer.bootswarm && peer.fast && self.uploads.turns.len() >= most {
+        // Alone it may ask for as much as it likes: there is nobody to be fair to.
+        let crowd = self.uploads.turns.len() >= most && self.uploads.turns.iter().any(|t| t.conn != conn);
+        if !waiting && peer.bootswarm && peer.fast && crowd {
             self.send(conn, Outgoing::Reject(block));
             return true;
         }
