@@ -100,6 +100,7 @@ impl Swarm {
     pub(super) fn refresh_local(&mut self, torrent: TorrentId) {
         let t = &mut self.torrents[usize::from(torrent.0)];
         t.local = 0;
+        t.seeders = 0;
         for conn in t.slots.iter().flatten() {
             let Some(peer) = self.peers.get(conn) else {
                 continue;
@@ -113,7 +114,9 @@ impl Swarm {
                     .next()
                     .map_or(Nearness::Unknown, |(_, k)| k.nearness)
             });
-            if !peer.origin && Self::counts_local(t.racked, nearness) {
+            if peer.origin {
+                t.seeders |= peer.mask();
+            } else if Self::counts_local(t.racked, nearness) {
                 t.local |= peer.mask();
             }
         }

@@ -64,6 +64,7 @@ impl Swarm {
             t.slots[peer.bit] = None;
             t.present &= mask;
             t.local &= mask;
+            t.seeders &= mask;
             for holders in &mut t.holders {
                 *holders &= mask;
             }

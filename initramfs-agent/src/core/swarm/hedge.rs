@@ -1,6 +1,7 @@
-//! Taking work back from peers that are late. What counts as late follows from how long pieces take.
+//! Taking work back from peers that are late, and from those that have fallen silent. What counts as late
+//! follows from how long pieces take. Others are asked first; the HTTPS origin when nobody moves the piece.
 
-use super::torrent::Source;
+use super::torrent::{Source, Torrent};
 use super::types::{ConnId, TorrentId};
 use super::{Code, Micros, Swarm};
 use crate::core::time::{MILLISECOND, SECOND};
@@ -9,53 +10,145 @@ use crate::core::time::{MILLISECOND, SECOND};
 const LATE_MIN_US: Micros = 50 * MILLISECOND;
 /// Before any piece has come we cannot know how long one takes.
 const LATE_UNKNOWN_US: Micros = 2 * SECOND;
-/// A peer that owes us blocks and sends none at all for this long is given up.
-const STALL_US: Micros = 20 * SECOND;
+/// A peer that owes us blocks and sends none while others do is given up between these, by the piece times.
+const STALL_MIN_US: Micros = SECOND;
+const STALL_MAX_US: Micros = 20 * SECOND;
+const STALL_UNKNOWN_US: Micros = 3 * SECOND;
+/// How often a rest doubles.
+const STALLS_MAX: u32 = 4;
+/// A piece in flight that nobody moves goes to the origin after these, by the piece times.
+const QUIET_ALONE_US: Micros = SECOND;
+const QUIET_ALONE_MAX_US: Micros = 5 * SECOND;
+const QUIET_MIN_US: Micros = 1500 * MILLISECOND;
+const QUIET_UNKNOWN_US: Micros = 3 * SECOND;
+const QUIET_MAX_US: Micros = 20 * SECOND;
 
 impl Swarm {
-    /// Looks for late pieces and asks somebody else for them.
+    /// Looks for late pieces and silent peers.
     pub(super) fn check_jobs(&mut self) {
-        let now = self.now;
         for at in 0..self.torrents.len() {
-            let torrent = TorrentId(at as u16);
-            if self.torrents[at].jobs.is_empty() {
-                continue;
-            }
-            let late = self.torrents[at].late_us();
-            let mut stalled = Vec::new();
-            let mut hedges = Vec::new();
-            let mut next = Micros::MAX;
-            for job in self.torrents[at].jobs.iter().filter(|j| !j.verifying) {
-                let Source::Peer(conn) = job.source else {
-                    continue;
-                };
-                // The uplink is shared by the whole rack: a second copy over it hurts more than a late one.
-                let t = &self.torrents[at];
-                let near = self.peers.get(&conn).is_some_and(|p| t.local & p.mask() != 0);
-                let late = if near { late } else { late.max(t.claim_us()) };
-                if now >= job.moved_at + STALL_US {
-                    stalled.push(conn);
-                } else if now >= job.moved_at + late {
-                    hedges.push((job.piece, conn));
-                    next = next.min(now + late);
-                } else {
-                    next = next.min(job.moved_at + late);
-                }
-            }
-            for (piece, conn) in hedges {
-                self.hedge(torrent, piece, conn);
-            }
-            for conn in stalled {
-                self.close(conn, Some(Code::PeerStalled));
-            }
-            if next != Micros::MAX {
-                self.wake_at(next.max(now + 5 * MILLISECOND));
+            if !self.torrents[at].jobs.is_empty() {
+                let torrent = TorrentId(at as u16);
+                self.check_stalls(torrent);
+                self.check_late(torrent);
             }
         }
     }
 
+    /// Takes everything back from peers that owe us blocks and send none.
+    fn check_stalls(&mut self, torrent: TorrentId) {
+        let now = self.now;
+        let t = &self.torrents[usize::from(torrent.0)];
+        let mut stalled = Vec::new();
+        let mut next = Micros::MAX;
+        for peer in t.slots.iter().flatten().filter_map(|c| self.peers.get(c)) {
+            if peer.pending_blocks == 0 {
+                continue;
+            }
+            let near = t.counts_near(peer.mask());
+            // When nothing comes from anybody, it is hardly this peer's fault.
+            let others = t.origin.moved_at > peer.block_at || t.origin.fetched_at > peer.block_at;
+            let due = peer.block_at + t.stall_us(near, others);
+            if now >= due {
+                stalled.push(peer.id);
+            } else {
+                next = next.min(due);
+            }
+        }
+        for conn in stalled {
+            self.stalled(torrent, conn);
+        }
+        if next != Micros::MAX {
+            self.wake_at(next);
+        }
+    }
+
+    /// A peer without any sign of life is closed, and dialled again later. One that still talks is rested.
+    fn stalled(&mut self, torrent: TorrentId, conn: ConnId) {
+        let now = self.now;
+        let t = &self.torrents[usize::from(torrent.0)];
+        let Some(peer) = self.peers.get_mut(&conn) else {
+            return;
+        };
+        if !peer.origin && peer.heard_at <= peer.block_at {
+            return self.close(conn, Some(Code::PeerStalled));
+        }
+        peer.stalls = (peer.stalls + 1).min(STALLS_MAX);
+        let rest = (t.stall_us(true, true) << (peer.stalls - 1)).min(STALL_MAX_US);
+        peer.rest_until = now + rest;
+        self.wake_at(now + rest);
+        self.drop_jobs_of(torrent, conn);
+    }
+
+    /// Asks somebody else for late pieces.
+    fn check_late(&mut self, torrent: TorrentId) {
+        let now = self.now;
+        let at = usize::from(torrent.0);
+        let late = self.torrents[at].late_us();
+        let quiet = self.quiet_us(torrent);
+        let t = &self.torrents[at];
+        let mut hedges = Vec::new();
+        let mut quiets = Vec::new();
+        let mut next = Micros::MAX;
+        for job in t.jobs.iter().filter(|j| !j.verifying) {
+            // The uplink is shared by the whole rack: a second copy over it hurts more than a late one.
+            let (late, moved_at) = match job.source {
+                Source::Peer(conn) => match self.peers.get(&conn) {
+                    Some(p) if !t.counts_near(p.mask()) => (late.max(t.claim_us()), job.moved_at),
+                    _ => (late, job.moved_at),
+                },
+                Source::Fetch(_) => (late.max(STALL_MIN_US), job.moved_at.max(t.origin.fetched_at)),
+            };
+            if now >= moved_at + late {
+                hedges.push((job.piece, job.source));
+                next = next.min(now + late);
+            } else {
+                next = next.min(moved_at + late);
+            }
+            if t.spec.has_origin && t.origin.fetch.is_none() && matches!(job.source, Source::Peer(_)) {
+                let due = moved_at.max(t.heard_at(job.piece)) + quiet.max(late);
+                if now >= due.max(t.origin.rest_until) {
+                    quiets.push(job.piece);
+                } else {
+                    next = next.min(due.max(t.origin.rest_until));
+                }
+            }
+        }
+        for (piece, slow) in hedges {
+            self.hedge(torrent, piece, slow);
+        }
+        for piece in quiets {
+            self.fetch_quiet(torrent, piece);
+        }
+        if next != Micros::MAX {
+            self.wake_at(next.max(now + 5 * MILLISECOND));
+        }
+    }
+
+    /// Asks the origin for a piece that peers have been given and do not move.
+    fn fetch_quiet(&mut self, torrent: TorrentId, piece: u32) {
+        let t = &self.torrents[usize::from(torrent.0)];
+        let moving = t
+            .jobs
+            .iter()
+            .any(|j| j.piece == piece && (j.verifying || j.moved_at + t.late_us() > self.now));
+        if moving || t.origin.fetch.is_some() || t.has(piece) {
+            return;
+        }
+        if t.free_slot(piece).is_none() {
+            // Two peers have it and neither moves: the one that has sent less gives way.
+            let worst = (0..t.jobs.len())
+                .filter(|i| t.jobs[*i].piece == piece)
+                .min_by_key(|i| t.jobs[*i].received);
+            if let Some(worst) = worst {
+                self.drop_job(torrent, worst);
+            }
+        }
+        self.start_fetch(torrent, piece, 1);
+    }
+
     /// Somebody else who has the piece and nothing to do.
-    fn idle_holder(&self, torrent: TorrentId, piece: u32, slow: ConnId) -> Option<ConnId> {
+    fn idle_holder(&self, torrent: TorrentId, piece: u32, slow: Source) -> Option<ConnId> {
         let t = &self.torrents[usize::from(torrent.0)];
         // What somebody in the rack has does not come over the uplink once more.
         let near = t.holders[piece as usize] & t.local;
@@ -69,7 +162,7 @@ impl Swarm {
             .flatten()
             .filter_map(|c| self.peers.get(c))
             .find(|p| {
-                p.id != slow
+                Source::Peer(p.id) != slow
                     && holders & p.mask() != 0
                     && (p.open() || p.allowed.contains(&piece))
                     && p.pending_blocks == 0
@@ -79,14 +172,15 @@ impl Swarm {
     }
 
     /// Moves a late piece to an idle holder; beside the late one when that has already sent a part.
-    fn hedge(&mut self, torrent: TorrentId, piece: u32, slow: ConnId) {
+    fn hedge(&mut self, torrent: TorrentId, piece: u32, slow: Source) {
         let t = &self.torrents[usize::from(torrent.0)];
         if t.jobs.iter().filter(|j| j.piece == piece).count() > 1 {
             return;
         }
-        let Some(at) = t.job_at(piece, Source::Peer(slow)) else {
+        let Some(at) = t.job_at(piece, slow) else {
             return;
         };
+        let peer = matches!(slow, Source::Peer(_));
         let begun = t.jobs[at].received > 0;
         if begun && self.now < t.jobs[at].moved_at + t.late_us() * 3 {
             return;
@@ -94,17 +188,48 @@ impl Swarm {
         let Some(other) = self.idle_holder(torrent, piece, slow) else {
             return;
         };
-        if !begun {
+        if peer && !begun {
             self.drop_job(torrent, at);
         }
         self.start_job(other, piece);
     }
+
+    /// How long a piece in flight may rest, in the whole swarm, before the origin is asked: longer with
+    /// many neighbours, who wait as well, each for a time of its own.
+    fn quiet_us(&mut self, torrent: TorrentId) -> Micros {
+        let random = self.patience(torrent);
+        let t = &self.torrents[usize::from(torrent.0)];
+        let others = t.neighbours();
+        let p95 = t.piece_p95();
+        if others == 0 {
+            return p95.map_or(QUIET_ALONE_US, |p| {
+                (4 * p).clamp(QUIET_ALONE_US, QUIET_ALONE_MAX_US)
+            });
+        }
+        let base = p95.map_or(QUIET_UNKNOWN_US, |p| (12 * p).clamp(QUIET_MIN_US, QUIET_MAX_US));
+        base + t.spread_us() * others * random / 1000
+    }
 }
 
-impl super::torrent::Torrent {
+impl Torrent {
     /// How long a piece may go without a block before it is late.
     pub(super) fn late_us(&self) -> Micros {
         self.piece_p95()
             .map_or(LATE_UNKNOWN_US, |p| (3 * p).max(LATE_MIN_US))
+    }
+
+    /// Whether what comes from this peer is nobody's concern but ours: it is in our rack, or we are alone.
+    fn counts_near(&self, mask: u128) -> bool {
+        self.local & mask != 0 || self.neighbours() == 0
+    }
+
+    /// How long a peer may owe us blocks and send none.
+    fn stall_us(&self, near: bool, others: bool) -> Micros {
+        let usual = self
+            .piece_p95()
+            .map_or(STALL_UNKNOWN_US, |p| (8 * p).clamp(STALL_MIN_US, STALL_MAX_US));
+        let usual = if near { usual } else { usual.max(self.claim_us()) };
+        let usual = if others { usual } else { 3 * usual };
+        usual.min(STALL_MAX_US)
     }
 }

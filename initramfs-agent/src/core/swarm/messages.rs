@@ -109,9 +109,7 @@ impl Swarm {
                         t.claimed[piece as usize] = at;
                         self.wake = self.wake.min(at + 1);
                     }
-                    if !t.done() {
-                        t.origin.heard_at = now;
-                    }
+                    t.note_heard(piece, now);
                     self.dirty |= t.is_wanted(piece);
                     self.note_interest(conn, Some(piece));
                     self.turn_over(conn, piece);

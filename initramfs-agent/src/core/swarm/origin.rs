@@ -1,12 +1,12 @@
 //! The HTTPS origin, the fallback: used when peers have nothing for us, at random delays so that a farm
 //! never runs there all at once, and never given up for good.
 
-use super::torrent::{Job, Source};
-use super::types::{FetchId, Output, Slot, TorrentId};
+use super::torrent::{Job, Source, Torrent};
+use super::types::{FetchId, Output, TorrentId};
 use super::{Micros, Swarm};
 use crate::core::time::{MILLISECOND, SECOND};
 
-/// Bytes of one range request at most, when there are no peers.
+/// Bytes of one range request at most, when there are no peers: they are held in memory.
 const RANGE_BYTES_MAX: u64 = 4 << 20;
 /// Without any peers the origin is asked after this grace.
 const ALONE_US: Micros = SECOND;
@@ -14,10 +14,12 @@ const ALONE_US: Micros = SECOND;
 const ALONE_SURE_US: Micros = 300 * MILLISECOND;
 /// With peers: no useful block for this long.
 const STUCK_US: Micros = 3 * SECOND;
-/// With peers that keep announcing new pieces: no useful block for this long.
+/// With peers that keep announcing new pieces: no useful block for this long, by the piece times.
 const STUCK_LIVELY_US: Micros = 15 * SECOND;
+const STUCK_LIVELY_MIN_US: Micros = 3 * SECOND;
 /// Added at random for each neighbour, so that a rack does not fall back as one.
 const SPREAD_US: Micros = 100 * MILLISECOND;
+const SPREAD_MIN_US: Micros = 10 * MILLISECOND;
 const BACKOFF_MAX: u32 = 5;
 
 /// What we know of the origin of one torrent.
@@ -27,6 +29,8 @@ pub(super) struct Origin {
     pub fails: u32,
     /// Not asked before.
     pub rest_until: Micros,
+    /// The last piece of a fetch, or the start.
+    pub fetched_at: Micros,
     /// The last useful block of a peer, or the start.
     pub moved_at: Micros,
     /// The last news of a piece we lack.
@@ -44,6 +48,7 @@ impl Origin {
             fetch: None,
             fails: 0,
             rest_until: 0,
+            fetched_at: now,
             moved_at: now,
             heard_at: now,
             told_at: now,
@@ -70,16 +75,22 @@ impl Swarm {
         }
     }
 
+    /// Our share of patience for this turn, in thousandths.
+    pub(super) fn patience(&mut self, torrent: TorrentId) -> u64 {
+        let at = usize::from(torrent.0);
+        if let Some(random) = self.torrents[at].origin.patience {
+            return random;
+        }
+        let random = self.rng.below(1000);
+        self.torrents[at].origin.patience = Some(random);
+        random
+    }
+
     /// When patience with the peers ends.
     fn origin_due(&mut self, torrent: TorrentId) -> Micros {
-        let at = usize::from(torrent.0);
-        let random = match self.torrents[at].origin.patience {
-            Some(random) => random,
-            None => self.rng.below(1000),
-        };
-        let t = &mut self.torrents[at];
-        t.origin.patience = Some(random);
-        let peers = Micros::from((t.present).count_ones());
+        let random = self.patience(torrent);
+        let t = &self.torrents[usize::from(torrent.0)];
+        let peers = t.neighbours();
         let others = t.known.values().any(|k| !k.seeder && k.fails < 3);
         let patience = if peers == 0 {
             match t.origin.alone || !others {
@@ -87,10 +98,13 @@ impl Swarm {
                 false => ALONE_US,
             }
         } else {
-            let slow = t.piece_p95().map_or(0, |p| 8 * p);
             let lively = t.origin.heard_at + STUCK_US > self.now;
-            let base = if lively { STUCK_LIVELY_US } else { STUCK_US };
-            base.max(slow) + peers * SPREAD_US * random / 1000
+            let base = match (lively, t.piece_p95()) {
+                (true, None) => STUCK_LIVELY_US,
+                (true, Some(p)) => (16 * p).clamp(STUCK_LIVELY_MIN_US, STUCK_LIVELY_US),
+                (false, p) => STUCK_US.max(p.map_or(0, |p| 8 * p)),
+            };
+            base + t.spread_us() * peers * random / 1000
         };
         (t.origin.moved_at + patience).max(t.origin.rest_until)
     }
@@ -123,6 +137,15 @@ impl Swarm {
         while u64::from(count) < most && t.is_wanted(first + count) {
             count += 1;
         }
+        self.start_fetch(torrent, first, count);
+    }
+
+    /// Asks the origin for these pieces; each must have a free slot, and all but a single one must be wanted.
+    pub(super) fn start_fetch(&mut self, torrent: TorrentId, first: u32, count: u32) {
+        let at = usize::from(torrent.0);
+        let Some(slot) = self.torrents[at].free_slot(first) else {
+            return;
+        };
         let fetch = FetchId(self.next_fetch);
         self.next_fetch = self.next_fetch.wrapping_add(1);
         for piece in first..first + count {
@@ -130,23 +153,31 @@ impl Swarm {
             let t = &mut self.torrents[at];
             let blocks = t.blocks_of(piece);
             t.take_wanted(piece);
-            t.jobs.push(Job::new(
-                piece,
-                Slot::Primary,
-                Source::Fetch(fetch),
-                blocks,
-                now,
-                true,
-            ));
+            let source = Source::Fetch(fetch);
+            t.jobs.push(Job::new(piece, slot, source, blocks, self.now, true));
         }
+        let late = self.torrents[at].late_us();
         self.torrents[at].origin.fetch = Some(fetch);
+        self.wake_at(self.now + late);
         self.out.push_back(Output::Fetch {
             fetch,
             torrent,
             piece: first,
             count,
-            slot: Slot::Primary,
+            slot,
         });
+    }
+
+    /// A piece of a fetch is not wanted any more; with the last one the fetch ends.
+    pub(super) fn end_fetch(&mut self, torrent: TorrentId, fetch: FetchId) {
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        let last = !t.jobs.iter().any(|j| j.source == Source::Fetch(fetch));
+        if last && t.origin.fetch == Some(fetch) {
+            t.origin.fetch = None;
+            t.origin.patience = None;
+            self.out.push_back(Output::CancelFetch { fetch });
+            self.wake_at(self.now + MILLISECOND);
+        }
     }
 
     fn fetching(&self, fetch: FetchId) -> Option<usize> {
@@ -157,7 +188,9 @@ impl Swarm {
         let Some(at) = self.fetching(fetch) else {
             return;
         };
+        let now = self.now;
         let t = &mut self.torrents[at];
+        t.origin.fetched_at = now;
         let Some(job) = t.job_at(piece, Source::Fetch(fetch)) else {
             // Somebody was faster; what came is too much.
             if piece < t.pieces {
@@ -209,5 +242,13 @@ impl Swarm {
         }
         self.dirty = true;
         self.wake_at(self.now);
+    }
+}
+
+impl Torrent {
+    /// What each neighbour adds to our patience with them at most.
+    pub(super) fn spread_us(&self) -> Micros {
+        self.piece_p95()
+            .map_or(SPREAD_US, |p| (2 * p).clamp(SPREAD_MIN_US, SPREAD_US))
     }
 }

@@ -61,6 +61,8 @@ pub(super) struct Peer {
     /// Not asked for anything until then, after rejects and stalls.
     pub rest_until: Micros,
     pub rejects: u32,
+    /// How often it fell silent since its last block.
+    pub stalls: u32,
     /// Smoothed time of one block while requests are outstanding, microseconds; 0 before the first.
     pub block_us: Micros,
     pub block_at: Micros,
@@ -105,6 +107,7 @@ impl Peer {
             unsolicited: 0,
             rest_until: 0,
             rejects: 0,
+            stalls: 0,
             block_us: 0,
             block_at: 0,
             heard_at: now,

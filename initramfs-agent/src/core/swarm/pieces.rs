@@ -92,8 +92,9 @@ impl Swarm {
             self.wake = self.wake.min(self.now + 100 * MILLISECOND);
         }
         self.dirty = true;
-        let Source::Peer(conn) = job.source else {
-            return;
+        let conn = match job.source {
+            Source::Peer(conn) => conn,
+            Source::Fetch(fetch) => return self.end_fetch(torrent, fetch),
         };
         let Some(peer) = self.peers.get_mut(&conn) else {
             return;
@@ -192,6 +193,7 @@ impl Swarm {
         peer.pending_blocks = peer.pending_blocks.saturating_sub(1);
         peer.outstanding = peer.outstanding.saturating_sub(1);
         peer.rejects = 0;
+        peer.stalls = 0;
         let took = now.saturating_sub(peer.block_at);
         peer.block_us = if peer.block_us == 0 {
             took.max(1)

@@ -1,6 +1,7 @@
 //! Which piece is asked of whom: the rarest in our rack first, ties at random, each from the least busy
 //! peer. What nobody in the rack has comes over the uplink once: who fetches it says so.
 
+use super::torrent::{Job, Source};
 use super::types::{ConnId, Outgoing, TorrentId};
 use super::{Micros, Swarm};
 use crate::core::limits::BLOCK_BYTES;
@@ -46,7 +47,12 @@ impl Swarm {
         self.take_offers(torrent);
         let at = usize::from(torrent.0);
         let most = (self.torrents[at].in_flight_max() / share).max(2);
-        let busy = |s: &Self| s.torrents[at].jobs.len() >= most || s.torrents[at].wanted.is_empty();
+        // What the origin sends does not keep us from asking peers.
+        let asked = |j: &&Job| matches!(j.source, Source::Peer(_));
+        let busy = |s: &Self| {
+            let t = &s.torrents[at];
+            t.wanted.is_empty() || (t.jobs.len() >= most && t.jobs.iter().filter(asked).count() >= most)
+        };
         if busy(self) {
             return;
         }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::connect::Known;
 use super::types::{ConnId, FetchId, Progress, Slot, TorrentSpec};
 use crate::core::limits::BLOCK_BYTES;
-use crate::core::time::Micros;
+use crate::core::time::{MILLISECOND, Micros};
 use crate::core::wire::Block;
 
 /// Connections of one torrent: each has a bit in the masks.
@@ -91,10 +91,14 @@ pub(super) struct Torrent {
     pub claims_made: Vec<u8>,
     /// How long a piece takes over the uplink, rather too long.
     pub across_us: Micros,
+    /// When somebody last told us of each piece, in milliseconds.
+    heard_ms: Vec<u32>,
     pub jobs: Vec<Job>,
     pub slots: Vec<Option<ConnId>>,
     /// Bits of peers that count as being in our rack.
     pub local: u128,
+    /// Bits of the server's seeders.
+    pub seeders: u128,
     /// Bits of peers past the handshake.
     pub present: u128,
     /// The tracker told of peers in our rack, so those it did not call so are elsewhere.
@@ -142,9 +146,11 @@ impl Torrent {
             claims: Vec::new(),
             claims_made: vec![0; n],
             across_us: 0,
+            heard_ms: vec![0; n],
             jobs: Vec::new(),
             slots: vec![None; SLOTS],
             local: 0,
+            seeders: 0,
             present: 0,
             racked: false,
             known: BTreeMap::new(),
@@ -291,6 +297,24 @@ impl Torrent {
     /// How long a piece took over the uplink.
     pub fn note_across_us(&mut self, us: Micros) {
         self.across_us = us.max(self.across_us - self.across_us / 8);
+    }
+
+    /// Somebody tells of a piece.
+    pub fn note_heard(&mut self, piece: u32, now: Micros) {
+        self.heard_ms[piece as usize] = (now / MILLISECOND) as u32;
+        if !self.has(piece) {
+            self.origin.heard_at = now;
+        }
+    }
+
+    /// When somebody last told of a piece, or 0.
+    pub fn heard_at(&self, piece: u32) -> Micros {
+        Micros::from(self.heard_ms[piece as usize]) * MILLISECOND
+    }
+
+    /// How many peers there are besides the server's seeders.
+    pub fn neighbours(&self) -> u64 {
+        u64::from((self.present & !self.seeders).count_ones())
     }
 
     /// Remembers how long a piece took.
