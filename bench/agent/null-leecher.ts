@@ -30,7 +30,6 @@ export function leech(
     const peerId = Buffer.concat([Buffer.from('-NL0001-'), randomBytes(12)])
     socket.on('connect', () => {
       socket.write(Buffer.concat([Buffer.from('\x13BitTorrent protocol'), reserved, infohash, peerId]))
-      socket.write(Buffer.from([0, 0, 0, 1, 2]))
     })
     const request = () => {
       const out: Buffer[] = []
@@ -69,6 +68,8 @@ export function leech(
       let data = buffered.length === 1 ? (buffered[0] as Buffer) : Buffer.concat(buffered, bufferedBytes)
       if (!shaken && data.length >= 68) {
         shaken = true
+        // Not before: aria2 hangs up on who sends anything but the handshake until its own has gone out.
+        socket.write(Buffer.from([0, 0, 0, 1, 2]))
         data = data.subarray(68)
       }
       while (shaken && data.length >= 4) {
