@@ -5,16 +5,7 @@ import { createServer, type Server } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { type Cost, freePort, runMeasured, startService } from './measure.js'
-
-/** One torrent of one file, and where the file lies. */
-export interface Payload {
-  readonly torrentFile: string
-  readonly directory: string
-  readonly name: string
-  readonly infohash: string
-  readonly sizeBytes: number
-  readonly pieceLength: number
-}
+import type { Payload } from './payload.js'
 
 /** A BitTorrent client as the bench sees it. */
 export interface Contestant {

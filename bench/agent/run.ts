@@ -1,14 +1,13 @@
 /** The measurements of `npm run bench:agent`: contestants in turn within each round, medians over the rounds. */
 
 import { spawn } from 'node:child_process'
-import { randomFillSync } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Contestant, Payload } from './clients.js'
+import type { Contestant } from './clients.js'
 import { cpuSeconds, median, peakMb, stop } from './measure.js'
-import { sha1Pieces, torrentFile } from './torrent.js'
+import { makePayload, type Payload } from './payload.js'
 
 /** One contestant in one scenario, medians of the rounds. */
 export interface Row {
@@ -28,30 +27,6 @@ export interface BenchOptions {
   /** Seeds for the downloads: the same for every contestant. */
   readonly seeder: Contestant
   readonly log: (line: string) => void
-}
-
-/** A file of random bytes and its torrent, in `directory`. */
-export function makePayload(directory: string, sizeBytes: number, pieceLength = 262_144): Payload {
-  mkdirSync(directory, { recursive: true })
-  const name = 'payload.bin'
-  const file = openSync(join(directory, name), 'w')
-  const chunk = Buffer.alloc(1 << 20)
-  for (let left = sizeBytes; left > 0; left -= chunk.length) {
-    randomFillSync(chunk)
-    writeSync(file, chunk, 0, Math.min(chunk.length, left))
-  }
-  closeSync(file)
-  const pieces = sha1Pieces(join(directory, name), pieceLength)
-  const { bytes, infohash } = torrentFile(name, sizeBytes, pieceLength, pieces)
-  writeFileSync(join(directory, 'payload.torrent'), bytes)
-  return {
-    torrentFile: join(directory, 'payload.torrent'),
-    directory,
-    name,
-    infohash,
-    sizeBytes,
-    pieceLength,
-  }
 }
 
 /** All scenarios; the rows in the order scenario, contestant. */
