@@ -1,0 +1,194 @@
+/** The real server and real agents as child processes of a test, ended with it by their pids. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { request } from 'node:https'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { TestContext } from 'node:test'
+import { agentPath } from '../../scripts/build-agent.js'
+import { checkout } from './scratch.js'
+
+/** A running daemon. */
+export interface TestServer {
+  readonly child: ChildProcess
+  readonly dataDir: string
+  readonly ports: { http: number; https: number; seeder: number; dht: number }
+  readonly url: string
+  /** The JSON of /v1/status. */
+  status(): Promise<Record<string, unknown>>
+  kill(signal: NodeJS.Signals): Promise<void>
+}
+
+/** Ends a process by its pid and waits for it. */
+export function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve())
+    child.kill(signal)
+  })
+}
+
+/** Starts the daemon on free ports; resolves when it says that it is ready with a catalog. */
+export async function startServer(
+  t: TestContext,
+  directory: string,
+  flags: readonly string[] = [],
+): Promise<TestServer> {
+  const dataDir = join(directory, 'data')
+  const free = ['http', 'https', 'seeder', 'dht'].flatMap((name) => [`--${name}-port`, '0'])
+  const child = spawn(
+    process.execPath,
+    [
+      join(checkout, 'dist/server/main.js'),
+      ...['--data-dir', dataDir, '--artifacts-dir', join(directory, 'artifacts')],
+      ...['--address', '127.0.0.1', '--bind', '127.0.0.1', '--log-format', 'json', ...free, ...flags],
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'], cwd: directory },
+  )
+  t.after(() => end(child, 'SIGKILL'))
+  const lines: string[] = []
+  await new Promise<void>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface(stream).on('line', (line) => {
+        lines.push(line)
+        if (existsSync(join(dataDir, 'run', 'ports.json')) && /"ready"|\bready\b/i.test(line)) resolve()
+      })
+    }
+    child.once('exit', (code) =>
+      reject(new Error(`server ended with ${code}:\n${lines.slice(-30).join('\n')}`)),
+    )
+  })
+  const ports = JSON.parse(readFileSync(join(dataDir, 'run', 'ports.json'), 'utf8')) as TestServer['ports']
+  const server: TestServer = {
+    child,
+    dataDir,
+    ports,
+    url: `https://127.0.0.1:${ports.https}`,
+    status: () => getJson(`https://127.0.0.1:${ports.https}/v1/status`, join(dataDir, 'trust', 'ca.pem')),
+    kill: (signal) => end(child, signal),
+  }
+  return server
+}
+
+/** Asks until the answer pleases; the daemon's own state is the only thing waited for. */
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T | undefined>,
+  timeoutMs = 30_000,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined) return answer
+    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+/** A GET over HTTPS that trusts only the site's CA. */
+export function getJson(url: string, caFile: string): Promise<Record<string, unknown>> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(url, { ca: readFileSync(caFile), agent: false }, (response) => {
+      let body = ''
+      response.on('data', (chunk: Buffer) => {
+        body += chunk.toString()
+      })
+      response.on('end', () => resolve(JSON.parse(body) as Record<string, unknown>))
+    })
+    outgoing.on('error', reject)
+    outgoing.end()
+  })
+}
+
+/** One line of an agent's `--json`. */
+export interface AgentEvent {
+  readonly type: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/** A running agent. */
+export interface TestAgent {
+  readonly child: ChildProcess
+  readonly target: string
+  readonly events: readonly AgentEvent[]
+  /** Its console, for messages of failed tests. */
+  readonly lines: readonly string[]
+  /** The first event of a type, also one that has been; fails when the agent ends without it. */
+  event(type: string): Promise<AgentEvent>
+  readonly exited: Promise<number | null>
+}
+
+/** Starts `bootswarm-agent boot`. */
+export function startAgent(
+  t: TestContext,
+  options: {
+    node: string
+    target: string
+    server: string
+    trust: string
+    bind?: string
+    flags?: readonly string[]
+  },
+): TestAgent {
+  const { node, target, server, trust, bind = '127.0.0.1', flags = [] } = options
+  const child = spawn(
+    agentPath(),
+    [
+      'boot',
+      '--json',
+      '--node',
+      node,
+      '--target',
+      target,
+      '--server',
+      server,
+      '--trust',
+      trust,
+      '--bind',
+      bind,
+      ...flags,
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  t.after(() => end(child, 'SIGKILL'))
+  const events: AgentEvent[] = []
+  const lines: string[] = []
+  const waiting = new Set<() => void>()
+  let ended = false
+  const wake = () => {
+    for (const look of waiting) look()
+  }
+  createInterface(child.stdout).on('line', (line) => {
+    lines.push(line)
+    const value: unknown = JSON.parse(line)
+    if (typeof value === 'object' && value !== null && 'type' in value) events.push(value as AgentEvent)
+    wake()
+  })
+  createInterface(child.stderr).on('line', (line) => lines.push(line))
+  const exited = new Promise<number | null>((resolve) => {
+    child.once('close', (code) => {
+      ended = true
+      wake()
+      resolve(code)
+    })
+  })
+  const event = (type: string) =>
+    new Promise<AgentEvent>((resolve, reject) => {
+      const look = () => {
+        const found = events.find((candidate) => candidate.type === type)
+        if (found) resolve(found)
+        else if (ended) reject(new Error(`${node} ended without ${type}:\n${lines.slice(-20).join('\n')}`))
+        else return
+        waiting.delete(look)
+      }
+      waiting.add(look)
+      look()
+    })
+  return { child, target, events, lines, event, exited }
+}
+
+/** Resident memory of the process at its peak without the payload, which lies in memfds, MB (10^6 bytes). */
+export function residentPeakMb(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return (Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? Number.NaN) * 1024) / 1e6
+}
