@@ -72,7 +72,7 @@ test('local service discovery alone', async (t) => {
 test('the DHT alone, bootstrapped by a node that we did not write', async (t) => {
   const payload = makePayload(join(scratch(t), 'seed'), 1_000_123, 65_536)
   const root = new DHT({ bootstrap: false, host: '127.0.0.1' })
-  await new Promise<void>((resolve) => root.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => root.listen(0, resolve))
   t.after(() => new Promise<void>((resolve) => root.destroy(resolve)))
   const flags = ['--dht', `127.0.0.1:${root.address().port}`]
   await seed(t, payload, await freePort(), flags)
