@@ -16,7 +16,8 @@ if (Number(process.versions.node.split('.')[0]) < 20) {
 if (!dependenciesCurrent()) {
   say('installing dependencies (about a minute, once) ...')
   ensureCompiler()
-  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])
+  // Not `npm ci`: it refuses the lock where a registry lacks a package of some other platform.
+  run('npm', ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])
 }
 run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '--pretty', 'false'])
 
