@@ -31,7 +31,7 @@ export function agentContestant(agent: string): Contestant {
       const child = await startService(
         agent,
         ['seed', payload.torrentFile, ...data, '--port', `${port}`],
-        /seed/i,
+        /port \d+/,
       )
       await accepts(port)
       return { child, port }

@@ -3,20 +3,19 @@
  * and addresses of peers are given to nobody.
  */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import DHT from 'bittorrent-dht'
 import { freePort, startService, stop } from '../../bench/agent/measure.js'
-import { sha1Pieces, torrentFile } from '../../bench/agent/torrent.js'
+import { makePayload, type Payload } from '../../bench/agent/payload.js'
 import { agentPath } from '../../scripts/build-agent.js'
+import { scratch, sha256File } from '../support/scratch.js'
 
 const python = '/usr/bin/python3'
-const libtorrentMissing = spawnSync(python, ['-c', 'import libtorrent']).status !== 0
 
 const libtorrentScript = `
 import libtorrent as lt, sys, time
@@ -33,24 +32,8 @@ while not handle.status().is_seeding and time.time() < deadline:
 sys.exit(0 if handle.status().is_seeding else 1)
 `
 
-interface Payload {
-  readonly directory: string
-  readonly data: string
-  readonly content: Buffer
-  readonly torrent: string
-  readonly infohash: Buffer
-}
-
 function payload(t: TestContext): Payload {
-  const directory = mkdtempSync(join(tmpdir(), 'bootswarm-dht-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
-  const content = randomBytes(700_001)
-  const data = join(directory, 'seed.bin')
-  writeFileSync(data, content)
-  const made = torrentFile('payload.bin', content.length, 65_536, sha1Pieces(data, 65_536))
-  const torrent = join(directory, 'payload.torrent')
-  writeFileSync(torrent, made.bytes)
-  return { directory, data, content, torrent, infohash: Buffer.from(made.infohash, 'hex') }
+  return makePayload(join(scratch(t), 'seed'), 700_001, 65_536)
 }
 
 /** A stock node; without an address to start from it is the first of its DHT. */
@@ -62,8 +45,17 @@ async function stockNode(t: TestContext, bootstrap?: string): Promise<DHT> {
 }
 
 async function agentSeed(t: TestContext, from: Payload, port: number, dht: string): Promise<ChildProcess> {
-  const flags = ['--data', from.data, '--bind', '127.0.0.1', '--port', `${port}`, '--dht', dht]
-  const child = await startService(agentPath(), ['seed', from.torrent, ...flags], /port/)
+  const flags = [
+    '--data',
+    join(from.directory, from.name),
+    '--bind',
+    '127.0.0.1',
+    '--port',
+    `${port}`,
+    '--dht',
+    dht,
+  ]
+  const child = await startService(agentPath(), ['seed', from.torrentFile, ...flags], /port/)
   t.after(() => stop(child))
   return child
 }
@@ -87,8 +79,8 @@ test('two agents find each other through a bittorrent-dht node', async (t) => {
   await agentSeed(t, from, await freePort(), address)
   const out = join(from.directory, 'fetched')
   const flags = ['-o', out, '--bind', '127.0.0.1', '--dht', address, '--timeout-s', '60']
-  await runToEnd(t, agentPath(), ['fetch', from.torrent, ...flags])
-  assert.ok(readFileSync(out).equals(from.content))
+  await runToEnd(t, agentPath(), ['fetch', from.torrentFile, ...flags])
+  assert.equal(await sha256File(out), from.sha256)
 })
 
 test('an agent keeps for bittorrent-dht nodes what others of them have announced', async (t) => {
@@ -98,7 +90,11 @@ test('an agent keeps for bittorrent-dht nodes what others of them have announced
   const announced = once(root, 'announce')
   await agentSeed(t, from, port, `127.0.0.1:${root.address().port}`)
   const [peer, infohash] = await announced
-  assert.deepEqual([peer.port, infohash], [port, from.infohash], 'the agent announces itself')
+  assert.deepEqual(
+    [peer.port, infohash],
+    [port, Buffer.from(from.infohash, 'hex')],
+    'the agent announces itself',
+  )
 
   // From here on the agent is the only node that the stock ones know.
   await new Promise<void>((resolve) => root.destroy(resolve))
@@ -115,16 +111,15 @@ test('an agent keeps for bittorrent-dht nodes what others of them have announced
   assert.equal(answer.port, 4242)
 })
 
-test('libtorrent finds an agent that is its only way into the DHT', {
-  skip: libtorrentMissing,
-}, async (t) => {
+test('libtorrent finds an agent that is its only way into the DHT', async (t) => {
   const from = payload(t)
   const root = await stockNode(t)
   const port = await freePort()
   const announced = once(root, 'announce')
   await agentSeed(t, from, port, `127.0.0.1:${root.address().port}`)
   await announced
-  const args = ['-c', libtorrentScript, from.torrent, from.directory, `127.0.0.1:${port}`]
-  await runToEnd(t, python, args)
-  assert.ok(readFileSync(join(from.directory, 'payload.bin')).equals(from.content))
+  const out = join(from.directory, 'out')
+  mkdirSync(out)
+  await runToEnd(t, python, ['-c', libtorrentScript, from.torrentFile, out, `127.0.0.1:${port}`])
+  assert.equal(await sha256File(join(out, from.name)), from.sha256)
 })
