@@ -117,12 +117,14 @@ impl Swarm {
                 self.note_complete(conn);
                 true
             }
-            Message::Bitfield(bytes) if first && bytes.len() == t.pieces.div_ceil(8) as usize => {
+            // Not only as the first message: aria2 sends one again where that is shorter than many HAVEs.
+            Message::Bitfield(bytes) if bytes.len() == t.pieces.div_ceil(8) as usize => {
                 let spare = bytes.len() as u32 * 8 - t.pieces;
                 let clean = bytes.last().is_none_or(|b| b.trailing_zeros() >= spare);
                 if clean {
                     for piece in 0..t.pieces {
-                        if bytes[piece as usize / 8] & (0x80 >> (piece % 8)) != 0 {
+                        let new = t.holders[piece as usize] & bit == 0;
+                        if new && bytes[piece as usize / 8] & (0x80 >> (piece % 8)) != 0 {
                             t.holders[piece as usize] |= bit;
                             peer.have += 1;
                         }
