@@ -13,6 +13,8 @@ session = lt.session({
     "enable_outgoing_utp": False, "enable_incoming_utp": False,
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
     "out_enc_policy": 2, "in_enc_policy": 2, "allow_multiple_connections_per_ip": True,
+    # Two peers that have nothing for each other shall stay connected.
+    "close_redundant_connections": False,
 })
 params = lt.add_torrent_params()
 params.ti = lt.torrent_info(torrent)
