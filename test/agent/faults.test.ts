@@ -62,7 +62,12 @@ const badManifests: readonly [string, string, Faults][] = [
   [
     'an infohash of something else',
     'MANIFEST_BAD_INFOHASH',
-    { manifest: (m) => ({ ...m, artifacts: m.artifacts.map((a) => ({ ...a, infohash: 'a'.repeat(40) })) }) },
+    {
+      manifest: (m) => ({
+        ...m,
+        artifacts: m.artifacts.map((a, i) => (i === 0 ? { ...a, infohash: 'a'.repeat(40) } : a)),
+      }),
+    },
   ],
   [
     'a name that climbs',
@@ -141,8 +146,10 @@ for (const [misdeed, code] of misdeeds) {
         response.end(Buffer.concat([Buffer.from('d8:intervali1e5:peers6:'), peers, Buffer.from('e')]))
       },
     })
-    const largest = Math.max(...s.server.artifacts.map((artifact) => artifact.size_bytes))
-    const peer = await startEvilPeer(t, misdeed, Math.ceil(largest / 65_536))
+    const peer = await startEvilPeer(t, misdeed, (infohash) => {
+      const artifact = s.server.artifacts.find((candidate) => candidate.infohash === infohash)
+      return Math.ceil((artifact?.size_bytes ?? 0) / 65_536)
+    })
     port = peer.port
     const agent = s.boot()
     await agent.event('boot.completed')

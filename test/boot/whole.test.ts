@@ -1,7 +1,17 @@
 /** Whole boots: real agents against the real server, on files, over loopback. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import {
@@ -146,11 +156,13 @@ test('a node that is booting keeps its version while the operator replaces the r
 test('a full target stops the boot with TARGET_FULL and leaves no root to enter', {
   skip: process.getuid?.() !== 0 && 'needs root to mount a tmpfs',
 }, async (t) => {
-  const { directory, server } = await farm(t, 8_000_000, 'settings: { POOL: x }\n')
-  const target = join(directory, 'small')
-  mkdirSync(target)
+  const { server } = await farm(t, 8_000_000, 'settings: { POOL: x }\n')
+  const target = mkdtempSync(join(tmpdir(), 'bootswarm-small-'))
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', target])
-  t.after(() => execFileSync('umount', ['-l', target]))
+  t.after(() => {
+    execFileSync('umount', ['-l', target])
+    rmdirSync(target)
+  })
   const agent = startAgent(t, {
     node: 'rig1',
     target,

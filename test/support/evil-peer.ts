@@ -16,7 +16,7 @@ export type Misdeed =
 export async function startEvilPeer(
   t: TestContext,
   misdeed: Misdeed,
-  pieces: number,
+  piecesOf: (infohash: string) => number,
   address = '127.0.0.1',
 ): Promise<{ port: number; requests: () => number; connections: () => number }> {
   let requests = 0
@@ -42,6 +42,7 @@ export async function startEvilPeer(
             Buffer.from('-EV0001-evil-evil-ev'),
           ]),
         )
+        const pieces = piecesOf(infohash.toString('hex'))
         const bitfield = Buffer.alloc(Math.ceil(pieces / 8))
         for (let piece = 0; piece < pieces; piece += 1)
           bitfield[piece >> 3] = (bitfield[piece >> 3] ?? 0) | (0x80 >> (piece & 7))
