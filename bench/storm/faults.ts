@@ -1,0 +1,85 @@
+/** What goes wrong in a storm on purpose: deaths, liars, and a server that restarts or goes away. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { stop } from '../agent/measure.js'
+import type { AgentStorm } from './agents.js'
+import { inside } from './network.js'
+import { SERVER_ADDRESS } from './plan.js'
+import { pick } from './random.js'
+import type { StormSite, Undo } from './run.js'
+
+const liarMain = fileURLToPath(new URL('./liar.js', import.meta.url))
+
+/** The faults of one storm. */
+export interface Faults {
+  /** At the moment the nodes start. */
+  begin(): void
+  end(): void
+  /** Blocks of wrong bytes that each liar sent. */
+  liars(): number[]
+}
+
+/** Chooses victims and times; liars join at once, they are there before the nodes. */
+export async function scheduleFaults(
+  site: StormSite,
+  storm: AgentStorm,
+  random: () => number,
+  undo: Undo,
+): Promise<Faults> {
+  const { options, server, floorS } = site
+  const timers: NodeJS.Timeout[] = []
+  const at = (seconds: number, what: () => void) => timers.push(setTimeout(what, seconds * 1000))
+  // In mid-download: nobody can be done before the floor.
+  const victims = pick(storm.boots, Math.round(options.killShare * options.nodes), random).map((boot) => ({
+    boot,
+    atS: boot.startS + floorS * (0.1 + 0.8 * random()),
+  }))
+  const sent = await startLiars(site, undo)
+  return {
+    begin: () => {
+      for (const { boot, atS } of victims) at(atS, () => storm.kill(boot))
+      if (options.serverRestart) at(floorS * (0.3 + 0.3 * random()), () => void server.restart())
+      if (options.serverGone) void goneAfterFirstCopy(site, timers)
+    },
+    end: () => {
+      for (const timer of timers) clearTimeout(timer)
+    },
+    liars: sent,
+  }
+}
+
+/** Kills the server once it has sent the whole payload and what it sent last must have arrived. */
+async function goneAfterFirstCopy(site: StormSite, timers: NodeJS.Timeout[]): Promise<void> {
+  const { server, payload } = site
+  const before = await server.status()
+  const look = async () => {
+    const { bittorrentBytes, httpsBytes } = await server.status()
+    const sent = bittorrentBytes - before.bittorrentBytes + httpsBytes - before.httpsBytes
+    if (sent < payload.bytes * 1.01) timers.push(setTimeout(() => void look(), 250))
+    else timers.push(setTimeout(() => void server.kill(), site.floorS * 20))
+  }
+  await look()
+}
+
+async function startLiars(site: StormSite, undo: Undo): Promise<() => number[]> {
+  const { plan, server, payload } = site
+  const { infohash } = await server.artifact()
+  const counts = plan.liars.map(() => 0)
+  for (const [index, host] of plan.liars.entries()) {
+    const tracker = `http://${SERVER_ADDRESS}:8480/announce`
+    const args = [liarMain, tracker, infohash, String(payload.bytes), host.address]
+    const [program, wrapped] = inside(host.namespace, [process.execPath, ...args])
+    const child: ChildProcess = spawn(program, wrapped, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      cwd: join(site.directory),
+    })
+    undo.add(() => stop(child))
+    await once(child.stdout as NodeJS.ReadableStream, 'data')
+    child.stdout?.on('data', (chunk: Buffer) => {
+      counts[index] = (counts[index] ?? 0) + chunk.filter((byte) => byte === 10).length
+    })
+  }
+  return () => [...counts]
+}

@@ -1,0 +1,175 @@
+/** What a storm is asked to be: the command line of `npm run bench:storm`. */
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { BootswarmError } from '../../src/errors.js'
+
+/** When the nodes arrive. */
+export type Arrivals =
+  | { readonly kind: 'at-once' }
+  /** As a stage 1 of so many bytes lets them, a few at a time through the server's link. */
+  | { readonly kind: 'server'; readonly stage1Bytes: number }
+  /** Seconds after the start, one for each node; more nodes begin again from the first. */
+  | { readonly kind: 'file'; readonly path: string; readonly offsetsS: readonly number[] }
+
+/** Who may be measured beside the agents. */
+export const baselineNames = ['https', 'aria2', 'libtorrent', 'libtorrent-super', 'udpcast'] as const
+/** One of {@link baselineNames}. */
+export type BaselineName = (typeof baselineNames)[number]
+
+/** A whole storm. */
+export interface StormOptions {
+  readonly nodes: number
+  /** Nodes of a rack; 0: one flat network. */
+  readonly rackSize: number
+  /** Rate of every link, both ways, 10^6 bits a second. */
+  readonly linkMbit: number
+  readonly payloadBytes: number
+  readonly arrivals: Arrivals
+  /** Share of the nodes that is killed in mid-download, 0-1. */
+  readonly killShare: number
+  /** Share of the nodes at a tenth of the rate, 0-1. */
+  readonly slowShare: number
+  /** Additional peers that serve wrong bytes. */
+  readonly corrupt: number
+  readonly serverRestart: boolean
+  readonly serverGone: boolean
+  readonly seed: number
+  readonly baselines: readonly BaselineName[]
+  /** Also find peers by LSD and DHT; off: the tracker alone (docs/bench.md says why). */
+  readonly discovery: boolean
+  /** 0: chosen by the floor. */
+  readonly timeoutS: number
+  /** Most nodes of a baseline; 0: what each can bear. */
+  readonly baselineNodes: number
+  /** Where memory-backed scratch files go. */
+  readonly directory: string
+  readonly json?: string
+  readonly html?: string
+}
+
+/** The text of `--help`. */
+export const usage = `npm run bench:storm -- [options]       (root, Linux)
+  --nodes N           nodes that boot (500)
+  --rack-size N       nodes of a rack, 0: one flat network (24)
+  --link-mbit M       rate of every link, both ways (8)
+  --payload-mb M      bytes that each node fetches, 10^6 (13)
+  --arrivals WHEN     at-once, server (as a stage 1 through the server lets them), or a file of seconds (at-once)
+  --stage1-mb M       size of that stage 1 (10 / 130 of the payload)
+  --kill 5%           nodes killed in mid-download
+  --slow 5%           nodes at a tenth of the rate
+  --corrupt N         additional peers that serve wrong bytes
+  --server-restart    kill and start the server in mid-storm
+  --server-gone       kill the server after the first full copy
+  --seed N            chooses the victims, the payload and the times (1)
+  --baselines LIST    none, all, or of: ${baselineNames.join(', ')} (all)
+  --baseline-nodes N  run baselines with so many nodes (default: what each can bear)
+  --discovery         let the agents use LSD and DHT too
+  --timeout-s N       give up after so long (default: 8 floors, 30 with slow nodes)
+  --directory DIR     scratch files, in memory (/dev/shm)
+  --json FILE         the result (docs/storm.schema.json)
+  --html FILE         the report with pictures
+`
+
+/**
+ * Reads the command line.
+ * @throws {BootswarmError} USAGE_INVALID
+ */
+export function parseOptions(argv: readonly string[]): StormOptions {
+  const text = { type: 'string' } as const
+  const flag = { type: 'boolean', default: false } as const
+  let values: Record<string, string | boolean | undefined>
+  try {
+    values = parseArgs({
+      args: [...argv],
+      options: {
+        nodes: text,
+        'rack-size': text,
+        'link-mbit': text,
+        'payload-mb': text,
+        arrivals: text,
+        'stage1-mb': text,
+        kill: text,
+        slow: text,
+        corrupt: text,
+        seed: text,
+        baselines: text,
+        'baseline-nodes': text,
+        'timeout-s': text,
+        directory: text,
+        json: text,
+        html: text,
+        'server-restart': flag,
+        'server-gone': flag,
+        discovery: flag,
+      },
+    }).values
+  } catch (error) {
+    throw new BootswarmError('USAGE_INVALID', error instanceof Error ? error.message : String(error))
+  }
+  const number = (name: string, fallback: number, least: number, most: number): number => {
+    const given = values[name]
+    if (given === undefined) return fallback
+    const value = Number(given)
+    if (given === '' || !(value >= least && value <= most)) {
+      throw new BootswarmError('USAGE_INVALID', `--${name}: ${String(given)} is not in ${least}-${most}`)
+    }
+    return value
+  }
+  const whole = (name: string, fallback: number, least: number, most: number): number =>
+    Math.floor(number(name, fallback, least, most))
+  const share = (name: string): number => {
+    const match = /^(\d+(?:\.\d+)?)%?$/.exec(String(values[name] ?? '0'))
+    if (!match || Number(match[1]) > 100)
+      throw new BootswarmError('USAGE_INVALID', `--${name}: not a percentage`)
+    return Number(match[1]) / 100
+  }
+  const payloadMb = number('payload-mb', 13, 0.05, 10_000)
+  const stage1Mb = number('stage1-mb', (payloadMb * 10) / 130, 0.001, 10_000)
+  return {
+    nodes: whole('nodes', 500, 1, 4000),
+    rackSize: whole('rack-size', 24, 0, 250),
+    linkMbit: number('link-mbit', 8, 0.1, 10_000),
+    payloadBytes: Math.round(payloadMb * 1e6),
+    arrivals: parseArrivals(String(values.arrivals ?? 'at-once'), stage1Mb * 1e6),
+    killShare: share('kill'),
+    slowShare: share('slow'),
+    corrupt: whole('corrupt', 0, 0, 100),
+    serverRestart: values['server-restart'] === true,
+    serverGone: values['server-gone'] === true,
+    seed: whole('seed', 1, 0, 2 ** 32 - 1),
+    baselines: parseBaselines(String(values.baselines ?? 'all')),
+    baselineNodes: whole('baseline-nodes', 0, 0, 4000),
+    discovery: values.discovery === true,
+    timeoutS: number('timeout-s', 0, 1, 86_400),
+    directory: String(values.directory ?? '/dev/shm'),
+    ...(typeof values.json === 'string' ? { json: values.json } : {}),
+    ...(typeof values.html === 'string' ? { html: values.html } : {}),
+  }
+}
+
+function parseArrivals(word: string, stage1Bytes: number): Arrivals {
+  if (word === 'at-once') return { kind: 'at-once' }
+  if (word === 'server') return { kind: 'server', stage1Bytes }
+  let lines: string[]
+  try {
+    lines = readFileSync(word, 'utf8').split('\n')
+  } catch {
+    throw new BootswarmError('USAGE_INVALID', `--arrivals: neither at-once, server nor a file: ${word}`)
+  }
+  const offsetsS = lines.filter((line) => line.trim() !== '').map(Number)
+  if (offsetsS.length === 0 || !offsetsS.every((offset) => offset >= 0 && offset <= 86_400)) {
+    throw new BootswarmError('USAGE_INVALID', `--arrivals: ${word} must have one number of seconds a line`)
+  }
+  return { kind: 'file', path: word, offsetsS }
+}
+
+function parseBaselines(list: string): BaselineName[] {
+  if (list === 'none') return []
+  if (list === 'all') return [...baselineNames]
+  return list.split(',').map((word) => {
+    const name = baselineNames.find((known) => known === word)
+    if (!name)
+      throw new BootswarmError('USAGE_INVALID', `--baselines: ${word} is not one of ${baselineNames}`)
+    return name
+  })
+}

@@ -1,0 +1,178 @@
+/** The site on paper: namespaces, addresses, links, and the batches for `ip` and `tc` that build it. No I/O. */
+import { GSO_BYTES, type Shape, tbf } from './shaping.js'
+
+/** All namespaces of all storms begin so; what comes next is the process id of the bench. */
+export const NAMESPACE_PREFIX = 'bwstorm-'
+/** Address of the server in its namespace. */
+export const SERVER_ADDRESS = '10.77.255.1'
+/** Most ports of a Linux bridge. */
+export const BRIDGE_PORTS_MAX = 1023
+
+/** A machine of the site with one link. */
+export interface Host {
+  /** `n001`, or `x1` for one that serves wrong bytes. */
+  readonly id: string
+  readonly rack: number
+  readonly address: string
+  readonly mac: string
+  readonly namespace: string
+  /** The other end of its link, in the namespace of the site. */
+  readonly port: string
+  readonly slow: boolean
+}
+
+/** A rack with its uplink; in a flat network there is one without. */
+export interface Rack {
+  readonly index: number
+  readonly name: string
+  readonly bridge: string
+  /** The end of the uplink at the core; empty in a flat network. */
+  readonly corePort: string
+  /** The end of the uplink at the rack. */
+  readonly rackPort: string
+  readonly subnet: string
+}
+
+/** Everything that is built. */
+export interface Plan {
+  readonly siteNamespace: string
+  readonly serverNamespace: string
+  readonly serverMac: string
+  readonly serverPort: string
+  readonly racks: readonly Rack[]
+  readonly nodes: readonly Host[]
+  /** Additional peers that serve wrong bytes. */
+  readonly liars: readonly Host[]
+}
+
+/** What the plan is made of. */
+export interface PlanInput {
+  readonly runId: string
+  readonly nodes: number
+  readonly rackSize: number
+  readonly liars: number
+  /** Index of a node: whether it is slow. */
+  readonly isSlow: (index: number) => boolean
+}
+
+/** Lays the site out: node by node into racks that are filled one after the other. */
+export function makePlan(input: PlanInput): Plan {
+  const flat = input.rackSize === 0
+  const prefix = `${NAMESPACE_PREFIX}${input.runId}-`
+  const rackCount = flat ? 1 : Math.ceil(input.nodes / input.rackSize)
+  const racks = Array.from({ length: rackCount }, (_, index): Rack => {
+    const name = flat ? 'flat' : `rack${String(index + 1).padStart(2, '0')}`
+    return {
+      index,
+      name,
+      bridge: flat ? 'core' : `r${index}`,
+      corePort: flat ? '' : `u${index}`,
+      rackPort: flat ? '' : `d${index}`,
+      subnet: flat ? '10.77.0.0/16' : `10.77.${index + 1}.0/24`,
+    }
+  })
+  const seats = racks.map(() => 0)
+  const host = (id: string, rack: number, slow: boolean): Host => {
+    const seat = (seats[rack] ?? 0) + 1
+    seats[rack] = seat
+    const [third, fourth] = flat
+      ? [1 + Math.floor((seat - 1) / 250), ((seat - 1) % 250) + 1]
+      : [rack + 1, seat]
+    const mac = [2, 0, 10, 77, third, fourth].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
+    const address = `10.77.${third}.${fourth}`
+    return { id, rack, address, mac, namespace: `${prefix}${id}`, port: `p-${id}`, slow }
+  }
+  const digits = String(input.nodes).length
+  const nodes = Array.from({ length: input.nodes }, (_, index) =>
+    host(
+      `n${String(index + 1).padStart(digits, '0')}`,
+      flat ? 0 : Math.floor(index / input.rackSize),
+      input.isSlow(index),
+    ),
+  )
+  const liars = Array.from({ length: input.liars }, (_, index) =>
+    host(`x${index + 1}`, index % rackCount, false),
+  )
+  return {
+    siteNamespace: `${prefix}site`,
+    serverNamespace: `${prefix}srv`,
+    serverMac: '02:00:0a:4d:ff:01',
+    serverPort: 'p-srv',
+    racks,
+    nodes,
+    liars,
+  }
+}
+
+/** Every namespace of the plan. */
+export function namespaces(plan: Plan): string[] {
+  const hosts = [...plan.nodes, ...plan.liars].map((host) => host.namespace)
+  return [plan.siteNamespace, plan.serverNamespace, ...hosts]
+}
+
+/** `ip -n SITE -batch`: bridges and links. Interfaces exist in namespaces of the plan only. */
+export function siteLinks(plan: Plan): string[] {
+  const bridges = [...new Set(['core', ...plan.racks.map((rack) => rack.bridge)])]
+  const lines = bridges.flatMap((bridge) => [
+    // No learning phase, no spanning tree; multicast goes to all, as through a plain switch.
+    `link add name ${bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0 ageing_time 360000`,
+    `link set dev ${bridge} up`,
+  ])
+  const port = (name: string, bridge: string) => [
+    `link set dev ${name} gso_max_size ${GSO_BYTES} master ${bridge} up`,
+  ]
+  for (const rack of plan.racks) {
+    if (rack.corePort === '') continue
+    lines.push(`link add name ${rack.corePort} type veth peer name ${rack.rackPort}`)
+    lines.push(...port(rack.corePort, 'core'), ...port(rack.rackPort, rack.bridge))
+  }
+  const host = (name: string, mac: string, namespace: string, bridge: string) => [
+    `link add name ${name} type veth peer name eth0 address ${mac} netns ${namespace}`,
+    ...port(name, bridge),
+  ]
+  lines.push(...host(plan.serverPort, plan.serverMac, plan.serverNamespace, 'core'))
+  for (const node of [...plan.nodes, ...plan.liars]) {
+    lines.push(...host(node.port, node.mac, node.namespace, plan.racks[node.rack]?.bridge ?? 'core'))
+  }
+  return lines
+}
+
+/** `tc -n SITE -batch`: what the switches send is shaped at each port. */
+export function siteShapes(plan: Plan, full: Shape, slow: Shape): string[] {
+  const add = (port: string, shape: Shape) => `qdisc add dev ${port} root ${tbf(shape)}`
+  return [
+    add(plan.serverPort, full),
+    ...plan.racks.flatMap((rack) =>
+      rack.corePort === '' ? [] : [add(rack.corePort, full), add(rack.rackPort, full)],
+    ),
+    ...[...plan.nodes, ...plan.liars].map((host) => add(host.port, host.slow ? slow : full)),
+  ]
+}
+
+/** `ip -n HOST -batch` before {@link neighbours}. */
+export function hostLinks(address: string): string[] {
+  return [
+    'link set dev lo up',
+    `link set dev eth0 gso_max_size ${GSO_BYTES} up`,
+    `addr add ${address}/16 dev eth0`,
+    // For LSD; a host without the route could not send multicast at all.
+    'route add 224.0.0.0/4 dev eth0',
+  ]
+}
+
+/**
+ * Everybody's MAC address, the same lines for all. Asking for them (ARP) would cost each of 500 scaled-down links
+ * 125 times the share of the real ones: every question goes to all.
+ */
+export function neighbours(plan: Plan): string[] {
+  const add = (address: string, mac: string) => `neigh add ${address} lladdr ${mac} dev eth0 nud permanent`
+  return [
+    add(SERVER_ADDRESS, plan.serverMac),
+    ...[...plan.nodes, ...plan.liars].map((host) => add(host.address, host.mac)),
+  ]
+}
+
+/** The server's configuration: which subnet is which rack. */
+export function rackConfig(plan: Plan): string {
+  return JSON.stringify({ racks: plan.racks.map((rack) => ({ name: rack.name, subnets: [rack.subnet] })) })
+}

@@ -1,0 +1,60 @@
+/** A whole run: the agents' storm, then the baselines on the same links, then the figures of all. */
+import { makeLive } from './live.js'
+import type { StormOptions } from './options.js'
+import { type BaselineResult, round } from './result.js'
+import { buildSite, stormOfAgents, type Undo } from './run.js'
+import { goodputBytes } from './shaping.js'
+
+/** The result as it is written to the JSON file. */
+export type StormResult = Awaited<ReturnType<typeof runStorm>>['result']
+
+/** Runs a storm. What it made is undone by `undo`, which the caller also runs when interrupted. */
+export async function runStorm(
+  options: StormOptions,
+  agent: string,
+  undo: Undo,
+  say: (line: string) => void,
+  out: NodeJS.WriteStream = process.stderr,
+) {
+  const site = await buildSite(options, undo, say)
+  const { facts, figures, liars } = await stormOfAgents(site, agent, undo, makeLive(out, 'bootswarm'))
+  const baselines: BaselineResult[] = []
+  const result = {
+    nodes: options.nodes,
+    racks: options.rackSize === 0 ? 0 : site.plan.racks.length,
+    rack_size: options.rackSize,
+    link_mbit: options.linkMbit,
+    payload_bytes: site.payload.bytes,
+    floor_s: round(site.floorS, 3),
+    ...figures,
+    seed: options.seed,
+    scale: `1:${round(1000 / options.linkMbit, 1)} of 1 Gbit/s`,
+    link_check: round(site.linkMeasured / goodputBytes(options.linkMbit), 4),
+    liar_blocks: liars,
+    baselines,
+    nodes_detail: facts.boots.map((boot) => ({
+      id: boot.host.id,
+      rack: boot.host.rack,
+      slow: boot.host.slow,
+      start_s: boot.startS,
+      manifest_s: boot.manifestS ?? null,
+      downloaded_s: boot.downloadedS ?? null,
+      booted_s: boot.bootedS ?? null,
+      killed_s: boot.killedS ?? null,
+      from_peers_bytes: boot.fromPeersBytes,
+      from_origin_bytes: boot.fromOriginBytes,
+      duplicate_bytes: boot.duplicateBytes,
+      banned: boot.banned,
+      failures: boot.failures,
+      progress: boot.progress,
+    })),
+    samples: facts.samples.map((sample) => ({
+      at_s: round(sample.atS, 2),
+      server_tx_bytes: sample.serverTxBytes,
+      nodes_rx_bytes: sample.nodesRxBytes,
+      racks_in_bytes: sample.racksInBytes,
+      idle: round(sample.idle, 3),
+    })),
+  }
+  return { result, html: '' }
+}

@@ -1,0 +1,47 @@
+/** `npm run bench:storm -- --nodes 500`: a farm boots at once, on shaped links. See docs/bench.md. */
+import { writeFileSync } from 'node:fs'
+import { parseOptions, usage } from '../bench/storm/options.js'
+import { Undo } from '../bench/storm/run.js'
+import { runStorm } from '../bench/storm/storm.js'
+import { BootswarmError } from '../src/errors.js'
+import { buildAgent } from './build-agent.js'
+import { ensureTools } from './tools.js'
+
+const undo = new Undo()
+let interrupted = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (interrupted) process.exit(1)
+    interrupted = true
+    process.stderr.write('bootswarm: interrupted, cleaning up\n')
+    void undo.all().finally(() => process.exit(130))
+  })
+}
+
+try {
+  const argv = process.argv.slice(2)
+  if (argv.includes('--help')) process.stdout.write(usage)
+  else {
+    const options = parseOptions(argv)
+    ensureTools([
+      { name: 'ip', debianPackage: 'iproute2' },
+      { name: 'nsenter', debianPackage: 'util-linux' },
+      { name: 'curl', debianPackage: 'curl' },
+      { name: 'tar', debianPackage: 'tar' },
+    ])
+    const say = (line: string) => process.stderr.write(`${line}\n`)
+    const { result, html } = await runStorm(options, buildAgent(), undo, say)
+    if (options.json) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`)
+    if (options.html) writeFileSync(options.html, html)
+    const { nodes_detail: _nodes, samples: _samples, ...short } = result
+    process.stdout.write(`${JSON.stringify(short, null, 2)}\n`)
+    process.exitCode = result.failed > 0 || !result.valid ? 1 : 0
+  }
+} catch (error) {
+  if (interrupted) await new Promise(() => {})
+  if (!(error instanceof BootswarmError)) throw error
+  process.stderr.write(`bootswarm: ${error.code}: ${error.message}\n`)
+  process.exitCode = 1
+} finally {
+  if (!interrupted) await undo.all()
+}
