@@ -32,9 +32,10 @@ export function countCargo(output: string): Count {
   return count
 }
 
-/** Reads the closing lines of node's spec reporter. */
+/** Reads the closing lines of node's spec reporter: the last ones, whatever the tests themselves print. */
 export function countNode(output: string): Count {
-  const value = (name: string) => Number(new RegExp(`^\\S* ?${name} (\\d+)$`, 'm').exec(output)?.[1] ?? 0)
+  const value = (name: string) =>
+    Number([...output.matchAll(new RegExp(`^\\S* ?${name} (\\d+)$`, 'gm'))].at(-1)?.[1] ?? 0)
   return {
     passed: value('pass'),
     failed: value('fail') + value('cancelled'),

@@ -1,4 +1,4 @@
-//! `--background`, in a process of its own: this test executable, told to run one test that is a boot.
+//! `--background`, in a process of its own: this test executable, told to run this one test.
 
 use std::time::Duration;
 
@@ -6,18 +6,13 @@ use super::site::{Plan, Scratch, Site, noise};
 use super::{alone, root_and_plugins};
 use crate::core::manifest::testing::public;
 
-/// The other process of [`background_returns_when_the_root_is_complete`].
 #[test]
-#[ignore = "runs only as a process of its own"]
-fn background_child() {
+fn background_returns_when_the_root_is_complete() {
+    // The other process: this same test, started below.
     if let Ok(args) = std::env::var("BOOTSWARM_TEST_ARGS") {
         let args: Vec<String> = args.split(' ').map(str::to_owned).collect();
         std::process::exit(crate::io::boot::main(&args));
     }
-}
-
-#[test]
-fn background_returns_when_the_root_is_complete() {
     let run = |site: &Site, scratch: &Scratch, more: &str| {
         let dir = scratch.0.display();
         std::fs::copy(
@@ -37,8 +32,7 @@ fn background_returns_when_the_root_is_complete() {
         std::process::Command::new(std::env::current_exe().unwrap())
             .args([
                 "--exact",
-                "io::boot::tests::detached::background_child",
-                "--ignored",
+                "io::boot::tests::detached::background_returns_when_the_root_is_complete",
                 "--nocapture",
                 "--test-threads=1",
             ])
