@@ -43,9 +43,12 @@ export function countNode(output: string): Count {
   }
 }
 
-/** Runs a step, its output passed through, and counts it. A step that dies without a count has failed. */
-export async function runStep(step: Step): Promise<Count> {
-  process.stdout.write(`\n== ${step.name}\n`)
+/** Runs a step, its output passed on to `write`, and counts it. A step that dies without a count has failed. */
+export async function runStep(
+  step: Step,
+  write: (text: string) => void = (text) => process.stdout.write(text),
+): Promise<Count> {
+  write(`\n== ${step.name}\n`)
   const started = performance.now()
   const [program, ...args] = step.command
   const child = spawn(program, args, {
@@ -59,12 +62,12 @@ export async function runStep(step: Step): Promise<Count> {
     stream.on('data', (bytes: Buffer) => {
       const text = decoder.write(bytes)
       output += text
-      process.stdout.write(text)
+      write(text)
     })
   }
   const ok = await new Promise<boolean>((resolve) => {
     child.on('error', (error) => {
-      process.stdout.write(`${program}: ${error.message}\n`)
+      write(`${program}: ${error.message}\n`)
       resolve(false)
     })
     child.on('close', (code) => resolve(code === 0))
@@ -73,6 +76,6 @@ export async function runStep(step: Step): Promise<Count> {
   if (ok && count.passed === 0) count.failed += 1
   if (!ok && count.failed === 0) count.failed = 1
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
-  process.stdout.write(`== ${step.name}: ${ok ? 'ok' : 'FAILED'} in ${seconds} s\n`)
+  write(`== ${step.name}: ${ok ? 'ok' : 'FAILED'} in ${seconds} s\n`)
   return count
 }
