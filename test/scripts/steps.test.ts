@@ -26,10 +26,13 @@ test('a step that exits well without a single test has failed', async () => {
 })
 
 test('a step that dies has failed whatever it counted before', async () => {
-  const count = await runStep({
-    name: 'dies',
-    command: ['sh', '-c', 'echo "ℹ pass 3"; exit 1'],
-    count: countNode,
-  })
+  const count = await runStep(
+    {
+      name: 'dies',
+      command: ['sh', '-c', 'echo "ℹ pass 3"; exit 1'],
+      count: countNode,
+    },
+    quiet,
+  )
   assert.deepEqual(count, { passed: 3, failed: 1, skipped: 0 })
 })
