@@ -86,6 +86,8 @@ export function leech(
           continue
         }
         if (data.length < 4 + length) break
+        // BEP 3: a choke forgets all requests; after the next unchoke they are made again.
+        if (length > 0 && data[4] === 0) requested = received
         if (length > 0 && data[4] === 1) request()
         data = data.subarray(4 + length)
       }
