@@ -134,7 +134,7 @@ async function compose(
     seederPort: config.seeder.port,
     ...(config.dht.enabled ? { dhtPort: config.dht.port } : {}),
     lsd: config.lsd.enabled,
-    rackOf: (address) => nodeConfigs.rackOf(undefined, address),
+    rackOf: (address) => nodeConfigs.rackOf(registry.idAt(address), address),
     ...(isNat ? { address: config.address } : {}),
     pathOf: (sha256) => catalog.storeDir.path(sha256),
     torrentOf,

@@ -43,6 +43,8 @@ const batch = { flushMs: 1000, eventsMax: 4096 } as const
 /** All nodes of the site. */
 export class NodeRegistry {
   readonly #nodes = new Map<string, NodeRecord>()
+  /** Who was last heard at an address: peers are known by their address only. */
+  readonly #byAddress = new Map<string, string>()
   readonly #dirty = new Set<string>()
   #events: NodeEvent[] = []
   readonly #store: NodeStore
@@ -69,7 +71,10 @@ export class NodeRegistry {
   start(): void {
     // Oldest first, so that the map's order is that of the last word from a node.
     const nodes = this.#store.loadNodes().sort((a, b) => a.lastSeenMs - b.lastSeenMs)
-    for (const node of nodes.slice(-NODES_MAX)) this.#nodes.set(node.id, node)
+    for (const node of nodes.slice(-NODES_MAX)) {
+      this.#nodes.set(node.id, node)
+      this.#byAddress.set(node.address, node.id)
+    }
     this.#timer = setInterval(() => this.flush(), batch.flushMs)
     this.#timer.unref()
   }
@@ -119,6 +124,11 @@ export class NodeRegistry {
     return node === undefined ? undefined : afterTime(node, this.#nowMs())
   }
 
+  /** The identity of the node that was last heard at this address. */
+  idAt(address: string): string | undefined {
+    return this.#byAddress.get(address)
+  }
+
   /** All nodes as they stand now. */
   list(): NodeRecord[] {
     const nowMs = this.#nowMs()
@@ -164,8 +174,10 @@ export class NodeRegistry {
 
   #put(node: NodeRecord): void {
     // Taken out and put in again: the map stays in the order of the last word.
+    this.#forgetAddress(node.id)
     this.#nodes.delete(node.id)
     this.#nodes.set(node.id, node)
+    this.#byAddress.set(node.address, node.id)
     this.#dirty.add(node.id)
     if (this.#nodes.size > NODES_MAX) this.#evict()
   }
@@ -173,7 +185,13 @@ export class NodeRegistry {
   #evict(): void {
     const oldest = this.#nodes.keys().next().value
     if (oldest === undefined) return
+    this.#forgetAddress(oldest)
     this.#nodes.delete(oldest)
     this.#dirty.delete(oldest)
+  }
+
+  #forgetAddress(id: string): void {
+    const address = this.#nodes.get(id)?.address
+    if (address !== undefined && this.#byAddress.get(address) === id) this.#byAddress.delete(address)
   }
 }

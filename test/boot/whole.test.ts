@@ -11,6 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -151,6 +152,37 @@ test('a node that is booting keeps its version while the operator replaces the r
   await later.event('boot.completed')
   assert.equal(readFileSync(join(later.target, 'etc/version'), 'utf8'), 'two')
   assert.ok(!existsSync(join(later.target, site.bulkFile)))
+})
+
+test('racks configured by the names of nodes reach the tracker', async (t) => {
+  const yaml =
+    'settings: { POOL: x }\nracks:\n  - { name: left, nodes: "rig[1,3]" }\n  - { name: right, nodes: "rig[2]" }\n'
+  const { server, boot } = await farm(t, 100_000, yaml)
+  for (const n of [1, 2, 3]) await boot(`rig${n}`, `127.0.0.${n + 10}`).event('boot.completed')
+  const [artifact] = (await server.status()).artifacts as { infohash: string }[]
+  assert.ok(artifact)
+  const hash = artifact.infohash.replace(/../g, '%$&')
+  const query = `info_hash=${hash}&peer_id=-BW0001-abcdefghijkl&port=4000&uploaded=0&downloaded=0&left=1&compact=1`
+  const answer = await new Promise<string>((resolve, reject) => {
+    const options = {
+      host: '127.0.0.1',
+      port: server.ports.http,
+      path: `/announce?${query}`,
+      localAddress: '127.0.0.11',
+    }
+    get(options, (response) => {
+      let body = ''
+      response.setEncoding('latin1').on('data', (chunk: string) => {
+        body += chunk
+      })
+      response.on('end', () => resolve(body))
+    }).on('error', reject)
+  })
+  // rig1 asks with a port that it does not listen on, so it meets itself. All three share a /24.
+  assert.match(answer, /11:local peersi2e/)
+  const peers = Buffer.from(answer.slice(answer.indexOf('5:peers18:') + 10), 'latin1')
+  assert.deepEqual(new Set([peers[3], peers[9]]), new Set([11, 13]), 'rig1 and rig3 first')
+  assert.equal(peers[15], 12, 'then rig2, from the other rack')
 })
 
 test('a full target stops the boot with TARGET_FULL and leaves no root to enter', {

@@ -117,3 +117,18 @@ test('a store that fails loses nothing that is written later', () => {
   assert.equal(store.events.ofNode('aa').length, 3)
   store.close()
 })
+
+test('tells who is at an address, also after nodes have moved and after a restart', () => {
+  const store = open()
+  const registry = registryOn(store, () => 1000)
+  registry.manifestServed('aa', '10.0.0.1', boot, 4)
+  registry.manifestServed('bb', '10.0.0.2', boot, 4)
+  registry.manifestServed('bb', '10.0.0.1', boot, 4)
+  assert.equal(registry.idAt('10.0.0.1'), 'bb')
+  assert.equal(registry.idAt('10.0.0.2'), undefined)
+  registry.manifestServed('aa', '10.0.0.3', boot, 4)
+  assert.equal(registry.idAt('10.0.0.1'), 'bb', 'who left an address does not take it from who came')
+  registry.stop()
+  assert.equal(registryOn(store, () => 2000).idAt('10.0.0.3'), 'aa')
+  store.close()
+})
