@@ -1,11 +1,25 @@
 /** `npm run bench:storm -- --nodes 500`: a farm boots at once, on shaped links. See docs/bench.md. */
 import { writeFileSync } from 'node:fs'
-import { parseOptions, usage } from '../bench/storm/options.js'
+import { type BaselineName, parseOptions, usage } from '../bench/storm/options.js'
 import { Undo } from '../bench/storm/run.js'
 import { runStorm } from '../bench/storm/storm.js'
 import { BootswarmError } from '../src/errors.js'
 import { buildAgent } from './build-agent.js'
-import { ensureTools } from './tools.js'
+import { ensureTools, pythonHas, type Tool } from './tools.js'
+
+const libtorrent: Tool = {
+  name: 'python3-libtorrent',
+  debianPackage: 'python3-libtorrent',
+  present: () => pythonHas('libtorrent'),
+}
+const baselineTools: Readonly<Record<BaselineName, readonly Tool[]>> = {
+  https: [],
+  // Their seeder and tracker are libtorrent's.
+  aria2: [{ name: 'aria2c', debianPackage: 'aria2' }, libtorrent],
+  libtorrent: [libtorrent],
+  'libtorrent-super': [libtorrent],
+  udpcast: [{ name: 'udp-sender', debianPackage: 'udpcast' }],
+}
 
 const undo = new Undo()
 let interrupted = false
@@ -28,12 +42,15 @@ try {
       { name: 'nsenter', debianPackage: 'util-linux' },
       { name: 'curl', debianPackage: 'curl' },
       { name: 'tar', debianPackage: 'tar' },
+      ...options.baselines.flatMap((name) => baselineTools[name]),
     ])
     const say = (line: string) => process.stderr.write(`${line}\n`)
     const { result, html } = await runStorm(options, buildAgent(), undo, say)
     if (options.json) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`)
     if (options.html) writeFileSync(options.html, html)
-    const { nodes_detail: _nodes, samples: _samples, ...short } = result
+    const { nodes_detail: _nodes, samples: _samples, ...rest } = result
+    const baselines = rest.baselines.map(({ completed_s: _all, ...baseline }) => baseline)
+    const short = { ...rest, baselines }
     process.stdout.write(`${JSON.stringify(short, null, 2)}\n`)
     process.exitCode = result.failed > 0 || !result.valid ? 1 : 0
   }

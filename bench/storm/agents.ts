@@ -1,8 +1,10 @@
 /** A storm of the real agents: what each node tells of its boot, and its memory at the end. */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { cpuSeconds, peakMb } from '../agent/measure.js'
 import { type Fleet, type Member, startFleet } from './fleet.js'
 import type { Host, Plan } from './plan.js'
+import { round } from './result.js'
 import { serverUrl } from './site.js'
 
 /** One node's boot as the bench saw it. Times are seconds since the start of the storm. */
@@ -22,8 +24,8 @@ export interface NodeBoot {
   banned: number
   /** Failed tries: `CODE: message`. */
   readonly failures: string[]
-  /** Bytes over time as the agent told: seconds and bytes done. */
-  readonly progress: [number, number][]
+  /** What the agent told over time: seconds, bytes done, connected peers. */
+  readonly progress: [number, number, number][]
   rssMb?: number
 }
 
@@ -133,7 +135,7 @@ function note(boot: NodeBoot, line: string, atS: number): void {
       boot.manifestS = atS
       break
     case 'progress':
-      boot.progress.push([atS, Number(data.done_bytes)])
+      boot.progress.push([round(atS, 2), Number(data.done_bytes), Number(data.peers)])
       break
     case 'artifact.downloaded':
       boot.downloadedS = atS
@@ -153,16 +155,26 @@ function note(boot: NodeBoot, line: string, atS: number): void {
   }
 }
 
-/** Peak resident memory of the agents that live; the payload lies in memfds and is not part of it. MB. */
-export function measureMemory(storm: AgentStorm): void {
+/**
+ * Looks at the agents that live: peak resident memory (the payload lies in memfds and is not part of it), processor
+ * time, and the segments that their hosts sent twice.
+ */
+export function measureAgents(storm: AgentStorm): { cpuSeconds: number; retransmits: number } {
+  let cpu = 0
+  let retransmits = 0
   for (const [index, { child }] of storm.fleet.running.entries()) {
     const boot = storm.boots[index]
-    if (!boot || child.exitCode !== null || child.signalCode !== null) continue
+    if (!boot || child.pid === undefined || child.exitCode !== null || child.signalCode !== null) continue
     try {
-      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
-      boot.rssMb = (Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024) / 1e6
+      boot.rssMb = peakMb(child.pid)
+      cpu += cpuSeconds(child.pid)
+      const tcp = readFileSync(`/proc/${child.pid}/net/snmp`, 'utf8')
+        .match(/^Tcp: \d.*$/m)?.[0]
+        .split(' ')
+      retransmits += Number(tcp?.[12] ?? 0)
     } catch {
       // It has just ended.
     }
   }
+  return { cpuSeconds: cpu, retransmits }
 }

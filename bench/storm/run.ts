@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { BootswarmError } from '../../src/errors.js'
-import { type AgentStorm, measureMemory, startAgents } from './agents.js'
+import { type AgentStorm, measureAgents, startAgents } from './agents.js'
 import { arrivalTimes } from './arrivals.js'
 import { checkLink } from './check.js'
 import { scheduleFaults } from './faults.js'
@@ -132,7 +132,7 @@ export async function stormOfAgents(site: StormSite, agent: string, undo: Undo, 
   const shaped = network.shapedBytes()
   sampler.stop()
   faults.end()
-  measureMemory(storm)
+  const spent = measureAgents(storm)
   const shapedDelta = (port: string) => (shaped.get(port)?.bytes ?? 0) - (shapedBefore.get(port)?.bytes ?? 0)
   const idle = idleShare(cpuBefore, cpuAfter)
   const status = await server.status().catch(() => undefined)
@@ -158,7 +158,9 @@ export async function stormOfAgents(site: StormSite, agent: string, undo: Undo, 
       (cpuAfter.steal - cpuBefore.steal) / Math.max(1, cpuAfter.total - cpuBefore.total),
       4,
     ),
-    server_cpu_s: round(server.cost().cpuSeconds - serverCpu, 2),
+    cpu_server_s: round(server.cost().cpuSeconds - serverCpu, 2),
+    cpu_agents_s: round(spent.cpuSeconds, 2),
+    tcp_retransmits: spent.retransmits,
     load_before: round(load, 2),
     switch_drops: drops,
     valid: idle >= IDLE_SHARE_LEAST,

@@ -1,12 +1,18 @@
 /** A whole run: the agents' storm, then the baselines on the same links, then the figures of all. */
+import { fileURLToPath } from 'node:url'
+import { runBaseline } from './baselines.js'
 import { makeLive } from './live.js'
 import type { StormOptions } from './options.js'
+import { reportHtml } from './report.js'
 import { type BaselineResult, round } from './result.js'
 import { buildSite, stormOfAgents, type Undo } from './run.js'
 import { goodputBytes } from './shaping.js'
+import { type Simulated, simulateStorm } from './simulate.js'
+
+const checkout = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** The result as it is written to the JSON file. */
-export type StormResult = Awaited<ReturnType<typeof runStorm>>['result']
+export type StormResult = ReturnType<typeof describe>
 
 /** Runs a storm. What it made is undone by `undo`, which the caller also runs when interrupted. */
 export async function runStorm(
@@ -19,7 +25,18 @@ export async function runStorm(
   const site = await buildSite(options, undo, say)
   const { facts, figures, liars } = await stormOfAgents(site, agent, undo, makeLive(out, 'bootswarm'))
   const baselines: BaselineResult[] = []
-  const result = {
+  for (const name of options.baselines) baselines.push(await runBaseline(site, name, undo, checkout, say))
+  const result = describe(site, { facts, figures, liars }, baselines)
+  return { result, html: reportHtml(result) }
+}
+
+function describe(
+  site: Awaited<ReturnType<typeof buildSite>>,
+  { facts, figures, liars }: Awaited<ReturnType<typeof stormOfAgents>>,
+  baselines: readonly BaselineResult[],
+) {
+  const { options } = site
+  return {
     nodes: options.nodes,
     racks: options.rackSize === 0 ? 0 : site.plan.racks.length,
     rack_size: options.rackSize,
@@ -28,10 +45,19 @@ export async function runStorm(
     floor_s: round(site.floorS, 3),
     ...figures,
     seed: options.seed,
+    arrivals: options.arrivals.kind === 'file' ? options.arrivals.path : options.arrivals.kind,
+    faults: {
+      kill_share: options.killShare,
+      slow_share: options.slowShare,
+      corrupt: options.corrupt,
+      server_restart: options.serverRestart,
+      server_gone: options.serverGone,
+    },
     scale: `1:${round(1000 / options.linkMbit, 1)} of 1 Gbit/s`,
     link_check: round(site.linkMeasured / goodputBytes(options.linkMbit), 4),
     liar_blocks: liars,
     baselines,
+    simulated: simulateStorm(options) satisfies Simulated | null,
     nodes_detail: facts.boots.map((boot) => ({
       id: boot.host.id,
       rack: boot.host.rack,
@@ -56,5 +82,4 @@ export async function runStorm(
       idle: round(sample.idle, 3),
     })),
   }
-  return { result, html: '' }
 }

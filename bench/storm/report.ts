@@ -1,0 +1,207 @@
+/** The report with pictures: one HTML file that needs no network. No I/O. */
+import type { StormResult } from './storm.js'
+
+const WIDTH = 900
+const HEIGHT = 300
+const LEFT = 60
+const BOTTOM = 34
+const colours = ['#0b6', '#06c', '#c40', '#808', '#a80', '#666', '#0aa', '#e06']
+
+interface Line {
+  readonly name: string
+  readonly colour: string
+  readonly points: readonly (readonly [number, number])[]
+  readonly dashed?: boolean
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
+}
+
+/** A chart of lines with axes and a legend. */
+function chart(title: string, xLabel: string, yLabel: string, lines: readonly Line[], xMost = 0): string {
+  const points = lines.flatMap((line) => line.points)
+  const xMax = Math.max(0.001, xMost, ...points.map(([x]) => x))
+  const yMax = Math.max(0.001, ...points.map(([, y]) => y)) * 1.05
+  const x = (value: number) => LEFT + (value / xMax) * (WIDTH - LEFT - 10)
+  const y = (value: number) => HEIGHT - BOTTOM - (value / yMax) * (HEIGHT - BOTTOM - 10)
+  const ticks = [0, 0.25, 0.5, 0.75, 1]
+  const grid = ticks.map((share) => {
+    const [atX, atY] = [x(share * xMax), y(share * yMax)]
+    return (
+      `<path d="M${LEFT} ${atY.toFixed(1)}H${WIDTH - 10}" stroke="#ddd"/>` +
+      `<text x="${LEFT - 6}" y="${(atY + 4).toFixed(1)}" text-anchor="end">${label(share * yMax)}</text>` +
+      `<text x="${atX.toFixed(1)}" y="${HEIGHT - 16}" text-anchor="middle">${label(share * xMax)}</text>`
+    )
+  })
+  const paths = lines.map((line) => {
+    const path = line.points.map(([px, py], at) => `${at ? 'L' : 'M'}${x(px).toFixed(1)} ${y(py).toFixed(1)}`)
+    const dash = line.dashed ? ' stroke-dasharray="6 4"' : ''
+    return `<path d="${path.join('')}" fill="none" stroke="${line.colour}" stroke-width="2"${dash}/>`
+  })
+  const legend = lines.map(
+    ({ name, colour }) => `<span style="color:${colour}">&#9632; ${escapeHtml(name)}</span>`,
+  )
+  const axes = `<text x="${WIDTH / 2}" y="${HEIGHT - 2}" text-anchor="middle">${xLabel}</text><text x="12" y="${HEIGHT / 2}" transform="rotate(-90 12 ${HEIGHT / 2})" text-anchor="middle">${yLabel}</text>`
+  return `<h2>${title}</h2><p class="legend">${legend.join(' ')}</p><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title}">${grid.join('')}${axes}${paths.join('')}</svg>`
+}
+
+function label(value: number): string {
+  return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)))
+}
+
+/** Steps from 0 to 100 % at the times of completion. */
+function curve(seconds: readonly number[], nodes: number): [number, number][] {
+  const sorted = [...seconds].sort((a, b) => a - b)
+  return [[0, 0], ...sorted.map((at, index): [number, number] => [at, (100 * (index + 1)) / nodes])]
+}
+
+function completion(result: StormResult): string {
+  const own = result.nodes_detail.flatMap((node) => (node.booted_s === null ? [] : [node.booted_s]))
+  const lines: Line[] = [
+    { name: 'bootswarm', colour: colours[0] ?? '', points: curve(own, result.nodes) },
+    ...result.baselines.map((baseline, index) => ({
+      name: `${baseline.name} (${baseline.nodes} nodes)`,
+      colour: colours[index + 1] ?? '#000',
+      points: curve(baseline.completed_s, baseline.nodes),
+    })),
+    {
+      name: `floor ${result.floor_s} s`,
+      colour: '#000',
+      dashed: true,
+      points: [
+        [result.floor_s, 0],
+        [result.floor_s, 100],
+      ],
+    },
+  ]
+  return chart('Nodes complete', 'seconds', '% of the nodes', lines)
+}
+
+function bytes(result: StormResult): string {
+  const megabytes = (value: number) => value / 1e6
+  const points = (value: (at: (typeof result.samples)[number]) => number): [number, number][] => [
+    [0, 0],
+    ...result.samples.map((sample): [number, number] => [sample.at_s, megabytes(value(sample))]),
+  ]
+  const lines = [
+    {
+      name: 'from other nodes',
+      colour: '#06c',
+      points: points((at) => at.nodes_rx_bytes - at.server_tx_bytes),
+    },
+    { name: 'from the server', colour: '#c40', points: points((at) => at.server_tx_bytes) },
+  ]
+  return chart('Bytes by source, on the links', 'seconds', 'MB so far', lines)
+}
+
+function uplinks(result: StormResult): string {
+  if (result.racks === 0) return ''
+  const count = result.samples[0]?.racks_in_bytes.length ?? 0
+  const lines = Array.from({ length: count }, (_, rack): Line => {
+    const points = result.samples.map((sample, at): [number, number] => {
+      const before = result.samples[at - 1]
+      const seconds = sample.at_s - (before?.at_s ?? 0)
+      const delta = (sample.racks_in_bytes[rack] ?? 0) - (before?.racks_in_bytes[rack] ?? 0)
+      return [sample.at_s, (delta * 8) / 1e6 / Math.max(0.001, seconds)]
+    })
+    return { name: `rack ${rack + 1}`, colour: colours[rack % colours.length] ?? '#000', points }
+  })
+  return chart("Each rack's uplink, inwards", 'seconds', 'Mbit/s', lines)
+}
+
+/** Where the time of the slowest nodes went. */
+function waterfall(result: StormResult): string {
+  const slowest = result.nodes_detail
+    .filter((node) => node.killed_s === null)
+    .sort((a, b) => (b.booted_s ?? Number.MAX_VALUE) - (a.booted_s ?? Number.MAX_VALUE))
+    .slice(0, 20)
+  const most = Math.max(1, ...slowest.map((node) => node.booted_s ?? result.last_s ?? 1))
+  const scale = (seconds: number) => (seconds / most) * 560
+  const rows = slowest.map((node, index) => {
+    const end = node.booted_s ?? most
+    const manifest = node.manifest_s ?? end
+    const downloaded = node.downloaded_s ?? end
+    const y = index * 22
+    const bar = (from: number, to: number, colour: string) =>
+      `<rect x="${(70 + scale(from)).toFixed(1)}" y="${y + 3}" width="${Math.max(0, scale(to - from)).toFixed(1)}" height="14" fill="${colour}"/>`
+    const bars =
+      bar(node.start_s, manifest, '#a80') + bar(manifest, downloaded, '#06c') + bar(downloaded, end, '#0b6')
+    return `<text x="0" y="${y + 15}">${escapeHtml(node.id)}</text>${bars}<text x="640" y="${y + 15}">${escapeHtml(reason(node, result))}</text>`
+  })
+  return `<h2>The slowest nodes</h2><p class="legend"><span style="color:#a80">&#9632; manifest</span> <span style="color:#06c">&#9632; download</span> <span style="color:#0b6">&#9632; unpack</span></p><svg viewBox="0 0 ${WIDTH + 100} ${slowest.length * 22 + 6}">${rows.join('')}</svg>`
+}
+
+/** Why a node was late, as far as its own words tell. */
+export function reason(node: StormResult['nodes_detail'][number], result: StormResult): string {
+  if (node.booted_s === null)
+    return node.failures[node.failures.length - 1] ?? 'not done when the bench gave up'
+  if (node.slow) return 'its link has a tenth of the rate'
+  if (node.failures.length > 0) return `began anew: ${node.failures[0]}`
+  if (node.start_s > 0.2 * result.floor_s) return `started ${node.start_s.toFixed(1)} s late`
+  if ((node.manifest_s ?? 0) - node.start_s > 0.15 * result.floor_s) return 'waited for its manifest'
+  if (node.booted_s - (node.downloaded_s ?? 0) > 0.15 * result.floor_s) return 'unpacking'
+  if (node.from_origin_bytes > 0.2 * result.payload_bytes) {
+    return `${(node.from_origin_bytes / 1e6).toFixed(1)} MB came from the server`
+  }
+  const stall = longestStall(node.progress)
+  if (stall.seconds > 0.15 * result.floor_s) {
+    return `nothing came for ${stall.seconds.toFixed(1)} s from ${stall.fromS.toFixed(1)} s on`
+  }
+  return 'the swarm was as slow for all'
+}
+
+function longestStall(progress: readonly (readonly [number, number, number])[]) {
+  const longest = { seconds: 0, fromS: 0 }
+  let since = progress[0]
+  for (const at of progress) {
+    if (!since || at[1] > since[1]) since = at
+    else if (at[0] - since[0] > longest.seconds) {
+      longest.seconds = at[0] - since[0]
+      longest.fromS = since[0]
+    }
+  }
+  return longest
+}
+
+function table(result: StormResult): string {
+  const own = { ...result, name: 'bootswarm', note: '', valid: result.valid }
+  const rows = [own, ...result.baselines].map((row) => {
+    const cells = [
+      row.name,
+      row.nodes,
+      row.median_s,
+      row.p99_s,
+      row.last_s,
+      row.last_over_floor,
+      row.origin_copies,
+      row.rack_copies_max,
+      row.failed,
+      `${(row.cpu_idle_share * 100).toFixed(0)} %`,
+      row.valid ? '' : 'processor-bound',
+      row.note,
+    ]
+    return `<tr>${cells.map((cell) => `<td>${escapeHtml(String(cell ?? '-'))}</td>`).join('')}</tr>`
+  })
+  const heads =
+    'who,nodes,median s,p99 s,last s,last / floor,origin copies,rack copies,failed,idle,valid,note'
+  return `<table><tr>${heads
+    .split(',')
+    .map((head) => `<th>${head}</th>`)
+    .join('')}</tr>${rows.join('')}</table>`
+}
+
+/** The whole page. */
+export function reportHtml(result: StormResult): string {
+  const shape = result.racks === 0 ? 'one flat network' : `${result.racks} racks of ${result.rack_size}`
+  const what = `${result.nodes} nodes, ${shape}, links of ${result.link_mbit} Mbit/s (${result.scale}), ${(result.payload_bytes / 1e6).toFixed(2)} MB, seed ${result.seed}`
+  const verdict = result.valid
+    ? ''
+    : '<p class="bad">This run was processor-bound: its times say more about this machine than about the swarm.</p>'
+  const style =
+    'body{font:14px sans-serif;max-width:1000px;margin:2em auto;padding:0 1em}svg{width:100%;font-size:11px}table{border-collapse:collapse}td,th{padding:3px 8px;border:1px solid #ccc;text-align:right}.bad{background:#fdd;padding:.6em}.legend span{margin-right:1em}'
+  const simulated = result.simulated
+    ? `<p>Simulated with the same figures: last / floor ${result.simulated.last_over_floor}, measured ${result.last_over_floor}.</p>`
+    : ''
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>bootswarm storm</title><style>${style}</style><h1>A storm of ${result.nodes}</h1><p>${what}. Floor ${result.floor_s} s.</p>${verdict}${table(result)}${simulated}${completion(result)}${bytes(result)}${uplinks(result)}${waterfall(result)}</html>\n`
+}

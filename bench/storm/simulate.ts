@@ -1,0 +1,38 @@
+/** The agent's own state machine in virtual time (the Rust simulator), to set beside a storm. */
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { StormOptions } from './options.js'
+import { round } from './result.js'
+
+/** Built beside the agent by `npm run build`. */
+export const simulator = fileURLToPath(new URL('../../agent/swarm-sim', import.meta.url))
+
+/** What the simulator prints with `--json`. */
+export type Simulated = Readonly<Record<string, number | string>>
+
+/** Runs the simulator; null when it is not built or found no end. */
+export function simulate(args: readonly string[]): Simulated | null {
+  if (!existsSync(simulator)) return null
+  const { stdout } = spawnSync(simulator, [...args, '--json'], { encoding: 'utf8', maxBuffer: 1 << 26 })
+  try {
+    return JSON.parse(stdout) as Simulated
+  } catch {
+    return null
+  }
+}
+
+/** The same storm in virtual time. Its links count payload only: they get the goodput of the real ones. */
+export function simulateStorm(options: StormOptions): Simulated | null {
+  const racks = options.rackSize === 0 ? 1 : Math.ceil(options.nodes / options.rackSize)
+  const shape = ['--nodes', options.nodes, '--racks', racks, '--seed', options.seed]
+  const size = ['--payload-mb', options.payloadBytes / 1e6, '--link-mbit', options.linkMbit]
+  const faults = [
+    '--kill',
+    `${round(options.killShare * 100, 2)}%`,
+    '--slow',
+    `${round(options.slowShare * 100, 2)}%`,
+  ]
+  const more = ['--corrupt', options.corrupt, ...(options.serverGone ? ['--server-gone-after-copy'] : [])]
+  return simulate([...shape, ...size, ...faults, ...more].map(String))
+}

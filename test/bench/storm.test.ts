@@ -1,0 +1,97 @@
+/** A tiny storm with everything real: namespaces, shaped links, the server, 20 agents in 4 racks, a liar and a death. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const main = fileURLToPath(new URL('../../scripts/bench-storm.js', import.meta.url))
+const schemaFile = fileURLToPath(new URL('../../../docs/storm.schema.json', import.meta.url))
+const root = process.getuid?.() === 0
+const skip = root ? false : 'A STORM NEEDS ROOT: it makes network namespaces'
+
+function run(
+  args: readonly string[],
+  signalAt?: RegExp,
+): Promise<{ code: number | null; output: string; pid: number }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    let signalled = false
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        output += chunk.toString()
+        if (!signalAt || signalled || !signalAt.test(output)) return
+        signalled = true
+        child.kill('SIGINT')
+      })
+    }
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code, output, pid: child.pid ?? 0 }))
+  })
+}
+
+/** Namespaces and scratch files that a bench with this process id has left. */
+function leftovers(pid: number): string[] {
+  const names = existsSync('/run/netns') ? readdirSync('/run/netns') : []
+  return [...names, ...readdirSync('/dev/shm')].filter((name) => name.startsWith(`bwstorm-${pid}-`))
+}
+
+test('a storm of 20 nodes in 4 racks', { skip, timeout: 100_000 }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'bootswarm-storm-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const [json, html] = [join(directory, 'storm.json'), join(directory, 'storm.html')]
+  const shape = ['--nodes', '20', '--rack-size', '5', '--link-mbit', '8', '--payload-mb', '1.5']
+  const faults = ['--kill', '5%', '--corrupt', '1', '--seed', '3', '--baselines', 'none', '--timeout-s', '60']
+  const { output, pid } = await run([...shape, ...faults, '--json', json, '--html', html])
+  assert.ok(existsSync(json), output)
+  const result = JSON.parse(readFileSync(json, 'utf8')) as Record<string, unknown>
+  assert.deepEqual(
+    [result.nodes, result.racks, result.failed, result.killed, result.seed],
+    [20, 4, 0, 1, 3],
+    output,
+  )
+  const { required, properties } = JSON.parse(readFileSync(schemaFile, 'utf8')) as {
+    required: string[]
+    properties: Record<string, { type: string | string[] }>
+  }
+  for (const key of required) assert.ok(key in result, `${key} is missing`)
+  for (const [key, value] of Object.entries(result)) {
+    const types = [properties[key]?.type ?? []].flat()
+    assert.ok(types.includes(jsonType(value)), `${key}: ${jsonType(value)} is not in the schema: ${types}`)
+  }
+  // Who has booted has every byte, and the server did not send them all.
+  assert.ok(Number(result.first_s) >= Number(result.floor_s), 'nobody beats the floor')
+  assert.ok(Number(result.origin_copies) < 10, `${result.origin_copies} copies from the server`)
+  const page = readFileSync(html, 'utf8')
+  assert.ok(page.includes('<svg') && !/https?:\/\/|src=/.test(page), 'the report needs nothing else')
+  assert.deepEqual(leftovers(pid), [])
+})
+
+test('an interrupted storm leaves nothing behind', { skip, timeout: 60_000 }, async () => {
+  const args = ['--nodes', '4', '--rack-size', '2', '--payload-mb', '1', '--baselines', 'none']
+  const { code, output, pid } = await run(args, /payload .* floor/)
+  assert.equal(code, 130, output)
+  assert.deepEqual(leftovers(pid), [])
+})
+
+test('wrong options are refused before anything is built', async () => {
+  for (const args of [
+    ['--nodes', '0'],
+    ['--kill', '5x'],
+    ['--baselines', 'nfs'],
+    ['--arrivals', '/no/file'],
+    ['x'],
+  ]) {
+    const { code, output } = await run(args)
+    assert.equal(code, 1, args.join(' '))
+    assert.match(output, /USAGE_INVALID/)
+  }
+})
+
+function jsonType(value: unknown): string {
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'array' : typeof value
+}
