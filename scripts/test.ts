@@ -48,7 +48,7 @@ const steps: Step[] = [
     count: countCargo,
   },
   // These start real servers and agents and share two cores: one file at a time.
-  nodeTests('boot, faults, interop', ['agent', 'boot', 'interop'], 1),
+  nodeTests('boot, faults, interop, storm', ['agent', 'boot', 'interop', 'bench'], 1),
 ]
 
 try {
