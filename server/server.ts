@@ -94,6 +94,10 @@ async function compose(
   const dataDir = config.data_dir
   const nowMs = () => Date.now()
   const privileges = becomeUser(config.user, config.group, dataDir)
+  if (process.getuid?.() === 0 && config.user === '') {
+    const hint = 'Runs as root, which it does not need: start it as another user, or set `user`'
+    log.warn({ event: 'server.is-root' }, hint)
+  }
   const lock = lockDataDir(dataDir)
   cleanUp.push(() => lock.release())
   const identityOptions = { dataDir, site: config.site, addresses }
