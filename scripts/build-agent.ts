@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BootswarmError } from '../src/errors.js'
-import { ensureTools, onPath } from './tools.js'
+import { ensureTools } from './tools.js'
 
 /** The checkout's folder (this file runs as dist/scripts/build-agent.js). */
 export const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -47,13 +47,7 @@ export function buildAgent(): string {
  */
 function ensureCargo(): void {
   ensureTools([{ name: 'cc', debianPackage: 'build-essential' }])
-  if (!onPath('cargo')) {
-    try {
-      ensureTools([{ name: 'cargo', debianPackage: 'cargo-web' }])
-    } catch {
-      ensureTools([{ name: 'cargo', debianPackage: 'cargo' }])
-    }
-  }
+  ensureTools([{ name: 'cargo', debianPackage: ['cargo-web', 'cargo'] }])
   const { stdout } = spawnSync('cargo', ['--version'], { encoding: 'utf8' })
   const [version, major, minor] = /(\d+)\.(\d+)/.exec(stdout) ?? []
   if (Number(major) === 1 && Number(minor) < 91) {

@@ -53,6 +53,8 @@ const steps: Step[] = [
 
 try {
   ensureTools([
+    { name: 'cargo-fmt', debianPackage: ['rustfmt-web', 'rustfmt'] },
+    { name: 'cargo-clippy', debianPackage: ['rust-web-clippy', 'rust-clippy'] },
     { name: 'aria2c', debianPackage: 'aria2' },
     { name: 'python3', debianPackage: 'python3' },
     {

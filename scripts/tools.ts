@@ -10,7 +10,8 @@ import { BootswarmError } from '../src/errors.js'
 /** A program (or a check for a library) and the Debian package that brings it. */
 export interface Tool {
   readonly name: string
-  readonly debianPackage: string
+  /** Several names, where releases differ: the first that the release has is taken. */
+  readonly debianPackage: string | readonly [string, ...string[]]
   /** How to tell that it is there; by default the name is looked up in PATH. */
   readonly present?: () => boolean
 }
@@ -40,11 +41,12 @@ export function ensureTools(tools: readonly Tool[]): void {
   const absent = () => tools.filter((tool) => !(tool.present?.() ?? onPath(tool.name)))
   let missing = absent()
   if (missing.length === 0) return
-  const packages = [...new Set(missing.map((tool) => tool.debianPackage))]
-  if (process.getuid?.() === 0 && onPath('apt-get')) {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const mayInstall = process.getuid?.() === 0 && onPath('apt-get')
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  if (mayInstall) spawnSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 2, 2], env })
+  const packages = [...new Set(missing.map(packageOf))]
+  if (mayInstall) {
     process.stderr.write(`bootswarm: installing ${packages.join(' ')}\n`)
-    spawnSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 2, 2], env })
     spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], {
       stdio: ['ignore', 2, 2],
       env,
@@ -54,4 +56,11 @@ export function ensureTools(tools: readonly Tool[]): void {
   }
   const names = missing.map((tool) => tool.name).join(', ')
   throw new BootswarmError('TOOL_MISSING', `missing: ${names}; sudo apt-get install -y ${packages.join(' ')}`)
+}
+
+/** The name that this release has for the tool's package. */
+function packageOf({ debianPackage }: Tool): string {
+  if (typeof debianPackage === 'string') return debianPackage
+  const known = (name: string) => spawnSync('apt-cache', ['show', name], { stdio: 'ignore' }).status === 0
+  return debianPackage.find(known) ?? debianPackage[0]
 }
