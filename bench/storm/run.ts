@@ -70,7 +70,11 @@ export async function buildSite(
   undo.add(() => network.remove())
   const rackText = options.rackSize === 0 ? 'flat' : `${plan.racks.length} racks of ${options.rackSize}`
   say(`site: ${options.nodes} nodes, ${rackText}, links of ${options.linkMbit} Mbit/s both ways`)
-  const linkMeasured = await checkLink(plan, options.linkMbit, 2.5)
+  const linkMeasured = await checkLink(
+    plan,
+    options.linkMbit,
+    Math.min(10, Math.max(2.5, 20 / options.linkMbit)),
+  )
   const share = ((100 * linkMeasured) / goodputBytes(options.linkMbit)).toFixed(1)
   say(`one link carries ${(linkMeasured / 1e6).toFixed(3)} MB/s of payload, ${share} % of what was computed`)
   const server = await startServer(directory, plan)

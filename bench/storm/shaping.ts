@@ -24,21 +24,21 @@ export interface Shape {
 }
 
 /** Largest segment that the kernel keeps whole on its way (GSO), so that 500 links cost little processor time. */
-export const GSO_BYTES = Number(process.env.GSO ?? 16_384)
+export const GSO_BYTES = 16_384
 
 /**
  * Least segments that TCP gives down at once. On a link of 1 Gbit/s it makes them as large as they may be; on the
  * scaled-down one it would take two, and each costs a timer interrupt of the bucket.
  */
-export const MIN_TSO_SEGMENTS = Number(process.env.TSO ?? 11)
+export const MIN_TSO_SEGMENTS = 11
 
-/** The shape of a link. The queue is that of a switch with 128 kB for each port. */
+/** The shape of a link. The queue holds 0.1 s, as far as that is 64 to 128 KiB, what a plain switch has for a port. */
 export function shapeOf(linkMbit: number): Shape {
   return {
     rateBits: Math.round((linkMbit * 1e6 * SEGMENT_FRAME_BYTES) / SEGMENT_WIRE_BYTES),
     // A timer that fires late loses nothing as long as the bucket still has room: 2 ms at high rates.
-    burstBytes: Math.max(Number(process.env.BURST ?? 20_000), Math.round((linkMbit * 1e6 * 0.002) / 8)),
-    limitBytes: Math.max(Number(process.env.LIMIT ?? 131_072), Math.round((linkMbit * 1e6 * 0.02) / 8)),
+    burstBytes: Math.max(20_000, Math.round((linkMbit * 1e6 * 0.002) / 8)),
+    limitBytes: Math.max(65_536, Math.min(131_072, Math.round((linkMbit * 1e6 * 0.1) / 8))),
   }
 }
 
