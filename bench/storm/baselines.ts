@@ -1,7 +1,7 @@
 /** The others on the same links: plain HTTPS, aria2, libtorrent with and without super-seeding, udpcast. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { linkSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeTorrent, torrentFile } from '../../server/catalog/torrent.js'
 import { stop } from '../agent/measure.js'
@@ -102,6 +102,7 @@ export async function runBaseline(
   const after = network.shapedBytes()
   await fleet.end()
   if (served) await stop(served)
+  const lastWords = completed.size < hosts.length ? lastLine(join(directory, 'log')) : ''
   rmSync(directory, { recursive: true, force: true })
   const times = timesOf([...completed.values()])
   const racksIn = plan.racks
@@ -118,7 +119,9 @@ export async function runBaseline(
     failed: hosts.length - completed.size,
     cpu_idle_share: round(idle, 4),
     valid: idle >= IDLE_SHARE_LEAST,
-    note: [note, left > 0 ? `given up after ${timeoutS.toFixed(0)} s` : ''].filter(Boolean).join('; '),
+    note: [note, lastWords, left > 0 ? `given up after ${timeoutS.toFixed(0)} s` : '']
+      .filter(Boolean)
+      .join('; '),
     completed_s: [...completed.values()].sort((a, b) => a - b).map((value) => round(value, 3)),
   }
 }
@@ -126,6 +129,14 @@ export async function runBaseline(
 /** The first racks, so that a smaller run has the same shape. */
 function chooseHosts(site: StormSite, count: number): Host[] {
   return site.plan.nodes.filter((host) => !host.slow).slice(0, count)
+}
+
+/** What the nodes said last, for those that failed. */
+function lastLine(file: string): string {
+  const lines = readFileSync(file, 'utf8')
+    .split(/[\r\n]+/)
+    .filter((line) => line.trim() !== '')
+  return (lines[lines.length - 1] ?? '').slice(0, 200)
 }
 
 function hasPayload(directory: string, bytes: number): boolean {

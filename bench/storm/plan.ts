@@ -154,7 +154,7 @@ export function hostLinks(address: string): string[] {
   return [
     'link set dev lo up',
     `link set dev eth0 gso_max_size ${GSO_BYTES} up`,
-    `addr add ${address}/16 dev eth0`,
+    `addr add ${address}/16 brd + dev eth0`,
     // For LSD; a host without the route could not send multicast at all.
     'route add 224.0.0.0/4 dev eth0',
   ]

@@ -32,13 +32,13 @@ export const GSO_BYTES = 16_384
  */
 export const MIN_TSO_SEGMENTS = 11
 
-/** The shape of a link. The queue holds 0.1 s, as far as that is 64 to 128 KiB, what a plain switch has for a port. */
+/** The shape of a link. The queue is what a plain switch lets one port have: bytes, as bursts of TCP do not shrink with the rate. */
 export function shapeOf(linkMbit: number): Shape {
   return {
     rateBits: Math.round((linkMbit * 1e6 * SEGMENT_FRAME_BYTES) / SEGMENT_WIRE_BYTES),
     // A timer that fires late loses nothing as long as the bucket still has room: 2 ms at high rates.
     burstBytes: Math.max(20_000, Math.round((linkMbit * 1e6 * 0.002) / 8)),
-    limitBytes: Math.max(65_536, Math.min(131_072, Math.round((linkMbit * 1e6 * 0.1) / 8))),
+    limitBytes: Math.max(262_144, Math.round((linkMbit * 1e6 * 0.02) / 8)),
   }
 }
 

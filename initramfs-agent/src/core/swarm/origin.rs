@@ -8,6 +8,10 @@ use crate::core::time::{MILLISECOND, SECOND};
 
 /// Bytes of one range request at most, when there are no peers: they are held in memory.
 const RANGE_BYTES_MAX: u64 = 4 << 20;
+/// The same while the server's own seeder may yet serve us. The first nodes of a farm have no peers for a moment only:
+/// were each to ask for megabytes, as many streams as the server has would fill its link while all others wait for
+/// their manifests and hand-outs (docs/bench.md).
+const RANGE_SEEDED_BYTES_MAX: u64 = 512 << 10;
 /// Without any peers the origin is asked after this grace.
 const ALONE_US: Micros = SECOND;
 /// The same when the tracker has said that there is nobody.
@@ -131,7 +135,13 @@ impl Swarm {
         let most = if crowd {
             1
         } else {
-            (RANGE_BYTES_MAX / u64::from(t.spec.piece_length)).max(1)
+            let seeded = t.known.values().any(|k| k.seeder && k.fails == 0);
+            let bytes = if seeded {
+                RANGE_SEEDED_BYTES_MAX
+            } else {
+                RANGE_BYTES_MAX
+            };
+            (bytes / u64::from(t.spec.piece_length)).max(1)
         };
         let mut count = 1;
         while u64::from(count) < most && t.is_wanted(first + count) {

@@ -293,10 +293,10 @@ fn a_seeder_that_answers_nothing_is_replaced_by_https_within_a_second_or_so() {
     drain(&mut s);
     let (at, out) = until(&mut s, 3 * SECOND, |o| fetched(o).is_some());
     assert!(at <= 1_200 * MILLISECOND, "after {at}");
-    assert_eq!(
-        out.iter().find_map(fetched).map(|f| f.2),
-        Some(9),
-        "one range for all"
+    let count = out.iter().find_map(fetched).map(|f| f.2);
+    assert!(
+        count.is_some_and(|n| n > 1 && n < 9),
+        "{count:?}: a short range while the seeder may yet answer"
     );
 }
 
