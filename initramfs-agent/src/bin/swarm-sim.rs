@@ -4,7 +4,7 @@ use bootswarm_agent::sim::{SimConfig, run};
 
 const USAGE: &str = "swarm-sim [--nodes N] [--racks N] [--payload-mb MB] [--piece-kib KIB] [--link-mbit MBIT] \
 [--latency-us US] [--arrival-ms MS] [--seed N] [--kill 5%] [--slow 5%] [--corrupt N] \
-[--server-gone-after-copy] [--no-https] [--json]";
+[--server-gone-after-copy] [--no-https] [--no-manifest] [--json]";
 
 fn parse(args: impl Iterator<Item = String>) -> Result<(SimConfig, bool), String> {
     let mut cfg = SimConfig {
@@ -19,6 +19,7 @@ fn parse(args: impl Iterator<Item = String>) -> Result<(SimConfig, bool), String
             "--json" => json = true,
             "--server-gone-after-copy" => cfg.server_gone_after_copy = true,
             "--no-https" => cfg.https = false,
+            "--no-manifest" => cfg.manifest = false,
             _ => {
                 let text = args.next().ok_or_else(|| format!("{name}: a value is missing"))?;
                 let value: f64 = text

@@ -1,20 +1,24 @@
 //! What events do when their time has come.
 
 use super::net::{Endpoint, Event, Load};
-use super::world::{World, agent_hello, is_hello};
+use super::wire::{agent_hello, is_hello};
+use super::world::World;
 use crate::core::swarm::{Input, Nearness, Outgoing, TorrentId};
 use crate::core::time::{MILLISECOND, SECOND};
 use crate::core::wire::Message;
 
 /// How soon a node hears that nobody answers its dialling.
 pub(super) const NO_ANSWER_US: u64 = 3 * SECOND;
+/// What opens a connection, each way: TCP's and BitTorrent's handshakes.
+const HANDSHAKE_BYTES: u32 = 300;
 /// `Retry-After` of a busy server.
 const RETRY_AFTER_US: u64 = 2 * SECOND;
 
 impl World {
     pub(super) fn step(&mut self, event: Event) {
         match event {
-            Event::Start(node) => self.start(node),
+            Event::Start(node) => self.power(node),
+            Event::Begin(node) => self.start(node),
             Event::Kill(node) => self.kill(node),
             Event::Tick(node) => self.tick(node),
             Event::Announce(node) => self.announce(node),
@@ -24,11 +28,6 @@ impl World {
                 let (node, id) = self.conns[conn].ends[0];
                 if std::mem::replace(&mut self.conns[conn].open, false) {
                     self.tell(node, Input::Closed { conn: id });
-                }
-            }
-            Event::Message { conn, to, message } => {
-                if self.conns[conn].open {
-                    self.message(conn, to, &message);
                 }
             }
             Event::Closed { conn, to } => {
@@ -55,6 +54,9 @@ impl World {
                 let ends = [self.conns[conn].ends[1 - to].0, self.conns[conn].ends[to].0];
                 let (cable, last) = self.cable(ends[0], ends[1], hop);
                 let begins = self.links[cable].begins(self.now);
+                if !matches!(load, Load::Message(_)) {
+                    self.links[cable].payload_bytes += u64::from(bytes);
+                }
                 let tail = self.links[cable].pass(self.now, tail, bytes);
                 if last {
                     self.events.push(
@@ -160,6 +162,8 @@ impl World {
             return;
         }
         let id = self.number(conn);
+        self.charge(from, far, HANDSHAKE_BYTES);
+        self.charge(far, from, HANDSHAKE_BYTES);
         if far == server {
             self.seeder.connected(from, conn);
         } else {
@@ -280,15 +284,18 @@ impl World {
         if node < self.nodes.len() && !self.nodes[node].alive {
             return;
         }
-        self.events.push(
-            self.now + self.cfg.latency_us,
-            Event::Acked {
-                conn,
-                to: 1 - to,
-                bytes,
-            },
-        );
+        if !matches!(load, Load::Message(_)) {
+            self.events.push(
+                self.now + self.cfg.latency_us,
+                Event::Acked {
+                    conn,
+                    to: 1 - to,
+                    bytes,
+                },
+            );
+        }
         match load {
+            Load::Message(message) => self.message(conn, to, &message),
             Load::Block(block) => {
                 let placed = self.nodes[node].swarm.place_block(id, block);
                 if let Some(slot) = placed {

@@ -1,11 +1,13 @@
 //! Many real [`crate::core::swarm::Swarm`]s over a modelled network in virtual time.
 //!
 //! Modelled: links with rates (a node's up and down, a rack's uplink both ways, the server's), queues in
-//! blocks, TCP windows, latency, a tracker that knows racks, the server's hand-out and HTTPS. Not modelled:
-//! packet loss, processor time, the bandwidth of messages without payload. The same configuration gives
+//! blocks, TCP windows, latency, the bytes of messages (they wait behind payload), of handshakes, announces and
+//! manifests, a tracker that knows racks, the server's hand-out and HTTPS. Not modelled:
+//! packet loss, processor time, acknowledgements. The same configuration gives
 //! the same trace, event by event.
 
 mod arrive;
+mod boot;
 mod net;
 mod report;
 mod seeder;
@@ -13,6 +15,8 @@ mod server;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod window;
+mod wire;
 mod world;
 
 pub use report::Report;
@@ -47,6 +51,8 @@ pub struct SimConfig {
     pub corrupt: usize,
     /// The server goes away when it has sent each piece once.
     pub server_gone_after_copy: bool,
+    /// Each node fetches the manifest from the server first.
+    pub manifest: bool,
     /// Nodes have HTTPS origins.
     pub https: bool,
 }
@@ -66,6 +72,7 @@ impl Default for SimConfig {
             slow_percent: 0.0,
             corrupt: 0,
             server_gone_after_copy: false,
+            manifest: true,
             https: true,
         }
     }

@@ -16,6 +16,8 @@ pub(super) struct Link {
     busy_until: Micros,
     /// Bytes that went through.
     pub bytes: u64,
+    /// Those of them that were payload.
+    pub payload_bytes: u64,
 }
 
 impl Link {
@@ -24,6 +26,7 @@ impl Link {
             bits: bits.max(1),
             busy_until: 0,
             bytes: 0,
+            payload_bytes: 0,
         }
     }
 
@@ -41,10 +44,11 @@ impl Link {
     }
 }
 
-/// What goes from one endpoint to another as payload.
-#[derive(Clone, Copy, Debug)]
+/// What goes from one endpoint to another through the links.
+#[derive(Debug)]
 pub(super) enum Load {
     Block(Block),
+    Message(Outgoing),
     /// A part of an HTTPS answer; `last` ends the piece, `end` the answer.
     Http {
         fetch: FetchId,
@@ -54,11 +58,13 @@ pub(super) enum Load {
     },
 }
 
-/// Payload of one direction of a connection.
+/// What waits, and what is under way, in one direction of a connection.
 #[derive(Default)]
 pub(super) struct Pipe {
     pub queue: VecDeque<(Load, u32)>,
     pub in_net: u32,
+    /// When the last message was sent: what is sent at the same moment shares its packet.
+    pub said_at: Micros,
 }
 
 /// A connection between two endpoints; `ends[0]` opened it.
@@ -69,7 +75,10 @@ pub(super) struct Conn {
 }
 
 pub(super) enum Event {
+    /// A node has its power and its kernel.
     Start(Endpoint),
+    /// It has the manifest.
+    Begin(Endpoint),
     Kill(Endpoint),
     Tick(Endpoint),
     Announce(Endpoint),
@@ -84,11 +93,6 @@ pub(super) enum Event {
     /// The dialling end hears that it is not.
     Refused {
         conn: usize,
-    },
-    Message {
-        conn: usize,
-        to: usize,
-        message: Outgoing,
     },
     Closed {
         conn: usize,

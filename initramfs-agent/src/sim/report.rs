@@ -5,6 +5,8 @@
 pub struct Report {
     /// Payload over link rate, seconds: no node can be faster.
     pub floor_s: f64,
+    /// When each piece had been with a node, seconds; 0 when that never was.
+    pub first_copy_s: f64,
     /// When the first node had everything, seconds.
     pub first_s: f64,
     /// The median node.
@@ -47,10 +49,11 @@ impl Report {
         self.last_s / self.floor_s
     }
 
-    fn rows(&self) -> [(&'static str, String); 20] {
+    fn rows(&self) -> [(&'static str, String); 21] {
         let s = |v: f64| format!("{v:.3}");
         [
             ("floor_s", s(self.floor_s)),
+            ("first_copy_s", s(self.first_copy_s)),
             ("first_s", s(self.first_s)),
             ("median_s", s(self.median_s)),
             ("p95_s", s(self.p95_s)),

@@ -3,13 +3,9 @@
 
 use std::collections::VecDeque;
 
+use super::window::Window;
 use crate::core::time::{Micros, SECOND};
 use crate::core::wire::Block;
-
-/// Bytes handed out and not yet arrived, at most.
-const OUTSTANDING_BYTES: u64 = 256 << 10;
-/// Hand-outs outstanding at least, however large the pieces.
-const OUTSTANDING_MIN: usize = 3;
 
 struct HandOut {
     piece: u32,
@@ -34,6 +30,7 @@ pub(super) struct Seeder {
     /// Pieces to hand out, rescues first.
     queue: VecDeque<u32>,
     out: Vec<HandOut>,
+    window: Window,
     rack_out: Vec<u32>,
     rack_given: Vec<u32>,
     /// Nodes that are there and have the piece.
@@ -56,6 +53,7 @@ impl Seeder {
             racks,
             queue: (0..pieces).collect(),
             out: Vec::new(),
+            window: Window::new(),
             rack_out: vec![0; rack_count],
             rack_given: vec![0; rack_count],
             holders: vec![0; pieces as usize],
@@ -109,14 +107,16 @@ impl Seeder {
         }
     }
 
-    fn end(&mut self, piece: u32, node: usize) {
-        if let Some(at) = self.out.iter().position(|h| h.piece == piece && h.node == node) {
-            self.out.swap_remove(at);
-            self.rack_out[self.racks[node]] -= 1;
-        }
+    fn end(&mut self, piece: u32, node: usize) -> bool {
+        let Some(at) = self.out.iter().position(|h| h.piece == piece && h.node == node) else {
+            return false;
+        };
+        self.out.swap_remove(at);
+        self.rack_out[self.racks[node]] -= 1;
+        true
     }
 
-    pub fn has(&mut self, node: usize, piece: u32) {
+    pub fn has(&mut self, node: usize, piece: u32, now: Micros) {
         let Some(client) = self.clients[node].as_mut().filter(|c| !c.gone) else {
             return;
         };
@@ -127,7 +127,9 @@ impl Seeder {
         if !std::mem::replace(&mut self.once[piece as usize], true) {
             self.copied += 1;
         }
-        self.end(piece, node);
+        if self.end(piece, node) {
+            self.window.confirmed(self.piece_bytes, now);
+        }
     }
 
     /// Whether the node may have this block.
@@ -147,7 +149,7 @@ impl Seeder {
             self.end(piece, node);
             self.rescue(piece);
         }
-        let most = ((OUTSTANDING_BYTES / u64::from(self.piece_bytes)) as usize).max(OUTSTANDING_MIN);
+        let most = self.window.size();
         let mut made = Vec::new();
         while self.out.len() < most {
             let Some(piece) = self.queue.pop_front() else {
@@ -181,6 +183,9 @@ impl Seeder {
                 client.given += 1;
                 made.push((client.conn, piece));
             }
+        }
+        if self.out.len() + 1 < most {
+            self.window.idle();
         }
         made
     }

@@ -10,13 +10,17 @@ impl World {
     pub(super) fn tell_seeder(&mut self, conn: usize, from: Endpoint, message: &Outgoing) {
         match message {
             Outgoing::Have(piece) => {
-                self.seeder.has(from, *piece);
+                self.seeder.has(from, *piece, self.now);
+                let pieces = self.cfg.payload_bytes.div_ceil(u64::from(self.cfg.piece_bytes())) as u32;
+                if self.first_copy_at == 0 && self.seeder.copied == pieces {
+                    self.first_copy_at = self.now;
+                }
                 self.hand_out();
             }
             Outgoing::Bitfield(bits) => {
                 for piece in 0..bits.len() as u32 * 8 {
                     if bits[piece as usize / 8] & (0x80 >> (piece % 8)) != 0 {
-                        self.seeder.has(from, piece);
+                        self.seeder.has(from, piece, self.now);
                     }
                 }
             }
@@ -56,6 +60,7 @@ impl World {
         for (conn, piece) in self.seeder.hand_out(self.now) {
             if self.conns[conn].open {
                 let (node, id) = self.conns[conn].ends[0];
+                self.charge(self.server(), node, 93);
                 self.tell(
                     node,
                     Input::Message {

@@ -87,6 +87,7 @@ impl World {
             server_gone: false,
             streams: 0,
             https_bytes: 0,
+            first_copy_at: 0,
             banned: 0,
             banned_wrongly: 0,
             trace: 0xcbf2_9ce4_8422_2325,
@@ -128,11 +129,12 @@ impl World {
         let racks: Vec<f64> = match self.cfg.racks {
             1 => Vec::new(),
             n => (0..n)
-                .map(|r| copies(self.links[base + r * 2 + 1].bytes))
+                .map(|r| copies(self.links[base + r * 2 + 1].payload_bytes))
                 .collect(),
         };
         Report {
             floor_s: floor as f64 / SECOND as f64,
+            first_copy_s: self.first_copy_at as f64 / SECOND as f64,
             first_s: at(0.0),
             median_s: at(0.5),
             p95_s: at(0.95),

@@ -5,22 +5,17 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::net::{Conn, Endpoint, Event, Events, Link, Load, Pipe};
 use super::seeder::Seeder;
+use super::wire::{PACKET_BYTES, wire_bytes};
 use super::{Report, SimConfig};
 use crate::core::rng::Rng;
-use crate::core::swarm::{ConnId, FetchId, Input, Nearness, Outgoing, Output, Slot, Swarm};
-use crate::core::swarm::{TorrentId, TorrentSpec};
+use crate::core::swarm::{ConnId, FetchId, Input, Output, Slot, Swarm};
 use crate::core::time::{Micros, SECOND};
 
 /// Bytes of one connection that the network holds: a TCP window.
-const WINDOW_BYTES: u32 = 64 << 10;
-/// Peers in a tracker's answer from the node's own rack, and from others.
-const TRACKER_LOCAL: usize = 40;
-const TRACKER_ACROSS: usize = 8;
+const WINDOW_BYTES: u32 = 32 << 10;
 /// HTTPS answers that the server gives at a time.
 pub(super) const STREAMS_MAX: usize = 8;
 pub(super) const BLOCK: u32 = 16 << 10;
-/// The tracker's interval while a node downloads.
-const INTERVAL_US: Micros = 4 * SECOND;
 pub(super) const PORT: u16 = 6881;
 
 pub(super) struct Node {
@@ -54,6 +49,8 @@ pub(super) struct World {
     pub server_gone: bool,
     pub streams: usize,
     pub https_bytes: u64,
+    /// When each piece had been with a node.
+    pub first_copy_at: Micros,
     pub banned: usize,
     pub banned_wrongly: usize,
     pub trace: u64,
@@ -89,7 +86,7 @@ impl World {
         node * self.cfg.racks / self.nodes.len()
     }
 
-    fn addr(&self, node: Endpoint) -> SocketAddr {
+    pub fn addr(&self, node: Endpoint) -> SocketAddr {
         if node == self.server() {
             seeder_addr()
         } else {
@@ -210,14 +207,11 @@ impl World {
             }
             Output::Send { conn, message } => {
                 if let Some((index, side)) = self.conn_at(node, conn).filter(|(c, _)| self.conns[*c].open) {
-                    self.events.push(
-                        now + latency,
-                        Event::Message {
-                            conn: index,
-                            to: 1 - side,
-                            message,
-                        },
-                    );
+                    let pipe = &mut self.conns[index].pipes[side];
+                    let alone = std::mem::replace(&mut pipe.said_at, now) != now;
+                    let bytes = wire_bytes(&message) + if alone { PACKET_BYTES } else { 0 };
+                    pipe.queue.push_back((Load::Message(message), bytes));
+                    self.pump(index, side);
                 }
             }
             Output::SendBlock { conn, block, .. } => {
@@ -272,87 +266,60 @@ impl World {
         c.pipes.iter_mut().for_each(|p| p.queue.clear());
     }
 
-    /// Moves payload from a connection's queue into the network.
+    /// Moves what waits in a connection into the network: messages and payload, in their order.
     pub fn pump(&mut self, conn: usize, from: usize) {
         let c = &mut self.conns[conn];
         if !c.open {
             return;
         }
-        let pipe = &mut c.pipes[from];
-        while let Some((load, bytes)) = pipe.queue.front().copied() {
-            if pipe.in_net > 0 && pipe.in_net + bytes > WINDOW_BYTES {
+        let ends = [c.ends[from].0, c.ends[1 - from].0];
+        loop {
+            let pipe = &mut self.conns[conn].pipes[from];
+            let Some((load, bytes)) = pipe.queue.pop_front() else {
                 return;
-            }
-            pipe.queue.pop_front();
-            pipe.in_net += bytes;
-            let event = Event::Hop {
-                conn,
-                to: 1 - from,
-                load,
-                bytes,
-                hop: 0,
-                tail: self.now,
             };
-            self.events.push(self.now, event);
+            if !matches!(load, Load::Message(_)) {
+                if pipe.in_net > 0 && pipe.in_net + bytes > WINDOW_BYTES {
+                    pipe.queue.push_front((load, bytes));
+                    return;
+                }
+                pipe.in_net += bytes;
+            }
             if let Load::Block(_) = load {
                 self.events.push(self.now, Event::Sent { conn, from, bytes });
             }
+            let (cable, _) = self.cable(ends[0], ends[1], 0);
+            let begins = self.links[cable].begins(self.now);
+            let tail = self.links[cable].pass(self.now, self.now, bytes);
+            let to = 1 - from;
+            let hop = 1;
+            self.events.push(
+                begins,
+                Event::Hop {
+                    conn,
+                    to,
+                    load,
+                    bytes,
+                    hop,
+                    tail,
+                },
+            );
         }
     }
 
-    pub fn start(&mut self, node: Endpoint) {
-        if !self.nodes[node].alive {
-            return;
-        }
-        self.nodes[node].started = true;
-        let spec = TorrentSpec {
-            infohash: [7; 20],
-            size_bytes: self.cfg.payload_bytes,
-            piece_length: self.cfg.piece_bytes(),
-            have_all: false,
-            has_origin: self.cfg.https,
-            seeders: vec![seeder_addr()],
-        };
-        self.nodes[node].swarm.add_torrent(self.now, spec);
-        self.drain(node);
-        self.events
-            .push(self.now + self.cfg.latency_us * 4, Event::Announce(node));
-    }
-
-    /// The tracker's answer: the own rack first, a few of the others.
-    pub fn announce(&mut self, node: Endpoint) {
-        if self.server_gone || !self.nodes[node].alive {
-            return;
-        }
-        self.nodes[node].announced_at = self.now;
-        let rack = self.rack(node);
-        let up = |w: &Self, near: bool| -> Vec<Endpoint> {
-            (0..w.nodes.len())
-                .filter(|o| *o != node && w.nodes[*o].started && (w.rack(*o) == rack) == near)
-                .collect()
-        };
-        let mut answer = Vec::new();
-        for (near, most) in [(true, TRACKER_LOCAL), (false, TRACKER_ACROSS)] {
-            let mut all = up(self, near);
-            for _ in 0..most.min(all.len()) {
-                let other = all.swap_remove(self.rng.below(all.len() as u64) as usize);
-                answer.push((
-                    self.addr(other),
-                    if near { Nearness::Local } else { Nearness::Across },
-                ));
+    /// Bytes that go from one endpoint to another beside the swarm's messages; when they have arrived.
+    pub fn charge(&mut self, from: Endpoint, to: Endpoint, bytes: u32) -> Micros {
+        let (mut at, mut tail) = (self.now, self.now);
+        for hop in 0.. {
+            let (cable, last) = self.cable(from, to, hop);
+            let begins = self.links[cable].begins(at);
+            tail = self.links[cable].pass(at, tail, bytes);
+            at = begins;
+            if last {
+                break;
             }
         }
-        if self.nodes[node].done_at.is_none() && self.nodes[node].next_announce <= self.now {
-            self.nodes[node].next_announce = self.now + INTERVAL_US;
-            self.events.push(self.now + INTERVAL_US, Event::Announce(node));
-        }
-        self.tell(
-            node,
-            Input::Peers {
-                torrent: TorrentId(0),
-                peers: &answer,
-            },
-        );
+        tail + self.cfg.latency_us
     }
 
     pub fn tick(&mut self, node: Endpoint) {
@@ -376,27 +343,11 @@ impl World {
     }
 }
 
-fn seeder_addr() -> SocketAddr {
+pub(super) fn seeder_addr() -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 255, 0, 1)), PORT)
 }
 
 pub(super) fn addr_of(node: usize, rack: usize) -> SocketAddr {
     let ip = Ipv4Addr::new(10, rack as u8, (node / 256) as u8, (node % 256) as u8);
     SocketAddr::new(IpAddr::V4(ip), PORT)
-}
-
-/// What an agent's extension handshake says.
-pub(super) fn agent_hello(conn: ConnId) -> Input<'static> {
-    Input::ExtendedHandshake {
-        conn,
-        bootswarm: true,
-        listen_port: Some(PORT),
-        requests_max: Some(512),
-        ut_pex: Some(1),
-    }
-}
-
-/// Whether a message is the one that [`agent_hello`] answers.
-pub(super) fn is_hello(message: &Outgoing) -> bool {
-    matches!(message, Outgoing::ExtendedHandshake)
 }

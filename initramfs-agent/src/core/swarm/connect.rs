@@ -13,8 +13,9 @@ use crate::core::time::{Micros, SECOND};
 const KNOWN_MAX: usize = 1024;
 /// Neighbours in the rack that we dial for.
 const LOCAL_WANTED: usize = 23;
-/// Neighbours in other racks that we dial for.
-const ACROSS_WANTED: usize = 4;
+/// The same where the tracker knows more than a rack of them: as many again dial us, and each costs news.
+const LOCAL_WANTED_CROWD: usize = 14;
+const RACK_MAX: usize = 30;
 /// Outgoing connections that have not come up.
 const DIALLING_MAX: usize = 16;
 /// A handshake must be through by then.
@@ -52,7 +53,8 @@ impl Swarm {
             return;
         };
         let seeder = t.spec.seeders.contains(&addr);
-        t.racked |= nearness != Nearness::Unknown && !seeder;
+        // A tracker that knows nodes elsewhere names some; where it does not, all are on one switch.
+        t.racked |= nearness == Nearness::Across && !seeder;
         if let Some(known) = t.known.get_mut(&addr) {
             if nearness != Nearness::Unknown && !seeder {
                 known.nearness = nearness;
@@ -120,6 +122,7 @@ impl Swarm {
                 t.local |= peer.mask();
             }
         }
+        self.rank_importers(torrent);
         self.dirty = true;
     }
 
@@ -141,6 +144,11 @@ impl Swarm {
                     false => across += 1,
                 }
             }
+            let crowd = t.known.values().filter(|k| k.nearness == Nearness::Local).count();
+            let local_wanted = match crowd > RACK_MAX || self.now < t.started_at + super::import::SETTLE_US {
+                true => LOCAL_WANTED_CROWD,
+                false => LOCAL_WANTED,
+            };
             let mut ready: Vec<(u64, SocketAddr)> = Vec::new();
             for (addr, known) in t
                 .known
@@ -165,9 +173,9 @@ impl Swarm {
                 let near = Self::counts_local(t.racked, known.nearness);
                 let wanted = known.seeder
                     || if near {
-                        local < LOCAL_WANTED
+                        local < local_wanted
                     } else {
-                        across < ACROSS_WANTED
+                        across < t.across_wanted(self.now)
                     };
                 if !wanted {
                     continue;
@@ -183,6 +191,10 @@ impl Swarm {
                 self.connect(torrent, addr, known.seeder);
             }
             self.want_peers(torrent);
+            let full_at = self.torrents[at].started_at + super::import::SETTLE_US;
+            if full_at >= self.now {
+                self.wake_at(full_at + 1);
+            }
         }
     }
 
@@ -281,6 +293,7 @@ impl Swarm {
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.shaken = true;
             peer.peer_id = peer_id;
+            peer.tag = super::import::tag(&peer_id);
             peer.fast = fast;
             peer.extended = extended;
             peer.bit = bit;

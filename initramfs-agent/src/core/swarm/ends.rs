@@ -84,6 +84,7 @@ impl Swarm {
             }
             self.wake_at(next);
         }
+        self.rank_importers(torrent);
         self.drop_jobs_of(torrent, conn);
         self.forget_uploads(conn);
         self.pump_uploads();

@@ -99,18 +99,12 @@ impl Swarm {
                 if t.holders[piece as usize] & bit == 0 {
                     t.holders[piece as usize] |= bit;
                     peer.have += 1;
-                    if t.local & bit == 0 && t.claimed[piece as usize] == 0 {
-                        // The whole rack hears of it at once: chance decides who is the first to claim it.
-                        let usual = t
-                            .piece_p50()
-                            .unwrap_or(0)
-                            .clamp(2 * MILLISECOND, 200 * MILLISECOND);
-                        let at = now + self.rng.below(usual + 1);
-                        t.claimed[piece as usize] = at;
-                        self.wake = self.wake.min(at + 1);
-                    }
                     t.note_heard(piece, now);
                     self.dirty |= t.is_wanted(piece);
+                    if t.local & bit == 0 && t.racked {
+                        let torrent = peer.torrent;
+                        self.note_outside(torrent, piece);
+                    }
                     self.note_interest(conn, Some(piece));
                     self.turn_over(conn, piece);
                 }
@@ -250,7 +244,7 @@ impl Swarm {
                 self.drop_job(torrent, at);
             }
         }
-        self.wake_at(self.now + lasts);
+        self.claim_ends_at(self.now + lasts);
     }
 
     /// Two that have everything have nothing to say to each other.

@@ -8,7 +8,9 @@
 mod connect;
 mod ends;
 mod hedge;
+mod import;
 mod messages;
+mod news;
 mod origin;
 mod peer;
 mod pex;
@@ -62,6 +64,8 @@ pub struct Swarm {
     uploads: uploads::Uploads,
     /// When the next maintenance is due.
     wake: Micros,
+    /// When claims end, in milliseconds: pieces may then be asked for.
+    claim_ends: BTreeSet<u64>,
     /// Torrents for which new work may be possible.
     dirty: bool,
 }
@@ -82,6 +86,7 @@ impl Swarm {
             banned_addrs: BTreeSet::new(),
             uploads: uploads::Uploads::default(),
             wake: Micros::MAX,
+            claim_ends: BTreeSet::new(),
             dirty: false,
         }
     }
@@ -216,12 +221,17 @@ impl Swarm {
         self.dial();
         self.check_origin();
         self.check_pex();
+        self.check_news();
+        self.check_claims();
         self.pump_uploads();
     }
 
     fn send(&mut self, conn: ConnId, message: Outgoing) {
         if let Some(p) = self.peers.get_mut(&conn) {
             p.sent_at = self.now;
+            if !p.later.is_empty() {
+                self.flush_news(conn);
+            }
             self.out.push_back(Output::Send { conn, message });
         }
     }

@@ -213,7 +213,7 @@ impl Swarm {
         if ok && !t.has(piece) {
             t.progress.from_origin_bytes += bytes;
             t.origin.fails = 0;
-            self.piece_done(TorrentId(at as u16), piece);
+            self.piece_done(TorrentId(at as u16), piece, None);
             return;
         }
         t.progress.duplicate_bytes += bytes;

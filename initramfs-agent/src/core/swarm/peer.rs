@@ -32,6 +32,8 @@ pub(super) struct Peer {
     /// Both handshakes are done.
     pub shaken: bool,
     pub peer_id: [u8; 20],
+    /// Its place in the order of importers.
+    pub tag: u64,
     pub fast: bool,
     pub extended: bool,
     /// Follows docs/protocol.md.
@@ -61,6 +63,9 @@ pub(super) struct Peer {
     /// Not asked for anything until then, after rejects and stalls.
     pub rest_until: Micros,
     pub rejects: u32,
+    /// Pieces of ours that it will be told of at `later_at`, or with the next message.
+    pub later: Vec<u32>,
+    pub later_at: Micros,
     /// How often it fell silent since its last block.
     pub stalls: u32,
     /// Smoothed time of one block while requests are outstanding, microseconds; 0 before the first.
@@ -90,6 +95,7 @@ impl Peer {
             opened_at: now,
             shaken: false,
             peer_id: [0; 20],
+            tag: 0,
             fast: false,
             extended: false,
             bootswarm: false,
@@ -107,6 +113,8 @@ impl Peer {
             unsolicited: 0,
             rest_until: 0,
             rejects: 0,
+            later: Vec::new(),
+            later_at: 0,
             stalls: 0,
             block_us: 0,
             block_at: 0,

@@ -239,7 +239,11 @@ impl Swarm {
             } else {
                 t.progress.from_peers_bytes += bytes;
             }
-            self.piece_done(torrent, piece);
+            let from = match job.source {
+                Source::Peer(conn) => Some(conn),
+                Source::Fetch(_) => None,
+            };
+            self.piece_done(torrent, piece, from);
             return;
         }
         t.progress.duplicate_bytes += bytes;
@@ -253,14 +257,12 @@ impl Swarm {
     }
 
     /// A piece is in place: tells everybody, ends what else was fetching it.
-    pub(super) fn piece_done(&mut self, torrent: TorrentId, piece: u32) {
+    pub(super) fn piece_done(&mut self, torrent: TorrentId, piece: u32, from: Option<ConnId>) {
         let t = &mut self.torrents[usize::from(torrent.0)];
         t.set_have(piece);
         self.out.push_back(Output::PieceDone { torrent, piece });
         let conns: Vec<ConnId> = t.slots.iter().flatten().copied().collect();
-        for conn in &conns {
-            self.send(*conn, Outgoing::Have(piece));
-        }
+        self.tell_have(torrent, piece, from);
         loop {
             let t = &self.torrents[usize::from(torrent.0)];
             let Some(at) = t.jobs.iter().position(|j| j.piece == piece && !j.verifying) else {

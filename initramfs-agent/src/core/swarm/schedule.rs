@@ -9,10 +9,12 @@ use crate::core::time::SECOND;
 
 /// Bytes in flight to us at which no further piece is begun, beyond those that must be.
 const IN_FLIGHT_BYTES: u32 = 512 << 10;
+/// The same where there are no other racks.
+const IN_FLIGHT_FLAT_BYTES: u32 = 768 << 10;
 /// Pieces in flight at least, however large they are.
 const IN_FLIGHT_PIECES_MIN: usize = 6;
 /// Pieces that the rack brings in over its uplink at a time.
-const CLAIMS_MAX: usize = 8;
+const CLAIMS_MAX: usize = 16;
 
 /// Wanted pieces that are looked at for one choice once there is one: rare ones are found among so many,
 /// and an artifact of many pieces does not cost the square of their number.
@@ -26,7 +28,9 @@ impl super::torrent::Torrent {
     }
 
     fn in_flight_max(&self) -> usize {
-        ((IN_FLIGHT_BYTES / self.spec.piece_length.max(BLOCK_BYTES)) as usize).max(IN_FLIGHT_PIECES_MIN)
+        ((self.pace(IN_FLIGHT_BYTES, IN_FLIGHT_FLAT_BYTES) / self.spec.piece_length.max(BLOCK_BYTES))
+            as usize)
+            .max(IN_FLIGHT_PIECES_MIN)
     }
 }
 
@@ -135,6 +139,8 @@ impl Swarm {
             n => t.first_missing.saturating_add(n),
         };
         let outside = self.outside_in_flight(torrent);
+        let t = &self.torrents[usize::from(torrent.0)];
+        let may = !t.racked || t.may_import();
         let salt = self.rng.next_u64() as u32;
         let t = &self.torrents[usize::from(torrent.0)];
         let judge = |piece: u32| {
@@ -148,7 +154,7 @@ impl Swarm {
                 if can == 0 {
                     return None;
                 }
-            } else if t.claimed[piece as usize] > now || outside >= CLAIMS_MAX {
+            } else if t.claimed[piece as usize] > now || !may || outside >= CLAIMS_MAX {
                 return None;
             }
             let tie = (piece ^ salt)

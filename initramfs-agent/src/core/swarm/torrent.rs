@@ -97,11 +97,14 @@ pub(super) struct Torrent {
     pub slots: Vec<Option<ConnId>>,
     /// Bits of peers that count as being in our rack.
     pub local: u128,
+    /// How many in our rack come before us in the order of importers.
+    pub import_rank: usize,
+    pub started_at: Micros,
     /// Bits of the server's seeders.
     pub seeders: u128,
     /// Bits of peers past the handshake.
     pub present: u128,
-    /// The tracker told of peers in our rack, so those it did not call so are elsewhere.
+    /// The tracker told of peers in other racks, so those that nobody calls local are elsewhere.
     pub racked: bool,
     pub known: BTreeMap<SocketAddr, Known>,
     /// Recent times of whole pieces from peers, microseconds, newest over oldest.
@@ -150,6 +153,8 @@ impl Torrent {
             jobs: Vec::new(),
             slots: vec![None; SLOTS],
             local: 0,
+            import_rank: 0,
+            started_at: now,
             seeders: 0,
             present: 0,
             racked: false,

@@ -8,10 +8,12 @@ use crate::core::limits::REQUESTS_QUEUED_MAX;
 use crate::core::time::{MILLISECOND, SECOND};
 use crate::core::wire::Block;
 
-/// Peers served at a time.
+/// Peers served at a time, and where there are no other racks.
 const UPLOADS_MAX: usize = 4;
+const UPLOADS_FLAT_MAX: usize = 6;
 /// Agents' pieces that are served or wait, and how many when a whole rack wants them; others are rejected.
 const TURNS_MAX: usize = 6;
+const TURNS_FLAT_MAX: usize = 12;
 const TURNS_ACROSS_MAX: usize = 10;
 /// Payload bytes of one connection that wait in the shell.
 const UNSENT_BYTES_MAX: u32 = 32 << 10;
@@ -58,7 +60,11 @@ impl Swarm {
         // An agent that is turned away soon finds another holder; a long queue here would only keep it
         // waiting. What leaves the rack serves a whole rack: for that there is more room.
         let across = t.racked && t.local & peer.mask() == 0;
-        let most = if across { TURNS_ACROSS_MAX } else { TURNS_MAX };
+        let most = if across {
+            TURNS_ACROSS_MAX
+        } else {
+            t.pace(TURNS_MAX, TURNS_FLAT_MAX)
+        };
         // Alone it may ask for as much as it likes: there is nobody to be fair to.
         let crowd = self.uploads.turns.len() >= most && self.uploads.turns.iter().any(|t| t.conn != conn);
         if !waiting && peer.bootswarm && peer.fast && crowd {
@@ -117,9 +123,11 @@ impl Swarm {
     /// Sends what the turn allows.
     pub(super) fn pump_uploads(&mut self) {
         let now = self.now;
+        let flat = self.torrents.iter().all(|t| t.outside() == 0);
+        let most = if flat { UPLOADS_FLAT_MAX } else { UPLOADS_MAX };
         let mut served = 0;
         let mut at = 0;
-        while at < self.uploads.turns.len() && served < UPLOADS_MAX {
+        while at < self.uploads.turns.len() && served < most {
             let Turn { conn, piece, .. } = self.uploads.turns[at];
             let Some(peer) = self.peers.get_mut(&conn) else {
                 self.uploads.turns.remove(at);

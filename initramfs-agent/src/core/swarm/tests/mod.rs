@@ -3,6 +3,7 @@
 mod hedge;
 mod hostile;
 mod pieces;
+mod rack;
 mod service;
 
 use std::net::SocketAddr;

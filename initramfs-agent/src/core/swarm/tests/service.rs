@@ -75,7 +75,7 @@ fn serves_few_at_a_time_and_rejects_what_it_lacks() {
             .filter(|o| matches!(o, Output::SendBlock { .. }))
             .count();
     }
-    assert_eq!(sent, 4);
+    assert_eq!(sent, 6);
     s.handle(
         20,
         Input::Sent {

@@ -1,0 +1,115 @@
+//! Who brings pieces into the rack over its uplink: a few importers, each piece by one of them. All members
+//! find the same order by themselves, so that nobody has to ask; claims (`suggest`) and time settle the rest.
+
+use super::torrent::{Job, Source, Torrent};
+use super::types::{ConnId, TorrentId};
+use super::{Micros, Swarm};
+use crate::core::time::{MILLISECOND, SECOND};
+
+/// Members of a rack that import.
+const IMPORTERS: usize = 3;
+/// Pieces that one of them imports at a time.
+const IMPORTS_MAX: usize = 4;
+/// The next importer in turn waits for this part of a piece's time.
+const STEPS: Micros = 4;
+/// Neighbours in other racks that an importer dials for, and that the others do, in case the importers fail.
+const ACROSS_IMPORTER: usize = 5;
+const ACROSS_OTHER: usize = 1;
+/// So long after the start we do not know our rack well enough to be sure that we are an importer.
+pub(super) const SETTLE_US: Micros = 250 * MILLISECOND;
+
+/// A node's place in the order of importers.
+pub(super) fn tag(peer_id: &[u8; 20]) -> u64 {
+    peer_id
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+            (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+impl Swarm {
+    /// Finds our place among the agents of our rack.
+    pub(super) fn rank_importers(&mut self, torrent: TorrentId) {
+        let own = tag(&self.cfg.peer_id);
+        let t = &self.torrents[usize::from(torrent.0)];
+        let before = |c: &&ConnId| {
+            self.peers
+                .get(c)
+                .is_some_and(|p| p.bootswarm && p.tag < own && t.local & p.mask() != 0)
+        };
+        let rank = t.slots.iter().flatten().filter(before).count();
+        self.torrents[usize::from(torrent.0)].import_rank = rank;
+    }
+
+    /// Somebody outside has a piece: from when on we may bring it in.
+    pub(super) fn note_outside(&mut self, torrent: TorrentId, piece: u32) {
+        let now = self.now;
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        if t.claimed[piece as usize] != 0 || t.has(piece) {
+            return;
+        }
+        let step = t.piece_p50().map_or(50 * MILLISECOND, |p| {
+            (p / STEPS).clamp(MILLISECOND, 100 * MILLISECOND)
+        });
+        let at = if t.import_rank < IMPORTERS {
+            let turn = (t.import_rank + piece as usize) % IMPORTERS;
+            now + step * turn as u64 + self.rng.below(step / 4 + 1)
+        } else {
+            now + t.claim_us() + self.rng.below(SECOND)
+        };
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        t.claimed[piece as usize] = at.max(1);
+        self.claim_ends_at(at);
+    }
+
+    /// Looks again when a claim has ended.
+    pub(super) fn claim_ends_at(&mut self, at: Micros) {
+        self.claim_ends.insert(at / MILLISECOND + 1);
+        self.check_claims();
+    }
+
+    pub(super) fn check_claims(&mut self) {
+        while let Some(at) = self.claim_ends.first().map(|ms| ms * MILLISECOND) {
+            if at > self.now {
+                // What is overdue is done in this turn, and asks again for the next.
+                if self.wake > self.now {
+                    self.wake_at(at);
+                }
+                return;
+            }
+            self.claim_ends.pop_first();
+            self.dirty = true;
+        }
+    }
+}
+
+impl Torrent {
+    /// Neighbours in other racks that we dial for.
+    pub(super) fn across_wanted(&self, now: Micros) -> usize {
+        if now >= self.started_at + SETTLE_US && self.import_rank < IMPORTERS {
+            ACROSS_IMPORTER
+        } else {
+            ACROSS_OTHER
+        }
+    }
+
+    /// Bits of the agents and clients in other racks.
+    pub(super) fn outside(&self) -> u128 {
+        self.present & !self.local & !self.seeders
+    }
+
+    /// One bound where there are other racks, another where there are none.
+    pub(super) fn pace<T>(&self, racks: T, flat: T) -> T {
+        if self.outside() == 0 { flat } else { racks }
+    }
+
+    /// Whether we may begin to bring one more piece in.
+    pub(super) fn may_import(&self) -> bool {
+        let imports = |j: &&Job| {
+            let holders = self.holders[j.piece as usize];
+            matches!(j.source, Source::Peer(_)) && !j.origin && !j.verifying && holders & self.local == 0
+        };
+        self.jobs.iter().filter(imports).count() < IMPORTS_MAX
+    }
+}

@@ -1,0 +1,89 @@
+//! Whom we tell of a new piece at once, and whom together with the next ones: a `have` in a packet of its
+//! own costs ten times its bytes, and in a farm most go to peers that gain nothing by them.
+
+use super::torrent::Torrent;
+use super::types::{ConnId, Outgoing, Output, TorrentId};
+use super::{Micros, Swarm};
+use crate::core::time::{MILLISECOND, SECOND};
+
+/// Holders near us from which on a piece is no news.
+const COMMON: u32 = 8;
+/// How long news may wait, by the piece times.
+const WAIT_MIN_US: Micros = 20 * MILLISECOND;
+const WAIT_MAX_US: Micros = SECOND / 2;
+
+impl Swarm {
+    /// Tells the peers of a piece that is in place; `from` delivered it.
+    pub(super) fn tell_have(&mut self, torrent: TorrentId, piece: u32, from: Option<ConnId>) {
+        let t = &self.torrents[usize::from(torrent.0)];
+        let holders = t.holders[piece as usize];
+        let common = (holders & t.local).count_ones() >= COMMON;
+        let first = holders & t.local == 0;
+        let due = self.now + t.news_us();
+        let done = t.done();
+        let conns: Vec<ConnId> = t.slots.iter().flatten().copied().collect();
+        let mut waits = false;
+        for conn in conns {
+            let Some(peer) = self.peers.get_mut(&conn) else {
+                continue;
+            };
+            let t = &self.torrents[usize::from(torrent.0)];
+            let has = holders & peer.mask() != 0;
+            let near = t.local & peer.mask() != 0;
+            let soon = !(peer.bootswarm || peer.origin)
+                || from == Some(conn)
+                || done
+                || (!has && if near { !common } else { first });
+            if soon {
+                self.send(conn, Outgoing::Have(piece));
+            } else {
+                if peer.later.is_empty() {
+                    peer.later_at = due;
+                }
+                peer.later.push(piece);
+                waits = true;
+            }
+        }
+        if waits {
+            self.wake_at(due);
+        }
+    }
+
+    /// Sends what has waited for a peer.
+    pub(super) fn flush_news(&mut self, conn: ConnId) {
+        let Some(peer) = self.peers.get_mut(&conn) else {
+            return;
+        };
+        for piece in std::mem::take(&mut peer.later) {
+            let message = Outgoing::Have(piece);
+            self.out.push_back(Output::Send { conn, message });
+        }
+    }
+
+    /// Sends news that have waited long enough.
+    pub(super) fn check_news(&mut self) {
+        let now = self.now;
+        let mut next = Micros::MAX;
+        let mut due = Vec::new();
+        for peer in self.peers.values().filter(|p| !p.later.is_empty()) {
+            if peer.later_at <= now {
+                due.push(peer.id);
+            } else {
+                next = next.min(peer.later_at);
+            }
+        }
+        for conn in due {
+            self.flush_news(conn);
+        }
+        if next != Micros::MAX {
+            self.wake_at(next);
+        }
+    }
+}
+
+impl Torrent {
+    fn news_us(&self) -> Micros {
+        self.piece_p50()
+            .map_or(WAIT_MAX_US, |p| (2 * p).clamp(WAIT_MIN_US, WAIT_MAX_US))
+    }
+}

@@ -1,0 +1,242 @@
+//! What crosses a rack's uplink, and whom news goes to.
+
+use super::*;
+use crate::core::swarm::import::tag;
+
+/// A node with this many agents in its rack whose turn comes before its own, and one peer elsewhere.
+fn node(before: usize) -> (Swarm, ConnId) {
+    let mut s = swarm(1);
+    let own = tag(&id(1));
+    s.add_torrent(0, spec(4));
+    let earlier: Vec<u8> = (2..250).filter(|n| tag(&id(*n)) < own).take(before).collect();
+    assert_eq!(earlier.len(), before);
+    let told: Vec<(SocketAddr, Nearness)> = (0..before)
+        .map(|i| (addr(20 + i as u8), Nearness::Local))
+        .chain([(addr(3), Nearness::Across)])
+        .collect();
+    s.handle(
+        0,
+        Input::Peers {
+            torrent: T0,
+            peers: &told,
+        },
+    );
+    for (i, n) in earlier.iter().enumerate() {
+        let conn = join(&mut s, 2 * i as u32 + 1, 20 + i as u8, id(*n));
+        hears(&mut s, 0, conn, Message::HaveNone);
+    }
+    let far = join(&mut s, 101, 3, id(251));
+    hears(&mut s, 0, far, Message::HaveNone);
+    (s, far)
+}
+
+/// When the node asks the peer elsewhere for a piece that it tells of at one second.
+fn asks_at(before: usize) -> Micros {
+    let (mut s, far) = node(before);
+    let mut now = SECOND;
+    let mut out = hears(&mut s, now, far, Message::Have { piece: 0 });
+    while requests(&out).is_empty() {
+        now = s.deadline().expect("it never gives up");
+        assert!(now < 60 * SECOND, "never asks");
+        s.handle(now, Input::Tick);
+        out = drain(&mut s);
+    }
+    now - SECOND
+}
+
+#[test]
+fn importers_take_turns_and_the_others_wait_for_them() {
+    let turns: Vec<Micros> = (0..3).map(asks_at).collect();
+    assert!(turns[0] < 50 * MILLISECOND, "{turns:?}");
+    assert!(turns[0] < turns[1] && turns[1] < turns[2], "{turns:?}");
+    assert!(turns[2] < SECOND, "{turns:?}");
+    assert!(asks_at(6) >= 2 * SECOND, "no importer");
+}
+
+#[test]
+fn where_no_other_rack_is_known_everybody_is_near() {
+    let mut s = swarm(1);
+    s.add_torrent(0, spec(2));
+    s.handle(
+        0,
+        Input::Peers {
+            torrent: T0,
+            peers: &[(addr(2), Nearness::Local)],
+        },
+    );
+    let stranger = join(&mut s, 1, 77, id(9));
+    let asked = requests(&hears(&mut s, 10, stranger, Message::HaveAll));
+    assert!(!asked.is_empty(), "asked at once, as a neighbour");
+    assert_eq!(s.torrents[0].outside(), 0);
+}
+
+#[test]
+fn news_waits_for_company_where_it_is_no_use() {
+    let (mut s, giver) = with_peer(spec(2), id(9));
+    let has = join(&mut s, 3, 3, id(8));
+    let lacks = join(&mut s, 5, 4, id(7));
+    hears(&mut s, 10, has, Message::HaveAll);
+    hears(&mut s, 10, lacks, Message::HaveNone);
+    s.handle(10, Input::Closed { conn: has });
+    let has = join(&mut s, 7, 3, id(8));
+    let mut asked = requests(&hears(&mut s, 10, giver, Message::HaveAll));
+    asked.retain(|(c, _)| *c == giver);
+    let piece = asked[0].1.piece;
+    asked.retain(|(_, b)| b.piece == piece);
+    hears(&mut s, 10, has, Message::Bitfield(&[0xc0]));
+    deliver(&mut s, 20, &asked);
+    s.handle(
+        30,
+        Input::Verified {
+            torrent: T0,
+            piece,
+            slot: Slot::Primary,
+            ok: true,
+        },
+    );
+    let told = |out: &[Output], to: ConnId| {
+        out.contains(&Output::Send {
+            conn: to,
+            message: Outgoing::Have(piece),
+        })
+    };
+    let out = drain(&mut s);
+    assert!(told(&out, giver), "its turn ends by it");
+    assert!(told(&out, lacks), "it may want it");
+    assert!(!told(&out, has), "it gains nothing by it");
+    let mut all = Vec::new();
+    while s.deadline().is_some_and(|at| at <= SECOND) {
+        let at = s.deadline().expect("just seen");
+        s.handle(at, Input::Tick);
+        all.extend(drain(&mut s));
+    }
+    assert!(told(&all, has), "it hears of it a little later");
+}
+
+#[test]
+fn keep_alives_are_sent_before_two_minutes_are_over() {
+    let (mut s, conn) = with_peer(spec(1), id(9));
+    let ping = Output::Send {
+        conn,
+        message: Outgoing::KeepAlive,
+    };
+    let mut at = 0;
+    let mut sent = Vec::new();
+    for _ in 0..2000 {
+        at = s.deadline().expect("a connection is open");
+        if at >= 110 * SECOND {
+            break;
+        }
+        s.handle(at, Input::Tick);
+        if drain(&mut s).contains(&ping) {
+            sent.push(at);
+        }
+        if at > 50 * SECOND {
+            hears(&mut s, at, conn, Message::KeepAlive);
+        }
+    }
+    assert_eq!(sent.len(), 1, "at {at}: {sent:?}");
+    assert!((90 * SECOND..=120 * SECOND).contains(&sent[0]), "{sent:?}");
+}
+
+#[test]
+fn a_silent_connection_ends() {
+    let (mut s, conn) = with_peer(spec(1), id(9));
+    while let Some(at) = s.deadline().filter(|at| *at < 200 * SECOND) {
+        s.handle(at, Input::Tick);
+        if drain(&mut s).contains(&Output::Close { conn, blame: None }) {
+            assert!(at >= 120 * SECOND, "BEP 3 allows two minutes: {at}");
+            return;
+        }
+    }
+    panic!("it is kept for ever");
+}
+
+#[test]
+fn pex_tells_of_others_once_and_then_of_changes() {
+    let (mut s, conn) = with_peer(spec(1), id(9));
+    let hello = |s: &mut Swarm, conn, port| {
+        let input = Input::ExtendedHandshake {
+            conn,
+            bootswarm: true,
+            listen_port: Some(port),
+            requests_max: None,
+            ut_pex: Some(1),
+        };
+        s.handle(20, input);
+        drain(s);
+    };
+    hello(&mut s, conn, 6881);
+    let other = join(&mut s, 3, 3, id(8));
+    hello(&mut s, other, 7000);
+    let theirs = SocketAddr::from(([10, 0, 0, 3], 7000));
+    let pex = |out: &[Output]| {
+        out.iter().find_map(|o| match o {
+            Output::Send {
+                conn: c,
+                message: Outgoing::Pex { added, dropped },
+            } if *c == conn => Some((added.clone(), dropped.clone())),
+            _ => None,
+        })
+    };
+    let mut seen = Vec::new();
+    let mut gone = false;
+    while let Some(at) = s.deadline().filter(|at| *at < 140 * SECOND) {
+        s.handle(at, Input::Tick);
+        if let Some(said) = pex(&drain(&mut s)) {
+            seen.push((at, said));
+        }
+        hears(&mut s, at, conn, Message::KeepAlive);
+        if at > 30 * SECOND && !gone {
+            gone = true;
+            s.handle(at, Input::Closed { conn: other });
+            drain(&mut s);
+        }
+    }
+    let said: Vec<_> = seen.iter().map(|(_, said)| said.clone()).collect();
+    assert_eq!(
+        said,
+        [(vec![theirs], vec![]), (vec![], vec![theirs])],
+        "never of itself"
+    );
+    assert!(seen[1].0 - seen[0].0 >= 60 * SECOND, "BEP 11: once a minute");
+}
+
+#[test]
+fn the_window_comes_first_and_the_rest_is_not_left_out() {
+    let mut s = Swarm::new(SwarmConfig {
+        seed: 3,
+        listen_port: 6881,
+        own_addrs: vec![addr(1)],
+        peer_id: id(1),
+        window_pieces: 4,
+    });
+    s.add_torrent(0, spec(40));
+    let conn = join(&mut s, 1, 2, id(9));
+    let mut asked = requests(&hears(&mut s, 10, conn, Message::HaveAll));
+    let mut now = 10;
+    let mut missing = 0;
+    while !asked.is_empty() {
+        now += 10 * MILLISECOND;
+        let piece = asked[0].1.piece;
+        assert!(piece < missing + 24, "{piece} long before {missing} is there");
+        let (mine, rest): (Vec<_>, Vec<_>) = asked.into_iter().partition(|(_, b)| b.piece == piece);
+        asked = rest;
+        let mut out = deliver(&mut s, now, &mine);
+        s.handle(
+            now,
+            Input::Verified {
+                torrent: T0,
+                piece,
+                slot: Slot::Primary,
+                ok: true,
+            },
+        );
+        out.extend(drain(&mut s));
+        asked.extend(requests(&out));
+        while s.has_piece(T0, missing) {
+            missing += 1;
+        }
+    }
+    assert_eq!(missing, 40);
+}

@@ -1,0 +1,87 @@
+//! How a node begins: the manifest, the tracker.
+
+use super::net::{Endpoint, Event};
+use super::world::{World, seeder_addr};
+use crate::core::swarm::{Input, Nearness, TorrentId, TorrentSpec};
+use crate::core::time::{Micros, SECOND};
+
+/// Peers in a tracker's answer from the node's own rack, and from others.
+const TRACKER_LOCAL: usize = 40;
+const TRACKER_ACROSS: usize = 8;
+/// The tracker's interval while a node downloads.
+const INTERVAL_US: Micros = 4 * SECOND;
+/// The TLS handshake and the manifest without the pieces' hashes, and what asks for it.
+const MANIFEST_BYTES: u32 = 3_500;
+const REQUEST_BYTES: u32 = 1_500;
+/// Connection, request and answer of a tracker, without the peers.
+const ANNOUNCE_BYTES: u32 = 700;
+
+impl World {
+    /// The node asks for the manifest.
+    pub fn power(&mut self, node: Endpoint) {
+        if !self.cfg.manifest || self.server_gone {
+            return self.start(node);
+        }
+        let pieces = self.cfg.payload_bytes.div_ceil(u64::from(self.cfg.piece_bytes())) as u32;
+        self.charge(node, self.server(), REQUEST_BYTES);
+        let at = self.charge(self.server(), node, MANIFEST_BYTES + pieces * 80 / 3);
+        self.events.push(at + 3 * self.cfg.latency_us, Event::Begin(node));
+    }
+
+    pub fn start(&mut self, node: Endpoint) {
+        if !self.nodes[node].alive {
+            return;
+        }
+        self.nodes[node].started = true;
+        let spec = TorrentSpec {
+            infohash: [7; 20],
+            size_bytes: self.cfg.payload_bytes,
+            piece_length: self.cfg.piece_bytes(),
+            have_all: false,
+            has_origin: self.cfg.https,
+            seeders: vec![seeder_addr()],
+        };
+        self.nodes[node].swarm.add_torrent(self.now, spec);
+        self.drain(node);
+        self.events
+            .push(self.now + self.cfg.latency_us * 4, Event::Announce(node));
+    }
+
+    /// The tracker's answer: the own rack first, a few of the others.
+    pub fn announce(&mut self, node: Endpoint) {
+        if self.server_gone || !self.nodes[node].alive {
+            return;
+        }
+        self.nodes[node].announced_at = self.now;
+        let rack = self.rack(node);
+        let up = |w: &Self, near: bool| -> Vec<Endpoint> {
+            (0..w.nodes.len())
+                .filter(|o| *o != node && w.nodes[*o].started && (w.rack(*o) == rack) == near)
+                .collect()
+        };
+        let mut answer = Vec::new();
+        for (near, most) in [(true, TRACKER_LOCAL), (false, TRACKER_ACROSS)] {
+            let mut all = up(self, near);
+            for _ in 0..most.min(all.len()) {
+                let other = all.swap_remove(self.rng.below(all.len() as u64) as usize);
+                answer.push((
+                    self.addr(other),
+                    if near { Nearness::Local } else { Nearness::Across },
+                ));
+            }
+        }
+        self.charge(node, self.server(), ANNOUNCE_BYTES);
+        self.charge(self.server(), node, ANNOUNCE_BYTES + 6 * answer.len() as u32);
+        if self.nodes[node].done_at.is_none() && self.nodes[node].next_announce <= self.now {
+            self.nodes[node].next_announce = self.now + INTERVAL_US;
+            self.events.push(self.now + INTERVAL_US, Event::Announce(node));
+        }
+        self.tell(
+            node,
+            Input::Peers {
+                torrent: TorrentId(0),
+                peers: &answer,
+            },
+        );
+    }
+}
