@@ -7,6 +7,9 @@ use super::window::Window;
 use crate::core::time::{Micros, SECOND};
 use crate::core::wire::Block;
 
+/// How long a piece may stay with a single holder while others lack it.
+const SPREAD_US: Micros = 3 * SECOND / 2;
+
 struct HandOut {
     piece: u32,
     node: usize,
@@ -40,6 +43,9 @@ pub(super) struct Seeder {
     /// Each piece has been with a node.
     pub copied: u32,
     once: Vec<bool>,
+    /// When each piece was last handed out or got a holder, and how often it was handed out.
+    moved_at: Vec<Micros>,
+    handed: Vec<u32>,
 }
 
 impl Seeder {
@@ -60,6 +66,8 @@ impl Seeder {
             sent_bytes: 0,
             copied: 0,
             once: vec![false; pieces as usize],
+            moved_at: vec![0; pieces as usize],
+            handed: vec![0; pieces as usize],
         }
     }
 
@@ -107,6 +115,18 @@ impl Seeder {
         }
     }
 
+    /// A piece that stays with one holder goes to another node as well: that one may be a liar, or slow.
+    fn spread(&mut self, now: Micros) {
+        for piece in 0..self.pieces {
+            let at = piece as usize;
+            let tries = self.handed[at].saturating_sub(1).min(6);
+            let stays = self.holders[at] == 1 && now >= self.moved_at[at] + (SPREAD_US << tries);
+            if stays && !self.out.iter().any(|h| h.piece == piece) {
+                self.queue.push_back(piece);
+            }
+        }
+    }
+
     fn end(&mut self, piece: u32, node: usize) -> bool {
         let Some(at) = self.out.iter().position(|h| h.piece == piece && h.node == node) else {
             return false;
@@ -123,6 +143,7 @@ impl Seeder {
         if !client.have[piece as usize] {
             client.have[piece as usize] = true;
             self.holders[piece as usize] += 1;
+            self.moved_at[piece as usize] = now;
         }
         if !std::mem::replace(&mut self.once[piece as usize], true) {
             self.copied += 1;
@@ -149,13 +170,16 @@ impl Seeder {
             self.end(piece, node);
             self.rescue(piece);
         }
+        if self.queue.is_empty() {
+            self.spread(now);
+        }
         let most = self.window.size();
         let mut made = Vec::new();
         while self.out.len() < most {
             let Some(piece) = self.queue.pop_front() else {
                 break;
             };
-            if self.holders[piece as usize] > 0 {
+            if self.holders[piece as usize] > 1 {
                 continue;
             }
             let best = (0..self.clients.len())
@@ -176,6 +200,8 @@ impl Seeder {
             let takes = u64::from(self.piece_bytes) * 8 * SECOND / self.link_bits.max(1);
             let due = now + SECOND + takes * (most as u64 + 2) * 4;
             self.out.push(HandOut { piece, node, due });
+            self.moved_at[piece as usize] = now;
+            self.handed[piece as usize] += 1;
             let rack = self.racks[node];
             self.rack_out[rack] += 1;
             self.rack_given[rack] += 1;
