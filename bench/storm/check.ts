@@ -26,13 +26,15 @@ export async function checkLink(plan: Plan, linkMbit: number, seconds: number): 
   const sender = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     await once(sender.stdout, 'data')
-    const measured = await receive(node.namespace, run('receive'))
     const expected = goodputBytes(linkMbit)
-    if (!(Math.abs(measured / expected - 1) <= LINK_TOLERANCE)) {
-      const text = `one link carries ${measured.toFixed(0)} bytes a second instead of ${expected.toFixed(0)}`
-      throw new BootswarmError('STORM_FAILED', `the shaping is wrong here: ${text}`)
+    let measured = 0
+    // Losses in a row can make one transfer slow; a link that is shaped wrongly is so every time.
+    for (let tries = 0; tries < 3; tries += 1) {
+      measured = await receive(node.namespace, run('receive'))
+      if (Math.abs(measured / expected - 1) <= LINK_TOLERANCE) return measured
     }
-    return measured
+    const text = `one link carries ${measured.toFixed(0)} bytes a second instead of ${expected.toFixed(0)}`
+    throw new BootswarmError('STORM_FAILED', `the shaping is wrong here: ${text}`)
   } finally {
     await stop(sender)
   }

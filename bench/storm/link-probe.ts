@@ -15,8 +15,7 @@ if (mode === 'send') {
       while (socket.write(chunk));
     }
     socket.on('drain', fill)
-    socket.on('error', () => process.exit(0))
-    socket.on('close', () => process.exit(0))
+    socket.on('error', () => socket.destroy())
     fill()
   })
   server.listen(Number(port), address, () => process.stdout.write('ready\n'))
