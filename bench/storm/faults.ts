@@ -41,7 +41,7 @@ export async function scheduleFaults(
     begin: () => {
       for (const { boot, atS } of victims) at(atS, () => storm.kill(boot))
       if (options.serverRestart) at(floorS * (0.3 + 0.3 * random()), () => void server.restart())
-      if (options.serverGone) void goneAfterFirstCopy(site, storm, at)
+      if (options.serverGone) goneAfterFirstCopy(site, storm, at)
     },
     end: () => {
       for (const timer of timers) clearTimeout(timer)
@@ -50,23 +50,17 @@ export async function scheduleFaults(
   }
 }
 
-/** Kills the server when a full copy is in the swarm: sent with some to spare, or somebody has it whole. */
-async function goneAfterFirstCopy(
+/** Kills the server as soon as one node has everything: what the server sent says nothing of what arrived. */
+function goneAfterFirstCopy(
   site: StormSite,
   storm: AgentStorm,
   at: (seconds: number, what: () => void) => void,
-): Promise<void> {
-  const { server, payload } = site
-  const before = await server.status()
-  const look = async () => {
-    const { bittorrentBytes, httpsBytes } = await server.status()
-    const sent = bittorrentBytes - before.bittorrentBytes + httpsBytes - before.httpsBytes
-    const whole = storm.boots.some((boot) => boot.downloadedS !== undefined)
-    // What it counts as sent may still be in the kernel: it dies a second later.
-    if (whole || sent >= payload.bytes * 1.02) at(1, () => void server.kill())
-    else at(1, () => void look())
+): void {
+  const look = () => {
+    if (storm.boots.some((boot) => boot.downloadedS !== undefined)) void site.server.kill()
+    else at(0.05, look)
   }
-  await look()
+  look()
 }
 
 async function startLiars(site: StormSite, undo: Undo): Promise<() => number[]> {
