@@ -16,6 +16,10 @@ const RANGE_SEEDED_BYTES_MAX: u64 = 512 << 10;
 const ALONE_US: Micros = SECOND;
 /// The same when the tracker has said that there is nobody.
 const ALONE_SURE_US: Micros = 300 * MILLISECOND;
+/// Without other nodes, but connected to the server's seeder, which may be busy with those that came first: each
+/// waits between once and three times this. In a farm that starts at once the first nodes know nobody yet, and a
+/// range for each of them would take the link from the hand-outs.
+const SEEDED_US: Micros = 2 * SECOND;
 /// With peers: no useful block for this long.
 const STUCK_US: Micros = 3 * SECOND;
 /// With peers that keep announcing new pieces: no useful block for this long, by the piece times.
@@ -96,7 +100,9 @@ impl Swarm {
         let t = &self.torrents[usize::from(torrent.0)];
         let peers = t.neighbours();
         let others = t.known.values().any(|k| !k.seeder && k.fails < 3);
-        let patience = if peers == 0 {
+        let patience = if peers == 0 && t.present & t.seeders != 0 {
+            SEEDED_US + 2 * SEEDED_US * random / 1000
+        } else if peers == 0 {
             match t.origin.alone || !others {
                 true => ALONE_SURE_US,
                 false => ALONE_US,

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Whole pieces and a short last one, with an HTTPS origin.
-fn site(pieces: u32) -> TorrentSpec {
+pub(super) fn site(pieces: u32) -> TorrentSpec {
     TorrentSpec {
         has_origin: true,
         ..spec(pieces)
@@ -11,7 +11,7 @@ fn site(pieces: u32) -> TorrentSpec {
 }
 
 /// Runs the timers until something passes the test; when, and what.
-fn until(s: &mut Swarm, end: Micros, wanted: impl Fn(&Output) -> bool) -> (Micros, Vec<Output>) {
+pub(super) fn until(s: &mut Swarm, end: Micros, wanted: impl Fn(&Output) -> bool) -> (Micros, Vec<Output>) {
     let mut all = Vec::new();
     loop {
         let at = s.deadline().expect("it never gives up");
@@ -24,7 +24,7 @@ fn until(s: &mut Swarm, end: Micros, wanted: impl Fn(&Output) -> bool) -> (Micro
     }
 }
 
-fn fetched(o: &Output) -> Option<(FetchId, u32, u32, Slot)> {
+pub(super) fn fetched(o: &Output) -> Option<(FetchId, u32, u32, Slot)> {
     match o {
         Output::Fetch {
             fetch,
@@ -275,84 +275,6 @@ fn no_hedge_over_https_while_others_get_the_piece() {
             hears(&mut s, now, c, Message::Reject(block));
         }
     }
-}
-
-#[test]
-fn a_seeder_that_answers_nothing_is_replaced_by_https_within_a_second_or_so() {
-    let mut s = swarm(1);
-    s.add_torrent(
-        0,
-        TorrentSpec {
-            seeders: vec![addr(200)],
-            ..site(9)
-        },
-    );
-    let conn = ConnId(0);
-    // The kernel takes the connection; the process says nothing.
-    s.handle(5, Input::Connected { conn });
-    drain(&mut s);
-    let (at, out) = until(&mut s, 3 * SECOND, |o| fetched(o).is_some());
-    assert!(at <= 1_200 * MILLISECOND, "after {at}");
-    let count = out.iter().find_map(fetched).map(|f| f.2);
-    assert!(
-        count.is_some_and(|n| n > 1 && n < 9),
-        "{count:?}: a short range while the seeder may yet answer"
-    );
-}
-
-#[test]
-fn a_seeder_that_stops_in_the_middle_is_replaced_by_https() {
-    let mut s = swarm(1);
-    s.add_torrent(
-        0,
-        TorrentSpec {
-            seeders: vec![addr(200)],
-            ..site(2)
-        },
-    );
-    let conn = ConnId(0);
-    s.handle(5, Input::Connected { conn });
-    s.handle(
-        5,
-        Input::Handshake {
-            conn,
-            peer_id: *b"-WW0000-000000000000",
-            fast: true,
-            extended: true,
-        },
-    );
-    hears(&mut s, 5, conn, Message::HaveAll);
-    let asked = requests(&hears(&mut s, 7, conn, Message::AllowedFast { piece: 0 }));
-    hears(&mut s, 7, conn, Message::AllowedFast { piece: 1 });
-    deliver(&mut s, 8, &asked[..1]);
-    // Both pieces are in flight there, and nothing comes.
-    let mut pieces = Vec::new();
-    while pieces.len() < 2 {
-        let (at, out) = until(&mut s, 5 * SECOND, |o| fetched(o).is_some());
-        for (fetch, piece, count, _) in out.iter().filter_map(fetched) {
-            assert!(at <= 4 * SECOND, "{piece} after {at}");
-            for piece in piece..piece + count {
-                s.handle(
-                    at,
-                    Input::Fetched {
-                        fetch,
-                        piece,
-                        ok: true,
-                    },
-                );
-                pieces.push(piece);
-            }
-            s.handle(
-                at,
-                Input::FetchEnded {
-                    fetch,
-                    retry_after: None,
-                    failed: false,
-                },
-            );
-        }
-    }
-    assert_eq!(s.progress(T0).pieces_done, 2);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod hedge;
 mod hostile;
 mod pieces;
 mod rack;
+mod seeded;
 mod service;
 
 use std::net::SocketAddr;

@@ -1,0 +1,102 @@
+//! With the server's seeder, and without other nodes: when HTTPS takes over.
+
+use super::hedge::{fetched, site, until};
+use super::*;
+
+#[test]
+fn a_seeder_that_answers_nothing_is_replaced_by_https_within_a_second_or_so() {
+    let mut s = swarm(1);
+    s.add_torrent(
+        0,
+        TorrentSpec {
+            seeders: vec![addr(200)],
+            ..site(9)
+        },
+    );
+    let conn = ConnId(0);
+    // The kernel takes the connection; the process says nothing.
+    s.handle(5, Input::Connected { conn });
+    drain(&mut s);
+    let (at, out) = until(&mut s, 3 * SECOND, |o| fetched(o).is_some());
+    assert!(at <= 1_200 * MILLISECOND, "after {at}");
+    let count = out.iter().find_map(fetched).map(|f| f.2);
+    assert!(
+        count.is_some_and(|n| n > 1 && n < 9),
+        "{count:?}: a short range while the seeder may yet answer"
+    );
+}
+
+/// A swarm that is connected to the server's seeder, which has everything and keeps it choked.
+fn seeded(seed: u8) -> (Swarm, ConnId) {
+    let mut s = swarm(seed);
+    let spec = TorrentSpec {
+        seeders: vec![addr(200)],
+        ..site(2)
+    };
+    s.add_torrent(0, spec);
+    let conn = ConnId(0);
+    s.handle(5, Input::Connected { conn });
+    let peer_id = *b"-WW0000-000000000000";
+    let (fast, extended) = (true, true);
+    s.handle(
+        5,
+        Input::Handshake {
+            conn,
+            peer_id,
+            fast,
+            extended,
+        },
+    );
+    hears(&mut s, 5, conn, Message::HaveAll);
+    (s, conn)
+}
+
+#[test]
+fn who_is_connected_to_the_seeder_leaves_its_link_to_the_hand_outs_for_a_while() {
+    for seed in 1..20 {
+        let (mut s, _) = seeded(seed);
+        let (torrent, peers) = (T0, &[][..]);
+        s.handle(6, Input::Peers { torrent, peers });
+        let (at, _) = until(&mut s, 10 * SECOND, |o| fetched(o).is_some());
+        assert!(
+            (2 * SECOND..=6 * SECOND + SECOND / 10).contains(&at),
+            "seed {seed}: after {at}"
+        );
+    }
+}
+
+#[test]
+fn a_seeder_that_stops_in_the_middle_is_replaced_by_https() {
+    let (mut s, conn) = seeded(1);
+    let asked = requests(&hears(&mut s, 7, conn, Message::AllowedFast { piece: 0 }));
+    hears(&mut s, 7, conn, Message::AllowedFast { piece: 1 });
+    deliver(&mut s, 8, &asked[..1]);
+    // Both pieces are in flight there, and nothing comes.
+    let mut pieces = Vec::new();
+    while pieces.len() < 2 {
+        let (at, out) = until(&mut s, 5 * SECOND, |o| fetched(o).is_some());
+        for (fetch, piece, count, _) in out.iter().filter_map(fetched) {
+            assert!(at <= 4 * SECOND, "{piece} after {at}");
+            for piece in piece..piece + count {
+                s.handle(
+                    at,
+                    Input::Fetched {
+                        fetch,
+                        piece,
+                        ok: true,
+                    },
+                );
+                pieces.push(piece);
+            }
+            s.handle(
+                at,
+                Input::FetchEnded {
+                    fetch,
+                    retry_after: None,
+                    failed: false,
+                },
+            );
+        }
+    }
+    assert_eq!(s.progress(T0).pieces_done, 2);
+}
