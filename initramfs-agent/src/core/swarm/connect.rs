@@ -91,7 +91,6 @@ impl Swarm {
         let Some(t) = self.torrent(torrent) else {
             return;
         };
-        t.origin.told_at = t.origin.told_at.min(super::Micros::MAX - 1);
         let alone = t.known.values().all(|k| k.seeder);
         t.origin.alone = alone;
         self.refresh_local(torrent);

@@ -8,16 +8,17 @@ use crate::core::time::{MILLISECOND, SECOND};
 
 /// Bytes of one range request at most, when there are no peers: they are held in memory.
 const RANGE_BYTES_MAX: u64 = 4 << 20;
-/// The same while the server's own seeder may yet serve us. The first nodes of a farm have no peers for a moment only:
-/// were each to ask for megabytes, as many streams as the server has would fill its link while all others wait for
-/// their manifests and hand-outs (docs/bench.md).
+/// The same while the server's own seeder may yet serve us; and the first range is one piece, each good one lets the
+/// next be twice as long. The first nodes of a farm have no peers for a moment only: were each to ask for megabytes, as
+/// many streams as the server has would fill its link while all others wait for their manifests and hand-outs
+/// (docs/bench.md).
 const RANGE_SEEDED_BYTES_MAX: u64 = 512 << 10;
 /// Without any peers the origin is asked after this grace.
 const ALONE_US: Micros = SECOND;
 /// The same when the tracker has said that there is nobody.
 const ALONE_SURE_US: Micros = 300 * MILLISECOND;
-/// Without other nodes, but connected to the server's seeder, which may be busy with those that came first: each
-/// waits between once and three times this. In a farm that starts at once the first nodes know nobody yet, and a
+/// Without other nodes, but connected to the server's seeder, which may be busy with those that came first, or still
+/// waiting for a word of tracker or seeder: each waits between once and three times this. In a farm that starts at once the first nodes know nobody yet, and a
 /// range for each of them would take the link from the hand-outs.
 const SEEDED_US: Micros = 2 * SECOND;
 /// With peers: no useful block for this long.
@@ -35,6 +36,8 @@ pub(super) struct Origin {
     /// The fetch that runs.
     pub fetch: Option<FetchId>,
     pub fails: u32,
+    /// Fetches that ended well, one after another.
+    pub good: u32,
     /// Not asked before.
     pub rest_until: Micros,
     /// The last piece of a fetch, or the start.
@@ -43,7 +46,6 @@ pub(super) struct Origin {
     pub moved_at: Micros,
     /// The last news of a piece we lack.
     pub heard_at: Micros,
-    pub told_at: Micros,
     /// The tracker knows nobody else.
     pub alone: bool,
     /// Random part of our patience, in thousandths of the spread.
@@ -55,11 +57,11 @@ impl Origin {
         Self {
             fetch: None,
             fails: 0,
+            good: 0,
             rest_until: 0,
             fetched_at: now,
             moved_at: now,
             heard_at: now,
-            told_at: now,
             alone: false,
             patience: None,
         }
@@ -100,12 +102,14 @@ impl Swarm {
         let t = &self.torrents[usize::from(torrent.0)];
         let peers = t.neighbours();
         let others = t.known.values().any(|k| !k.seeder && k.fails < 3);
-        let patience = if peers == 0 && t.present & t.seeders != 0 {
+        let seeder = t.known.values().any(|k| k.seeder && k.fails == 0);
+        let patience = if peers == 0 && (t.present & t.seeders != 0 || seeder && !t.origin.alone) {
+            // Neither tracker nor seeder has answered, or the seeder has: the server is there, or busy.
             SEEDED_US + 2 * SEEDED_US * random / 1000
         } else if peers == 0 {
             match t.origin.alone || !others {
                 true => ALONE_SURE_US,
-                false => ALONE_US,
+                false => ALONE_US + ALONE_US * random / 2000,
             }
         } else {
             let lively = t.origin.heard_at + STUCK_US > self.now;
@@ -142,12 +146,13 @@ impl Swarm {
             1
         } else {
             let seeded = t.known.values().any(|k| k.seeder && k.fails == 0);
+            let length = u64::from(t.spec.piece_length);
             let bytes = if seeded {
-                RANGE_SEEDED_BYTES_MAX
+                RANGE_SEEDED_BYTES_MAX.min(length << t.origin.good.min(16))
             } else {
                 RANGE_BYTES_MAX
             };
-            (bytes / u64::from(t.spec.piece_length)).max(1)
+            (bytes / length).max(1)
         };
         let mut count = 1;
         while u64::from(count) < most && t.is_wanted(first + count) {
@@ -243,6 +248,11 @@ impl Swarm {
         if failed {
             t.origin.fails = (t.origin.fails + 1).min(BACKOFF_MAX);
         }
+        t.origin.good = if failed || retry_after.is_some() {
+            0
+        } else {
+            t.origin.good + 1
+        };
         let rest = match (retry_after, t.origin.fails) {
             (Some(wait), _) => wait.min(600 * SECOND) + wait.min(60 * SECOND) * jitter / 2000,
             (None, 0) => 0,
