@@ -55,27 +55,30 @@ export async function runBench(options: BenchOptions): Promise<Row[]> {
     options.log(`round ${round + 1} of ${options.rounds}`)
     for (const peers of [1, 8]) {
       const seeders = await Promise.all(Array.from({ length: peers }, () => options.seeder.seed(payload)))
-      for (const contestant of options.contestants) {
-        const out = join(options.directory, 'out')
-        rmSync(out, { recursive: true, force: true })
-        mkdirSync(out)
-        const cost = await contestant.fetch(
-          payload,
-          out,
-          seeders.map((seeder) => seeder.port),
-        )
-        add(`download from ${peers}`, contestant.name, cost.seconds, cost.cpuSeconds, cost.peakMb, 1)
+      try {
+        for (const contestant of options.contestants) {
+          const out = join(options.directory, 'out')
+          rmSync(out, { recursive: true, force: true })
+          mkdirSync(out)
+          const ports = seeders.map((seeder) => seeder.port)
+          const cost = await contestant.fetch(payload, out, ports)
+          add(`download from ${peers}`, contestant.name, cost.seconds, cost.cpuSeconds, cost.peakMb, 1)
+        }
+      } finally {
+        await Promise.all(seeders.map((seeder) => stop(seeder.child)))
       }
       rmSync(join(options.directory, 'out'), { recursive: true, force: true })
-      await Promise.all(seeders.map((seeder) => stop(seeder.child)))
     }
     for (const contestant of options.contestants) {
       const { child, port } = await contestant.seed(payload)
-      const pid = child.pid ?? 0
-      const before = cpuSeconds(pid)
-      const { seconds } = await leechers(port, payload, 8)
-      add('upload to 8', contestant.name, seconds, cpuSeconds(pid) - before, peakMb(pid), 8)
-      await stop(child)
+      try {
+        const pid = child.pid ?? 0
+        const before = cpuSeconds(pid)
+        const { seconds } = await leechers(port, payload, 8)
+        add('upload to 8', contestant.name, seconds, cpuSeconds(pid) - before, peakMb(pid), 8)
+      } finally {
+        await stop(child)
+      }
     }
   }
   return [...samples].map(([key, sample]) => {
