@@ -49,12 +49,12 @@ impl World {
                 tail,
             } => {
                 if !self.conns[conn].open {
-                    return;
+                    return self.packets.lose(load);
                 }
                 let ends = [self.conns[conn].ends[1 - to].0, self.conns[conn].ends[to].0];
                 let (cable, last) = self.cable(ends[0], ends[1], hop);
                 let begins = self.links[cable].begins(self.now);
-                if !matches!(load, Load::Message(_)) {
+                if !matches!(load, Load::Packet(_)) {
                     self.links[cable].payload_bytes += u64::from(bytes);
                 }
                 let tail = self.links[cable].pass(self.now, tail, bytes);
@@ -132,7 +132,9 @@ impl World {
             let Some(side) = c.ends.iter().position(|(n, _)| *n == node).filter(|_| c.open) else {
                 continue;
             };
-            c.pipes[side].queue.clear();
+            for (load, _) in c.pipes[side].queue.drain(..) {
+                self.packets.lose(load);
+            }
             if !silent {
                 self.shut(conn);
                 self.events.push(
@@ -277,14 +279,14 @@ impl World {
 
     fn arrive(&mut self, conn: usize, to: usize, load: Load, bytes: u32) {
         if !self.conns[conn].open {
-            return;
+            return self.packets.lose(load);
         }
         let (node, id) = self.conns[conn].ends[to];
         let from = self.conns[conn].ends[1 - to].0;
         if node < self.nodes.len() && !self.nodes[node].alive {
-            return;
+            return self.packets.lose(load);
         }
-        if !matches!(load, Load::Message(_)) {
+        if !matches!(load, Load::Packet(_)) {
             self.events.push(
                 self.now + self.cfg.latency_us,
                 Event::Acked {
@@ -295,7 +297,13 @@ impl World {
             );
         }
         match load {
-            Load::Message(message) => self.message(conn, to, &message),
+            Load::Packet(number) => {
+                let messages = self.packets.unpack(number);
+                for message in &messages {
+                    self.message(conn, to, message);
+                }
+                self.packets.free(number, messages);
+            }
             Load::Block(block) => {
                 let placed = self.nodes[node].swarm.place_block(id, block);
                 if let Some(slot) = placed {

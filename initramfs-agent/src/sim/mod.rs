@@ -9,6 +9,7 @@
 mod arrive;
 mod boot;
 mod net;
+mod queue;
 mod report;
 mod seeder;
 mod server;

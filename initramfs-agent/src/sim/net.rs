@@ -1,7 +1,6 @@
-//! The network: links, connections and the queue of events.
+//! The network: links, connections, and what happens.
 
-use std::cmp::Ordering;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::core::swarm::{ConnId, FetchId, Outgoing};
 use crate::core::time::Micros;
@@ -44,11 +43,51 @@ impl Link {
     }
 }
 
+/// Messages on their way, by number; an event is small and copied, they are not.
+#[derive(Default)]
+pub(super) struct Packets {
+    all: Vec<Vec<Outgoing>>,
+    free: Vec<u32>,
+}
+
+impl Packets {
+    /// A packet with one message.
+    pub fn pack(&mut self, message: Outgoing) -> u32 {
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.all.push(Vec::new());
+            self.all.len() as u32 - 1
+        });
+        self.all[number as usize].push(message);
+        number
+    }
+
+    /// Takes the messages out; give the list back with [`Self::free`].
+    pub fn unpack(&mut self, number: u32) -> Vec<Outgoing> {
+        std::mem::take(&mut self.all[number as usize])
+    }
+
+    /// The number may be used again, and so may the memory of its messages.
+    pub fn free(&mut self, number: u32, mut messages: Vec<Outgoing>) {
+        messages.clear();
+        self.all[number as usize] = messages;
+        self.free.push(number);
+    }
+
+    /// A load will not arrive.
+    pub fn lose(&mut self, load: Load) {
+        if let Load::Packet(number) = load {
+            let messages = self.unpack(number);
+            self.free(number, messages);
+        }
+    }
+}
+
 /// What goes from one endpoint to another through the links.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Load {
     Block(Block),
-    Message(Outgoing),
+    /// Messages, by the number in [`Packets`].
+    Packet(u32),
     /// A part of an HTTPS answer; `last` ends the piece, `end` the answer.
     Http {
         fetch: FetchId,
@@ -74,6 +113,8 @@ pub(super) struct Conn {
     pub open: bool,
 }
 
+/// Small and copied: queues hold millions.
+#[derive(Clone, Copy)]
 pub(super) enum Event {
     /// A node has its power and its kernel.
     Start(Endpoint),
@@ -131,49 +172,4 @@ pub(super) enum Event {
         failed: bool,
     },
     SeederTick,
-}
-
-struct Entry {
-    at: Micros,
-    seq: u64,
-    event: Event,
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-impl Eq for Entry {}
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.seq).cmp(&(self.at, self.seq))
-    }
-}
-
-/// Events in the order of time, then of their making.
-#[derive(Default)]
-pub(super) struct Events {
-    heap: BinaryHeap<Entry>,
-    seq: u64,
-}
-
-impl Events {
-    pub fn push(&mut self, at: Micros, event: Event) {
-        self.seq += 1;
-        self.heap.push(Entry {
-            at,
-            seq: self.seq,
-            event,
-        });
-    }
-
-    pub fn pop(&mut self) -> Option<(Micros, Event)> {
-        self.heap.pop().map(|e| (e.at, e.event))
-    }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::net::{Event, Events, Link};
+use super::net::{Event, Link, Packets};
+use super::queue::Events;
 use super::seeder::Seeder;
 use super::world::{Node, PORT, World, addr_of};
 use super::{Report, SimConfig};
@@ -81,6 +82,7 @@ impl World {
             events,
             nodes,
             conns: Vec::new(),
+            packets: Packets::default(),
             links,
             seeder,
             rng,

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::net::{Conn, Endpoint, Event, Events, Link, Load, Pipe};
+use super::net::{Conn, Endpoint, Event, Link, Load, Packets, Pipe};
+use super::queue::Events;
 use super::seeder::Seeder;
 use super::wire::{PACKET_BYTES, wire_bytes};
 use super::{Report, SimConfig};
@@ -43,6 +44,7 @@ pub(super) struct World {
     pub events: Events,
     pub nodes: Vec<Node>,
     pub conns: Vec<Conn>,
+    pub packets: Packets,
     pub links: Vec<Link>,
     pub seeder: Seeder,
     pub rng: Rng,
@@ -210,7 +212,8 @@ impl World {
                     let pipe = &mut self.conns[index].pipes[side];
                     let alone = std::mem::replace(&mut pipe.said_at, now) != now;
                     let bytes = wire_bytes(&message) + if alone { PACKET_BYTES } else { 0 };
-                    pipe.queue.push_back((Load::Message(message), bytes));
+                    pipe.queue
+                        .push_back((Load::Packet(self.packets.pack(message)), bytes));
                     self.pump(index, side);
                 }
             }
@@ -263,7 +266,9 @@ impl World {
     pub fn shut(&mut self, conn: usize) {
         let c = &mut self.conns[conn];
         c.open = false;
-        c.pipes.iter_mut().for_each(|p| p.queue.clear());
+        for (load, _) in c.pipes.iter_mut().flat_map(|p| p.queue.drain(..)) {
+            self.packets.lose(load);
+        }
     }
 
     /// Moves what waits in a connection into the network: messages and payload, in their order.
@@ -278,7 +283,7 @@ impl World {
             let Some((load, bytes)) = pipe.queue.pop_front() else {
                 return;
             };
-            if !matches!(load, Load::Message(_)) {
+            if !matches!(load, Load::Packet(_)) {
                 if pipe.in_net > 0 && pipe.in_net + bytes > WINDOW_BYTES {
                     pipe.queue.push_front((load, bytes));
                     return;
