@@ -13,6 +13,7 @@ mod messages;
 mod news;
 mod origin;
 mod peer;
+mod peers;
 mod pex;
 mod pieces;
 mod schedule;
@@ -23,14 +24,14 @@ mod uploads;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use super::error::Code;
 use super::rng::Rng;
 use super::time::Micros;
 use super::wire::Block;
-use peer::Peer;
+use peers::Peers;
 use torrent::Torrent;
 pub use types::*;
 
@@ -55,7 +56,7 @@ pub struct Swarm {
     rng: Rng,
     now: Micros,
     torrents: Vec<Torrent>,
-    peers: BTreeMap<ConnId, Peer>,
+    peers: Peers,
     out: VecDeque<Output>,
     next_conn: u32,
     next_fetch: u32,
@@ -78,7 +79,7 @@ impl Swarm {
             cfg,
             now: 0,
             torrents: Vec::new(),
-            peers: BTreeMap::new(),
+            peers: Peers::default(),
             out: VecDeque::new(),
             next_conn: 0,
             next_fetch: 0,
