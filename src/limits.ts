@@ -2,6 +2,8 @@
 
 /** Largest manifest body, bytes. */
 export const MANIFEST_BYTES_MAX = 4 * 1024 * 1024
+/** Pieces of an artifact whose hashes stand in the manifest; those of larger ones come from peers (BEP 9). */
+export const MANIFEST_INLINE_PIECES_MAX = 16
 /** Artifacts in one manifest. */
 export const MANIFEST_ARTIFACTS_MAX = 256
 /** Origins of one artifact. */

@@ -7,7 +7,7 @@ import { type KeyObject, sign, verify } from 'node:crypto'
 import { encodeCanonicalJson, parseCanonicalJson } from './canonical-json.js'
 import { BootswarmError } from './errors.js'
 import { MANIFEST_BYTES_MAX } from './limits.js'
-import { checkLimits } from './manifest-limits.js'
+import { checkLimits, isInline } from './manifest-limits.js'
 import { checkShape } from './manifest-shape.js'
 import { infohash } from './metainfo.js'
 
@@ -29,7 +29,7 @@ export interface ManifestArtifact {
   readonly name: string
   readonly origins: readonly string[]
   readonly piece_length: number
-  /** Base64 of the concatenated SHA-1 of the pieces. */
+  /** Base64 of the concatenated SHA-1 of the pieces; empty for more than 16 of them. */
   readonly pieces: string
   readonly sha256: string
   readonly size_bytes: number
@@ -140,6 +140,8 @@ function signedBytes(json: Uint8Array): Buffer {
 
 function checkInfohashes(manifest: Manifest): void {
   for (const artifact of manifest.artifacts) {
+    // Nodes get the info dictionary of a larger one from their peers, and check it then.
+    if (!isInline(artifact)) continue
     const actual = infohash({
       name: artifact.name,
       sizeBytes: artifact.size_bytes,

@@ -36,6 +36,9 @@ export function goodCases(): ManifestCase[] {
       { node: node({ settings: { ...most, S0: 'é'.repeat(2048) } }) },
       'ok',
     ),
+    made('sixteen pieces', { artifacts: [artifact('rootfs', 'r', 'tar', 16 * 16_384, 16_384)] }, 'ok'),
+    made('seventeen pieces', { artifacts: [artifact('rootfs', 'r', 'tar', 16 * 16_384 + 1, 16_384)] }, 'ok'),
+    made('the largest artifact', { artifacts: [artifact('rootfs', 'r', 'tar', 2 ** 40, 4_194_304)] }, 'ok'),
     made('a whole number of pieces', { artifacts: [artifact('rootfs', 'r', 'tar', 131_072, 65_536)] }, 'ok'),
   ]
 }
@@ -72,6 +75,9 @@ export function shapeCases(): ManifestCase[] {
 export function limitCases(): ManifestCase[] {
   const settings = (value: Changes): Changes => ({ node: node({ settings: value }) })
   const good = artifact('rootfs', 'r', 'tar', 100_000, 65_536)
+  const sixteen = artifact('rootfs', 'r', 'tar', 16 * 16_384, 16_384)
+  const large = artifact('rootfs', 'r', 'tar', 17 * 16_384, 16_384)
+  const hashes = (count: number): string => Buffer.alloc(20 * count).toString('base64')
   const limits: [string, Changes][] = [
     ['version 0', { version: 0 }],
     ['no artifact', { artifacts: [] }],
@@ -125,6 +131,9 @@ export function limitCases(): ManifestCase[] {
     ['a piece length of 0', first({ piece_length: 0 })],
     ['a piece too few', first({ size_bytes: 131_073 })],
     ['a piece too many', first({ size_bytes: 65_536 })],
+    ['seventeen pieces with their hashes', { artifacts: [{ ...large, pieces: hashes(17) }] }],
+    ['seventeen pieces with the hash of one', { artifacts: [{ ...large, pieces: hashes(1) }] }],
+    ['sixteen pieces without their hashes', { artifacts: [{ ...sixteen, pieces: '' }] }],
     ['pieces cut', first({ pieces: Buffer.alloc(39).toString('base64') })],
     ['pieces not base64', first({ pieces: '*'.repeat(56) })],
     ['pieces with bits in the padding', first({ pieces: `${good.pieces.slice(0, -2)}B=` })],

@@ -1,23 +1,11 @@
 /**
  * Decides what the next version consists of, from what is known of each file. Pure.
  */
-import {
-  MANIFEST_ARTIFACTS_MAX,
-  MANIFEST_BYTES_MAX,
-  SETTING_NAME_BYTES_MAX,
-  SETTING_VALUE_BYTES_MAX,
-  SETTINGS_MAX,
-} from '../../src/limits.js'
+import { MANIFEST_ARTIFACTS_MAX } from '../../src/limits.js'
 import { type CatalogKind, compareNames } from './names.js'
 import type { CatalogProblem } from './scan.js'
 import { fileKey } from './settler.js'
 import type { CatalogArtifact } from './types.js'
-
-/** Room in a manifest for the settings of a node and the frame, bytes. */
-const settingsBytesMax = (SETTINGS_MAX + 4) * (SETTING_NAME_BYTES_MAX + SETTING_VALUE_BYTES_MAX + 8)
-
-/** An artifact's members beside its pieces take no more, bytes: two names and an URL. */
-const artifactFrameBytes = 1536
 
 /** What is known of one name in the directories. */
 export type FileOutcome =
@@ -82,19 +70,9 @@ export function compose(outcomes: readonly NamedOutcome[], last: readonly Catalo
 function exceedsManifest(
   artifacts: readonly CatalogArtifact[],
 ): { code: 'MANIFEST_LIMIT'; message: string } | undefined {
-  if (artifacts.length > MANIFEST_ARTIFACTS_MAX) {
-    const message = `${artifacts.length} artifacts, at most ${MANIFEST_ARTIFACTS_MAX} go into one version: nothing new is published until there are fewer`
-    return { code: 'MANIFEST_LIMIT', message }
-  }
-  const bytes = artifacts.reduce(
-    (sum, { torrent }) => sum + artifactFrameBytes + (torrent?.piecesBase64.length ?? 0),
-    0,
-  )
-  if (bytes <= MANIFEST_BYTES_MAX - settingsBytesMax) return undefined
-  return {
-    code: 'MANIFEST_LIMIT',
-    message: 'the files are too large for one manifest: nothing new is published',
-  }
+  if (artifacts.length <= MANIFEST_ARTIFACTS_MAX) return undefined
+  const message = `${artifacts.length} artifacts, at most ${MANIFEST_ARTIFACTS_MAX} go into one version: nothing new is published until there are fewer`
+  return { code: 'MANIFEST_LIMIT', message }
 }
 
 /** Whether two lists give a node the same: the times of the files do not count. */

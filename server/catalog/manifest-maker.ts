@@ -11,6 +11,7 @@ import {
   type NodeSettings,
   signManifest,
 } from '../../src/manifest.js'
+import { isInline } from '../../src/manifest-limits.js'
 import { formatIpPort, formatUrlHost } from '../../src/net.js'
 import type { CatalogArtifact, CatalogVersion } from './types.js'
 
@@ -110,6 +111,7 @@ export class ManifestMaker {
 function toManifest(artifact: CatalogArtifact, base: string): ManifestArtifact[] {
   const { kind, torrent } = artifact
   if (kind === 'boot' || torrent === undefined) return []
+  const size = { size_bytes: artifact.sizeBytes, piece_length: torrent.pieceLengthBytes }
   return [
     {
       format: artifact.format,
@@ -117,10 +119,10 @@ function toManifest(artifact: CatalogArtifact, base: string): ManifestArtifact[]
       kind,
       name: artifact.name,
       origins: [`${base}/${artifact.sha256}/${encodeURIComponent(artifact.name)}`],
-      piece_length: torrent.pieceLengthBytes,
-      pieces: torrent.piecesBase64,
+      piece_length: size.piece_length,
+      pieces: isInline(size) ? torrent.piecesBase64 : '',
       sha256: artifact.sha256,
-      size_bytes: artifact.sizeBytes,
+      size_bytes: size.size_bytes,
     },
   ]
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { manifestVectorFiles, VECTORS_DIR } from '../../scripts/manifest-vectors.js'
-import { bodyOf, KEY, type ManifestCase, sampleManifest } from '../../scripts/vectors/sample.js'
+import { artifact, bodyOf, KEY, type ManifestCase, sampleManifest } from '../../scripts/vectors/sample.js'
 import { encodeCanonicalJson } from '../../src/canonical-json.js'
 import { MANIFEST_BYTES_MAX } from '../../src/limits.js'
 import { encodeManifest, type Manifest, openManifest, signManifest } from '../../src/manifest.js'
@@ -55,11 +55,13 @@ test('the server refuses to make what the agent would refuse', () => {
 })
 
 test('a manifest of more than 4 MiB is neither made nor read', () => {
-  const big = { ...SAMPLE.node, settings: {} as Record<string, string> }
-  const pieces = Buffer.alloc(20 * 220_000).toString('base64')
-  const artifacts = SAMPLE.artifacts.slice(0, 1).map((a) => ({ ...a, pieces, size_bytes: 220_000 * 65_536 }))
+  const origins = new Array<string>(8).fill(`https://10.0.0.1/${'x'.repeat(2031)}`)
+  const artifacts = Array.from({ length: 256 }, (_, i) => ({
+    ...artifact('plugin', `p${i}`, 'tar', 1, 16_384),
+    origins,
+  }))
   assert.equal(
-    outcome(() => encodeManifest({ ...SAMPLE, node: big, artifacts })),
+    outcome(() => encodeManifest({ ...SAMPLE, artifacts })),
     'MANIFEST_LIMIT',
   )
   const body = bodyOf(' '.repeat(MANIFEST_BYTES_MAX))

@@ -13,7 +13,7 @@ use crate::core::error::{Code, Error, Result};
 use crate::core::metainfo::Metainfo;
 use crate::core::swarm::Progress;
 use crate::io::https::{Client, Url};
-use crate::io::node::{Event, Node, NodeConfig, NodeHandle, TorrentConfig, verify_all};
+use crate::io::node::{Event, Node, NodeConfig, NodeHandle, TorrentConfig, known_hashes, verify_all};
 use crate::io::store::Artifact;
 use crate::io::trust::Trust;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -99,7 +99,8 @@ impl Run {
             infohash: torrent.infohash,
             name: torrent.name.clone(),
             piece_length: torrent.piece_length,
-            pieces: torrent.pieces.clone(),
+            pieces: known_hashes(torrent.pieces.clone()),
+            torrent_url: None,
             artifact: Arc::clone(artifact),
             have_all,
             origins: origins(args, torrent),

@@ -26,8 +26,10 @@ pub const PIECE_LENGTH_MAX: u32 = 4 << 20;
 pub const ARTIFACT_SIZE_BYTES_MAX: u64 = 1 << 40;
 /// Name of an artifact, bytes.
 pub const NAME_BYTES_MAX: usize = 128;
-/// Largest metainfo file, bytes.
-pub const TORRENT_BYTES_MAX: usize = 4 << 20;
+/// Largest metainfo file and info dictionary, bytes: 2^40 bytes in pieces of 4 MiB have 5.2 MB of hashes.
+pub const TORRENT_BYTES_MAX: usize = 6 << 20;
+/// Part of an info dictionary in one message, bytes (BEP 9).
+pub const METADATA_PART_BYTES: usize = 16 << 10;
 /// Trackers, or web seeds, that are taken from a metainfo file; more are left out.
 pub const TORRENT_URLS_MAX: usize = 16;
 /// Longest URL, bytes.
@@ -46,6 +48,8 @@ pub const LSD_PACKET_BYTES_MAX: usize = 2048;
 pub const LSD_INFOHASHES_MAX: usize = 20;
 /// Artifacts of a manifest.
 pub const MANIFEST_ARTIFACTS_MAX: usize = 256;
+/// Pieces of an artifact whose hashes stand in the manifest; those of larger ones come from peers (BEP 9).
+pub const MANIFEST_INLINE_PIECES_MAX: u64 = 16;
 /// Entries of each list of addresses or URLs in a manifest.
 pub const MANIFEST_ADDRESSES_MAX: usize = 8;
 /// Host name of a node, bytes.

@@ -1,7 +1,7 @@
 //! What events do when their time has come.
 
 use super::net::{Endpoint, Event, Load};
-use super::wire::{agent_hello, is_hello};
+use super::wire::agent_hello;
 use super::world::World;
 use crate::core::swarm::{Input, Nearness, Outgoing, TorrentId};
 use crate::core::time::{MILLISECOND, SECOND};
@@ -114,6 +114,7 @@ impl World {
                     },
                 );
             }
+            Event::MetadataFetched(node) => self.metadata_fetched(node),
             Event::SeederTick => {
                 self.hand_out();
                 if !self.server_gone {
@@ -229,6 +230,7 @@ impl World {
                 listen_port: Some(6881),
                 requests_max: Some(512),
                 ut_pex: None,
+                metadata_size: Some(self.info.len() as u32),
             };
             self.tell(node, hello);
         }
@@ -239,9 +241,6 @@ impl World {
         if node == self.server() {
             let from = self.conns[conn].ends[1 - to].0;
             return self.tell_seeder(conn, from, message);
-        }
-        if is_hello(message) {
-            return self.tell(node, agent_hello(id));
         }
         let parsed = match message {
             Outgoing::KeepAlive => Message::KeepAlive,
@@ -256,7 +255,13 @@ impl World {
             Outgoing::Cancel(block) => Message::Cancel(*block),
             Outgoing::Reject(block) => Message::Reject(*block),
             Outgoing::Suggest(piece) => Message::Suggest { piece: *piece },
-            Outgoing::ExtendedHandshake => return,
+            Outgoing::ExtendedHandshake { metadata_size } => {
+                return self.tell(node, agent_hello(id, *metadata_size));
+            }
+            Outgoing::MetadataRequest(_) | Outgoing::MetadataReject(_) | Outgoing::MetadataPart { .. } => {
+                let from = self.conns[conn].ends[1 - to].0;
+                return self.hear_metadata(node, id, from, message);
+            }
             Outgoing::Pex { added, .. } => {
                 let peers: Vec<_> = added.iter().map(|a| (*a, Nearness::Unknown)).collect();
                 return self.tell(

@@ -10,9 +10,9 @@ const TRACKER_LOCAL: usize = 40;
 const TRACKER_ACROSS: usize = 8;
 /// The tracker's interval while a node downloads.
 const INTERVAL_US: Micros = 4 * SECOND;
-/// The TLS handshake and the manifest without the pieces' hashes, and what asks for it.
+/// The TLS handshake and the manifest, and what asks for it.
 const MANIFEST_BYTES: u32 = 3_500;
-const REQUEST_BYTES: u32 = 1_500;
+pub(super) const REQUEST_BYTES: u32 = 1_500;
 /// Connection, request and answer of a tracker, without the peers.
 const ANNOUNCE_BYTES: u32 = 700;
 
@@ -22,9 +22,8 @@ impl World {
         if !self.cfg.manifest || self.server_gone {
             return self.start(node);
         }
-        let pieces = self.cfg.payload_bytes.div_ceil(u64::from(self.cfg.piece_bytes())) as u32;
         self.charge(node, self.server(), REQUEST_BYTES);
-        let at = self.charge(self.server(), node, MANIFEST_BYTES + pieces * 80 / 3);
+        let at = self.charge(self.server(), node, MANIFEST_BYTES);
         self.events.push(at + 3 * self.cfg.latency_us, Event::Begin(node));
     }
 
@@ -34,12 +33,13 @@ impl World {
         }
         self.nodes[node].started = true;
         let spec = TorrentSpec {
-            infohash: [7; 20],
+            infohash: self.infohash,
             size_bytes: self.cfg.payload_bytes,
             piece_length: self.cfg.piece_bytes(),
             have_all: false,
             has_origin: self.cfg.https,
             seeders: vec![seeder_addr()],
+            metadata: self.metadata_spec(),
         };
         self.nodes[node].swarm.add_torrent(self.now, spec);
         self.drain(node);

@@ -171,5 +171,7 @@ pub(super) enum Event {
         busy: bool,
         failed: bool,
     },
+    /// It has the metainfo file, or no answer.
+    MetadataFetched(Endpoint),
     SeederTick,
 }

@@ -2,6 +2,7 @@
 
 use super::arrive::NO_ANSWER_US;
 use super::net::{Conn, Endpoint, Event, Load, Pipe};
+use super::wire::{PACKET_BYTES, wire_bytes};
 use super::world::{BLOCK, STREAMS_MAX, World};
 use crate::core::swarm::{ConnId, FetchId, Input, Outgoing};
 use crate::core::wire::Message;
@@ -29,6 +30,14 @@ impl World {
                 self.conns[conn].pipes[1]
                     .queue
                     .push_back((Load::Block(*block), block.len));
+                self.pump(conn, 1);
+            }
+            Outgoing::MetadataRequest(part) => {
+                let (part, info) = (*part, self.info.clone());
+                let message = Outgoing::MetadataPart { part, info };
+                let bytes = wire_bytes(&message) + PACKET_BYTES;
+                let packet = Load::Packet(self.packets.pack(message));
+                self.conns[conn].pipes[1].queue.push_back((packet, bytes));
                 self.pump(conn, 1);
             }
             Outgoing::Cancel(block) => {

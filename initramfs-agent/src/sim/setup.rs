@@ -7,6 +7,7 @@ use super::queue::Events;
 use super::seeder::Seeder;
 use super::world::{Node, PORT, World, addr_of};
 use super::{Report, SimConfig};
+use crate::core::metainfo::{info_dictionary, infohash};
 use crate::core::rng::Rng;
 use crate::core::swarm::{Swarm, SwarmConfig, TorrentId};
 use crate::core::time::{MILLISECOND, Micros, SECOND};
@@ -74,8 +75,12 @@ impl World {
                 fetches: Vec::new(),
             });
         }
+        let hashes: Vec<u8> = (0..pieces * 20).map(|i| (i / 20 + i) as u8).collect();
+        let info = info_dictionary(super::metadata::NAME, cfg.payload_bytes, piece_bytes, &hashes);
         events.push(20 * MILLISECOND, Event::SeederTick);
         Self {
+            infohash: infohash(&info),
+            info: info.into(),
             unfinished: n - kills,
             cfg: cfg.clone(),
             now: 0,

@@ -2,6 +2,7 @@
 
 use super::world::PORT;
 use crate::core::swarm::{ConnId, Input, Outgoing};
+use crate::core::wire::metadata_part;
 
 /// What a packet costs beside its payload, in bytes of payload that a link could carry instead.
 pub(super) const PACKET_BYTES: u32 = 84;
@@ -15,23 +16,21 @@ pub(super) fn wire_bytes(message: &Outgoing) -> u32 {
         Outgoing::Have(_) | Outgoing::Suggest(_) => 9,
         Outgoing::Request(_) | Outgoing::Cancel(_) | Outgoing::Reject(_) => 17,
         Outgoing::Bitfield(bits) => 5 + bits.len() as u32,
-        Outgoing::ExtendedHandshake => 120,
+        Outgoing::ExtendedHandshake { .. } => 150,
+        Outgoing::MetadataRequest(_) | Outgoing::MetadataReject(_) => 31,
+        Outgoing::MetadataPart { part, info } => 53 + metadata_part(info, *part).len() as u32,
         Outgoing::Pex { added, dropped } => 60 + 7 * added.len() as u32 + 6 * dropped.len() as u32,
     }
 }
 
 /// What an agent's extension handshake says.
-pub(super) fn agent_hello(conn: ConnId) -> Input<'static> {
+pub(super) fn agent_hello(conn: ConnId, metadata_size: Option<u32>) -> Input<'static> {
     Input::ExtendedHandshake {
         conn,
         bootswarm: true,
         listen_port: Some(PORT),
         requests_max: Some(512),
         ut_pex: Some(1),
+        metadata_size,
     }
-}
-
-/// Whether a message is the one that [`agent_hello`] answers.
-pub(super) fn is_hello(message: &Outgoing) -> bool {
-    matches!(message, Outgoing::ExtendedHandshake)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use super::net::{Conn, Endpoint, Event, Link, Load, Packets, Pipe};
 use super::queue::Events;
@@ -47,6 +48,9 @@ pub(super) struct World {
     pub packets: Packets,
     pub links: Vec<Link>,
     pub seeder: Seeder,
+    /// The info dictionary, and its hash.
+    pub info: Arc<[u8]>,
+    pub infohash: [u8; 20],
     pub rng: Rng,
     pub server_gone: bool,
     pub streams: usize,
@@ -244,6 +248,9 @@ impl World {
                 fetch, piece, count, ..
             } => self.fetch(node, fetch, piece, count),
             Output::CancelFetch { fetch } => self.cancel_fetch(node, fetch),
+            Output::Metadata { .. } => self.trace([2, node as u64, 0]),
+            Output::MetadataUnfit { .. } => {}
+            Output::FetchMetadata { .. } => self.fetch_metadata(node),
             Output::PieceDone { piece, .. } => self.trace([1, node as u64, u64::from(piece)]),
             Output::TorrentDone { .. } => {
                 self.nodes[node].done_at = Some(now);

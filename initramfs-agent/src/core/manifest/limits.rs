@@ -8,9 +8,9 @@ use crate::core::base64;
 use crate::core::error::{Code, Error, Result};
 use crate::core::limits::{
     HOSTNAME_BYTES_MAX, LABEL_BYTES_MAX, MANIFEST_ADDRESSES_MAX, MANIFEST_ARTIFACTS_MAX,
-    SETTING_NAME_BYTES_MAX, SETTING_VALUE_BYTES_MAX, SETTINGS_MAX, URL_BYTES_MAX,
+    MANIFEST_INLINE_PIECES_MAX, SETTING_NAME_BYTES_MAX, SETTING_VALUE_BYTES_MAX, SETTINGS_MAX, URL_BYTES_MAX,
 };
-use crate::core::metainfo::{check_pieces, info_dictionary, infohash, name_is_safe};
+use crate::core::metainfo::{HASH_BYTES, check_pieces, info_dictionary, infohash, name_is_safe};
 
 /// Checks everything and makes the manifest of it.
 ///
@@ -64,7 +64,10 @@ pub(super) fn check(fields: Fields<'_>, nonce: &str, node_id: &str) -> Result<Ma
         )?;
     }
     for a in &artifacts {
-        if infohash(&info_dictionary(&a.name, a.size_bytes, a.piece_length, &a.pieces)) != a.infohash {
+        let fits = |pieces: &[u8]| {
+            infohash(&info_dictionary(&a.name, a.size_bytes, a.piece_length, pieces)) == a.infohash
+        };
+        if !a.pieces.as_deref().is_none_or(fits) {
             let message = format!(
                 "manifest: the infohash of {:?} is not that of its info dictionary",
                 a.name
@@ -112,7 +115,15 @@ fn artifact(fields: &ArtifactFields<'_>) -> Result<Artifact> {
     )?;
     let piece_length = u32::try_from(fields.piece_length).map_err(|_| limit("artifacts[].piece_length"))?;
     let pieces = base64::decode(fields.pieces.as_bytes()).ok_or_else(|| limit("artifacts[].pieces"))?;
-    check_pieces(fields.size_bytes, piece_length, pieces.len()).map_err(limit)?;
+    let count = fields.size_bytes.div_ceil(u64::from(piece_length.max(1)));
+    let inline = count <= MANIFEST_INLINE_PIECES_MAX;
+    // Without them the info dictionary comes from peers, and is held against the same three values.
+    let hashes_len = match (inline, pieces.len()) {
+        (false, 0) => count as usize * HASH_BYTES,
+        (true, len) => len,
+        (false, _) => return Err(limit("artifacts[].pieces of a large artifact")),
+    };
+    check_pieces(fields.size_bytes, piece_length, hashes_len).map_err(limit)?;
     Ok(Artifact {
         format,
         infohash: hex(fields.infohash).ok_or_else(|| limit("artifacts[].infohash"))?,
@@ -120,7 +131,7 @@ fn artifact(fields: &ArtifactFields<'_>) -> Result<Artifact> {
         name: fields.name.to_owned(),
         origins,
         piece_length,
-        pieces,
+        pieces: inline.then_some(pieces),
         sha256: hex(fields.sha256).ok_or_else(|| limit("artifacts[].sha256"))?,
         size_bytes: fields.size_bytes,
     })

@@ -63,8 +63,8 @@ pub struct Artifact {
     pub origins: Vec<String>,
     /// Bytes in a piece: a power of two.
     pub piece_length: u32,
-    /// The SHA-1 of the pieces, 20 bytes each, exactly as many as there are pieces.
-    pub pieces: Vec<u8>,
+    /// The SHA-1 of the pieces, 20 bytes each, exactly as many as there are pieces; `None`: they come from peers.
+    pub pieces: Option<Vec<u8>>,
     /// Of the whole file: this decides.
     pub sha256: [u8; 32],
     /// 1 to 2^40.

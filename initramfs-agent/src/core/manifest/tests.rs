@@ -48,7 +48,14 @@ fn reads_every_member() {
         (a.format, a.kind, &*a.name, a.piece_length),
         (Format::Tar, Kind::Rootfs, "root.tar", 16384)
     );
-    assert_eq!((a.size_bytes, a.pieces.len(), a.origins.len()), (40_000, 60, 1));
+    assert_eq!(
+        (
+            a.size_bytes,
+            a.pieces.as_deref().map(<[u8]>::len),
+            a.origins.len()
+        ),
+        (40_000, Some(60), 1)
+    );
 }
 
 #[test]

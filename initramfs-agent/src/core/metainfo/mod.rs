@@ -1,11 +1,12 @@
 //! Metainfo files (`.torrent`, BEP 3) of a single file, and the info dictionary that the manifest implies.
 
+mod info;
 #[cfg(test)]
 mod tests;
 
-use sha1::{Digest, Sha1};
+pub use info::{InfoShape, info_dictionary, infohash};
 
-use super::bencode::{self, Dict, Encoder, Keys, Value};
+use super::bencode::{self, Dict, Keys, Value};
 use super::error::{Code, Error, Result};
 use super::limits::{
     ARTIFACT_SIZE_BYTES_MAX, NAME_BYTES_MAX, PIECE_LENGTH_MAX, PIECE_LENGTH_MIN, TORRENT_BYTES_MAX,
@@ -13,7 +14,7 @@ use super::limits::{
 };
 
 /// Bytes in a SHA-1 hash.
-const HASH_BYTES: usize = 20;
+pub const HASH_BYTES: usize = 20;
 
 /// What a `.torrent` says, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,22 +80,6 @@ impl Metainfo {
             private: info.int(b"private") == Some(1),
         })
     }
-}
-
-/// The info dictionary of an artifact as docs/manifest.md defines it.
-pub fn info_dictionary(name: &str, size_bytes: u64, piece_length: u32, pieces: &[u8]) -> Vec<u8> {
-    let mut info = Encoder::default();
-    info.dict()
-        .bytes(b"length")
-        .int(i64::try_from(size_bytes).unwrap_or(i64::MAX));
-    info.bytes(b"name").bytes(name.as_bytes());
-    info.bytes(b"piece length").int(i64::from(piece_length));
-    info.bytes(b"pieces").bytes(pieces).end().finish()
-}
-
-/// The infohash (BEP 3) of a bencoded info dictionary.
-pub fn infohash(info_dictionary: &[u8]) -> [u8; 20] {
-    Sha1::digest(info_dictionary).into()
 }
 
 /// Whether a name can be a file in a directory and nothing else: 1-128 bytes, no `/`, no NUL, not `.` or `..`.

@@ -110,3 +110,35 @@ fn fuzz_from_the_vectors() {
     }
     assert!(accepted > 1_000, "the fuzzer reaches nothing: {accepted}");
 }
+
+#[test]
+fn an_info_dictionary_has_its_shape_and_no_other() {
+    for (size, length) in [(1, 16_384), (130_000_000, 262_144), (1 << 40, 4 << 20)] {
+        let shape = InfoShape::new("n\u{e4}me", size, length);
+        let count = size.div_ceil(u64::from(length)) as usize;
+        let hashes: Vec<u8> = (0..count * 20).map(|i| i as u8).collect();
+        let info = info_dictionary("n\u{e4}me", size, length, &hashes);
+        assert_eq!(
+            (shape.len(), shape.hashes(&info)),
+            (info.len(), Some(&hashes[..]))
+        );
+        assert_eq!(shape.with(&hashes), info);
+        assert!(shape.hashes(&info[1..]).is_none() && shape.hashes(&info[..info.len() - 1]).is_none());
+        assert!(InfoShape::new("name", size, length).hashes(&info).is_none());
+        assert!(
+            InfoShape::new("n\u{e4}me", size + 1, length)
+                .hashes(&info)
+                .is_none()
+        );
+        assert!(
+            InfoShape::new("n\u{e4}me", size, length * 2)
+                .hashes(&info)
+                .is_none()
+        );
+        assert!(
+            shape
+                .hashes(&shape.with(&[&hashes[..], &[0; 20]].concat()))
+                .is_none()
+        );
+    }
+}

@@ -305,7 +305,8 @@ impl Swarm {
             self.send(conn, message);
         }
         if extended {
-            self.send(conn, Outgoing::ExtendedHandshake);
+            let metadata_size = self.torrents[usize::from(torrent.0)].metadata.size();
+            self.send(conn, Outgoing::ExtendedHandshake { metadata_size });
         }
         self.send(conn, Outgoing::Unchoke);
         self.refresh_local(torrent);

@@ -86,6 +86,7 @@ impl Swarm {
         }
         self.rank_importers(torrent);
         self.drop_jobs_of(torrent, conn);
+        self.forget_metadata(torrent, conn);
         self.forget_uploads(conn);
         self.pump_uploads();
         self.dirty = true;

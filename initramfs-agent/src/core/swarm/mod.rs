@@ -10,6 +10,7 @@ mod ends;
 mod hedge;
 mod import;
 mod messages;
+mod metadata;
 mod news;
 mod origin;
 mod peer;
@@ -98,6 +99,7 @@ impl Swarm {
         let id = TorrentId(self.torrents.len() as u16);
         let seeders = spec.seeders.clone();
         self.torrents.push(Torrent::new(spec, self.now));
+        self.draw_metadata_waits(id);
         for addr in seeders {
             self.learn(id, addr, Nearness::Across);
         }
@@ -126,9 +128,17 @@ impl Swarm {
                 listen_port,
                 requests_max,
                 ut_pex,
+                metadata_size,
             } => {
                 self.on_extended(conn, bootswarm, listen_port, requests_max, ut_pex);
+                self.note_metadata(conn, metadata_size);
             }
+            Input::Metadata { conn, message } => self.on_metadata(conn, message),
+            Input::MetadataFetched {
+                torrent,
+                info,
+                retry_after,
+            } => self.on_metadata_fetched(torrent, info, retry_after),
             Input::Message { conn, message } => self.on_message(conn, message),
             Input::Block { conn, block } => self.on_block(conn, block),
             Input::Verified {
@@ -224,6 +234,7 @@ impl Swarm {
         self.check_pex();
         self.check_news();
         self.check_claims();
+        self.check_metadata();
         self.pump_uploads();
     }
 

@@ -73,7 +73,12 @@ impl Swarm {
     pub(super) fn check_origin(&mut self) {
         for at in 0..self.torrents.len() {
             let t = &self.torrents[at];
-            if !t.spec.has_origin || t.done() || t.origin.fetch.is_some() || t.wanted.is_empty() {
+            if !t.spec.has_origin
+                || !t.metadata.is_known()
+                || t.done()
+                || t.origin.fetch.is_some()
+                || t.wanted.is_empty()
+            {
                 continue;
             }
             let due = self.origin_due(TorrentId(at as u16));

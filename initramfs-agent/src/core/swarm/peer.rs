@@ -78,6 +78,8 @@ pub(super) struct Peer {
     /// Payload bytes handed to the shell that have not gone to the kernel.
     pub unsent: u32,
     /// It takes PEX messages.
+    /// What it has said, and got, of the info dictionary.
+    pub metadata: super::metadata::PeerMetadata,
     pub pex: bool,
     pub pex_at: Micros,
     pub pex_told: BTreeSet<SocketAddr>,
@@ -122,6 +124,7 @@ impl Peer {
             sent_at: now,
             queue: VecDeque::new(),
             unsent: 0,
+            metadata: super::metadata::PeerMetadata::default(),
             pex: false,
             pex_at: 0,
             pex_told: BTreeSet::new(),

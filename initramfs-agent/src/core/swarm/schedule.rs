@@ -39,7 +39,7 @@ impl Swarm {
     pub(super) fn schedule(&mut self) {
         let mut share = 1;
         for at in 0..self.torrents.len() {
-            if self.torrents[at].done() {
+            if self.torrents[at].done() || !self.torrents[at].metadata.is_known() {
                 continue;
             }
             self.schedule_torrent(TorrentId(at as u16), share);

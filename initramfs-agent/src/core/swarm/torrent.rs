@@ -113,6 +113,7 @@ pub(super) struct Torrent {
     piece_p50: Option<Micros>,
     piece_p95: Option<Micros>,
     pub origin: super::origin::Origin,
+    pub metadata: super::metadata::Metadata,
     pub wanted_peers_at: Micros,
     /// The lowest piece that we lack, for the streaming window.
     pub first_missing: u32,
@@ -164,6 +165,7 @@ impl Torrent {
             piece_p50: None,
             piece_p95: None,
             origin: super::origin::Origin::new(now),
+            metadata: super::metadata::Metadata::new(&spec.metadata, now),
             wanted_peers_at: 0,
             first_missing: if have_all { pieces } else { 0 },
             spec,

@@ -1,10 +1,12 @@
 //! What goes into the swarm's state machine and what comes out of it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::core::error::Code;
+use crate::core::metainfo::InfoShape;
 use crate::core::time::Micros;
-use crate::core::wire::{Block, Message};
+use crate::core::wire::{Block, Message, MetadataMessage};
 
 /// A torrent (an artifact) of this node; index in the order of [`super::Swarm::add_torrent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +42,20 @@ pub enum Nearness {
     Unknown,
 }
 
+/// What is known of a torrent's info dictionary (BEP 3).
+#[derive(Clone, Debug)]
+pub enum MetadataSpec {
+    /// All of it: peers may have it (BEP 9). Empty: pieces can be checked, but it is not given to others.
+    Known(Arc<[u8]>),
+    /// All but the hashes of the pieces: no piece is asked for before they are here.
+    Wanted {
+        /// What is known.
+        shape: InfoShape,
+        /// Whether [`Output::FetchMetadata`] makes sense.
+        has_url: bool,
+    },
+}
+
 /// What the state machine must know of a torrent.
 #[derive(Clone, Debug)]
 pub struct TorrentSpec {
@@ -55,6 +71,8 @@ pub struct TorrentSpec {
     pub has_origin: bool,
     /// Addresses of the server's seeders: connected always, never forgotten, counted as origin.
     pub seeders: Vec<SocketAddr>,
+    /// Its info dictionary, or what is known of it.
+    pub metadata: MetadataSpec,
 }
 
 /// What the state machine is told. All of it may come from a hostile peer.
@@ -106,6 +124,24 @@ pub enum Input<'a> {
         requests_max: Option<u32>,
         /// `m.ut_pex`: the id it wants PEX messages under.
         ut_pex: Option<u8>,
+        /// `metadata_size`, when it also named an id for BEP 9.
+        metadata_size: Option<u32>,
+    },
+    /// A BEP 9 message of a peer.
+    Metadata {
+        /// From this peer.
+        conn: ConnId,
+        /// Parsed, but not checked for sense.
+        message: MetadataMessage<'a>,
+    },
+    /// The answer to [`Output::FetchMetadata`].
+    MetadataFetched {
+        /// Torrent.
+        torrent: TorrentId,
+        /// An info dictionary, or `None` when there was no answer or nonsense.
+        info: Option<&'a [u8]>,
+        /// `Retry-After` of a server that asked to be left alone.
+        retry_after: Option<Micros>,
     },
     /// Any message but `Piece` and `Extended`.
     Message {
@@ -242,6 +278,24 @@ pub enum Output {
         /// Which.
         fetch: FetchId,
     },
+    /// The hashes of the pieces have come (20 bytes each, for all pieces) and fit the infohash.
+    Metadata {
+        /// Torrent.
+        torrent: TorrentId,
+        /// The hashes.
+        hashes: Vec<u8>,
+    },
+    /// The info dictionary of this infohash has another name, size or piece length than the torrent was added with:
+    /// nothing more happens to it.
+    MetadataUnfit {
+        /// Torrent.
+        torrent: TorrentId,
+    },
+    /// Get the metainfo file over HTTPS and answer `MetadataFetched`.
+    FetchMetadata {
+        /// Torrent.
+        torrent: TorrentId,
+    },
     /// A piece is in place and verified (in whatever order).
     PieceDone {
         /// Torrent.
@@ -296,7 +350,21 @@ pub enum Outgoing {
     /// BEP 6; among agents of one rack: "I am fetching this one from outside, do not fetch it too".
     Suggest(u32),
     /// BEP 10 handshake; the shell fills in port, version and extensions.
-    ExtendedHandshake,
+    ExtendedHandshake {
+        /// Bytes of the info dictionary, if we can give it (BEP 9).
+        metadata_size: Option<u32>,
+    },
+    /// BEP 9: we want this part of the info dictionary.
+    MetadataRequest(u32),
+    /// BEP 9: a part of it.
+    MetadataPart {
+        /// Which.
+        part: u32,
+        /// The whole.
+        info: Arc<[u8]>,
+    },
+    /// BEP 9: we have no such part, or gave it often enough.
+    MetadataReject(u32),
     /// BEP 11: peers that came and went since the last one.
     Pex {
         /// Now connected.

@@ -1,16 +1,25 @@
 //! Messages to bytes.
 
 use super::extension::ExtensionHandshake;
+use super::metadata::{MetadataMessage, metadata_part};
 use super::pex::Pex;
-use super::{Block, OUR_UT_PEX};
+use super::{Block, OUR_UT_METADATA, OUR_UT_PEX};
 use crate::core::swarm::Outgoing;
 
 /// Bytes of a `piece` message before its payload.
 pub const PIECE_HEADER_BYTES: usize = 13;
 
-/// Appends a message to `out`. `ours` is our extension handshake; `ut_pex` the id under which the peer
-/// wants PEX: a peer that named none gets none.
-pub fn encode(message: &Outgoing, ours: &ExtensionHandshake, ut_pex: Option<u8>, out: &mut Vec<u8>) {
+/// The ids under which a peer wants extension messages; it gets none of those that it has not named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExtensionIds {
+    /// BEP 11.
+    pub ut_pex: Option<u8>,
+    /// BEP 9.
+    pub ut_metadata: Option<u8>,
+}
+
+/// Appends a message to `out`. `ours` is our extension handshake, but for its `metadata_size`.
+pub fn encode(message: &Outgoing, ours: &ExtensionHandshake, ids: ExtensionIds, out: &mut Vec<u8>) {
     match message {
         Outgoing::KeepAlive => out.extend_from_slice(&[0; 4]),
         Outgoing::Unchoke => plain(out, 1, &[]),
@@ -24,9 +33,27 @@ pub fn encode(message: &Outgoing, ours: &ExtensionHandshake, ut_pex: Option<u8>,
         Outgoing::HaveAll => plain(out, 14, &[]),
         Outgoing::HaveNone => plain(out, 15, &[]),
         Outgoing::Reject(block) => plain(out, 16, &triple(block)),
-        Outgoing::ExtendedHandshake => extended(out, 0, &ours.encode()),
+        Outgoing::ExtendedHandshake { metadata_size } => {
+            let metadata_size = *metadata_size;
+            extended(
+                out,
+                0,
+                &ExtensionHandshake {
+                    metadata_size,
+                    ..*ours
+                }
+                .encode(),
+            );
+        }
+        Outgoing::MetadataRequest(part) => metadata(out, ids, &MetadataMessage::Request { part: *part }),
+        Outgoing::MetadataReject(part) => metadata(out, ids, &MetadataMessage::Reject { part: *part }),
+        Outgoing::MetadataPart { part, info } => {
+            let (part, total) = (*part, info.len() as u64);
+            let bytes = metadata_part(info, part);
+            metadata(out, ids, &MetadataMessage::Data { part, total, bytes });
+        }
         Outgoing::Pex { added, dropped } => {
-            if let Some(id) = ut_pex {
+            if let Some(id) = ids.ut_pex {
                 extended(out, id, &Pex::encode(added, dropped));
             }
         }
@@ -50,6 +77,12 @@ pub fn extended(out: &mut Vec<u8>, id: u8, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
+fn metadata(out: &mut Vec<u8>, ids: ExtensionIds, message: &MetadataMessage<'_>) {
+    if let Some(id) = ids.ut_metadata {
+        extended(out, id, &message.encode());
+    }
+}
+
 fn plain(out: &mut Vec<u8>, id: u8, body: &[u8]) {
     out.extend_from_slice(&(body.len() as u32 + 1).to_be_bytes());
     out.push(id);
@@ -64,4 +97,7 @@ fn triple(block: &Block) -> [u8; 12] {
     out
 }
 
-const _: () = assert!(OUR_UT_PEX != 0, "0 is the extension handshake (BEP 10)");
+const _: () = assert!(
+    OUR_UT_PEX != 0 && OUR_UT_METADATA != 0,
+    "0 is the extension handshake (BEP 10)"
+);

@@ -1,16 +1,18 @@
-//! The peer wire: bytes to messages and back (BEP 3, 6, 10, 11). No I/O, no decisions.
+//! The peer wire: bytes to messages and back (BEP 3, 6, 9, 10, 11). No I/O, no decisions.
 
 mod encode;
 mod extension;
 mod handshake;
+mod metadata;
 mod parse;
 mod pex;
 #[cfg(test)]
 mod tests;
 
-pub use encode::{PIECE_HEADER_BYTES, encode, extended, piece_header};
-pub use extension::{ExtensionHandshake, OUR_UT_PEX};
+pub use encode::{ExtensionIds, PIECE_HEADER_BYTES, encode, extended, piece_header};
+pub use extension::{ExtensionHandshake, OUR_UT_METADATA, OUR_UT_PEX};
 pub use handshake::{HANDSHAKE_BYTES, Handshake, Start};
+pub use metadata::{MetadataMessage, metadata_part};
 pub use parse::{Parsed, message_bytes_max, parse};
 pub use pex::{PEX_PEERS_MAX, Pex};
 

@@ -2,7 +2,7 @@
 
 use super::{Block, Message};
 use crate::core::error::{Code, Error, Result};
-use crate::core::limits::{BLOCK_BYTES_MAX, MESSAGE_BYTES_MAX};
+use crate::core::limits::{BLOCK_BYTES_MAX, MESSAGE_BYTES_MAX, METADATA_PART_BYTES};
 
 /// What stands at the start of the received bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +17,9 @@ pub enum Parsed<'a> {
 }
 
 /// Longest message body, without payload, that a torrent of so many pieces may see: a bitfield, or
-/// 16 KiB of extension message.
+/// a part of an info dictionary with what stands before it (BEP 9).
 pub fn message_bytes_max(pieces: u32) -> usize {
-    (pieces as usize / 8 + 2).clamp(16 << 10, MESSAGE_BYTES_MAX)
+    (pieces as usize / 8 + 2).clamp(METADATA_PART_BYTES + 256, MESSAGE_BYTES_MAX)
 }
 
 /// Reads the message at the start of `bytes`.

@@ -12,7 +12,11 @@ const BLOCK: Block = Block {
 
 fn encoded(message: &Outgoing) -> Vec<u8> {
     let mut out = Vec::new();
-    encode(message, &ours(), Some(9), &mut out);
+    let ids = ExtensionIds {
+        ut_pex: Some(9),
+        ut_metadata: Some(7),
+    };
+    encode(message, &ours(), ids, &mut out);
     out
 }
 
@@ -22,6 +26,8 @@ fn ours() -> ExtensionHandshake {
         listen_port: Some(6881),
         requests_max: Some(512),
         ut_pex: Some(OUR_UT_PEX),
+        ut_metadata: Some(OUR_UT_METADATA),
+        metadata_size: None,
     }
 }
 
@@ -79,10 +85,15 @@ fn bytes_are_those_of_the_standard() {
     );
     let version = env!("CARGO_PKG_VERSION");
     let body = format!(
-        "d2:bsi1e1:md6:ut_pexi1ee1:pi6881e4:reqqi512e1:v{}:bootswarm/{version}e",
+        "d2:bsi1e1:md11:ut_metadatai2e6:ut_pexi1ee13:metadata_sizei40000e1:pi6881e4:reqqi512e1:v{}:bootswarm/{version}e",
         version.len() + 10
     );
-    assert_eq!(encoded(&Outgoing::ExtendedHandshake)[6..], *body.as_bytes());
+    assert_eq!(
+        encoded(&Outgoing::ExtendedHandshake {
+            metadata_size: Some(40_000)
+        })[6..],
+        *body.as_bytes()
+    );
 }
 
 #[test]
@@ -121,7 +132,7 @@ fn lengths_that_do_not_fit_are_refused_at_once() {
         Parsed::Unknown(6)
     );
     assert_eq!(message_bytes_max(u32::MAX), 1 << 20);
-    assert_eq!(message_bytes_max(1), MAX);
+    assert_eq!(message_bytes_max(1), MAX + 256);
 }
 
 #[test]
@@ -159,6 +170,58 @@ fn extension_handshake_is_read() {
     let odd = ExtensionHandshake::parse(b"d1:md6:ut_pexi999ee1:pi-1e4:reqqi-5e2:bsi2ee").unwrap();
     assert_eq!(odd, ExtensionHandshake::default());
     assert!(ExtensionHandshake::parse(b"i1e").is_err());
+}
+
+#[test]
+fn metadata_messages_both_ways_and_bounded() {
+    let messages = [
+        MetadataMessage::Request { part: 3 },
+        MetadataMessage::Reject { part: 0 },
+        MetadataMessage::Data {
+            part: 1,
+            total: 20_000,
+            bytes: &[9; 3616],
+        },
+    ];
+    for message in messages {
+        assert_eq!(MetadataMessage::parse(&message.encode()).unwrap(), Some(message));
+    }
+    let stock = b"d8:msg_typei1e5:piecei0e10:total_sizei5eexxxxx";
+    let part = MetadataMessage::parse(stock).unwrap().unwrap();
+    assert_eq!(part.encode(), stock);
+    // Kinds of later standards are ignored (BEP 9), nonsense is not.
+    assert_eq!(
+        MetadataMessage::parse(b"d8:msg_typei9e5:piecei0ee").unwrap(),
+        None
+    );
+    let long = [
+        &b"d8:msg_typei1e5:piecei0e10:total_sizei99999ee"[..],
+        &[0; MAX + 1],
+    ]
+    .concat();
+    let bad: [&[u8]; 7] = [
+        b"",
+        b"le",
+        b"d8:msg_typei0ee",
+        b"d5:piecei0ee",
+        b"d8:msg_typei0e5:piecei-1ee",
+        b"d8:msg_typei1e5:piecei0ee5:bytes",
+        &long,
+    ];
+    for payload in bad {
+        assert_eq!(
+            MetadataMessage::parse(payload).unwrap_err().code,
+            Code::PeerProtocol
+        );
+    }
+    // The longest one passes the limit of a message.
+    let info: std::sync::Arc<[u8]> = vec![1; 5 << 20].into();
+    let bytes = encoded(&Outgoing::MetadataPart { part: 300, info });
+    let max = message_bytes_max(1);
+    assert!(matches!(
+        parse(&bytes, max),
+        Ok(Parsed::Message(Message::Extended { id: 7, .. }, _))
+    ));
 }
 
 #[test]
@@ -201,6 +264,10 @@ fn fuzz_from_seeds() {
             added: vec!["1.2.3.4:5".parse().unwrap()],
             dropped: vec![],
         }));
+        stream.extend(encoded(&Outgoing::MetadataPart {
+            part: 0,
+            info: vec![7; 30].into(),
+        }));
         let damaged = round % 2 == 1;
         if damaged {
             for _ in 0..=rng.below(3) {
@@ -213,6 +280,7 @@ fn fuzz_from_seeds() {
             if let Ok(Parsed::Message(Message::Extended { payload, .. }, _)) = parse(&stream[at..], MAX) {
                 let _ = Pex::parse(payload);
                 let _ = ExtensionHandshake::parse(payload);
+                let _ = MetadataMessage::parse(payload);
             }
             at += len;
             messages += 1;

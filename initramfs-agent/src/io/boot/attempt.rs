@@ -18,9 +18,10 @@ use super::unpacking::Unpacking;
 use crate::core::error::{Code, Error, Result};
 use crate::core::limits::MANIFEST_BYTES_MAX;
 use crate::core::manifest::{self, Manifest};
+use crate::core::metainfo::{info_dictionary, infohash};
 use crate::core::swarm::Progress;
 use crate::io::https::{Client, Timeouts};
-use crate::io::node::{Node, NodeConfig, NodeHandle, TorrentConfig};
+use crate::io::node::{Hashes, Node, NodeConfig, NodeHandle, TorrentConfig, known_hashes};
 use crate::io::store::Artifact;
 use crate::io::unpack::TargetRoot;
 
@@ -48,6 +49,8 @@ pub struct Context {
     pub client: Client,
     /// Whole artifacts of earlier tries whose SHA-256 was right.
     pub kept: Vec<Kept>,
+    /// Hashes of pieces by the infohash, as far as earlier tries got them; not those that manifests had.
+    pub hashes: Vec<([u8; 20], Hashes)>,
 }
 
 /// An artifact that need not be fetched again.
@@ -123,7 +126,16 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
     let stores = stores(&manifest, &mut context.kept)?;
     let unpacked_bytes = Arc::new(AtomicU64::new(0));
     let totals = Arc::new(Totals::default());
-    let running = start(context, &manifest, &stores, &id, &unpacked_bytes, &totals)?;
+    let hashes = hashes(&manifest, &mut context.hashes);
+    let running = start(
+        context,
+        &manifest,
+        &stores,
+        &hashes,
+        &id,
+        &unpacked_bytes,
+        &totals,
+    )?;
     let unpacking = Unpacking {
         root: &root,
         handover: context.options.handover.as_deref(),
@@ -215,10 +227,34 @@ pub fn memory(line: &str) -> Option<u64> {
     Some(value.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
 }
 
+/// The hashes of each artifact's pieces: the manifest's, else what an earlier try got, else none yet.
+fn hashes(manifest: &Manifest, known: &mut Vec<([u8; 20], Hashes)>) -> Vec<Hashes> {
+    known.retain(|(infohash, _)| manifest.artifacts.iter().any(|a| a.infohash == *infohash));
+    let hashes = |a: &manifest::Artifact| {
+        if let Some(pieces) = &a.pieces {
+            return known_hashes(pieces.clone());
+        }
+        let fits = |pieces: &[u8]| {
+            infohash(&info_dictionary(&a.name, a.size_bytes, a.piece_length, pieces)) == a.infohash
+        };
+        if let Some((_, hashes)) = known.iter().find(|(infohash, _)| a.infohash == *infohash) {
+            // Another name or size under the same infohash is for the search to refuse.
+            if hashes.get().is_none_or(|pieces| fits(pieces)) {
+                return hashes.clone();
+            }
+        }
+        let hashes = Hashes::default();
+        known.push((a.infohash, hashes.clone()));
+        hashes
+    };
+    manifest.artifacts.iter().map(hashes).collect()
+}
+
 fn start(
     context: &Context,
     manifest: &Manifest,
     stores: &[(Arc<Artifact>, bool)],
+    hashes: &[Hashes],
     id: &str,
     unpacked_bytes: &Arc<AtomicU64>,
     totals: &Arc<Totals>,
@@ -236,12 +272,18 @@ fn start(
     config.lsd = options.lsd;
     let mut node = Node::new(config)?;
     let listed = |use_it: bool, urls: &Vec<String>| if use_it { urls.clone() } else { Vec::new() };
-    for (artifact, (bytes, have_all)) in manifest.artifacts.iter().zip(stores) {
+    for ((artifact, (bytes, have_all)), hashes) in manifest.artifacts.iter().zip(stores).zip(hashes) {
+        let torrent_url = format!(
+            "{}/v1/torrents/{}.torrent",
+            options.server,
+            hex(&artifact.infohash)
+        );
         node.add_torrent(TorrentConfig {
             infohash: artifact.infohash,
             name: artifact.name.clone(),
             piece_length: artifact.piece_length,
-            pieces: artifact.pieces.clone(),
+            pieces: hashes.clone(),
+            torrent_url: options.origin.then_some(torrent_url),
             artifact: bytes.clone(),
             have_all: *have_all,
             origins: listed(options.origin, &artifact.origins),

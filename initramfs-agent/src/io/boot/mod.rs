@@ -142,6 +142,7 @@ fn run(options: Options, mut notifier: Notifier, stop: &Stop, out: Box<dyn Write
         log: log.clone(),
         client,
         kept: Vec::new(),
+        hashes: Vec::new(),
     };
     let Some(running) = boot(&mut context)? else {
         log.reporter().finish(FAREWELL);

@@ -1,8 +1,8 @@
 //! What a program gives to a [`super::Node`], tells it and hears from it.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 
 use mio::Waker;
 
@@ -51,17 +51,28 @@ impl NodeConfig {
     }
 }
 
+/// The SHA-1 of a torrent's pieces, 20 bytes each, exactly as many as its size asks for; empty until they are known.
+/// Whoever shares it can keep them for another node.
+pub type Hashes = Arc<OnceLock<Vec<u8>>>;
+
+/// Hashes that are known from the start.
+pub fn known_hashes(pieces: Vec<u8>) -> Hashes {
+    Arc::new(OnceLock::from(pieces))
+}
+
 /// One torrent of a node.
 #[derive(Clone)]
 pub struct TorrentConfig {
     /// BEP 3 infohash.
     pub infohash: [u8; 20],
-    /// For messages to people.
+    /// The file's name, as in its info dictionary.
     pub name: String,
     /// Bytes in a piece, but for the last.
     pub piece_length: u32,
-    /// The SHA-1 of the pieces, 20 bytes each, exactly as many as the artifact's size asks for.
-    pub pieces: Vec<u8>,
+    /// Hashes that are not known come from peers (BEP 9) or from `torrent_url`.
+    pub pieces: Hashes,
+    /// The metainfo file over HTTPS.
+    pub torrent_url: Option<String>,
     /// Where the bytes go, or lie. Its size is the torrent's.
     pub artifact: Arc<Artifact>,
     /// The artifact holds all pieces and they are verified.

@@ -7,7 +7,7 @@ use mio::net::TcpStream;
 
 use crate::core::swarm::{Slot, TorrentId};
 use crate::core::time::Micros;
-use crate::core::wire::{Block, PIECE_HEADER_BYTES};
+use crate::core::wire::{Block, ExtensionIds, PIECE_HEADER_BYTES};
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +51,8 @@ pub(super) struct Conn {
     /// The beginning of a message that has not come whole.
     pub partial: Vec<u8>,
     pub payload: Option<Payload>,
-    /// The peer's id for PEX.
-    pub ut_pex: Option<u8>,
+    /// The peer's ids for extension messages.
+    pub ids: ExtensionIds,
     /// Encoded messages, and how many of their bytes the kernel has.
     pub out: Vec<u8>,
     pub out_done: usize,
@@ -74,7 +74,7 @@ impl Conn {
             open_until,
             partial: Vec::new(),
             payload: None,
-            ut_pex: None,
+            ids: ExtensionIds::default(),
             out: Vec::new(),
             out_done: 0,
             blocks: VecDeque::new(),

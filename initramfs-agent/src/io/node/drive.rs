@@ -8,7 +8,8 @@ use super::pool::{Done, Pool, Range};
 use super::sink::{Sink, copy};
 use super::{Event, Node, sockets};
 use crate::core::discovery::DiscoveryInput;
-use crate::core::error::{Error, Result};
+use crate::core::error::{Code, Error, Result};
+use crate::core::metainfo::HASH_BYTES;
 use crate::core::swarm::{ConnId, FetchId, Input, Output, Slot, TorrentId};
 use crate::core::time::SECOND;
 use crate::io::store::Artifact;
@@ -74,6 +75,16 @@ impl Node {
                         fetching.cancelled.store(true, Ordering::Relaxed);
                     }
                 }
+                Output::Metadata { torrent, hashes } => {
+                    // Whoever shares it may have set it meanwhile: to the same, for the infohash is.
+                    let _ = self.torrents[usize::from(torrent.0)].cfg.pieces.set(hashes);
+                }
+                Output::MetadataUnfit { torrent } => {
+                    let name = &self.torrents[usize::from(torrent.0)].cfg.name;
+                    let text = format!("the infohash of {name:?} is that of another file");
+                    self.fail(torrent, Error::new(Code::ManifestBadInfohash, text));
+                }
+                Output::FetchMetadata { torrent } => self.fetch_metadata(torrent),
                 Output::PieceDone { .. } => {}
                 Output::TorrentDone { torrent } => self.torrent_done(torrent),
                 Output::Banned { addr, code } => self.tell(Event::Banned { addr, code }),
@@ -105,9 +116,11 @@ impl Node {
         (base, len as u32)
     }
 
+    /// The hashes of these pieces; the state machine asks for none before they are known.
     fn expected(&self, torrent: TorrentId, piece: u32, count: u32) -> &[u8] {
-        let at = piece as usize * 20;
-        &self.torrents[usize::from(torrent.0)].cfg.pieces[at..at + count as usize * 20]
+        let at = piece as usize * HASH_BYTES;
+        let hashes = self.torrents[usize::from(torrent.0)].cfg.pieces.get();
+        hashes.map_or(&[], |all| &all[at..at + count as usize * HASH_BYTES])
     }
 
     /// The serial of the sink for a piece in a slot; `None` when there is no memory for it.
@@ -221,6 +234,22 @@ impl Node {
         }
     }
 
+    fn fetch_metadata(&mut self, torrent: TorrentId) {
+        let url = self.torrents[usize::from(torrent.0)].cfg.torrent_url.clone();
+        match (url, self.pool()) {
+            (Some(url), Some(pool)) => pool.torrent(torrent, url),
+            _ => {
+                let now = self.now();
+                let nothing = Input::MetadataFetched {
+                    torrent,
+                    info: None,
+                    retry_after: None,
+                };
+                self.swarm.handle(now, nothing);
+            }
+        }
+    }
+
     /// The HTTP threads, started when they are first needed.
     pub(super) fn pool(&mut self) -> Option<&Pool> {
         if self.pool.is_none() {
@@ -273,6 +302,23 @@ impl Node {
                         fetch,
                         retry_after,
                         failed: has_failed,
+                    });
+                }
+                Done::Torrent {
+                    torrent,
+                    info,
+                    retry_after_s,
+                    failed,
+                } => {
+                    if let Some((url, error)) = failed {
+                        self.tell(Event::OriginFailed { url, error });
+                    }
+                    let retry_after = retry_after_s.map(|s| s.saturating_mul(SECOND));
+                    let info = info.as_deref();
+                    self.input(Input::MetadataFetched {
+                        torrent,
+                        info,
+                        retry_after,
                     });
                 }
                 Done::Http { id, result } => self.http_done(id, &result),

@@ -33,12 +33,15 @@ use std::time::Instant;
 use mio::net::{TcpListener, UdpSocket};
 use mio::{Interest, Poll, Token, Waker};
 
-pub use api::{Event, NodeConfig, NodeHandle, TorrentConfig};
+pub use api::{Event, Hashes, NodeConfig, NodeHandle, TorrentConfig, known_hashes};
 pub use sink::verify_all;
 
 use crate::core::discovery::{Discovery, DiscoveryConfig, UdpSocketKind};
 use crate::core::error::{Code, Error, Result};
-use crate::core::swarm::{ConnId, FetchId, Progress, Slot, Swarm, SwarmConfig, TorrentId, TorrentSpec};
+use crate::core::metainfo::{HASH_BYTES, InfoShape, check_pieces, infohash};
+use crate::core::swarm::{
+    ConnId, FetchId, MetadataSpec, Progress, Slot, Swarm, SwarmConfig, TorrentId, TorrentSpec,
+};
 use crate::core::time::{MILLISECOND, Micros, SECOND};
 use crate::core::wire::message_bytes_max;
 use api::Command;
@@ -208,8 +211,22 @@ impl Node {
     /// [`Code::TorrentMalformed`] when size, piece length and hashes do not fit together.
     pub fn add_torrent(&mut self, mut cfg: TorrentConfig) -> Result<TorrentId> {
         let size_bytes = cfg.artifact.size_bytes();
-        crate::core::metainfo::check_pieces(size_bytes, cfg.piece_length, cfg.pieces.len())
-            .map_err(|what| Error::new(Code::TorrentMalformed, format!("{}: {what}", cfg.name)))?;
+        let malformed = |what| Error::new(Code::TorrentMalformed, format!("{}: {what}", cfg.name));
+        let pieces = size_bytes.div_ceil(u64::from(cfg.piece_length.max(1))) as usize;
+        let hashes = cfg.pieces.get();
+        let hashes_len = hashes.map_or(pieces * HASH_BYTES, Vec::len);
+        check_pieces(size_bytes, cfg.piece_length, hashes_len).map_err(malformed)?;
+        if cfg.have_all && hashes.is_none() {
+            return Err(malformed("whole, but the hashes of its pieces are unknown"));
+        }
+        let shape = InfoShape::new(&cfg.name, size_bytes, cfg.piece_length);
+        let has_url = cfg.torrent_url.is_some() && self.cfg.http.is_some();
+        let metadata = match hashes.map(|hashes| shape.with(hashes)) {
+            Some(info) if infohash(&info) == cfg.infohash => MetadataSpec::Known(info.into()),
+            // A metainfo file with more in it than docs/manifest.md has: we do not keep it to give it to others.
+            Some(_) => MetadataSpec::Known(Vec::new().into()),
+            None => MetadataSpec::Wanted { shape, has_url },
+        };
         if self.cfg.http.is_none() {
             cfg.origins.clear();
             cfg.trackers.clear();
@@ -222,8 +239,9 @@ impl Node {
             have_all: cfg.have_all,
             has_origin: !cfg.origins.is_empty(),
             seeders: cfg.seeders.clone(),
+            metadata,
         };
-        let body_bytes_max = message_bytes_max((cfg.pieces.len() / 20) as u32);
+        let body_bytes_max = message_bytes_max(pieces as u32);
         let wanted = RECEIVE_BYTES.max(body_bytes_max + RECEIVE_BYTES / 2);
         if self.buffer.len() < wanted {
             self.buffer.resize(wanted, 0);

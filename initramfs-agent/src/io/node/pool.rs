@@ -15,8 +15,9 @@ use sha1::{Digest, Sha1};
 
 use crate::core::discovery::HttpId;
 use crate::core::error::{Code, Error, Result};
-use crate::core::limits::TRACKER_ANSWER_BYTES_MAX;
-use crate::core::swarm::FetchId;
+use crate::core::limits::{TORRENT_BYTES_MAX, TRACKER_ANSWER_BYTES_MAX};
+use crate::core::metainfo::{Metainfo, info_dictionary};
+use crate::core::swarm::{FetchId, TorrentId};
 use crate::io::https::{Client, Timeouts};
 use crate::io::store::Artifact;
 
@@ -64,6 +65,14 @@ pub(super) enum Done {
         /// Of what was asked, with why it did not come whole.
         failed: Option<(String, Error)>,
     },
+    /// A metainfo file has come, or has not.
+    Torrent {
+        torrent: TorrentId,
+        info: Option<Vec<u8>>,
+        retry_after_s: Option<u64>,
+        /// Of what was asked, with why it did not come.
+        failed: Option<(String, Error)>,
+    },
     /// A tracker has answered.
     Http {
         id: HttpId,
@@ -74,6 +83,7 @@ pub(super) enum Done {
 #[derive(Default)]
 struct Queue {
     ranges: VecDeque<Range>,
+    torrents: VecDeque<(TorrentId, String)>,
     gets: VecDeque<(HttpId, String)>,
     closed: bool,
 }
@@ -110,6 +120,12 @@ impl Pool {
         self.shared.1.notify_all();
     }
 
+    /// Queues a request for a metainfo file.
+    pub fn torrent(&self, torrent: TorrentId, url: String) {
+        lock(&self.shared.0).torrents.push_back((torrent, url));
+        self.shared.1.notify_all();
+    }
+
     /// Queues a request to a tracker.
     pub fn get(&self, id: HttpId, url: String) {
         lock(&self.shared.0).gets.push_back((id, url));
@@ -122,6 +138,7 @@ impl Drop for Pool {
         let mut queue = lock(&self.shared.0);
         queue.closed = true;
         queue.ranges.clear();
+        queue.torrents.clear();
         self.shared.1.notify_all();
     }
 }
@@ -132,6 +149,7 @@ fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
 
 enum Job {
     Range(Range),
+    Torrent(TorrentId, String),
     Get(HttpId, String),
 }
 
@@ -162,6 +180,19 @@ impl Worker {
                         failed,
                     });
                 }
+                Job::Torrent(torrent, url) => {
+                    let (info, retry_after_s, failed) = match self.torrent(&url) {
+                        Ok(Ok(info)) => (Some(info), None, None),
+                        Ok(Err(retry_after_s)) => (None, Some(retry_after_s), None),
+                        Err(error) => (None, None, Some((url, error))),
+                    };
+                    self.tell(Done::Torrent {
+                        torrent,
+                        info,
+                        retry_after_s,
+                        failed,
+                    });
+                }
                 Job::Get(id, url) => {
                     let result = self.get(&url).map_err(|e| e.code);
                     self.tell(Done::Http { id, result });
@@ -173,7 +204,8 @@ impl Worker {
     fn next(&self) -> Option<Job> {
         let mut queue = lock(&self.shared.0);
         loop {
-            let range = |q: &mut Queue| q.ranges.pop_front().map(Job::Range);
+            let torrent = |q: &mut Queue| q.torrents.pop_front().map(|(id, url)| Job::Torrent(id, url));
+            let range = |q: &mut Queue| torrent(q).or_else(|| q.ranges.pop_front().map(Job::Range));
             let get = |q: &mut Queue| q.gets.pop_front().map(|(id, url)| Job::Get(id, url));
             let job = match self.ranges_first {
                 true => range(&mut queue).or_else(|| get(&mut queue)),
@@ -202,6 +234,24 @@ impl Worker {
         let mut limited = response.take(TRACKER_ANSWER_BYTES_MAX as u64 + 1);
         limited.read_to_end(&mut body).map_err(|e| io_code(&e))?;
         Ok(body)
+    }
+
+    /// Gets the info dictionary of a metainfo file, made anew from what it says: only a dictionary of the form of
+    /// docs/manifest.md then has its infohash. Or the time that a busy server asks for.
+    fn torrent(&self, url: &str) -> Result<std::result::Result<Vec<u8>, u64>> {
+        let response = self.ranges.get(url, None)?;
+        if matches!(response.status, 503 | 429) {
+            return Ok(Err(response.retry_after_s.unwrap_or(1)));
+        }
+        let metainfo = Metainfo::parse(&response.check()?.read_all(TORRENT_BYTES_MAX)?)?;
+        let Metainfo {
+            name,
+            size_bytes,
+            piece_length,
+            pieces,
+            ..
+        } = metainfo;
+        Ok(Ok(info_dictionary(&name, size_bytes, piece_length, &pieces)))
     }
 
     /// Gets a range; `Some` is the time that a busy server asks for.

@@ -14,7 +14,8 @@ use crate::core::limits::CONNECTIONS_MAX;
 use crate::core::swarm::{ConnId, Input, Nearness, TorrentId};
 use crate::core::time::{Micros, SECOND};
 use crate::core::wire::{
-    ExtensionHandshake, HANDSHAKE_BYTES, Handshake, Message, OUR_UT_PEX, Parsed, Pex, Start, parse,
+    ExtensionHandshake, HANDSHAKE_BYTES, Handshake, Message, MetadataMessage, OUR_UT_METADATA, OUR_UT_PEX,
+    Parsed, Pex, Start, parse,
 };
 
 /// From `connect` or `accept` to the whole handshake. Peers are in the same building.
@@ -245,7 +246,8 @@ impl Node {
             Message::Extended { id: 0, payload } => {
                 let theirs = ExtensionHandshake::parse(payload)?;
                 if let Some(conn) = self.conns.get_mut(&id) {
-                    conn.ut_pex = theirs.ut_pex;
+                    conn.ids.ut_pex = theirs.ut_pex;
+                    conn.ids.ut_metadata = theirs.ut_metadata;
                 }
                 self.input(Input::ExtendedHandshake {
                     conn: id,
@@ -253,6 +255,7 @@ impl Node {
                     listen_port: theirs.listen_port,
                     requests_max: theirs.requests_max,
                     ut_pex: theirs.ut_pex,
+                    metadata_size: theirs.ut_metadata.and(theirs.metadata_size),
                 });
             }
             Message::Extended {
@@ -273,6 +276,14 @@ impl Node {
                     conn: id,
                     message: Message::KeepAlive,
                 });
+            }
+            Message::Extended {
+                id: OUR_UT_METADATA,
+                payload,
+            } => {
+                if let Some(message) = MetadataMessage::parse(payload)? {
+                    self.input(Input::Metadata { conn: id, message });
+                }
             }
             Message::Extended { .. } => {}
             Message::Port(port) => {

@@ -10,7 +10,8 @@ use super::{BUFFERED_BYTES_MAX, BUFFERED_FREE, Node};
 use crate::core::limits::REQUESTS_QUEUED_MAX;
 use crate::core::swarm::{ConnId, Input, Outgoing, TorrentId};
 use crate::core::wire::{
-    Block, ExtensionHandshake, Handshake, OUR_UT_PEX, PIECE_HEADER_BYTES, encode, piece_header,
+    Block, ExtensionHandshake, Handshake, OUR_UT_METADATA, OUR_UT_PEX, PIECE_HEADER_BYTES, encode,
+    piece_header,
 };
 use crate::io::store::Artifact;
 
@@ -51,11 +52,13 @@ impl Node {
             listen_port: Some(self.port),
             requests_max: Some(REQUESTS_QUEUED_MAX as u32),
             ut_pex: Some(OUR_UT_PEX),
+            ut_metadata: Some(OUR_UT_METADATA),
+            metadata_size: None,
         };
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };
-        encode(message, &ours, conn.ut_pex, &mut conn.out);
+        encode(message, &ours, conn.ids, &mut conn.out);
         // A bitfield alone may be longer.
         let waiting = match message {
             Outgoing::Bitfield(_) => 0,

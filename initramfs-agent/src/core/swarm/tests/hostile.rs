@@ -1,9 +1,13 @@
 //! Nonsense from seeds: nothing panics, nothing grows, no two writers share a slot.
 
 use super::*;
+use crate::core::metainfo::{InfoShape, infohash};
+use crate::core::wire::MetadataMessage;
 
 #[test]
 fn hostile_input_never_panics_and_stays_bounded() {
+    let shape = InfoShape::new("file", spec(9).size_bytes, PIECE);
+    let info = shape.with(&[3; 180]);
     for seed in 0..60 {
         let mut rng = Rng::new(seed);
         let mut s = swarm(1);
@@ -12,6 +16,14 @@ fn hostile_input_never_panics_and_stays_bounded() {
             TorrentSpec {
                 has_origin: true,
                 seeders: vec![addr(200)],
+                infohash: infohash(&info),
+                metadata: match seed % 2 {
+                    0 => MetadataSpec::Known(info.clone().into()),
+                    _ => MetadataSpec::Wanted {
+                        shape: shape.clone(),
+                        has_url: true,
+                    },
+                },
                 ..spec(9)
             },
         );
@@ -53,9 +65,16 @@ fn hostile_input_never_panics_and_stays_bounded() {
                 listen_port: Some(rng.next_u64() as u16),
                 requests_max: Some(rng.below(3) as u32),
                 ut_pex: Some(rng.below(3) as u8),
+                metadata_size: [None, Some(info.len() as u32)][rng.below(2) as usize],
             };
             let say = |message| Input::Message { conn, message };
-            match rng.below(26) {
+            let part = rng.below(3) as u32;
+            let rubbish = vec![rng.next_u64() as u8; 1 + rng.below(400) as usize];
+            let given = match rng.below(3) {
+                0 => &rubbish[..],
+                _ => &info,
+            };
+            match rng.below(30) {
                 0..=2 => s.handle(
                     now,
                     Input::Incoming {
@@ -129,13 +148,40 @@ fn hostile_input_never_panics_and_stays_bounded() {
                         s.handle(now, Input::Block { conn, block });
                     }
                 }
+                25 => {
+                    let message = MetadataMessage::Request { part };
+                    s.handle(now, Input::Metadata { conn, message });
+                }
+                26 => {
+                    let (part, total) = (part / 2, given.len() as u64);
+                    let message = MetadataMessage::Data {
+                        part,
+                        total,
+                        bytes: given,
+                    };
+                    s.handle(now, Input::Metadata { conn, message });
+                }
+                27 => {
+                    let message = MetadataMessage::Reject { part };
+                    s.handle(now, Input::Metadata { conn, message });
+                }
+                28 => s.handle(
+                    now,
+                    Input::MetadataFetched {
+                        torrent: TorrentId(rng.below(2) as u16),
+                        info: Some(given).filter(|_| rng.below(20) == 0),
+                        retry_after: None,
+                    },
+                ),
                 _ => s.handle(now, Input::Tick),
             }
             let out = drain(&mut s);
             assert!(out.len() < 4000, "seed {seed} step {step}: {} outputs", out.len());
             asked.extend(requests(&out));
             asked.truncate(500);
+            let known = s.torrents[0].metadata.is_known();
             for o in out {
+                assert!(known || !matches!(o, Output::Verify { .. } | Output::Fetch { .. }));
                 if let Output::Verify { torrent, piece, slot } = o {
                     verify.push((torrent, piece, slot));
                 }

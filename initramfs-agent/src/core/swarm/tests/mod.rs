@@ -2,6 +2,7 @@
 
 mod hedge;
 mod hostile;
+mod metadata;
 mod pieces;
 mod rack;
 mod seeded;
@@ -29,6 +30,7 @@ fn spec(pieces: u32) -> TorrentSpec {
         have_all: false,
         has_origin: false,
         seeders: Vec::new(),
+        metadata: MetadataSpec::Known(Vec::new().into()),
     }
 }
 

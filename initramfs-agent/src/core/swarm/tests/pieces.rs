@@ -160,6 +160,7 @@ fn takes_from_a_choking_seeder_exactly_what_it_is_given() {
         listen_port: None,
         requests_max: None,
         ut_pex: None,
+        metadata_size: None,
     };
     s.handle(5, hello);
     drain(&mut s);

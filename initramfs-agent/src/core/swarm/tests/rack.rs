@@ -162,6 +162,7 @@ fn pex_tells_of_others_once_and_then_of_changes() {
             listen_port: Some(port),
             requests_max: None,
             ut_pex: Some(1),
+            metadata_size: None,
         };
         s.handle(20, input);
         drain(s);

@@ -44,7 +44,7 @@ fn background_returns_when_the_root_is_complete() {
     let site = Site::new(root_and_plugins(), alone(), true, vec![Plan::Give]);
     let output = run(&site, &scratch, "--seed-seconds 1");
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(scratch.read("etc/os-release"), noise(200_000));
+    assert_eq!(scratch.read("etc/os-release"), noise(300_000));
     assert!(!scratch.is_incomplete());
     // The child lives on, tells, and ends by itself.
     let wait = || site.events.recv_timeout(Duration::from_secs(30)).unwrap();

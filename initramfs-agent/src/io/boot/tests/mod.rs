@@ -8,13 +8,14 @@ use std::sync::mpsc::channel;
 
 use serde_json::Value;
 
-use self::site::{Console, PIECE, Plan, SECRET, Scratch, Site, SiteFile, noise, tar};
+use self::site::{Console, PIECE, Plan, SECRET, Scratch, Site, SiteFile, hashes, info, noise, tar};
 use super::background::Notifier;
 use super::options::Options;
 use super::{Stop, run};
 use crate::core::manifest::testing::{Sample, public};
+use crate::core::metainfo::infohash;
 use crate::io::https::testing::{Answer, Request, Server, ok, status, trust};
-use crate::io::node::{Node, NodeConfig, TorrentConfig};
+use crate::io::node::{Node, NodeConfig, TorrentConfig, known_hashes};
 use crate::io::store::Artifact;
 use crate::io::unpack::{MARKER, TargetRoot};
 
@@ -45,7 +46,8 @@ fn root_and_plugins() -> Vec<SiteFile> {
             "root.tar",
             "rootfs",
             "tar",
-            tar("etc/os-release", &noise(200_000)),
+            // More pieces than the manifest has hashes of.
+            tar("etc/os-release", &noise(300_000)),
         ),
         ("a.tar", "plugin", "tar", tar("etc/a", b"plugin a")),
         ("b.squashfs", "plugin", "squashfs", noise(50_000)),
@@ -69,7 +71,7 @@ fn boots_with_only_the_https_origin_alive() {
     let site = Site::new(files.clone(), dead, true, vec![Plan::Give]);
     let (code, console) = boot(site.options(&scratch.target()));
     assert_eq!(code, 0, "{console}");
-    assert_eq!(scratch.read("etc/os-release"), noise(200_000));
+    assert_eq!(scratch.read("etc/os-release"), noise(300_000));
     assert_eq!(scratch.read("etc/a"), b"plugin a");
     assert_eq!(scratch.read(".bootswarm/b.squashfs"), files[2].3);
     assert_eq!(scratch.read("etc/hostname"), b"rig-1\n");
@@ -125,19 +127,16 @@ fn boots_with_only_peers_alive_after_the_manifest() {
     let mut config = NodeConfig::new(*b"-BW0001-abcdefghijkl", 1);
     config.bind = Some("127.0.0.1".parse().unwrap());
     let mut peer = Node::new(config).unwrap();
-    for (name, _, _, bytes) in &files {
+    for file in &files {
+        let (name, _, _, bytes) = file;
         let artifact = Artifact::memory(bytes.len() as u64).unwrap();
         artifact.write_at(0, bytes).unwrap();
-        let pieces: Vec<u8> = bytes
-            .chunks(PIECE as usize)
-            .flat_map(<sha1::Sha1 as sha1::Digest>::digest)
-            .collect();
-        let info = crate::core::metainfo::info_dictionary(name, bytes.len() as u64, PIECE, &pieces);
         peer.add_torrent(TorrentConfig {
-            infohash: crate::core::metainfo::infohash(&info),
+            infohash: infohash(&info(file)),
             name: (*name).into(),
             piece_length: PIECE,
-            pieces,
+            pieces: known_hashes(hashes(bytes)),
+            torrent_url: None,
             artifact,
             have_all: true,
             origins: Vec::new(),
@@ -174,7 +173,7 @@ fn boots_with_only_peers_alive_after_the_manifest() {
     options.server = gone.url("");
     let (code, console) = boot(options);
     assert_eq!(code, 0, "{console}");
-    assert_eq!(scratch.read("etc/os-release"), noise(200_000));
+    assert_eq!(scratch.read("etc/os-release"), noise(300_000));
     assert_eq!(scratch.read(".bootswarm/b.squashfs"), files[2].3);
     assert!(!scratch.is_incomplete());
     handle.stop();

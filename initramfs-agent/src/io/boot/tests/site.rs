@@ -8,9 +8,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
+use sha1::{Digest as _, Sha1};
 
 use super::super::options::{Options, Seed};
-use crate::core::manifest::testing::{Sample, artifact, public, sign};
+use crate::core::manifest::testing::{Sample, artifact, hex, public, sign};
+use crate::core::metainfo::{info_dictionary, infohash};
 use crate::io::https::testing::{Answer, Request, Server, ok, status, trust};
 use crate::io::unpack::MARKER;
 
@@ -85,6 +87,17 @@ impl Site {
                     _ => status(404, "ARTIFACT_NOT_FOUND", ""),
                 };
             }
+            if let Some(name) = target.strip_prefix("/v1/torrents/") {
+                let torrent = |file: &SiteFile| {
+                    let info = info(file);
+                    let found = name == format!("{}.torrent", hex(&infohash(&info)));
+                    found.then(|| [b"d4:info", &info[..], b"e"].concat())
+                };
+                return match files.iter().find_map(torrent) {
+                    Some(torrent) if origin => ok(&torrent),
+                    _ => status(404, "ARTIFACT_NOT_FOUND", ""),
+                };
+            }
             let query = |name: &str| {
                 let (_, rest) = target.split_once(&format!("{name}=")).unwrap();
                 rest.split('&').next().unwrap().to_owned()
@@ -152,6 +165,16 @@ impl Site {
         }
         events
     }
+}
+
+/// The info dictionary of a file.
+pub fn info((name, _, _, bytes): &SiteFile) -> Vec<u8> {
+    info_dictionary(name, bytes.len() as u64, PIECE, &hashes(bytes))
+}
+
+/// The SHA-1 of its pieces.
+pub fn hashes(bytes: &[u8]) -> Vec<u8> {
+    bytes.chunks(PIECE as usize).flat_map(Sha1::digest).collect()
 }
 
 pub fn range(r: &Request, bytes: &[u8]) -> Answer {

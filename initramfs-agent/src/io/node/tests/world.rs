@@ -11,6 +11,7 @@ use std::time::Instant;
 use sha1::{Digest, Sha1};
 
 use super::*;
+use crate::core::metainfo::{info_dictionary, infohash};
 use crate::core::rng::Rng;
 use crate::core::wire::{Block, HANDSHAKE_BYTES, Handshake, Message, Parsed, Start, parse, piece_header};
 use crate::io::https;
@@ -27,7 +28,7 @@ pub(super) struct World {
     pub data: Vec<u8>,
     pub infohash: [u8; 20],
     pub piece_length: u32,
-    pieces: Vec<u8>,
+    pub pieces: Vec<u8>,
 }
 
 impl World {
@@ -36,7 +37,7 @@ impl World {
         let data: Vec<u8> = (0..size).map(|_| rng.next_u64() as u8).collect();
         let hashes = data.chunks(piece_length as usize).map(Sha1::digest);
         let pieces: Vec<u8> = hashes.flatten().collect();
-        let infohash = Sha1::digest(&pieces).into();
+        let infohash = infohash(&info_dictionary("file", size as u64, piece_length, &pieces));
         Self {
             data,
             infohash,
@@ -51,7 +52,8 @@ impl World {
             infohash: self.infohash,
             name: "file".into(),
             piece_length: self.piece_length,
-            pieces: self.pieces.clone(),
+            pieces: known_hashes(self.pieces.clone()),
+            torrent_url: None,
             artifact: Artifact::memory(self.data.len() as u64).unwrap(),
             have_all: false,
             origins: Vec::new(),
