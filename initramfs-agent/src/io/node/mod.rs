@@ -49,7 +49,7 @@ use conn::Conn;
 use sink::Sink;
 
 /// The shared receive buffer; more only where a torrent's bitfield does not fit.
-const RECEIVE_BYTES: usize = 256 << 10;
+const RECEIVE_BYTES: usize = 64 << 10;
 /// What all connections together may hold in messages that are not whole or not taken, bytes. Beyond it,
 /// those go that hold more than [`BUFFERED_FREE`].
 const BUFFERED_BYTES_MAX: usize = 4 << 20;

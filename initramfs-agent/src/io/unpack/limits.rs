@@ -53,9 +53,9 @@ pub(super) const HEADERS_IN_A_ROW_MAX: u32 = 16;
 /// Symbolic links followed on the way to one member (as Linux).
 pub(super) const LINKS_MAX: u32 = 40;
 /// Buffer between decoder and files, bytes.
-pub(super) const BUFFER_BYTES: usize = 128 << 10;
+pub(super) const BUFFER_BYTES: usize = 32 << 10;
 /// Buffer between reader and decoder, bytes.
-pub(super) const SOURCE_BUFFER_BYTES: usize = 64 << 10;
+pub(super) const SOURCE_BUFFER_BYTES: usize = 32 << 10;
 /// Paths remembered until their directories' metadata is set, or until the last hard link came, bytes.
 pub(super) const REMEMBERED_BYTES_MAX: usize = 512 << 10;
 /// Largest `etc/passwd` or `etc/group` that is looked into, bytes.
