@@ -3,13 +3,14 @@
  * configured artifacts nor the configured data.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Config } from '../src/config.js'
 import { BootswarmError } from '../src/errors.js'
 import { makeDemoSite, runDemo } from './demo/index.js'
 import type { Logger } from './log.js'
+import { becomeUser, logPrivileges } from './privileges.js'
 import { type RunningServer, startServer } from './server.js'
 
 /** Agents that one machine is asked to run. */
@@ -62,9 +63,18 @@ export async function runDemoMode(
     throw new BootswarmError('AGENT_MISSING', `${agent} is missing: npm run build makes it`)
   const directory = join(config.data_dir, 'demo')
   await rm(directory, { recursive: true, force: true })
-  await mkdir(directory, { recursive: true })
+  // All of the demo, its agents too, is that user's, and no port needs root.
+  const { user, group, seeder, dht } = demoConfig(config, directory, '')
+  const privileges = becomeUser({
+    ...{ user, group, seeder, dht, data_dir: directory },
+    database: join(directory, 'lock'),
+    files: [agent, join(checkout, 'docs', 'architecture.md')],
+  })
+  privileges.drop()
+  logPrivileges(privileges, log)
   const { artifactsDir, payloadBytes } = await makeDemoSite(checkout, agent, directory)
-  const server = await startServer({ config: demoConfig(config, directory, artifactsDir), addresses, log })
+  const asItIs = { ...demoConfig(config, directory, artifactsDir), user: 'root' }
+  const server = await startServer({ config: asItIs, addresses, log })
   onStop(() => server.stop())
   await firstVersion(server)
   const print = (line: string) => process.stdout.write(`${line}\n`)

@@ -41,7 +41,12 @@ async function main(): Promise<void> {
   }
   const log = createLog({ ...loaded.config.log, isTerminal: process.stdout.isTTY === true })
   const ending = onSignals(log)
-  const server = await startServer({ config: loaded.config, addresses: loaded.addresses, log })
+  const server = await startServer({
+    config: loaded.config,
+    configFile: loaded.file,
+    addresses: loaded.addresses,
+    log,
+  })
   ending.ends(() => server.stop())
   process.on('SIGHUP', () => reload(server, log))
   logReady(server, loaded, log)

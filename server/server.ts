@@ -18,7 +18,7 @@ import { nodeEventLog } from './nodes/event-log.js'
 import { nodeRecords } from './nodes/records.js'
 import { NodeRegistry } from './nodes/registry.js'
 import { type Ports, writePortsFile } from './ports-file.js'
-import { becomeUser } from './privileges.js'
+import { becomeUser, logPrivileges } from './privileges.js'
 import { makeStatus, type ServerStatus } from './status.js'
 import { lockDataDir } from './store/lock.js'
 import { openStore } from './store/store.js'
@@ -34,6 +34,8 @@ const certificateLookMs = 6 * 60 * 60 * 1000
 export interface ServerOptions {
   /** Paths absolute, `address` an IP address. */
   readonly config: Config
+  /** The file that it was read from: it is read again. */
+  readonly configFile?: string | undefined
   /** Every address of this machine: names of its certificate. */
   readonly addresses: readonly string[]
   readonly log: Logger
@@ -58,7 +60,8 @@ export interface RunningServer {
  *
  * @throws BootswarmError for everything that an operator can mend
  */
-export async function startServer({ config, addresses, log }: ServerOptions): Promise<RunningServer> {
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { log } = options
   const cleanUp: (() => unknown)[] = []
   let stopped: Promise<void> | undefined
   const stop = () => {
@@ -66,7 +69,7 @@ export async function startServer({ config, addresses, log }: ServerOptions): Pr
     return stopped
   }
   try {
-    return await compose(config, addresses, log, cleanUp, stop)
+    return await compose(options, cleanUp, stop)
   } catch (error) {
     await stop()
     throw error
@@ -85,19 +88,14 @@ async function endAll(cleanUp: (() => unknown)[], log: Logger): Promise<void> {
 }
 
 async function compose(
-  config: Config,
-  addresses: readonly string[],
-  log: Logger,
+  { config, configFile, addresses, log }: ServerOptions,
   cleanUp: (() => unknown)[],
   stop: () => Promise<void>,
 ): Promise<RunningServer> {
   const dataDir = config.data_dir
   const nowMs = () => Date.now()
-  const privileges = becomeUser(config.user, config.group, dataDir)
-  if (process.getuid?.() === 0 && config.user === '') {
-    const hint = 'Runs as root, which it does not need: start it as another user, or set `user`'
-    log.warn({ event: 'server.is-root' }, hint)
-  }
+  const privileges = becomeUser({ ...config, configFile })
+  logPrivileges(privileges, log)
   const lock = lockDataDir(dataDir)
   cleanUp.push(() => lock.release())
   const identityOptions = { dataDir, site: config.site, addresses }

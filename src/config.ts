@@ -84,7 +84,13 @@ export const configSchema = z
       .refine((value) => isIP(value) !== 0, 'expected an IP address')
       .default('0.0.0.0')
       .describe('IP address to listen on; :: for IPv6 and IPv4'),
-    user: z.string().max(64).default('').describe('user to become when started as root; empty: stay'),
+    user: z
+      .string()
+      .max(64)
+      .default('')
+      .describe(
+        'user to become when started as root; empty: bootswarm if there is one, else nobody, where that user can run it; root: stay root',
+      ),
     group: z
       .string()
       .max(64)

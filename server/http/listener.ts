@@ -148,7 +148,7 @@ function listenError(cause: unknown, { host, port, tls }: ListenerOptions): Erro
     return new BootswarmError('ADDRESS_IN_USE', message, { cause })
   }
   if (code === 'EACCES') {
-    const message = `TCP port ${port} may not be used by this user: set ${name}.port to 1024 or more, or start as root with user set`
+    const message = `TCP port ${port} may not be used by this user: set ${name}.port to 1024 or more, or start as root`
     return new BootswarmError('ADDRESS_IN_USE', message, { cause })
   }
   if (code === 'EADDRNOTAVAIL') {

@@ -6,6 +6,7 @@
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { BootswarmError } from '../../src/errors.js'
+import { makePrivate } from './open.js'
 
 /** The held lock. */
 export interface DataDirLock {
@@ -24,7 +25,9 @@ const held = new Set<Sqlite.Database>()
 export function lockDataDir(dataDir: string): DataDirLock {
   let db: Sqlite.Database | undefined
   try {
-    db = new Sqlite(join(dataDir, 'lock'), { timeout: 0 })
+    const file = join(dataDir, 'lock')
+    makePrivate(file)
+    db = new Sqlite(file, { timeout: 0 })
     db.exec('BEGIN EXCLUSIVE')
     const database = db
     held.add(database)

@@ -1,6 +1,6 @@
 /** Opens the SQLite file: settings, schema, and what to do with a file that is corrupt. */
 
-import { existsSync, renameSync } from 'node:fs'
+import { closeSync, existsSync, openSync, renameSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
 import { BootswarmError } from '../../src/errors.js'
 import { migrate } from './schema.js'
@@ -48,6 +48,7 @@ export function durably<T>(db: Sqlite.Database, run: () => T): T {
 }
 
 function open(file: string): Sqlite.Database {
+  makePrivate(file)
   const db = new Sqlite(file, { timeout: 5000 })
   try {
     // A file that is no database shows at the first read; damage inside it at the check.
@@ -63,6 +64,16 @@ function open(file: string): Sqlite.Database {
   } catch (error) {
     db.close()
     throw error
+  }
+}
+
+/** SQLite would make it readable for all; the files that it makes beside it have the mode of this one. */
+export function makePrivate(file: string): void {
+  try {
+    // Never opened if it is there: closing it would end SQLite's locks of this process (POSIX).
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch {
+    // It is there, or SQLite says what is wrong.
   }
 }
 

@@ -18,6 +18,9 @@ export interface Line {
   readonly code?: string
   readonly file?: string
   readonly version?: number
+  readonly user?: string
+  readonly path?: string
+  readonly mend?: string
   readonly msg: string
 }
 
@@ -27,6 +30,8 @@ export class Site {
   readonly data = join(this.dir, 'data')
   readonly config = join(this.dir, 'site.yaml')
   readonly daemons: Daemon[] = []
+  /** What a server is started with, before its flags. */
+  command: readonly string[] = [process.execPath, mainFile]
 
   constructor(extra = '') {
     // Another user may have to reach it.
@@ -75,8 +80,8 @@ export class Daemon {
 
   constructor(site: Site, args: readonly string[]) {
     this.#site = site
-    const argv = [mainFile, '--config', site.config, ...args]
-    this.#process = spawn(process.execPath, argv, {
+    const [program = '', ...first] = site.command
+    this.#process = spawn(program, [...first, '--config', site.config, ...args], {
       cwd: site.dir,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH },

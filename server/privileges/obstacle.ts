@@ -1,0 +1,95 @@
+/**
+ * Finds what keeps a user from running the server here: the first path on the way that it may not enter, read or
+ * write, and the command that mends it. Tries it as that user instead of computing modes: ACLs and mounts count too.
+ */
+import { closeSync, mkdtempSync, openSync, readdirSync, realpathSync, rmdirSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type Account, runAs } from './account.js'
+
+/** Why the server cannot be run by a user. */
+export interface Obstacle {
+  /** What is in the way; empty if it is no path. */
+  readonly path: string
+  readonly reason: string
+  /** What to do about it: a command, or a few words. */
+  readonly mend: string
+}
+
+/**
+ * A path and what the server does there. `secret`: a file that not everybody is to read. `passage`: only the
+ * directories above it must be open.
+ */
+export interface Need {
+  readonly path: string
+  readonly use: 'file' | 'secret' | 'directory' | 'writable' | 'passage'
+}
+
+/** The first of the needs that the account cannot have. Missing paths are no obstacle: what needs them says so. */
+export function findObstacle(account: Account, needs: readonly Need[]): Obstacle | undefined {
+  const real = needs.flatMap(({ path, use }): Need[] => {
+    try {
+      // As root, for the links of the way must not hide the directories behind them.
+      return [{ path: realpathSync(path), use }]
+    } catch {
+      return []
+    }
+  })
+  return runAs(account, () => {
+    for (const need of real) {
+      const found = onTheWay(account, need.path) ?? atTheEnd(account, need)
+      if (found !== undefined) return found
+    }
+    return undefined
+  })
+}
+
+/** A path as a shell reads it. */
+export function quoted(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
+}
+
+/** The topmost directory above the path that may not be entered. */
+function onTheWay({ name }: Account, path: string): Obstacle | undefined {
+  const directories: string[] = []
+  for (let at = dirname(path); ; at = dirname(at)) {
+    directories.unshift(at)
+    if (at === dirname(at)) break
+  }
+  const blocked = directories.find((directory) => !may(() => statSync(`${directory}/.`)))
+  if (blocked === undefined) return undefined
+  return {
+    path: blocked,
+    reason: `${name} may not enter ${blocked}`,
+    mend: `chmod o+x ${quoted(blocked)}`,
+  }
+}
+
+function atTheEnd({ name }: Account, { path, use }: Need): Obstacle | undefined {
+  switch (use) {
+    case 'passage':
+      return undefined
+    case 'file':
+    case 'secret':
+      if (may(() => closeSync(openSync(path, 'r')))) return undefined
+      return {
+        path,
+        reason: `${name} may not read ${path}`,
+        mend: use === 'secret' ? `chown ${name} ${quoted(path)}` : `chmod o+r ${quoted(path)}`,
+      }
+    case 'directory':
+      if (may(() => [readdirSync(path), statSync(`${path}/.`)])) return undefined
+      return { path, reason: `${name} may not read ${path}`, mend: `chmod o+rx ${quoted(path)}` }
+    case 'writable':
+      if (may(() => rmdirSync(mkdtempSync(join(path, '.try-'))))) return undefined
+      return { path, reason: `${name} may not write into ${path}`, mend: `chown ${name} ${quoted(path)}` }
+  }
+}
+
+function may(run: () => unknown): boolean {
+  try {
+    run()
+    return true
+  } catch {
+    return false
+  }
+}
