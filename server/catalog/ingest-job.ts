@@ -21,6 +21,7 @@ import {
 import { join } from 'node:path'
 import { BootswarmError, type ErrorCode } from '../../src/errors.js'
 import { ARTIFACT_BYTES_MAX } from '../../src/limits.js'
+import { type Dictionary, dictionaryOf, dictionaryRefusal } from './dictionary.js'
 import { type ArtifactFormat, detectFormat, headBytes } from './format.js'
 import type { CatalogKind } from './names.js'
 import { errnoOf, type FileStamp, sameStamp, stampOf } from './scan.js'
@@ -49,6 +50,8 @@ export interface Ingested {
   readonly sha256: string
   readonly sizeBytes: number
   readonly format: ArtifactFormat
+  /** What unpacking it takes, where the agent unpacks and the head says so. */
+  readonly dictionary?: Dictionary
   /** Boot files have none: iPXE speaks no BitTorrent. */
   readonly torrent?: TorrentFacts
 }
@@ -81,10 +84,16 @@ export async function runIngest(job: IngestJob, onProgress: (done: number) => vo
     const end = changeSince(job)
     if (end !== undefined) return end
     const format = detectFormat(copied.head, job.name)
-    const refusal = refuse(job, format)
+    const dictionary = isUnpacked(job.kind, format) ? dictionaryOf(copied.head) : undefined
+    const refusal = refuse(job, format, dictionary)
     if (refusal !== undefined) return refusal
     const { sizeBytes } = job.stamp
-    const ingested = { sha256: copied.sha256, sizeBytes, format }
+    const ingested = {
+      sha256: copied.sha256,
+      sizeBytes,
+      format,
+      ...(dictionary === undefined ? {} : { dictionary }),
+    }
     if (job.kind === 'boot') {
       moveIntoStore(temporary, job.storeDir, copied.sha256)
       return { ok: true, value: ingested }
@@ -118,7 +127,18 @@ function changeSince(job: IngestJob): IngestResult | undefined {
   return sameStamp(stampOf(statSync(job.path, { bigint: true })), job.stamp) ? undefined : changed
 }
 
-function refuse(job: IngestJob, format: ArtifactFormat): IngestResult | undefined {
+/** Whether the agent unpacks it: boot files are iPXE's, images are handed over as they are. */
+export function isUnpacked(kind: CatalogKind, format: ArtifactFormat): boolean {
+  return kind !== 'boot' && (format === 'tar' || format === 'cpio')
+}
+
+function refuse(
+  job: IngestJob,
+  format: ArtifactFormat,
+  dictionary: Dictionary | undefined,
+): IngestResult | undefined {
+  const tooLarge = dictionaryRefusal(dictionary)
+  if (tooLarge !== undefined) return bad('ARTIFACT_DICTIONARY_LIMIT', tooLarge)
   if (job.kind !== 'plugin' || format === 'tar' || format === 'cpio') return undefined
   return bad(
     'ARTIFACT_FORMAT_INVALID',

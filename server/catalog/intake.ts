@@ -4,7 +4,9 @@
  */
 import { open } from 'node:fs/promises'
 import type { FileOutcome } from './compose.js'
+import { type Dictionary, dictionaryOf, dictionaryRefusal, dictionaryWarning } from './dictionary.js'
 import { detectFormat, headBytes } from './format.js'
+import { isUnpacked } from './ingest-job.js'
 import { Ingester } from './ingester.js'
 import type { ServiceLog } from './problem-log.js'
 import { type CatalogProblem, displayPath, type FileStamp, type FoundFile, sameStamp } from './scan.js'
@@ -28,9 +30,11 @@ interface Failure {
 interface Known {
   readonly stamp: FileStamp
   readonly artifact: CatalogArtifact
+  /** Published, but the operator should know. */
+  readonly warning?: CatalogProblem
 }
 
-/** The outcome of a file and, if it is bad, why. */
+/** The outcome of a file and what there is to say about it: why it is bad, or a warning. */
 export interface IntakeResult {
   readonly outcome: FileOutcome
   readonly problem?: CatalogProblem
@@ -70,7 +74,7 @@ export class Intake {
   async take(file: FoundFile, nowMs: () => number): Promise<IntakeResult> {
     const state = this.settler.look(file, nowMs())
     const known = await this.#find(file)
-    if (known !== undefined) return { outcome: { kind: 'ready', artifact: known } }
+    if (known !== undefined) return ready(known)
     if (state === 'growing') return growing(file)
     if (state === 'waiting') return { outcome: { kind: 'pending' } }
     const failure = this.#failures.get(fileKey(file))
@@ -106,30 +110,34 @@ export class Intake {
   }
 
   /** What was taken in before, in this process or an earlier one, and is still whole in the store. */
-  async #find(file: FoundFile): Promise<CatalogArtifact | undefined> {
+  async #find(file: FoundFile): Promise<Known | undefined> {
     const key = fileKey(file)
     let known = this.#known.get(key)
     if (known === undefined || !sameStamp(known.stamp, file.stamp)) {
       const record = this.#store.findIngest(file)
       if (record === undefined) return undefined
-      const format = await this.#formatOf(record.sha256, file.name)
-      if (format === undefined) return undefined
-      known = { stamp: file.stamp, artifact: artifactOf(file, { ...record, format }) }
+      const head = await this.#headOf(record.sha256)
+      if (head === undefined) return undefined
+      const format = detectFormat(head, file.name)
+      const dictionary = isUnpacked(file.kind, format) ? dictionaryOf(head) : undefined
+      // Taken in by a server that knew nothing of it: taking it in again says why not.
+      if (dictionaryRefusal(dictionary) !== undefined) return undefined
+      known = knownOf(file, { ...record, format }, dictionary)
     }
     if (!(await this.#storeDir.has(known.artifact.sha256, known.artifact.sizeBytes))) {
       this.#known.delete(key)
       return undefined
     }
     this.#known.set(key, known)
-    return known.artifact
+    return known
   }
 
-  async #formatOf(sha256: string, name: string) {
+  async #headOf(sha256: string): Promise<Uint8Array | undefined> {
     try {
       const handle = await open(this.#storeDir.path(sha256))
       try {
         const { buffer, bytesRead } = await handle.read(Buffer.alloc(headBytes), 0, headBytes, 0)
-        return detectFormat(buffer.subarray(0, bytesRead), name)
+        return buffer.subarray(0, bytesRead)
       } finally {
         await handle.close()
       }
@@ -159,16 +167,17 @@ export class Intake {
     })
     this.#progress = undefined
     if (result.ok) {
-      const artifact = artifactOf(file, result.value)
+      const known = knownOf(file, result.value, result.value.dictionary)
+      const { artifact } = known
       this.#store.saveIngest(file, result.value)
-      this.#known.set(fileKey(file), { stamp: file.stamp, artifact })
+      this.#known.set(fileKey(file), known)
       this.#failures.delete(fileKey(file))
       const ms = Math.round(performance.now() - startedMs)
       this.#log.info(
         { event: 'catalog.ingested', file: path, sizeBytes: artifact.sizeBytes, sha256: artifact.sha256, ms },
         `Took in ${path}`,
       )
-      return { outcome: { kind: 'ready', artifact } }
+      return ready(known)
     }
     if (result.failure.kind === 'changed') {
       this.settler.unsettle(file, nowMs())
@@ -187,10 +196,23 @@ export class Intake {
   }
 }
 
-function artifactOf(
-  file: FoundFile,
-  facts: Pick<CatalogArtifact, 'sha256' | 'format'> & Pick<Partial<CatalogArtifact>, 'torrent'>,
-): CatalogArtifact {
+type Facts = Pick<CatalogArtifact, 'sha256' | 'format'> & Pick<Partial<CatalogArtifact>, 'torrent'>
+
+function knownOf(file: FoundFile, facts: Facts, dictionary: Dictionary | undefined): Known {
+  const { stamp, kind, name } = file
+  const artifact = artifactOf(file, facts)
+  const message = dictionaryWarning(dictionary)
+  if (message === undefined) return { stamp, artifact }
+  const warning = { code: 'ARTIFACT_DICTIONARY_LARGE', kind, name, message, keepsLast: false } as const
+  return { stamp, artifact, warning }
+}
+
+function ready({ artifact, warning }: Known): IntakeResult {
+  const outcome = { kind: 'ready', artifact } as const
+  return warning === undefined ? { outcome } : { outcome, problem: warning }
+}
+
+function artifactOf(file: FoundFile, facts: Facts): CatalogArtifact {
   return {
     kind: file.kind,
     name: file.name,

@@ -26,7 +26,7 @@ export interface FoundFile {
   readonly stamp: FileStamp
 }
 
-/** Something in the catalog that is not published, and why. */
+/** Something in the catalog that is not published, or is but should be otherwise, and why. */
 export interface CatalogProblem {
   readonly code: ErrorCode
   readonly kind: CatalogKind
