@@ -37,6 +37,13 @@ impl Link {
         self.busy_until.max(tail)
     }
 
+    /// Few bytes that begin to leave at a later time, between others; when the last one has passed.
+    pub fn slip(&mut self, begins: Micros, tail: Micros, bytes: u32) -> Micros {
+        self.bytes += u64::from(bytes);
+        let takes = u64::from(bytes) * 8 * 1_000_000 / self.bits;
+        (begins + takes).max(tail)
+    }
+
     /// When bytes that arrive now begin to leave.
     pub fn begins(&self, now: Micros) -> Micros {
         self.busy_until.max(now)

@@ -320,12 +320,17 @@ impl World {
     }
 
     /// Bytes that go from one endpoint to another beside the swarm's messages; when they have arrived.
+    /// They take their turn at the first cable. On the cables behind it, which they reach later, they count and take
+    /// their time, but reserve nothing: what comes there in the meantime does not wait for them.
     pub fn charge(&mut self, from: Endpoint, to: Endpoint, bytes: u32) -> Micros {
         let (mut at, mut tail) = (self.now, self.now);
         for hop in 0.. {
             let (cable, last) = self.cable(from, to, hop);
             let begins = self.links[cable].begins(at);
-            tail = self.links[cable].pass(at, tail, bytes);
+            tail = match hop {
+                0 => self.links[cable].pass(at, tail, bytes),
+                _ => self.links[cable].slip(begins, tail, bytes),
+            };
             at = begins;
             if last {
                 break;
