@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use rustix::time::{ClockId, Timespec, clock_settime};
-
+use super::clock;
 use super::events::{Data, Log, megabytes};
 use super::identity::{self, hex, random};
 use super::monitor::{Monitor, Totals, Watched, Word};
@@ -33,8 +32,6 @@ const MANIFEST_TIMEOUTS: Timeouts = Timeouts {
 };
 /// How many pieces are fetched in order, for the unpacker that follows.
 const WINDOW_PIECES: u32 = 32;
-/// A clock that is further from the server's is set, where that is allowed, seconds.
-const CLOCK_SKEW_S: u64 = 2;
 /// For the report of the last piece to arrive behind the piece itself.
 const REPORT: Duration = Duration::from_secs(2);
 const STACK_BYTES: usize = 512 << 10;
@@ -120,7 +117,7 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
     );
     log.event("manifest.verified", data, Some(&line));
     if context.options.set_clock {
-        set_clock(manifest.time_s, &log);
+        clock::set(manifest.time_s, &log);
     }
     let root = TargetRoot::create(&context.options.target)?;
     let stores = stores(&manifest, &mut context.kept)?;
@@ -363,20 +360,4 @@ fn unpack(
         }
     }
     Ok(())
-}
-
-fn set_clock(time_s: u64, log: &Log) {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |now| now.as_secs());
-    if now.abs_diff(time_s) > CLOCK_SKEW_S {
-        let time = Timespec {
-            tv_sec: time_s as i64,
-            tv_nsec: 0,
-        };
-        match clock_settime(ClockId::Realtime, time) {
-            Ok(()) => log.say("the clock is set to the server's"),
-            Err(e) => log.say(&format!("the clock cannot be set: {e}")),
-        }
-    }
 }

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod background;
+mod clock;
 mod events;
 pub mod identity;
 mod monitor;
