@@ -20,6 +20,12 @@ const headerBytesMax = 8 * 1024
 /** Against clients that never finish, milliseconds. */
 const timeoutsMs = { header: 10_000, request: 20_000, idle: 60_000, keepAlive: 30_000, check: 2000 } as const
 
+/**
+ * What booting nodes ask for, each many times at once: without the headers that no agent reads, which would be half
+ * of an answer. A connection of HTTP/1.1 stays open without a word.
+ */
+const terseRoutes = /^\/(?:announce|scrape|v1\/manifest|v1\/nodes\/)/
+
 /** The time that running answers have to finish when the server stops, milliseconds. */
 const closeMs = 5000
 
@@ -120,6 +126,11 @@ function makeApp(options: ListenerOptions): FastifyInstance {
       'A request failed',
     ),
   )
+  app.addHook('onRequest', async (request, reply) => {
+    if (!terseRoutes.test(request.url)) return
+    reply.raw.removeHeader('date')
+    reply.raw.removeHeader('connection')
+  })
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request
     const facts = {

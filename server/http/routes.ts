@@ -2,6 +2,8 @@
  * The routes of docs/protocol.md, for both listeners; `secure` tells which one. Reads requests into valid values
  * and asks the services; decides nothing.
  */
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { BootswarmError } from '../../src/errors.js'
 import { parseEvents } from '../../src/events.js'
@@ -19,6 +21,9 @@ export interface RouteOptions {
   readonly services: HttpServices
   readonly sending: Omit<FileSending, 'bytesServed'>
 }
+
+/** In a thread: a manifest of many artifacts is long. */
+const compress = promisify<Uint8Array, Buffer>(gzip)
 
 const bootId = /^[0-9a-f]{16}$/
 const torrentName = /^([0-9a-f]{40})\.torrent$/
@@ -83,7 +88,7 @@ function fileRoutes(app: FastifyInstance, { secure, services, sending }: RouteOp
 }
 
 function nodeRoutes(app: FastifyInstance, { secure, services }: RouteOptions): void {
-  app.get<{ Querystring: Record<string, unknown> }>('/v1/manifest', (request, reply) => {
+  app.get<{ Querystring: Record<string, unknown> }>('/v1/manifest', async (request, reply) => {
     if (!secure) return tlsRequired(reply)
     const { node, nonce, boot = '' } = request.query
     if (typeof nonce !== 'string' || !isNonce(nonce)) {
@@ -99,7 +104,9 @@ function nodeRoutes(app: FastifyInstance, { secure, services }: RouteOptions): v
       address: clientAddress(request),
       serverAddress: serverAddress(request),
     })
-    return reply.type(MANIFEST_CONTENT_TYPE).header('cache-control', 'no-store').send(Buffer.from(body))
+    reply.type(MANIFEST_CONTENT_TYPE).header('cache-control', 'no-store')
+    if (!acceptsGzip(request.headers['accept-encoding'])) return reply.send(Buffer.from(body))
+    return reply.header('content-encoding', 'gzip').send(await compress(body))
   })
 
   // Bytes, not objects: the events' own parser bounds them.
@@ -117,6 +124,12 @@ function nodeRoutes(app: FastifyInstance, { secure, services }: RouteOptions): v
     services.eventsReceived(node, clientAddress(request), parseEvents(body))
     return reply.code(204).send()
   })
+}
+
+/** Whether the client names gzip, not with `q=0` (RFC 9110, 12.5.3). */
+function acceptsGzip(header: string | string[] | undefined): boolean {
+  const codings = String(header ?? '').split(',')
+  return codings.some((coding) => /^\s*gzip\s*(?:;\s*q=(?:1|0\.0*[1-9])[0-9.]*\s*)?$/i.test(coding))
 }
 
 function nodeId(value: unknown): string {

@@ -27,6 +27,8 @@ const stockBytesPerSecond = 8 << 20
 /** A hand-out may be fetched so often by its holder. */
 const servesPerGrant = 2
 const racksKnownMax = 8_192
+/** For a peer whose handshake does not come at once; else ours leaves as soon as it is whole. */
+const corkedMs = 100
 
 /** What the core tells its process. */
 export interface CoreHooks {
@@ -97,6 +99,11 @@ export class SeederCore {
       secure: 1,
     })
     this.#client._connPool.tcpServer.maxConnections = connectionsMax
+    // The library writes its handshakes in four parts: they shall leave in one packet.
+    this.#client._connPool.tcpServer.on('connection', (conn) => {
+      conn.cork()
+      setTimeout(() => conn.uncork(), corkedMs)
+    })
     this.#client.on('error', (error: NodeJS.ErrnoException) => {
       hooks.failed(error.code === 'EADDRINUSE', error.message)
     })
@@ -239,6 +246,7 @@ export class SeederCore {
     const conn = seeded.torrent._peers.get(peer ?? '')?.conn
     if (conn != null) {
       conn.setNoDelay(true)
+      setImmediate(() => conn.uncork())
       link.gate = new ReadGate(conn)
       conn.on('data', () => {
         link.heardMs = performance.now()

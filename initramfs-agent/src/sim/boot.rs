@@ -10,11 +10,19 @@ const TRACKER_LOCAL: usize = 40;
 const TRACKER_ACROSS: usize = 8;
 /// The tracker's interval while a node downloads.
 const INTERVAL_US: Micros = 4 * SECOND;
+/// Announces of a node wait one, two, three intervals and so on, up to this.
+const INTERVAL_MAX_US: Micros = 15 * SECOND;
 /// The TLS handshake and the manifest, and what asks for it.
-const MANIFEST_BYTES: u32 = 3_500;
-pub(super) const REQUEST_BYTES: u32 = 1_500;
-/// Connection, request and answer of a tracker, without the peers.
-const ANNOUNCE_BYTES: u32 = 700;
+const MANIFEST_BYTES: u32 = 2_100;
+pub(super) const REQUEST_BYTES: u32 = 900;
+/// Request to a tracker, and its answer without the peers, on a connection that stays.
+const ANNOUNCE_BYTES: u32 = 330;
+const ANSWER_BYTES: u32 = 230;
+/// Opening that connection, each way.
+const CONNECTION_BYTES: u32 = 160;
+/// Three posts of events and their answers, charged with the first announce.
+const EVENTS_BYTES: u32 = 2_200;
+const EVENTS_ANSWER_BYTES: u32 = 450;
 
 impl World {
     /// The node asks for the manifest.
@@ -70,11 +78,21 @@ impl World {
                 ));
             }
         }
-        self.charge(node, self.server(), ANNOUNCE_BYTES);
-        self.charge(self.server(), node, ANNOUNCE_BYTES + 6 * answer.len() as u32);
+        let first = self.nodes[node].announces == 0;
+        let (asks, says) = match first && self.cfg.manifest {
+            true => (
+                CONNECTION_BYTES + EVENTS_BYTES,
+                CONNECTION_BYTES + EVENTS_ANSWER_BYTES,
+            ),
+            false => (0, 0),
+        };
+        self.charge(node, self.server(), ANNOUNCE_BYTES + asks);
+        self.charge(self.server(), node, ANSWER_BYTES + says + 6 * answer.len() as u32);
         if self.nodes[node].done_at.is_none() && self.nodes[node].next_announce <= self.now {
-            self.nodes[node].next_announce = self.now + INTERVAL_US;
-            self.events.push(self.now + INTERVAL_US, Event::Announce(node));
+            self.nodes[node].announces += 1;
+            let wait = (INTERVAL_US * self.nodes[node].announces).min(INTERVAL_MAX_US);
+            self.nodes[node].next_announce = self.now + wait;
+            self.events.push(self.now + wait, Event::Announce(node));
         }
         self.tell(
             node,

@@ -69,6 +69,7 @@ impl World {
                 done_at: None,
                 announced_at: 0,
                 next_announce: 0,
+                announces: 0,
                 tick_at: Micros::MAX,
                 conns: [Vec::new(), Vec::new()],
                 spoiled: BTreeSet::new(),

@@ -31,6 +31,8 @@ pub(super) struct Node {
     pub done_at: Option<Micros>,
     pub announced_at: Micros,
     pub next_announce: Micros,
+    /// Announces since it last wanted peers.
+    pub announces: u64,
     pub tick_at: Micros,
     /// Connections by number: outgoing (even) and incoming (odd).
     pub conns: [Vec<usize>; 2],
@@ -264,6 +266,7 @@ impl World {
                 self.banned_wrongly += usize::from(!guilty);
             }
             Output::WantPeers { .. } => {
+                self.nodes[node].announces = self.nodes[node].announces.min(1);
                 let at = now.max(self.nodes[node].announced_at + SECOND);
                 self.events.push(at, Event::Announce(node));
             }

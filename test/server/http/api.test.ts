@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
+import { gunzipSync } from 'node:zlib'
 import { ask, codeOf, HttpBench, infohash, rest } from './support.js'
 
 const nonce = '00112233445566778899aabbccddeeff'
@@ -30,6 +31,27 @@ test('a manifest is made for the node, its nonce and the address it reached', as
     serverAddress: '127.0.0.1',
   }
   assert.deepEqual(site.manifests, [expected])
+})
+
+test('a manifest goes compressed to who takes gzip, and without headers that no agent reads', async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(true)
+  const ca = site.identity?.caCertificate
+  const path = `/v1/manifest?node=n1&nonce=${nonce}`
+  for (const coding of ['gzip', 'br, gzip;q=0.5', 'GZIP; q=1.0']) {
+    const answer = await ask(port, path, { ca, headers: { 'accept-encoding': coding } })
+    assert.equal(answer.headers['content-encoding'], 'gzip', coding)
+    assert.equal(gunzipSync(answer.body).toString(), 'manifest')
+    assert.deepEqual(
+      [answer.headers.date, answer.headers.connection, answer.headers['keep-alive']],
+      [undefined, undefined, undefined],
+    )
+  }
+  for (const coding of ['identity', 'gzip;q=0', 'gzip;q=0.000', 'x-gzip-not', '']) {
+    const answer = await ask(port, path, { ca, headers: { 'accept-encoding': coding } })
+    assert.equal(answer.headers['content-encoding'], undefined, coding)
+    assert.equal(answer.body.toString(), 'manifest')
+  }
 })
 
 test('wrong manifest requests are refused by code', async (t) => {

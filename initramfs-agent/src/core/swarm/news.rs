@@ -8,6 +8,9 @@ use crate::core::time::{MILLISECOND, SECOND};
 
 /// Holders near us from which on a piece is no news.
 const COMMON: u32 = 8;
+/// The server's seeder need not hear at once of what many have: each packet to it is acknowledged over the one link
+/// that all share.
+const WAIT_SEEDER_US: Micros = 4 * SECOND;
 /// How long news may wait, by the piece times.
 const WAIT_MIN_US: Micros = 20 * MILLISECOND;
 const WAIT_MAX_US: Micros = SECOND / 2;
@@ -37,8 +40,12 @@ impl Swarm {
             if soon {
                 self.send(conn, Outgoing::Have(piece));
             } else {
-                if peer.later.is_empty() {
-                    peer.later_at = due;
+                let until = match peer.origin && common {
+                    true => self.now + WAIT_SEEDER_US,
+                    false => due,
+                };
+                if peer.later.is_empty() || until < peer.later_at {
+                    peer.later_at = until;
                 }
                 peer.later.push(piece);
                 waits = true;

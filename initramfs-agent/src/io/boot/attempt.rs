@@ -100,12 +100,13 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
         Some(id) => id.clone(),
         None => identity::mac(Path::new("/sys/class/net"))?,
     };
-    // Until the manifest names another place.
-    context
-        .log
-        .reporter()
-        .set_url(&format!("{}/v1/nodes/{id}/events", context.options.server));
-    let manifest = fetch(&context.client, &context.options, context.log.boot(), &id)?;
+    let manifest = fetch(&context.client, &context.options, context.log.boot(), &id);
+    if manifest.is_err() {
+        // No manifest has named another place. Before it came the reporter would open a connection of its own.
+        let url = format!("{}/v1/nodes/{id}/events", context.options.server);
+        context.log.reporter().set_url(&url);
+    }
+    let manifest = manifest?;
     let log = context.log.clone();
     log.reporter().set_url(&manifest.events_url);
     let data = Data::default()
@@ -169,13 +170,14 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
 /// Gets and verifies a manifest with a nonce of its own.
 fn fetch(client: &Client, options: &Options, boot: &str, id: &str) -> std::result::Result<Manifest, Failure> {
     let nonce = hex(&random::<16>()?);
-    let mut client = client.clone();
+    // Events go over the same connection: a TLS handshake is as long as a manifest.
+    let mut client = client.sharing();
     client.set_timeouts(MANIFEST_TIMEOUTS);
     let url = format!(
         "{}/v1/manifest?node={id}&nonce={nonce}&boot={boot}",
         options.server
     );
-    let answer = client.get(&url, None)?;
+    let answer = client.get_compressed(&url)?;
     let retry_after_s = answer.retry_after_s;
     let body = answer
         .check()

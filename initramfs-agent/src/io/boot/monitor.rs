@@ -12,8 +12,11 @@ use crate::core::swarm::{Progress, TorrentId};
 use crate::io::node::Event;
 use crate::io::store::Artifact;
 
-/// Between two lines or events of progress.
+/// Between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(2);
+/// Between two events of progress at most; they begin like the lines, and each wait is twice the one before. In a storm
+/// all events together cost the server's link as much as the manifests.
+const PROGRESS_EVENT_MAX: Duration = Duration::from_secs(10);
 /// Without a new byte for so long, the server is asked whether the manifest still holds.
 pub const STALL: Duration = Duration::from_secs(60);
 /// Such times in a row before the boot begins anew.
@@ -128,6 +131,7 @@ impl Monitor {
             self.log.event("artifact.started", data, None);
         }
         let mut told = (Instant::now(), 0);
+        let mut event = (Instant::now(), PROGRESS);
         let mut moved = (Instant::now(), 0, 0);
         loop {
             match events.recv_timeout(PROGRESS / 4) {
@@ -145,11 +149,16 @@ impl Monitor {
                 moved = (Instant::now(), sum.done_bytes, 0);
             }
             if told.0.elapsed() >= PROGRESS {
+                let due = event.0.elapsed() >= event.1;
+                if due {
+                    event = (Instant::now(), (event.1 * 2).min(PROGRESS_EVENT_MAX));
+                }
                 self.tell(
                     &sum,
                     total_bytes,
                     sum.done_bytes.saturating_sub(told.1),
                     told.0.elapsed(),
+                    due,
                 );
                 told = (Instant::now(), sum.done_bytes);
             }
@@ -216,7 +225,7 @@ impl Monitor {
         }
     }
 
-    fn tell(&self, sum: &Progress, total_bytes: u64, new_bytes: u64, since: Duration) {
+    fn tell(&self, sum: &Progress, total_bytes: u64, new_bytes: u64, since: Duration, event: bool) {
         let data = Data::default()
             .number("done_bytes", sum.done_bytes)
             .number("total_bytes", total_bytes)
@@ -234,7 +243,10 @@ impl Monitor {
             sources(sum),
             megabytes(self.unpacked_bytes.load(Ordering::Relaxed)),
         );
-        self.log.event("progress", data, Some(&line));
+        match event {
+            true => self.log.event("progress", data, Some(&line)),
+            false => self.log.say(&line),
+        }
     }
 
     /// Nothing has come for a while, the `times`th time in a row.

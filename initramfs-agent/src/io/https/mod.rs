@@ -103,6 +103,14 @@ impl Client {
         }
     }
 
+    /// A clone that shares also the connection that waits to be used again: whoever needs one first takes it.
+    pub fn sharing(&self) -> Self {
+        Self {
+            idle: self.idle.clone(),
+            ..self.clone()
+        }
+    }
+
     /// Connections start from this address of ours.
     pub fn set_bind(&mut self, ip: IpAddr) {
         self.bind = Some(ip);
@@ -129,6 +137,22 @@ impl Client {
             url.host()
         );
         self.exchange(&url, head.into_bytes())
+    }
+
+    /// `GET` of a body that the server may compress: it is inflated, within the same limit, by [`Response::read_all`].
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn get_compressed(&self, url: &str) -> Result<Response> {
+        let url = Url::parse(url)?;
+        let head = format!(
+            "GET {} HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: gzip\r\n\r\n",
+            url.target,
+            url.host()
+        );
+        let mut response = self.exchange(&url, head.into_bytes())?;
+        response.may_inflate = true;
+        Ok(response)
     }
 
     /// `POST` of a small body; errors as in [`Client::get`]. It may arrive twice when a connection breaks.

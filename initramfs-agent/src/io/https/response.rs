@@ -28,6 +28,9 @@ pub struct Response {
     pub content_range: Option<(u64, u64, Option<u64>)>,
     /// `Retry-After`, when it is a number of seconds.
     pub retry_after_s: Option<u64>,
+    /// We said that we take gzip.
+    pub(super) may_inflate: bool,
+    gzip: bool,
     body: Body,
     conn: Option<Conn>,
     keep: bool,
@@ -64,6 +67,8 @@ pub(super) fn read_head(mut conn: Conn, slot: IdleSlot) -> Result<Response> {
             content_length: head.content_length,
             content_range: head.content_range,
             retry_after_s: head.retry_after_s,
+            may_inflate: false,
+            gzip: head.gzip,
             body,
             conn: Some(conn),
             keep,
@@ -113,6 +118,7 @@ struct Head {
     content_length: Option<u64>,
     content_range: Option<(u64, u64, Option<u64>)>,
     retry_after_s: Option<u64>,
+    gzip: bool,
 }
 
 impl Head {
@@ -145,6 +151,8 @@ impl Head {
                 head.chunked = true;
             } else if is("content-range") {
                 head.content_range = Some(content_range(value)?);
+            } else if is("content-encoding") {
+                head.gzip = value.eq_ignore_ascii_case(b"gzip");
             } else if is("retry-after") {
                 head.retry_after_s = number(value);
             } else if is("connection") && value.eq_ignore_ascii_case(b"close") {
@@ -215,10 +223,10 @@ impl Response {
         Err(Error::new(code, message))
     }
 
-    /// The whole body.
+    /// The whole body, inflated where we asked for that.
     ///
     /// # Errors
-    /// `HTTP_MALFORMED` when it is longer than `max` bytes or not well formed, else what broke the connection.
+    /// `HTTP_MALFORMED` when it is longer than `max` bytes, before or after, or not well formed, else what broke the connection.
     pub fn read_all(mut self, max: usize) -> Result<Vec<u8>> {
         let announced = self.content_length.unwrap_or(0);
         if announced > max as u64 {
@@ -231,6 +239,9 @@ impl Response {
             .map_err(|e| self.error_of(&e))?;
         if body.len() > max {
             return Err(malformed(self.addr, "body too long"));
+        }
+        if self.gzip && self.may_inflate {
+            return inflate(&body, max).ok_or_else(|| malformed(self.addr, "gzip"));
         }
         Ok(body)
     }
@@ -335,4 +346,14 @@ fn server_code(body: &[u8]) -> Option<&str> {
     let (code, _) = rest.split_once('"')?;
     let shown = |c: u8| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_';
     (code.len() <= 64 && code.bytes().all(shown)).then_some(code)
+}
+
+/// The one gzip member that `body` is, if it is whole and has at most `max` bytes inside.
+fn inflate(body: &[u8], max: usize) -> Option<Vec<u8>> {
+    let mut plain = Vec::new();
+    let mut decoder = flate2::bufread::GzDecoder::new(body);
+    (&mut decoder).take(max as u64 + 1).read_to_end(&mut plain).ok()?;
+    // All of it was read, its checksum too, and nothing follows.
+    let whole = plain.len() <= max && decoder.into_inner().is_empty();
+    whole.then_some(plain)
 }

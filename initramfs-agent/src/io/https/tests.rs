@@ -60,6 +60,66 @@ fn speaks_tls_keeps_the_connection_and_asks_for_ranges() {
 }
 
 #[test]
+fn a_client_that_shares_uses_the_connection_of_the_other() {
+    let server = Server::https("server", |r: &Request| ok(r.conn.to_string().as_bytes()));
+    let (one, url) = (client(), server.url("/"));
+    let two = one.sharing();
+    let conn = |client: &Client| client.get(&url, None).unwrap().read_all(9).unwrap();
+    assert_eq!([conn(&one), conn(&two), conn(&one)], [b"0", b"0", b"0"]);
+    // While one is in use the other opens its own.
+    let busy = one.get(&url, None).unwrap();
+    assert_eq!(conn(&two), b"1");
+    assert_eq!(busy.read_all(9).unwrap(), b"0");
+    assert_eq!(conn(&one.clone()), b"2");
+}
+
+#[test]
+fn compressed_bodies_are_inflated_within_bounds_and_only_when_asked_for() {
+    let zip = |bytes: &[u8]| {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        out.write_all(bytes).unwrap();
+        out.finish().unwrap()
+    };
+    let plain = vec![7; 100_000];
+    let whole = zip(&plain);
+    let mut spoiled = whole.clone();
+    let crc = spoiled.len() - 6;
+    spoiled[crc] ^= 1;
+    let bodies = [
+        whole.clone(),
+        [&whole[..], b"x"].concat(),
+        whole[..whole.len() - 1].to_vec(),
+        spoiled,
+        b"not gzip".to_vec(),
+    ];
+    let server = Server::https("server", move |r: &Request| {
+        let body = &bodies[r.target()[1..].parse::<usize>().unwrap()];
+        let asked = r.header("accept-encoding") == Some("gzip");
+        let head = format!(
+            "HTTP/1.1 200 X\r\nContent-Encoding: gzip\r\nX: {asked}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        Answer::Keep([head.as_bytes(), body].concat())
+    });
+    let client = client();
+    let get = |n: usize, max| {
+        let answer = client.get_compressed(&server.url(&format!("/{n}"))).unwrap();
+        answer.read_all(max).map_err(|e| e.code)
+    };
+    assert_eq!(get(0, 100_000).unwrap(), plain);
+    assert_eq!(get(0, 99_999), Err(Code::HttpMalformed), "a bomb");
+    for n in 1..5 {
+        assert_eq!(get(n, 100_000), Err(Code::HttpMalformed), "{n}");
+    }
+    let as_it_is = client
+        .get(&server.url("/0"), None)
+        .unwrap()
+        .read_all(100_000)
+        .unwrap();
+    assert_eq!(as_it_is, whole);
+}
+
+#[test]
 fn posts_a_body() {
     let server = Server::https("server", |r: &Request| {
         ok(format!(

@@ -23,6 +23,9 @@ const INTERVAL_DEFAULT_S: u32 = 60;
 const INTERVAL_MAX_S: u32 = 3600;
 /// `min interval` of a tracker that gives none.
 const MIN_INTERVAL_DEFAULT_S: u32 = 30;
+/// Where the tracker's interval is short, each announce in a row waits one more of it than the one before, up to this:
+/// a node that was told of peers is dialled by those that come later, and asks by itself when it has few.
+const STRETCHED_MAX_S: u32 = 15;
 /// First wait after a failure; it doubles with each further one.
 const BACKOFF_MIN: Micros = SECOND;
 /// Longest wait after a failure.
@@ -39,6 +42,8 @@ pub struct Tracker {
     /// Not before this, even if peers are wanted.
     earliest_at: Micros,
     failures: u32,
+    /// Announces answered since peers were last wanted.
+    answered: u32,
     /// The tracker has answered a `started`.
     started: bool,
     /// The tracker is still to be told that the download is complete.
@@ -61,6 +66,7 @@ impl Tracker {
             next_at: now,
             earliest_at: now,
             failures: 0,
+            answered: 0,
             started: false,
             owes_completed: false,
         }
@@ -118,7 +124,9 @@ impl Tracker {
             .min_interval_s
             .unwrap_or(MIN_INTERVAL_DEFAULT_S)
             .clamp(1, interval_s);
-        let interval = Micros::from(interval_s) * SECOND;
+        self.answered = self.answered.saturating_add(1);
+        let stretched_s = interval_s.saturating_mul(self.answered).min(STRETCHED_MAX_S);
+        let interval = Micros::from(interval_s.max(stretched_s)) * SECOND;
         // Never sooner than the tracker asks; a little later, so that nodes which booted together part.
         self.next_at = now + interval + rng.below(interval / 8);
         self.earliest_at = now + Micros::from(min_interval_s) * SECOND;
@@ -138,6 +146,7 @@ impl Tracker {
 
     /// The swarm needs peers: announce as soon as the tracker allows.
     pub fn want_peers(&mut self, now: Micros) {
+        self.answered = 0;
         self.next_at = self.next_at.min(self.earliest_at.max(now));
     }
 

@@ -114,3 +114,25 @@ fn complete_before_the_first_announce_needs_no_event() {
     tracker.succeed(0, &answer(30, None), &mut rng);
     assert_eq!(tracker.begin(40 * S, HttpId(1)), Event::None);
 }
+
+#[test]
+fn short_intervals_grow_until_peers_are_wanted() {
+    let (mut tracker, mut rng) = tracker();
+    let mut now = 0;
+    let mut wait = |tracker: &mut Tracker, interval_s| {
+        tracker.begin(now, HttpId(0));
+        tracker.succeed(now, &answer(interval_s, Some(1)), &mut rng);
+        let wait = tracker.deadline() - now;
+        now += wait;
+        wait / S
+    };
+    let waits: Vec<Micros> = (0..6).map(|_| wait(&mut tracker, 4)).collect();
+    assert!(
+        (4..5).contains(&waits[0]) && (8..9).contains(&waits[1]),
+        "{waits:?}"
+    );
+    assert!(waits[3..].iter().all(|w| (15..17).contains(w)), "{waits:?}");
+    tracker.want_peers(0);
+    assert!((4..5).contains(&wait(&mut tracker, 4)));
+    assert!(wait(&mut tracker, 30) >= 30);
+}
