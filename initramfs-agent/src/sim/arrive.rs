@@ -51,36 +51,7 @@ impl World {
                 if !self.conns[conn].open {
                     return self.packets.lose(load);
                 }
-                let ends = [self.conns[conn].ends[1 - to].0, self.conns[conn].ends[to].0];
-                let (cable, last) = self.cable(ends[0], ends[1], hop);
-                let begins = self.links[cable].begins(self.now);
-                if !matches!(load, Load::Packet(_)) {
-                    self.links[cable].payload_bytes += u64::from(bytes);
-                }
-                let tail = self.links[cable].pass(self.now, tail, bytes);
-                if last {
-                    self.events.push(
-                        tail + self.cfg.latency_us,
-                        Event::Arrive {
-                            conn,
-                            to,
-                            load,
-                            bytes,
-                        },
-                    );
-                } else {
-                    self.events.push(
-                        begins,
-                        Event::Hop {
-                            conn,
-                            to,
-                            load,
-                            bytes,
-                            hop: hop + 1,
-                            tail,
-                        },
-                    );
-                }
+                self.forward(conn, to, load, bytes, hop, tail);
             }
             Event::Arrive {
                 conn,
@@ -91,12 +62,6 @@ impl World {
             Event::Acked { conn, to, bytes } => {
                 self.conns[conn].pipes[to].in_net -= bytes;
                 self.pump(conn, to);
-            }
-            Event::Sent { conn, from, bytes } => {
-                let (node, id) = self.conns[conn].ends[from];
-                if self.conns[conn].open && node != self.server() {
-                    self.tell(node, Input::Sent { conn: id, bytes });
-                }
             }
             Event::FetchOver {
                 node,
@@ -236,6 +201,7 @@ impl World {
         }
     }
 
+    /// A node hears a message; [`World::drain`] must follow.
     fn message(&mut self, conn: usize, to: usize, message: &Outgoing) {
         let (node, id) = self.conns[conn].ends[to];
         if node == self.server() {
@@ -256,7 +222,8 @@ impl World {
             Outgoing::Reject(block) => Message::Reject(*block),
             Outgoing::Suggest(piece) => Message::Suggest { piece: *piece },
             Outgoing::ExtendedHandshake { metadata_size } => {
-                return self.tell(node, agent_hello(id, *metadata_size));
+                self.hear(node, agent_hello(id, *metadata_size));
+                return;
             }
             Outgoing::MetadataRequest(_) | Outgoing::MetadataReject(_) | Outgoing::MetadataPart { .. } => {
                 let from = self.conns[conn].ends[1 - to].0;
@@ -264,16 +231,13 @@ impl World {
             }
             Outgoing::Pex { added, .. } => {
                 let peers: Vec<_> = added.iter().map(|a| (*a, Nearness::Unknown)).collect();
-                return self.tell(
-                    node,
-                    Input::Peers {
-                        torrent: TorrentId(0),
-                        peers: &peers,
-                    },
-                );
+                let torrent = TorrentId(0);
+                let peers = &peers;
+                self.hear(node, Input::Peers { torrent, peers });
+                return;
             }
         };
-        self.tell(
+        self.hear(
             node,
             Input::Message {
                 conn: id,
@@ -308,6 +272,9 @@ impl World {
                     self.message(conn, to, message);
                 }
                 self.packets.free(number, messages);
+                if node != self.server() {
+                    self.drain(node);
+                }
             }
             Load::Block(block) => {
                 let placed = self.nodes[node].swarm.place_block(id, block);

@@ -50,7 +50,7 @@ impl World {
         self.tell(node, input);
     }
 
-    /// A node hears a BEP 9 message of another, or of the seeder.
+    /// A node hears a BEP 9 message of another, or of the seeder; [`World::drain`] must follow.
     pub fn hear_metadata(&mut self, node: Endpoint, conn: ConnId, from: Endpoint, message: &Outgoing) {
         let mut part_bytes = Vec::new();
         let message = match message {
@@ -69,6 +69,6 @@ impl World {
             }
             _ => return,
         };
-        self.tell(node, Input::Metadata { conn, message });
+        self.hear(node, Input::Metadata { conn, message });
     }
 }

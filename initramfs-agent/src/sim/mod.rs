@@ -1,13 +1,15 @@
 //! Many real [`crate::core::swarm::Swarm`]s over a modelled network in virtual time.
 //!
 //! Modelled: links with rates (a node's up and down, a rack's uplink both ways, the server's), queues in
-//! blocks, TCP windows, latency, the bytes of messages (they wait behind payload), of handshakes, announces,
-//! manifests and info dictionaries, a tracker that knows racks, the server's hand-out and HTTPS. Not modelled:
+//! blocks, TCP windows, latency, the bytes of messages (those of a moment share packets; they wait behind payload), of
+//! handshakes, announces, manifests and info dictionaries, a tracker that knows racks, the server's hand-out and HTTPS.
+//! Not modelled:
 //! packet loss, processor time, acknowledgements. The same configuration gives
 //! the same trace, event by event.
 
 mod arrive;
 mod boot;
+mod carry;
 mod metadata;
 mod net;
 mod queue;

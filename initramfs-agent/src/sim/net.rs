@@ -68,6 +68,11 @@ impl Packets {
         number
     }
 
+    /// One more message in a packet.
+    pub fn add(&mut self, number: u32, message: Outgoing) {
+        self.all[number as usize].push(message);
+    }
+
     /// Takes the messages out; give the list back with [`Self::free`].
     pub fn unpack(&mut self, number: u32) -> Vec<Outgoing> {
         std::mem::take(&mut self.all[number as usize])
@@ -109,8 +114,6 @@ pub(super) enum Load {
 pub(super) struct Pipe {
     pub queue: VecDeque<(Load, u32)>,
     pub in_net: u32,
-    /// When the last message was sent: what is sent at the same moment shares its packet.
-    pub said_at: Micros,
 }
 
 /// A connection between two endpoints; `ends[0]` opened it.
@@ -165,11 +168,6 @@ pub(super) enum Event {
     Acked {
         conn: usize,
         to: usize,
-        bytes: u32,
-    },
-    Sent {
-        conn: usize,
-        from: usize,
         bytes: u32,
     },
     FetchOver {

@@ -1,6 +1,6 @@
 //! A world before its first event, and what is counted after its last.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::net::{Event, Link, Packets};
 use super::queue::Events;
@@ -89,6 +89,8 @@ impl World {
             nodes,
             conns: Vec::new(),
             packets: Packets::default(),
+            waiting: Vec::new(),
+            sent: VecDeque::new(),
             links,
             seeder,
             rng,

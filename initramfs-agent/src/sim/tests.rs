@@ -18,7 +18,7 @@ fn twenty_nodes_in_four_racks_share_one_copy() {
     assert!(report.origin_copies <= 1.1, "{report:?}");
     assert!(report.rack_copies_max <= 1.6, "{report:?}");
     assert!(report.last_over_floor() <= 2.0, "{report:?}");
-    assert!(report.duplicate_share <= 0.02, "{report:?}");
+    assert!(report.duplicate_share <= 0.03, "{report:?}");
 }
 
 #[test]

@@ -7,6 +7,9 @@ use crate::core::wire::metadata_part;
 /// What a packet costs beside its payload, in bytes of payload that a link could carry instead.
 pub(super) const PACKET_BYTES: u32 = 84;
 
+/// What a full packet carries.
+pub(super) const SEGMENT_BYTES: u32 = 1448;
+
 /// Bytes of a message.
 pub(super) fn wire_bytes(message: &Outgoing) -> u32 {
     match message {

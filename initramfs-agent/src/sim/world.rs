@@ -1,20 +1,18 @@
 //! The world of a simulation: nodes, cables, the server; and the loop over events.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::net::{Conn, Endpoint, Event, Link, Load, Packets, Pipe};
 use super::queue::Events;
 use super::seeder::Seeder;
-use super::wire::{PACKET_BYTES, wire_bytes};
+use super::wire::{PACKET_BYTES, SEGMENT_BYTES, wire_bytes};
 use super::{Report, SimConfig};
 use crate::core::rng::Rng;
 use crate::core::swarm::{ConnId, FetchId, Input, Output, Slot, Swarm};
 use crate::core::time::{Micros, SECOND};
 
-/// Bytes of one connection that the network holds: a TCP window.
-const WINDOW_BYTES: u32 = 32 << 10;
 /// HTTPS answers that the server gives at a time.
 pub(super) const STREAMS_MAX: usize = 8;
 pub(super) const BLOCK: u32 = 16 << 10;
@@ -48,6 +46,10 @@ pub(super) struct World {
     pub nodes: Vec<Node>,
     pub conns: Vec<Conn>,
     pub packets: Packets,
+    /// Directions of connections in which the node that is just heard has put something.
+    pub waiting: Vec<(usize, usize)>,
+    /// Payload that has just left, as (connection, end, bytes): the nodes have yet to hear.
+    pub sent: VecDeque<(usize, usize, u32)>,
     pub links: Vec<Link>,
     pub seeder: Seeder,
     /// The info dictionary, and its hash.
@@ -81,6 +83,7 @@ pub fn run(cfg: &SimConfig) -> Report {
         world.now = at;
         world.count += 1;
         world.step(event);
+        world.tell_sent();
     }
     world.report(floor)
 }
@@ -131,40 +134,42 @@ impl World {
         }
     }
 
-    /// The `hop`th cable from one endpoint to another, and whether it is the last.
-    pub fn cable(&self, from: Endpoint, to: Endpoint, hop: u8) -> (usize, bool) {
-        let base = (self.nodes.len() + 1) * 2;
-        let server = self.server();
-        let mut path = [from * 2, 0, 0, 0];
-        let mut n = 1;
-        if self.cfg.racks > 1 && (from == server || to == server || self.rack(from) != self.rack(to)) {
-            if from != server {
-                path[n] = base + self.rack(from) * 2;
-                n += 1;
-            }
-            if to != server {
-                path[n] = base + self.rack(to) * 2 + 1;
-                n += 1;
-            }
-        }
-        path[n] = to * 2 + 1;
-        (path[usize::from(hop)], usize::from(hop) == n)
-    }
-
     /// Gives an input to a node and does what it says.
     pub fn tell(&mut self, node: Endpoint, input: Input<'_>) {
-        let n = &mut self.nodes[node];
-        if !n.alive || !n.started {
-            return;
+        if self.hear(node, input) {
+            self.drain(node);
         }
-        n.swarm.handle(self.now, input);
-        self.drain(node);
+    }
+
+    /// Gives it an input only: [`Self::drain`] must follow, unless the node is not there.
+    pub fn hear(&mut self, node: Endpoint, input: Input<'_>) -> bool {
+        let n = &mut self.nodes[node];
+        let there = n.alive && n.started;
+        if there {
+            n.swarm.handle(self.now, input);
+        }
+        there
+    }
+
+    /// Nodes hear what has left them.
+    fn tell_sent(&mut self) {
+        while let Some((conn, from, bytes)) = self.sent.pop_front() {
+            let (node, id) = self.conns[conn].ends[from];
+            if self.conns[conn].open && node != self.server() {
+                self.tell(node, Input::Sent { conn: id, bytes });
+            }
+        }
     }
 
     pub fn drain(&mut self, node: Endpoint) {
         while let Some(output) = self.nodes[node].swarm.poll() {
             self.act(node, output);
         }
+        for at in 0..self.waiting.len() {
+            let (conn, side) = self.waiting[at];
+            self.pump(conn, side);
+        }
+        self.waiting.clear();
         let n = &mut self.nodes[node];
         if let Some(at) = n
             .swarm
@@ -216,11 +221,21 @@ impl World {
             Output::Send { conn, message } => {
                 if let Some((index, side)) = self.conn_at(node, conn).filter(|(c, _)| self.conns[*c].open) {
                     let pipe = &mut self.conns[index].pipes[side];
-                    let alone = std::mem::replace(&mut pipe.said_at, now) != now;
-                    let bytes = wire_bytes(&message) + if alone { PACKET_BYTES } else { 0 };
-                    pipe.queue
-                        .push_back((Load::Packet(self.packets.pack(message)), bytes));
-                    self.pump(index, side);
+                    let bytes = wire_bytes(&message);
+                    match pipe.queue.back_mut() {
+                        // What has not left yet goes in one packet, as far as one holds it.
+                        Some((Load::Packet(number), all)) if *all + bytes <= SEGMENT_BYTES + PACKET_BYTES => {
+                            self.packets.add(*number, message);
+                            *all += bytes;
+                        }
+                        _ => {
+                            let number = self.packets.pack(message);
+                            let packets = bytes.div_ceil(SEGMENT_BYTES);
+                            pipe.queue
+                                .push_back((Load::Packet(number), bytes + packets * PACKET_BYTES));
+                        }
+                    }
+                    self.waiting.push((index, side));
                 }
             }
             Output::SendBlock { conn, block, .. } => {
@@ -228,7 +243,7 @@ impl World {
                     self.conns[index].pipes[side]
                         .queue
                         .push_back((Load::Block(block), block.len));
-                    self.pump(index, side);
+                    self.waiting.push((index, side));
                 }
             }
             Output::Verify { torrent, piece, slot } => {
@@ -271,75 +286,6 @@ impl World {
                 self.events.push(at, Event::Announce(node));
             }
         }
-    }
-
-    pub fn shut(&mut self, conn: usize) {
-        let c = &mut self.conns[conn];
-        c.open = false;
-        for (load, _) in c.pipes.iter_mut().flat_map(|p| p.queue.drain(..)) {
-            self.packets.lose(load);
-        }
-    }
-
-    /// Moves what waits in a connection into the network: messages and payload, in their order.
-    pub fn pump(&mut self, conn: usize, from: usize) {
-        let c = &mut self.conns[conn];
-        if !c.open {
-            return;
-        }
-        let ends = [c.ends[from].0, c.ends[1 - from].0];
-        loop {
-            let pipe = &mut self.conns[conn].pipes[from];
-            let Some((load, bytes)) = pipe.queue.pop_front() else {
-                return;
-            };
-            if !matches!(load, Load::Packet(_)) {
-                if pipe.in_net > 0 && pipe.in_net + bytes > WINDOW_BYTES {
-                    pipe.queue.push_front((load, bytes));
-                    return;
-                }
-                pipe.in_net += bytes;
-            }
-            if let Load::Block(_) = load {
-                self.events.push(self.now, Event::Sent { conn, from, bytes });
-            }
-            let (cable, _) = self.cable(ends[0], ends[1], 0);
-            let begins = self.links[cable].begins(self.now);
-            let tail = self.links[cable].pass(self.now, self.now, bytes);
-            let to = 1 - from;
-            let hop = 1;
-            self.events.push(
-                begins,
-                Event::Hop {
-                    conn,
-                    to,
-                    load,
-                    bytes,
-                    hop,
-                    tail,
-                },
-            );
-        }
-    }
-
-    /// Bytes that go from one endpoint to another beside the swarm's messages; when they have arrived.
-    /// They take their turn at the first cable. On the cables behind it, which they reach later, they count and take
-    /// their time, but reserve nothing: what comes there in the meantime does not wait for them.
-    pub fn charge(&mut self, from: Endpoint, to: Endpoint, bytes: u32) -> Micros {
-        let (mut at, mut tail) = (self.now, self.now);
-        for hop in 0.. {
-            let (cable, last) = self.cable(from, to, hop);
-            let begins = self.links[cable].begins(at);
-            tail = match hop {
-                0 => self.links[cable].pass(at, tail, bytes),
-                _ => self.links[cable].slip(begins, tail, bytes),
-            };
-            at = begins;
-            if last {
-                break;
-            }
-        }
-        tail + self.cfg.latency_us
     }
 
     pub fn tick(&mut self, node: Endpoint) {

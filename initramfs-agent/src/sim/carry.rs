@@ -1,0 +1,128 @@
+//! How bytes get from one endpoint to another: through a connection's window into the links on their way.
+
+use super::net::{Endpoint, Event, Load};
+use super::world::World;
+use crate::core::time::Micros;
+
+/// Bytes of one connection that the network holds: a TCP window.
+const WINDOW_BYTES: u32 = 32 << 10;
+
+impl World {
+    /// The `hop`th cable from one endpoint to another, and whether it is the last.
+    pub fn cable(&self, from: Endpoint, to: Endpoint, hop: u8) -> (usize, bool) {
+        let base = (self.nodes.len() + 1) * 2;
+        let server = self.server();
+        let mut path = [from * 2, 0, 0, 0];
+        let mut n = 1;
+        if self.cfg.racks > 1 && (from == server || to == server || self.rack(from) != self.rack(to)) {
+            if from != server {
+                path[n] = base + self.rack(from) * 2;
+                n += 1;
+            }
+            if to != server {
+                path[n] = base + self.rack(to) * 2 + 1;
+                n += 1;
+            }
+        }
+        path[n] = to * 2 + 1;
+        (path[usize::from(hop)], usize::from(hop) == n)
+    }
+
+    pub fn shut(&mut self, conn: usize) {
+        let c = &mut self.conns[conn];
+        c.open = false;
+        for (load, _) in c.pipes.iter_mut().flat_map(|p| p.queue.drain(..)) {
+            self.packets.lose(load);
+        }
+    }
+
+    /// Moves what waits in a connection into the network: messages and payload, in their order.
+    pub fn pump(&mut self, conn: usize, from: usize) {
+        let c = &mut self.conns[conn];
+        if !c.open {
+            return;
+        }
+        let mut sent = 0;
+        loop {
+            let pipe = &mut self.conns[conn].pipes[from];
+            let Some((load, bytes)) = pipe.queue.pop_front() else {
+                break;
+            };
+            if !matches!(load, Load::Packet(_)) {
+                if pipe.in_net > 0 && pipe.in_net + bytes > WINDOW_BYTES {
+                    pipe.queue.push_front((load, bytes));
+                    break;
+                }
+                pipe.in_net += bytes;
+            }
+            if let Load::Block(_) = load {
+                sent += bytes;
+            }
+            self.forward(conn, 1 - from, load, bytes, 0, self.now);
+        }
+        if sent > 0 {
+            self.sent.push_back((conn, from, sent));
+        }
+    }
+
+    /// Puts a load into the queue of its `hop`th link, and of the next ones where nothing is before it.
+    pub fn forward(&mut self, conn: usize, to: usize, load: Load, bytes: u32, mut hop: u8, mut tail: Micros) {
+        let c = &self.conns[conn];
+        let ends = [c.ends[1 - to].0, c.ends[to].0];
+        loop {
+            let (cable, last) = self.cable(ends[0], ends[1], hop);
+            let link = &mut self.links[cable];
+            let begins = link.begins(self.now);
+            if !matches!(load, Load::Packet(_)) {
+                link.payload_bytes += u64::from(bytes);
+            }
+            tail = link.pass(self.now, tail, bytes);
+            if last {
+                let at = tail + self.cfg.latency_us;
+                return self.events.push(
+                    at,
+                    Event::Arrive {
+                        conn,
+                        to,
+                        load,
+                        bytes,
+                    },
+                );
+            }
+            hop += 1;
+            if begins > self.now {
+                return self.events.push(
+                    begins,
+                    Event::Hop {
+                        conn,
+                        to,
+                        load,
+                        bytes,
+                        hop,
+                        tail,
+                    },
+                );
+            }
+        }
+    }
+
+    /// Bytes that go from one endpoint to another beside the swarm's messages; when they have arrived.
+    /// They take their turn at the first cable. On the cables behind it, which they reach later, they count and take
+    /// their time, but reserve nothing: what comes there in the meantime does not wait for them.
+    pub fn charge(&mut self, from: Endpoint, to: Endpoint, bytes: u32) -> Micros {
+        let (mut at, mut tail) = (self.now, self.now);
+        for hop in 0.. {
+            let (cable, last) = self.cable(from, to, hop);
+            let begins = self.links[cable].begins(at);
+            tail = match hop {
+                0 => self.links[cable].pass(at, tail, bytes),
+                _ => self.links[cable].slip(begins, tail, bytes),
+            };
+            at = begins;
+            if last {
+                break;
+            }
+        }
+        tail + self.cfg.latency_us
+    }
+}
