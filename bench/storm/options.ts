@@ -37,6 +37,8 @@ export interface StormOptions {
   readonly baselines: readonly BaselineName[]
   /** Also find peers by LSD and DHT; off: the tracker alone (docs/bench.md says why). */
   readonly discovery: boolean
+  /** Run the same storm in the simulator too. */
+  readonly simulation: boolean
   /** 0: chosen by the floor. */
   readonly timeoutS: number
   /** Most nodes of a baseline; 0: what each can bear. */
@@ -64,6 +66,7 @@ export const usage = `npm run bench:storm -- [options]       (root, Linux)
   --baselines LIST    none, all, or of: ${baselineNames.join(', ')} (all)
   --baseline-nodes N  run baselines with so many nodes (default: what each can bear)
   --discovery         let the agents use LSD and DHT too
+  --no-simulation     do not run the same storm in the simulator afterwards
   --timeout-s N       give up after so long (default: 8 floors, 30 with slow nodes)
   --directory DIR     scratch files, in memory (/dev/shm)
   --json FILE         the result (docs/storm.schema.json)
@@ -101,6 +104,7 @@ export function parseOptions(argv: readonly string[]): StormOptions {
         'server-restart': flag,
         'server-gone': flag,
         discovery: flag,
+        'no-simulation': flag,
       },
     }).values
   } catch (error) {
@@ -140,6 +144,7 @@ export function parseOptions(argv: readonly string[]): StormOptions {
     baselines: parseBaselines(String(values.baselines ?? 'all')),
     baselineNodes: whole('baseline-nodes', 0, 0, 4000),
     discovery: values.discovery === true,
+    simulation: values['no-simulation'] !== true,
     timeoutS: number('timeout-s', 0, 1, 86_400),
     directory: String(values.directory ?? '/dev/shm'),
     ...(typeof values.json === 'string' ? { json: values.json } : {}),

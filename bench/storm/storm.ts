@@ -57,7 +57,7 @@ function describe(
     link_check: round(site.linkMeasured / goodputBytes(options.linkMbit), 4),
     liar_blocks: liars,
     baselines,
-    simulated: simulateStorm(options) satisfies Simulated | null,
+    simulated: (options.simulation ? simulateStorm(options) : null) satisfies Simulated | null,
     nodes_detail: facts.boots.map((boot) => ({
       id: boot.host.id,
       rack: boot.host.rack,
