@@ -24,11 +24,12 @@ use crate::io::node::{Hashes, Node, NodeConfig, NodeHandle, TorrentConfig, known
 use crate::io::store::Artifact;
 use crate::io::unpack::TargetRoot;
 
-/// A manifest is small; a server that takes longer is as good as none.
+/// A manifest is small, but a whole farm asks for its own at once: whoever gives up early has cost the server a
+/// handshake for nothing and comes again. What is lost on the way comes again after up to 7 s.
 const MANIFEST_TIMEOUTS: Timeouts = Timeouts {
-    connect: Duration::from_secs(5),
-    idle: Duration::from_secs(15),
-    total: Duration::from_secs(60),
+    connect: Duration::from_secs(20),
+    idle: Duration::from_secs(20),
+    total: Duration::from_secs(120),
 };
 /// How many pieces are fetched in order, for the unpacker that follows.
 const WINDOW_PIECES: u32 = 32;

@@ -56,12 +56,14 @@ impl Conn {
         })
     }
 
-    /// From now on, reads and writes fail with `TimedOut` after this moment.
-    pub fn set_deadline(&mut self, until: Instant) {
-        match &mut self.stream {
-            Stream::Plain(timed) => timed.until = Some(until),
-            Stream::Tls(tls) => tls.sock.until = Some(until),
-        }
+    /// From now on, reads and writes fail with `TimedOut` after `idle` without a byte, and after `until`.
+    pub fn set_waits(&mut self, idle: Duration, until: Instant) {
+        let timed = match &mut self.stream {
+            Stream::Plain(timed) => timed,
+            Stream::Tls(tls) => &mut tls.sock,
+        };
+        timed.idle = idle;
+        timed.until = Some(until);
     }
 }
 
