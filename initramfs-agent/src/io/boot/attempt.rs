@@ -172,7 +172,7 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
 fn fetch(client: &Client, options: &Options, boot: &str, id: &str) -> std::result::Result<Manifest, Failure> {
     let nonce = hex(&random::<16>()?);
     // Events go over the same connection: a TLS handshake is as long as a manifest.
-    let mut client = client.sharing();
+    let mut client = client.clone();
     client.set_timeouts(MANIFEST_TIMEOUTS);
     let url = format!(
         "{}/v1/manifest?node={id}&nonce={nonce}&boot={boot}",

@@ -130,7 +130,7 @@ fn run(options: Options, mut notifier: Notifier, stop: &Stop, out: Box<dyn Write
     if let Some(ip) = options.bind {
         client.set_bind(ip);
     }
-    let reporter = Reporter::start(client.sharing())?;
+    let reporter = Reporter::start(client.clone())?;
     let log = Arc::new(Log::new(hex(&random::<8>()?), options.json, reporter, out));
     let data = Data::default()
         .text("agent", env!("CARGO_PKG_VERSION"))

@@ -11,7 +11,7 @@ mod url;
 mod verify;
 
 use std::io::{self, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -47,19 +47,40 @@ impl Default for Timeouts {
     }
 }
 
-/// A client with at most one connection that waits to be used again. A clone shares the configuration and that
-/// connection: each TLS handshake costs the server milliseconds, and a farm has hundreds of nodes. Clones that ask
-/// at the same time open connections of their own.
+/// A client that keeps one connection to each of a few servers, to be used again. A clone shares the configuration
+/// and these connections: each TLS handshake costs the server milliseconds, and a farm has hundreds of nodes. Clones
+/// that ask at the same time open connections of their own.
 #[derive(Clone)]
 pub struct Client {
     tls: Arc<ClientConfig>,
     bind: Option<IpAddr>,
     timeouts: Timeouts,
-    idle: IdleSlot,
+    idle: Idle,
 }
 
-/// Where a connection waits for the next request.
-type IdleSlot = Arc<Mutex<Option<Conn>>>;
+/// Servers to which a connection is kept: HTTPS and the tracker's HTTP of one server, and an origin elsewhere.
+const IDLE_MAX: usize = 3;
+
+/// Where connections wait for the next request, at most one to each server, the latest last.
+#[derive(Clone, Default)]
+struct Idle(Arc<Mutex<Vec<Conn>>>);
+
+impl Idle {
+    fn take(&self, peer: (bool, SocketAddr)) -> Option<Conn> {
+        let mut waiting = self.0.lock().expect("no panic while held");
+        let at = waiting.iter().position(|conn| conn.peer == peer)?;
+        Some(waiting.remove(at))
+    }
+
+    fn put(&self, conn: Conn) {
+        let mut waiting = self.0.lock().expect("no panic while held");
+        waiting.retain(|other| other.peer != conn.peer);
+        if waiting.len() >= IDLE_MAX {
+            waiting.remove(0);
+        }
+        waiting.push(conn);
+    }
+}
 
 impl Client {
     /// A client that believes the servers that `trust` does.
@@ -90,15 +111,7 @@ impl Client {
             tls: Arc::new(tls),
             bind: None,
             timeouts: Timeouts::default(),
-            idle: IdleSlot::default(),
-        }
-    }
-
-    /// A clone that shares also the connection that waits to be used again: whoever needs one first takes it.
-    pub fn sharing(&self) -> Self {
-        Self {
-            idle: self.idle.clone(),
-            ..self.clone()
+            idle: Idle::default(),
         }
     }
 
@@ -166,12 +179,7 @@ impl Client {
     fn exchange(&self, url: &Url, request: Vec<u8>) -> Result<Response> {
         let peer = (url.tls, url.addr);
         let until = Instant::now() + self.timeouts.total;
-        let waiting = self
-            .idle
-            .lock()
-            .expect("no panic while held")
-            .take_if(|conn| conn.peer == peer);
-        if let Some(conn) = waiting {
+        if let Some(conn) = self.idle.take(peer) {
             match self.attempt(conn, &request, until) {
                 // The server closed it while it waited: that says nothing about a new one.
                 Err(e) if e.code == Code::ServerUnreachable && Instant::now() < until => {}
@@ -203,7 +211,7 @@ fn failure(e: &io::Error, url: &Url) -> Error {
 }
 
 /// The stable code of what broke a connection.
-fn failure_at(e: &io::Error, addr: std::net::SocketAddr) -> Error {
+fn failure_at(e: &io::Error, addr: SocketAddr) -> Error {
     let inner = e.get_ref();
     if let Some(error) = inner.and_then(|x| x.downcast_ref::<Error>()) {
         return error.clone();

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 
 use super::conn::Conn;
-use super::{IdleSlot, failure_at};
+use super::{Idle, failure_at};
 use crate::core::error::{Code, Error, Result};
 use crate::core::limits::HTTP_HEAD_BYTES_MAX;
 
@@ -34,7 +34,7 @@ pub struct Response {
     body: Body,
     conn: Option<Conn>,
     keep: bool,
-    slot: IdleSlot,
+    idle: Idle,
     addr: SocketAddr,
 }
 
@@ -52,7 +52,7 @@ enum Body {
 }
 
 /// Reads the head of an answer.
-pub(super) fn read_head(mut conn: Conn, slot: IdleSlot) -> Result<Response> {
+pub(super) fn read_head(mut conn: Conn, idle: Idle) -> Result<Response> {
     let addr = conn.peer.1;
     for _ in 0..=INTERIM_MAX {
         let head = head_bytes(&mut conn).map_err(|e| failure_at(&e, addr))?;
@@ -72,7 +72,7 @@ pub(super) fn read_head(mut conn: Conn, slot: IdleSlot) -> Result<Response> {
             body,
             conn: Some(conn),
             keep,
-            slot,
+            idle,
             addr,
         };
         if matches!(response.body, Body::Done | Body::Sized(0)) {
@@ -259,7 +259,7 @@ impl Response {
             && conn.ahead.is_empty()
         {
             conn.reused = true;
-            *self.slot.lock().expect("no panic while held") = Some(conn);
+            self.idle.put(conn);
         }
     }
 
