@@ -63,6 +63,7 @@ impl Swarm {
             let mask = !peer.mask();
             t.slots[peer.bit] = None;
             t.present &= mask;
+            t.offering &= mask;
             t.local &= mask;
             t.seeders &= mask;
             for holders in &mut t.holders {

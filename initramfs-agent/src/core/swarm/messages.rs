@@ -152,6 +152,7 @@ impl Swarm {
             Message::AllowedFast { piece } if peer.fast && piece < t.pieces => {
                 if !t.has(piece) && !peer.allowed.contains(&piece) && peer.allowed.len() < ALLOWED_FAST_MAX {
                     peer.allowed.push_back(piece);
+                    t.offering |= bit;
                     self.dirty = true;
                 }
                 true

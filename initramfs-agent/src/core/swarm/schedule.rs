@@ -84,14 +84,13 @@ impl Swarm {
 
     /// Pieces that a choking peer lets us have (BEP 6): the server's hand-out.
     fn take_offers(&mut self, torrent: TorrentId) {
-        let conns: Vec<ConnId> = self.torrents[usize::from(torrent.0)]
-            .slots
-            .iter()
-            .flatten()
-            .filter(|c| self.peers.get(c).is_some_and(|p| !p.allowed.is_empty()))
-            .copied()
-            .collect();
-        for conn in conns {
+        let mut bits = self.torrents[usize::from(torrent.0)].offering;
+        while bits != 0 {
+            let slot = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            let Some(conn) = self.torrents[usize::from(torrent.0)].slots[slot] else {
+                continue;
+            };
             let Some(peer) = self.peers.get_mut(&conn) else {
                 continue;
             };
@@ -111,17 +110,16 @@ impl Swarm {
                     peer.allowed.push_back(piece);
                 }
             }
+            if self.peers.get(&conn).is_none_or(|p| p.allowed.is_empty()) {
+                self.torrents[usize::from(torrent.0)].offering &= !bit;
+            }
         }
     }
 
     /// Bits of the peers that may be asked for a piece now.
     fn free_peers(&mut self, torrent: TorrentId) -> u128 {
         let mut free = 0;
-        let t = &self.torrents[usize::from(torrent.0)];
-        for conn in t.slots.iter().flatten() {
-            let Some(peer) = self.peers.get(conn) else {
-                continue;
-            };
+        for peer in self.peers.values().filter(|p| p.shaken && p.torrent == torrent) {
             if peer.open() && peer.pending_blocks <= peer.pending_low() && peer.rest_until <= self.now {
                 free |= peer.mask();
             }
@@ -143,7 +141,8 @@ impl Swarm {
         let may = !t.racked || t.may_import();
         let salt = self.rng.next_u64() as u32;
         let t = &self.torrents[usize::from(torrent.0)];
-        let judge = |piece: u32| {
+        // A piece with more holders near us than `most` is of no use any more: most pieces are told by that.
+        let judge = |piece: u32, most: u32| {
             let holders = t.holders[piece as usize];
             let mut can = holders & free;
             if can == 0 {
@@ -157,27 +156,33 @@ impl Swarm {
             } else if t.claimed[piece as usize] > now || !may || outside >= CLAIMS_MAX {
                 return None;
             }
+            let near = (holders & local).count_ones();
+            if near > most {
+                return None;
+            }
             let tie = (piece ^ salt)
                 .wrapping_mul(0x9e37_79b1)
                 .rotate_left(15)
                 .wrapping_mul(0x85eb_ca6b);
-            Some(((holders & local).count_ones(), tie, piece, can))
+            Some((near, tie, piece, can))
         };
         if window != u32::MAX {
             let near = (t.first_missing..window.min(t.pieces)).filter(|p| t.is_wanted(*p));
-            if let Some((_, _, piece, can)) = near.filter_map(judge).min() {
+            if let Some((_, _, piece, can)) = near.filter_map(|p| judge(p, u32::MAX)).min() {
                 return Some((piece, can));
             }
         }
         let (before, from) = t.wanted.split_at(salt as usize % t.wanted.len().max(1));
         let mut best = None;
+        let mut most = u32::MAX;
         for (looked, piece) in from.iter().chain(before).enumerate() {
             if looked >= LOOK_MAX && best.is_some() {
                 break;
             }
-            let judged = judge(*piece);
+            let judged = judge(*piece, most);
             if judged.is_some() && (best.is_none() || judged < best) {
                 best = judged;
+                most = judged.map_or(u32::MAX, |(near, ..)| near);
             }
         }
         best.map(|(_, _, piece, can)| (piece, can))

@@ -104,6 +104,8 @@ pub(super) struct Torrent {
     pub seeders: u128,
     /// Bits of peers past the handshake.
     pub present: u128,
+    /// Bits of peers that may have offered pieces while choking us; too many of them do no harm.
+    pub offering: u128,
     /// The tracker told of peers in other racks, so those that nobody calls local are elsewhere.
     pub racked: bool,
     pub known: BTreeMap<SocketAddr, Known>,
@@ -158,6 +160,7 @@ impl Torrent {
             started_at: now,
             seeders: 0,
             present: 0,
+            offering: 0,
             racked: false,
             known: BTreeMap::new(),
             piece_us: Vec::new(),
