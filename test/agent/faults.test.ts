@@ -22,7 +22,8 @@ async function setup(
   t: TestContext,
   faults: Faults,
   extra: Partial<Manifest> = {},
-  bulk = 1_000_000,
+  // More pieces than a manifest has hashes of.
+  bulk = 1_300_000,
 ): Promise<Setup> {
   const directory = scratch(t)
   const site = makeSite(directory, bulk)
@@ -65,7 +66,7 @@ const badManifests: readonly [string, string, Faults][] = [
     {
       manifest: (m) => ({
         ...m,
-        artifacts: m.artifacts.map((a, i) => (i === 0 ? { ...a, infohash: 'a'.repeat(40) } : a)),
+        artifacts: m.artifacts.map((a, i) => (i === 1 ? { ...a, infohash: 'a'.repeat(40) } : a)),
       }),
     },
   ],
@@ -210,6 +211,43 @@ for (const [what, cut] of [
     assertBooted(s, agent)
   })
 }
+
+const badTorrents: readonly [string, NonNullable<Faults['torrent']>][] = [
+  ['answers 404 at first', (response) => response.writeHead(404).end() !== undefined],
+  [
+    'answers 503 with Retry-After',
+    (response) => response.writeHead(503, { 'retry-after': '1' }).end() !== undefined,
+  ],
+  ['answers garbage', (response) => response.end('d4:infod6:lengthi') !== undefined],
+  [
+    'gives other hashes',
+    (response, torrent) => response.end(flip(torrent, torrent.length - 30)) !== undefined,
+  ],
+  ['hangs up', (response) => response.destroy() !== undefined],
+]
+
+for (const [what, torrent] of badTorrents) {
+  test(`the boot ends well where the server has the hashes of the pieces and ${what}`, async (t) => {
+    let times = 0
+    const s = await setup(t, { torrent: (response, bytes) => times++ === 0 && torrent(response, bytes) })
+    const agent = s.boot()
+    await agent.event('boot.completed')
+    assertBooted(s, agent)
+    assert.equal(times, 2)
+  })
+}
+
+test('the infohash of another file is refused when its hashes come', async (t) => {
+  const s = await setup(t, {
+    manifest: (m) => ({
+      ...m,
+      artifacts: m.artifacts.map((a) => (a.pieces === '' ? { ...a, name: 'other.tar' } : a)),
+    }),
+  })
+  const agent = s.boot(['--once'])
+  assert.equal(await agent.exited, 1)
+  assert.ok(agent.lines.join('\n').includes('MANIFEST_BAD_INFOHASH'), agent.lines.join('\n'))
+})
 
 test('a whole file whose SHA-256 differs is never entered: the try fails and the next one boots', async (t) => {
   const s = await setup(t, {

@@ -12,7 +12,8 @@ import { basename, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { encodeCanonicalJson } from '../../src/canonical-json.js'
 import { type Manifest, type ManifestArtifact, signManifest } from '../../src/manifest.js'
-import { infohash } from '../../src/metainfo.js'
+import { isInline } from '../../src/manifest-limits.js'
+import { encodeInfo, infohash } from '../../src/metainfo.js'
 import { checkout } from './scratch.js'
 
 const vectors = join(checkout, 'test', 'vectors', 'tls')
@@ -25,6 +26,8 @@ export interface Faults {
   body?: (body: Uint8Array, attempt: number) => Uint8Array
   /** Answers a request for an artifact itself; return false to let it be served well. */
   artifact?: (request: IncomingMessage, response: ServerResponse, bytes: Buffer) => boolean
+  /** Answers a request for a metainfo file itself; return false to let it be served well. */
+  torrent?: (response: ServerResponse, torrent: Buffer) => boolean
   /** Answers an announce. Without it the tracker knows nobody. */
   tracker?: (request: IncomingMessage, response: ServerResponse) => void
 }
@@ -41,6 +44,8 @@ export interface FaultServer {
   /** Events that were posted, in order. */
   readonly events: readonly { type: string; data: Record<string, unknown> }[]
   readonly artifacts: readonly ManifestArtifact[]
+  /** Their metainfo files, by infohash. */
+  readonly torrents: ReadonlyMap<string, Buffer>
   /** Stops listening and cuts every connection. */
   stop(): void
 }
@@ -58,13 +63,15 @@ export async function startFaultServer(
   writeTrust(trustDir, publicKey)
   const contents = new Map<string, Buffer>()
   const events: { type: string; data: Record<string, unknown> }[] = []
+  const torrents = new Map<string, Buffer>()
   let manifests = 0
   let artifactBytes = 0
   let port = 0
 
   const artifacts = files.map((file, index) => {
     const bytes = readFileSync(file)
-    const artifact = describe(file, bytes, index === 0 ? 'rootfs' : 'plugin')
+    const { artifact, torrent } = describe(file, bytes, index === 0 ? 'rootfs' : 'plugin')
+    torrents.set(artifact.infohash, torrent)
     contents.set(artifact.sha256, bytes)
     return artifact
   })
@@ -92,6 +99,10 @@ export async function startFaultServer(
         if (!bytes) response.writeHead(404).end()
         else if (!faults.artifact?.(request, response, bytes))
           artifactBytes += sendRange(request, response, bytes)
+      } else if (url.pathname.startsWith('/v1/torrents/')) {
+        const torrent = torrents.get(basename(url.pathname, '.torrent'))
+        if (!torrent) response.writeHead(404).end()
+        else if (!faults.torrent?.(response, torrent)) response.end(torrent)
       } else if (url.pathname.endsWith('/events')) {
         let body = ''
         request.on('data', (chunk: Buffer) => {
@@ -148,12 +159,17 @@ export async function startFaultServer(
     artifactBytes: () => artifactBytes,
     events,
     artifacts,
+    torrents,
     stop,
   }
 }
 
 /** What docs/manifest.md wants to know of a file; pieces of 64 KiB. */
-function describe(file: string, bytes: Buffer, kind: 'rootfs' | 'plugin'): ManifestArtifact {
+function describe(
+  file: string,
+  bytes: Buffer,
+  kind: 'rootfs' | 'plugin',
+): { artifact: ManifestArtifact; torrent: Buffer } {
   const pieceLengthBytes = 65_536
   const hashes: Buffer[] = []
   for (let at = 0; at < bytes.length; at += pieceLengthBytes) {
@@ -165,17 +181,20 @@ function describe(file: string, bytes: Buffer, kind: 'rootfs' | 'plugin'): Manif
   }
   const pieces = Buffer.concat(hashes)
   const name = basename(file)
-  return {
+  const info = { name, sizeBytes: bytes.length, pieceLengthBytes, pieces }
+  const inline = isInline({ size_bytes: bytes.length, piece_length: pieceLengthBytes })
+  const artifact: ManifestArtifact = {
     format: 'tar',
-    infohash: infohash({ name, sizeBytes: bytes.length, pieceLengthBytes, pieces }),
+    infohash: infohash(info),
     kind,
     name,
     origins: [],
     piece_length: pieceLengthBytes,
-    pieces: pieces.toString('base64'),
+    pieces: inline ? pieces.toString('base64') : '',
     sha256: createHash('sha256').update(bytes).digest('hex'),
     size_bytes: bytes.length,
   }
+  return { artifact, torrent: Buffer.concat([Buffer.from('d4:info'), encodeInfo(info), Buffer.from('e')]) }
 }
 
 /** A well-behaved 200 or 206; the number of payload bytes. */

@@ -6,8 +6,8 @@ use crate::core::swarm::{Input, Nearness, TorrentId, TorrentSpec};
 use crate::core::time::{Micros, SECOND};
 
 /// Peers in a tracker's answer from the node's own rack, and from others.
-const TRACKER_LOCAL: usize = 40;
-const TRACKER_ACROSS: usize = 8;
+const TRACKER_LOCAL: usize = 23;
+const TRACKER_ACROSS: usize = 4;
 /// The tracker's interval while a node downloads.
 const INTERVAL_US: Micros = 4 * SECOND;
 /// Announces of a node wait one, two, three intervals and so on, up to this.

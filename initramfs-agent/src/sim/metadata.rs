@@ -29,6 +29,7 @@ impl World {
 
     /// The node asks for the metainfo file over HTTPS.
     pub fn fetch_metadata(&mut self, node: Endpoint) {
+        self.server_metadata += 1;
         let at = if self.server_gone {
             self.now + NO_ANSWER_US
         } else {

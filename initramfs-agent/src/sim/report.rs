@@ -23,6 +23,10 @@ pub struct Report {
     pub origin_copies: f64,
     /// The HTTPS part of it.
     pub https_copies: f64,
+    /// All bytes that left the server, in payloads: headers of full segments are not modelled, all else is.
+    pub origin_link_copies: f64,
+    /// Nodes that asked the server for the hashes of the pieces.
+    pub server_metadata: usize,
     /// Most payloads that went into one rack.
     pub rack_copies_max: f64,
     /// The same, the mean of the racks.
@@ -49,7 +53,7 @@ impl Report {
         self.last_s / self.floor_s
     }
 
-    fn rows(&self) -> [(&'static str, String); 21] {
+    fn rows(&self) -> [(&'static str, String); 23] {
         let s = |v: f64| format!("{v:.3}");
         [
             ("floor_s", s(self.floor_s)),
@@ -63,6 +67,8 @@ impl Report {
             ("last_over_floor", s(self.last_over_floor())),
             ("origin_copies", s(self.origin_copies)),
             ("https_copies", s(self.https_copies)),
+            ("origin_link_copies", s(self.origin_link_copies)),
+            ("server_metadata", self.server_metadata.to_string()),
             ("rack_copies_max", s(self.rack_copies_max)),
             ("rack_copies_mean", s(self.rack_copies_mean)),
             ("duplicate_share", format!("{:.5}", self.duplicate_share)),

@@ -33,6 +33,7 @@ impl World {
                 self.pump(conn, 1);
             }
             Outgoing::MetadataRequest(part) => {
+                self.server_metadata += usize::from(*part == 0);
                 let (part, info) = (*part, self.info.clone());
                 let message = Outgoing::MetadataPart { part, info };
                 let bytes = wire_bytes(&message) + PACKET_BYTES;

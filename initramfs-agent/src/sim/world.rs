@@ -61,6 +61,8 @@ pub(super) struct World {
     pub https_bytes: u64,
     /// When each piece had been with a node.
     pub first_copy_at: Micros,
+    /// Nodes that asked the server for the hashes of the pieces.
+    pub server_metadata: usize,
     pub banned: usize,
     pub banned_wrongly: usize,
     pub trace: u64,
