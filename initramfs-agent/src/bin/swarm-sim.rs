@@ -1,18 +1,27 @@
 //! Simulates a storm of booting nodes in virtual time: `swarm-sim --nodes 500 --racks 21 --seed 1`.
 
-use bootswarm_agent::sim::{SimConfig, run};
+use bootswarm_agent::sim::{Moment, SimConfig, run_watched};
 
 const USAGE: &str = "swarm-sim [--nodes N] [--racks N] [--payload-mb MB] [--piece-kib KIB] [--link-mbit MBIT] \
 [--latency-us US] [--arrival-ms MS] [--seed N] [--kill 5%] [--slow 5%] [--corrupt N] \
-[--server-gone-after-copy] [--no-https] [--no-manifest] [--json]";
+[--server-gone-after-copy] [--no-https] [--no-manifest] [--timeline-ms MS] [--json]";
 
-fn parse(args: impl Iterator<Item = String>) -> Result<(SimConfig, bool), String> {
+/// What the command line says.
+struct Arguments {
+    cfg: SimConfig,
+    json: bool,
+    /// Virtual time between two lines about the run on standard error; 0: none.
+    timeline_us: u64,
+}
+
+fn parse(args: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let mut cfg = SimConfig {
         nodes: 500,
         payload_bytes: 13_000_000,
         ..SimConfig::default()
     };
     let mut json = false;
+    let mut timeline_us = 0;
     let mut args = args.peekable();
     while let Some(name) = args.next() {
         match name.as_str() {
@@ -37,6 +46,7 @@ fn parse(args: impl Iterator<Item = String>) -> Result<(SimConfig, bool), String
                     "--link-mbit" => cfg.link_bits = (value * 1e6).max(1000.0) as u64,
                     "--latency-us" => cfg.latency_us = value as u64,
                     "--arrival-ms" => cfg.arrival_us = (value * 1000.0) as u64,
+                    "--timeline-ms" => timeline_us = (value * 1000.0) as u64,
                     "--seed" => cfg.seed = value as u64,
                     "--kill" => cfg.kill_percent = value.min(100.0),
                     "--slow" => cfg.slow_percent = value.min(100.0),
@@ -47,14 +57,21 @@ fn parse(args: impl Iterator<Item = String>) -> Result<(SimConfig, bool), String
         }
     }
     cfg.racks = cfg.racks.min(cfg.nodes);
-    Ok((cfg, json))
+    Ok(Arguments {
+        cfg,
+        json,
+        timeline_us,
+    })
 }
 
 fn main() {
     match parse(std::env::args().skip(1)) {
-        Ok((cfg, json)) => {
-            let report = run(&cfg);
-            match json {
+        Ok(args) => {
+            if args.timeline_us > 0 {
+                eprintln!("{}", Moment::HEADER);
+            }
+            let report = run_watched(&args.cfg, args.timeline_us, |m| eprintln!("{}", m.row()));
+            match args.json {
                 true => println!("{}", report.json()),
                 false => print!("{}", report.text()),
             }

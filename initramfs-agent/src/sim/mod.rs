@@ -19,12 +19,14 @@ mod server;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod window;
 mod wire;
 mod world;
 
 pub use report::Report;
-pub use world::run;
+pub use timeline::Moment;
+pub use world::{run, run_watched};
 
 use crate::core::time::Micros;
 

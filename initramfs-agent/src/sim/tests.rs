@@ -72,3 +72,28 @@ fn one_copy_is_enough_when_the_server_goes_away() {
     assert_eq!(report.failed, 0, "{report:?}");
     assert!(report.origin_copies <= 1.1, "{report:?}");
 }
+
+#[test]
+fn watching_a_run_changes_nothing_and_tells_how_it_went() {
+    let mut moments = Vec::new();
+    let report = run_watched(&racks(), 500_000, |m| moments.push(m));
+    assert_eq!(report, run(&racks()));
+    assert_eq!(moments.len(), (report.last_s / 0.5) as usize);
+    assert!(
+        moments
+            .windows(2)
+            .all(|m| m[0].have <= m[1].have && m[0].done <= m[1].done)
+    );
+    // Everything the nodes got went down their links.
+    let down: f64 = moments.iter().map(|m| m.node_down).sum::<f64>() * 0.5 / report.floor_s;
+    let have = moments.last().map_or(0.0, |m| m.have);
+    assert!(
+        have > 0.5 && down > have && down < 1.5 * have + 0.2,
+        "{down} {have}"
+    );
+    assert!(
+        moments
+            .iter()
+            .any(|m| m.node_up > 0.3 && m.rack_down > 0.0 && m.server_up > 0.3)
+    );
+}

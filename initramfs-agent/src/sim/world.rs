@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::net::{Conn, Endpoint, Event, Link, Load, Packets, Pipe};
 use super::queue::Events;
 use super::seeder::Seeder;
+use super::timeline::{Moment, Timeline};
 use super::wire::{PACKET_BYTES, SEGMENT_BYTES, wire_bytes};
 use super::{Report, SimConfig};
 use crate::core::rng::Rng;
@@ -72,6 +73,12 @@ pub(super) struct World {
 
 /// Runs a simulation to its end: all nodes done, or far too late.
 pub fn run(cfg: &SimConfig) -> Report {
+    run_watched(cfg, 0, |_| {})
+}
+
+/// The same, with a look at each span of `every_us`; that changes nothing.
+pub fn run_watched(cfg: &SimConfig, every_us: Micros, mut watch: impl FnMut(Moment)) -> Report {
+    let mut timeline = Timeline::new(every_us);
     let mut world = World::new(cfg);
     let floor = cfg.payload_bytes * 8 * SECOND / cfg.link_bits;
     let limit = floor * 30 + 120 * SECOND;
@@ -81,6 +88,9 @@ pub fn run(cfg: &SimConfig) -> Report {
         };
         if at > limit {
             break;
+        }
+        while timeline.due(at) {
+            watch(timeline.look(&world));
         }
         world.now = at;
         world.count += 1;
