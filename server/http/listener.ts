@@ -17,8 +17,8 @@ const connectionsMax = 4096
 /** Largest request header, bytes. */
 const headerBytesMax = 8 * 1024
 
-/** Against clients that never finish, milliseconds. */
-const timeoutsMs = { header: 10_000, request: 20_000, idle: 60_000, keepAlive: 30_000, check: 2000 } as const
+/** Against clients that never finish, milliseconds. A farm that boots at once over a slow link takes its time. */
+const timeoutsMs = { header: 30_000, request: 60_000, idle: 60_000, keepAlive: 30_000, check: 2000 } as const
 
 /**
  * What booting nodes ask for, each many times at once: without the headers that no agent reads, which would be half

@@ -7,13 +7,13 @@ use super::{Micros, Swarm};
 use crate::core::time::{MILLISECOND, SECOND};
 
 /// Holders near us from which on a piece is no news.
-const COMMON: u32 = 8;
+const COMMON: u32 = 4;
 /// The server's seeder need not hear at once of what many have: each packet to it is acknowledged over the one link
 /// that all share.
 const WAIT_SEEDER_US: Micros = 4 * SECOND;
 /// How long news may wait, by the piece times.
 const WAIT_MIN_US: Micros = 20 * MILLISECOND;
-const WAIT_MAX_US: Micros = SECOND / 2;
+const WAIT_MAX_US: Micros = SECOND;
 
 impl Swarm {
     /// Tells the peers of a piece that is in place; `from` delivered it.
@@ -91,6 +91,6 @@ impl Swarm {
 impl Torrent {
     fn news_us(&self) -> Micros {
         self.piece_p50()
-            .map_or(WAIT_MAX_US, |p| (2 * p).clamp(WAIT_MIN_US, WAIT_MAX_US))
+            .map_or(WAIT_MAX_US, |p| (4 * p).clamp(WAIT_MIN_US, WAIT_MAX_US))
     }
 }

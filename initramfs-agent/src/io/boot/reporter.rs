@@ -17,11 +17,12 @@ const BATCH_BYTES_MAX: usize = 64 << 10;
 const LINGER: Duration = Duration::from_millis(300);
 /// Longest wait between two tries.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
-/// A telling must never hold up a node: short waits.
+/// Nobody waits for this thread. Where a whole farm fills the server's link for a while, whoever gives up early
+/// comes again with another TLS handshake, and fills it more.
 const TIMEOUTS: Timeouts = Timeouts {
-    connect: Duration::from_secs(3),
-    idle: Duration::from_secs(5),
-    total: Duration::from_secs(10),
+    connect: Duration::from_secs(20),
+    idle: Duration::from_secs(20),
+    total: Duration::from_secs(60),
 };
 const STACK_BYTES: usize = 512 << 10;
 

@@ -40,8 +40,8 @@ impl Default for Timeouts {
     fn default() -> Self {
         let s = Duration::from_secs;
         Self {
-            connect: s(5),
-            idle: s(15),
+            connect: s(15),
+            idle: s(20),
             total: s(600),
         }
     }

@@ -25,11 +25,11 @@ const THREADS: usize = 2;
 /// Enough for a TLS handshake in a debug build; pages that are not touched cost nothing.
 const STACK_BYTES: usize = 512 << 10;
 const READ_BYTES: usize = 32 << 10;
-/// Trackers answer at once or are asked again later.
+/// A tracker that a whole farm asks at once over a slow link may take seconds; asking anew would make it worse.
 const TRACKER_TIMEOUTS: Timeouts = Timeouts {
-    connect: Duration::from_secs(3),
-    idle: Duration::from_secs(5),
-    total: Duration::from_secs(10),
+    connect: Duration::from_secs(10),
+    idle: Duration::from_secs(10),
+    total: Duration::from_secs(15),
 };
 
 /// A range of whole pieces to get from an origin.
