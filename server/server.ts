@@ -147,7 +147,7 @@ async function compose(
   let http: Listener | undefined
   const ports = (): Ports => ({ http: http?.port ?? 0, https: https?.port ?? 0, ...swarm.ports })
   const originBytes = { artifacts: 0, boot: 0 }
-  const slots = new StreamSlots(config.origin.streams_max, smallPartBytes)
+  const slots = new StreamSlots(config.origin.streams_max, smallPartBytes, () => swarm.isHandingOut())
   const startedMs = nowMs()
   const status = () =>
     makeStatus({

@@ -8,6 +8,7 @@ import type { LiveVersions } from './catalog/versions.js'
 import type { Logger } from './log.js'
 import { Seeding } from './seeding.js'
 import { createDhtNode } from './swarm/dht.js'
+import { HandingOut } from './swarm/handing-out.js'
 import { createLsd } from './swarm/lsd.js'
 import { createSeeder } from './swarm/seeder.js'
 import { createTracker } from './swarm/tracker.js'
@@ -42,6 +43,8 @@ export interface SwarmSide {
   /** Serves the torrents of exactly these versions. */
   update(live: LiveVersions): void
   seederStats(): SeederStats
+  /** The seeder has handed out pieces to agents within the last seconds. */
+  isHandingOut(): boolean
   trackerStats(): TrackerStats
   stop(): Promise<void>
 }
@@ -76,6 +79,7 @@ export function makeSwarmSide(options: SwarmSideOptions): SwarmSide {
       log.error(facts, `${name} is not seeded; nodes take it over HTTPS`)
     },
   })
+  const handingOut = new HandingOut()
   return {
     trackerPlugin: tracker.plugin,
     ports,
@@ -93,6 +97,7 @@ export function makeSwarmSide(options: SwarmSideOptions): SwarmSide {
     },
     update: (live) => seeding.update(live),
     seederStats: () => seeder.stats(),
+    isHandingOut: () => handingOut.look(seeder.stats().torrents, clock.nowMs()),
     trackerStats: () => tracker.stats(),
     stop: async () => {
       await Promise.allSettled([lsd?.stop(), dht?.stop(), seeder.stop()])

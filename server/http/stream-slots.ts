@@ -10,6 +10,9 @@
 /** Slots are counted in quarters: a small part takes one, a stream four. */
 const slotQuarters = 4
 
+/** Of the slots, so much is left while the seeder hands out: what it gives away is passed on, a stream helps one node. */
+const shareWhileHandingOut = 0.25
+
 /** The waiting time of a refused node lies within these, seconds. */
 const retryAfterS = { min: 1, max: 30 } as const
 
@@ -33,6 +36,7 @@ export class StreamSlots {
   readonly #quartersMax: number
   readonly #addressQuartersMax: number
   readonly #smallBytesMax: number
+  readonly #isHandingOut: () => boolean
   #quarters = 0
   readonly #byAddress = new Map<string, number>()
   readonly #leases = new Set<Lease>()
@@ -40,8 +44,12 @@ export class StreamSlots {
   #tickets = 0
   #ticketsSinceMs = 0
 
-  /** `streamsMax` whole streams at a time; a body of up to `smallBytesMax` counts for a quarter of one. */
-  constructor(streamsMax: number, smallBytesMax: number) {
+  /**
+   * `streamsMax` whole streams at a time; a body of up to `smallBytesMax` counts for a quarter of one.
+   * While `isHandingOut` there are fewer.
+   */
+  constructor(streamsMax: number, smallBytesMax: number, isHandingOut: () => boolean = () => false) {
+    this.#isHandingOut = isHandingOut
     this.#quartersMax = streamsMax * slotQuarters
     this.#addressQuartersMax = Math.max(2, Math.ceil(streamsMax / 4)) * slotQuarters
     this.#smallBytesMax = smallBytesMax
@@ -58,7 +66,9 @@ export class StreamSlots {
     const held = this.#byAddress.get(address) ?? 0
     // Loopback stands for many nodes behind one address: a demo, or a proxy on this machine.
     const addressMax = isLoopback(address) ? this.#quartersMax : this.#addressQuartersMax
-    if (this.#quarters + quarters > this.#quartersMax || held + quarters > addressMax) {
+    const share = this.#isHandingOut() ? shareWhileHandingOut : 1
+    const quartersMax = Math.max(slotQuarters, this.#quartersMax * share)
+    if (this.#quarters + quarters > quartersMax || held + quarters > addressMax) {
       return { ok: false, retryAfterS: this.#ticket(nowMs) }
     }
     const lease: Lease = { quarters, address, startedMs: nowMs }

@@ -29,6 +29,19 @@ test('a small part counts for a quarter', () => {
   assert.equal(admitted(slots, '10.0.0.9', 1), undefined)
 })
 
+test('while the seeder hands out, a quarter of the slots is left, and one at least', () => {
+  let isHandingOut = true
+  const slots = new StreamSlots(8, 1024, () => isHandingOut)
+  assert.ok(admitted(slots, '10.0.0.1', big))
+  assert.ok(admitted(slots, '10.0.0.2', big))
+  assert.equal(admitted(slots, '10.0.0.3', big), undefined)
+  isHandingOut = false
+  assert.ok(admitted(slots, '10.0.0.3', big))
+  isHandingOut = true
+  assert.equal(admitted(slots, '10.0.0.4', 1), undefined)
+  assert.ok(admitted(new StreamSlots(1, 1024, () => true), '10.0.0.1', big))
+})
+
 test('one address holds a quarter of the slots at most, loopback all', () => {
   const slots = new StreamSlots(16, 1024)
   for (let n = 0; n < 4; n += 1) assert.ok(admitted(slots, '10.0.0.1', big))
