@@ -256,6 +256,7 @@ impl World {
             return self.packets.lose(load);
         }
         if !matches!(load, Load::Packet(_)) {
+            self.acknowledge(node, from, bytes);
             self.events.push(
                 self.now + self.cfg.latency_us,
                 Event::Acked {

@@ -1,6 +1,7 @@
 //! How bytes get from one endpoint to another: through a connection's window into the links on their way.
 
 use super::net::{Endpoint, Event, Load};
+use super::wire::ack_bytes;
 use super::world::World;
 use crate::core::time::Micros;
 
@@ -102,6 +103,18 @@ impl World {
                         tail,
                     },
                 );
+            }
+        }
+    }
+
+    /// The acknowledgements of payload take their bytes of all links on the way back, at once.
+    pub fn acknowledge(&mut self, from: Endpoint, to: Endpoint, payload_bytes: u32) {
+        let bytes = ack_bytes(payload_bytes);
+        for hop in 0.. {
+            let (cable, last) = self.cable(from, to, hop);
+            self.links[cable].pass(self.now, self.now, bytes);
+            if last {
+                break;
             }
         }
     }

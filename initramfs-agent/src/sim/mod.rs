@@ -3,9 +3,8 @@
 //! Modelled: links with rates (a node's up and down, a rack's uplink both ways, the server's), queues in
 //! blocks, TCP windows, latency, the bytes of messages (those of a moment share packets; they wait behind payload), of
 //! handshakes, announces, manifests and info dictionaries, a tracker that knows racks, the server's hand-out and HTTPS.
-//! Not modelled:
-//! packet loss, processor time, acknowledgements. The same configuration gives
-//! the same trace, event by event.
+//! Acknowledgements take their bytes too. Not modelled: packet loss, processor time. The same configuration gives the
+//! same trace, event by event.
 
 mod arrive;
 mod boot;

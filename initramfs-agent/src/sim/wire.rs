@@ -10,6 +10,12 @@ pub(super) const PACKET_BYTES: u32 = 84;
 /// What a full packet carries.
 pub(super) const SEGMENT_BYTES: u32 = 1448;
 
+/// Bytes of the acknowledgements of payload: one frame for two segments, as RFC 9293 wants at least (3.8.6.3).
+/// Cards that hand over many segments at once make fewer.
+pub(super) fn ack_bytes(payload_bytes: u32) -> u32 {
+    payload_bytes.div_ceil(2 * SEGMENT_BYTES) * PACKET_BYTES
+}
+
 /// Bytes of a message.
 pub(super) fn wire_bytes(message: &Outgoing) -> u32 {
     match message {
