@@ -207,15 +207,25 @@ export class Handout {
   /** Takes back what is overdue; what has stalled no longer holds the window. */
   #expire(torrent: HandoutTorrent, nowMs: number): void {
     const stallMs = this.#stallMs()
+    // When all is handed out and the uplink is idle, a piece that nobody has holds up everybody, and a second copy costs
+    // nothing: then an agent has no longer than others took, however much it tells of other pieces.
+    const isIdle = this.#inWindow < this.#window.size && torrent.nextNeeded() === undefined
+    const idleMs =
+      isIdle && this.#latenciesMs.length > 0 ? Math.max(spreadMinMs, 4 * this.#medianMs()) : undefined
     for (const agent of torrent.agents) {
       for (const given of agent.given.values()) {
         if (given.inWindow && nowMs - Math.max(given.atMs, agent.progressMs) > stallMs) {
           given.inWindow = false
           this.#inWindow--
         }
-        if (nowMs < given.deadlineMs) continue
+        const tries = Math.min(6, Math.max(0, (torrent.handed[given.piece] ?? 0) - 1))
+        const isLost =
+          idleMs !== undefined &&
+          torrent.copies[given.piece] === 0 &&
+          nowMs - given.atMs > idleMs * 2 ** tries
+        if (nowMs < given.deadlineMs && !isLost) continue
         const flowing = nowMs - agent.progressMs < Math.max(1_000, (nowMs - given.atMs) / 4)
-        if (flowing && given.extensions < extensionsMax) {
+        if (flowing && !isLost && given.extensions < extensionsMax) {
           given.extensions++
           given.deadlineMs = nowMs + (nowMs - given.atMs)
           continue

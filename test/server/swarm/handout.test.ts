@@ -249,6 +249,34 @@ test('a piece that stays with one holder is rescued after a while, each time lat
   assert.equal(world.grants.length, 2)
 })
 
+test('at the end, what nobody has is given to a second agent however much the first tells of others', () => {
+  const handout = new Handout(seeded(3))
+  handout.addTorrent({ infohash, sizeBytes: 64 * pieceLength, pieceLength, priority: 0 })
+  for (const conn of [1, 2, 3, 4]) handout.join(conn, infohash, 'r', 0)
+  for (const conn of [3, 4]) {
+    handout.interest(conn, false)
+    for (let piece = 8; piece < 64; piece++) handout.have(conn, piece, 0)
+  }
+  const due: { atMs: number; conn: number; piece: number }[] = []
+  let lost: { piece: number; conn: number; atMs: number } | undefined
+  let rescuedMs: number | undefined
+  let told = 8
+  for (let nowMs = 0; nowMs < 60_000 && rescuedMs === undefined; nowMs += 50) {
+    for (const { conn, piece } of due.splice(0, due.findIndex((d) => d.atMs > nowMs) >>> 0)) {
+      handout.have(conn, piece, nowMs)
+    }
+    // Whoever sits on it gets other pieces from its neighbours all the time.
+    if (lost !== undefined && nowMs % 500 === 0) handout.have(lost.conn, told++, nowMs)
+    for (const { conn, piece } of handout.poll(nowMs)) {
+      if (lost?.piece === piece) rescuedMs = nowMs
+      else if (lost === undefined && piece === 5) lost = { piece, conn, atMs: nowMs }
+      else due.push({ atMs: nowMs + 1000, conn, piece })
+    }
+  }
+  assert.ok(lost !== undefined && rescuedMs !== undefined)
+  assert.ok(rescuedMs - lost.atMs <= 4_500, `${rescuedMs - lost.atMs} ms`)
+})
+
 test('an agent to whom nobody gives anything is fed by the origin', () => {
   const world = new World(50, { uplink: gigabit, rttMs: 1, spreadMs: undefined })
   // Two that claim to have everything (and give nothing), so that no piece is ever rare.
