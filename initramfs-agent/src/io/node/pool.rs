@@ -25,6 +25,8 @@ const THREADS: usize = 2;
 /// Enough for a TLS handshake in a debug build; pages that are not touched cost nothing.
 const STACK_BYTES: usize = 512 << 10;
 const READ_BYTES: usize = 32 << 10;
+/// Of what a server says besides "busy".
+const ERROR_BYTES_MAX: usize = 4 << 10;
 /// A tracker that a whole farm asks at once over a slow link may take seconds; asking anew would make it worse.
 const TRACKER_TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(10),
@@ -268,7 +270,13 @@ impl Worker {
                 .is_some_and(|(f, l, _)| (f, l) == (range.first, last)),
             // A server without ranges is of use only for the whole file.
             200 => range.first == 0 && response.content_length == Some(range.len),
-            503 | 429 => return Ok(Some(response.retry_after_s.unwrap_or(1))),
+            503 | 429 => {
+                let retry_after_s = response.retry_after_s.unwrap_or(1);
+                // To its end, so that the connection can be used again: what a busy server needs least is
+                // another TLS handshake.
+                let _ = response.read_all(ERROR_BYTES_MAX);
+                return Ok(Some(retry_after_s));
+            }
             _ => false,
         };
         if !whole {
