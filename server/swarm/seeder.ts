@@ -5,18 +5,11 @@
 
 import { EventEmitter } from 'node:events'
 import { BootswarmError } from '../../src/errors.js'
-import { Child } from './child.js'
+import { Child, type ChildExit } from '../child.js'
 import type { FromSeeder, ToSeeder } from './seeder-messages.js'
-import type {
-  Seeder,
-  SeederExit,
-  SeederOptions,
-  SeederStats,
-  SeedTorrent,
-  SeedTorrentStats,
-} from './types.js'
+import type { Seeder, SeederOptions, SeederStats, SeedTorrent, SeedTorrentStats } from './types.js'
 
-export type { Seeder, SeederExit, SeederOptions, SeederStats, SeedTorrent } from './types.js'
+export type { Seeder, SeederOptions, SeederStats, SeedTorrent } from './types.js'
 
 /** How long a process may take to listen, or to add or drop a torrent. */
 const answerMs = 20_000
@@ -107,7 +100,7 @@ class SeederParent implements Seeder {
     for (const key of [...this.#waiters.keys()]) this.#settle(key, 'the seeder was stopped')
   }
 
-  on(event: 'exit', listener: (exit: SeederExit) => void): void {
+  on(event: 'exit', listener: (exit: ChildExit) => void): void {
     this.#events.on(event, listener)
   }
 
@@ -156,7 +149,7 @@ class SeederParent implements Seeder {
     }
   }
 
-  #exited(exit: SeederExit): void {
+  #exited(exit: ChildExit): void {
     for (const torrent of this.#stats.torrents) {
       const { uploadedBytes, handouts, rescues } = this.#withBefore(torrent)
       if (this.#torrents.has(torrent.infohash))

@@ -4,6 +4,7 @@
  */
 
 import type { FastifyPluginAsync } from 'fastify'
+import type { ChildExit } from '../child.js'
 
 /** Tells the rack of an address (IPv4 or IPv6 literal, never IPv4-mapped). Must not throw. */
 export type RackOf = (address: string) => string
@@ -57,13 +58,6 @@ export interface SeederStats {
   torrents: SeedTorrentStats[]
 }
 
-/** The process has ended unasked; it is started again after `restartInMs`. */
-export interface SeederExit {
-  code: number | null
-  signal: string | null
-  restartInMs: number
-}
-
 /** The origin's BitTorrent seeder, in a process of its own. */
 export interface Seeder {
   /** Listens. @throws BootswarmError ADDRESS_IN_USE, SEEDER_FAILED */
@@ -75,7 +69,7 @@ export interface Seeder {
   stats(): SeederStats
   /** Ends the process; idempotent. */
   stop(): Promise<void>
-  on(event: 'exit', listener: (exit: SeederExit) => void): void
+  on(event: 'exit', listener: (exit: ChildExit) => void): void
 }
 
 /** Options of `createSeeder` in seeder.ts. */

@@ -5,7 +5,6 @@
  */
 
 import { type ChildProcess, fork } from 'node:child_process'
-import type { SeederExit } from './types.js'
 
 /** The first wait before a restart; it doubles up to the last, and starts anew after a calm time. */
 const backoffFirstMs = 100
@@ -14,13 +13,20 @@ const calmMs = 60_000
 /** How long a child may take to end when asked before it is killed. */
 const stopGraceMs = 2_000
 
+/** The process has ended unasked; it is started again after `restartInMs`. */
+export interface ChildExit {
+  code: number | null
+  signal: string | null
+  restartInMs: number
+}
+
 /** What the owner of a child does with it. */
 export interface ChildHandlers<FromChild> {
   /** A new process runs: tell it everything it must know. */
   started(): void
   message(message: FromChild): void
   /** It ended unasked. */
-  exited(exit: SeederExit): void
+  exited(exit: ChildExit): void
 }
 
 /** Keeps one child process running. */
