@@ -40,6 +40,12 @@ impl World {
                     self.tell(node, Input::Closed { conn: id });
                 }
             }
+            Event::Granted { conn, piece } if self.conns[conn].open => {
+                let (node, conn) = self.conns[conn].ends[0];
+                let message = Message::AllowedFast { piece };
+                self.tell(node, Input::Message { conn, message });
+            }
+            Event::Granted { .. } => {}
             Event::Hop {
                 conn,
                 to,

@@ -149,6 +149,11 @@ pub(super) enum Event {
         conn: usize,
         to: usize,
     },
+    /// A hand-out of the seeder reaches the node.
+    Granted {
+        conn: usize,
+        piece: u32,
+    },
     /// Payload at its `hop`th link.
     Hop {
         conn: usize,

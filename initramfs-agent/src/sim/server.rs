@@ -4,8 +4,7 @@ use super::arrive::NO_ANSWER_US;
 use super::net::{Conn, Endpoint, Event, Load, Pipe};
 use super::wire::{PACKET_BYTES, wire_bytes};
 use super::world::{BLOCK, STREAMS_MAX, World};
-use crate::core::swarm::{ConnId, FetchId, Input, Outgoing};
-use crate::core::wire::Message;
+use crate::core::swarm::{ConnId, FetchId, Outgoing};
 
 impl World {
     pub(super) fn tell_seeder(&mut self, conn: usize, from: Endpoint, message: &Outgoing) {
@@ -69,15 +68,11 @@ impl World {
         }
         for (conn, piece) in self.seeder.hand_out(self.now) {
             if self.conns[conn].open {
-                let (node, id) = self.conns[conn].ends[0];
-                self.charge(self.server(), node, 93);
-                self.tell(
-                    node,
-                    Input::Message {
-                        conn: id,
-                        message: Message::AllowedFast { piece },
-                    },
-                );
+                let node = self.conns[conn].ends[0].0;
+                let at = self.charge(self.server(), node, 93);
+                // Not before the node knows that the connection is up.
+                let at = at.max(self.now + 2 * self.cfg.latency_us);
+                self.events.push(at, Event::Granted { conn, piece });
             }
         }
     }
