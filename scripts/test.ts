@@ -71,6 +71,7 @@ try {
     { name: 'cpio', debianPackage: 'cpio' },
     { name: 'mksquashfs', debianPackage: 'squashfs-tools' },
     { name: 'busybox', debianPackage: 'busybox-static' },
+    { name: 'dhclient', debianPackage: 'isc-dhcp-client' },
   ])
   buildAgent()
   const words = process.argv.slice(2).filter((word) => !word.startsWith('-'))

@@ -17,6 +17,8 @@ export interface Privileges {
   readonly user?: string
   /** Why root was kept although nobody asked for it. */
   readonly obstacle?: Obstacle
+  /** Its ids, for child processes that open ports before they become it; missing if nothing changed. */
+  readonly account?: Account
   /** Runs `bind` as root, if the server was started as root. */
   asRoot<T>(bind: () => Promise<T>): Promise<T>
   /** Gives root up for good. */
@@ -76,6 +78,7 @@ function become(account: Account): Privileges {
   assume(account)
   return {
     user,
+    account,
     asRoot: async (bind) => {
       process.seteuid?.(0)
       try {

@@ -4,6 +4,7 @@
  */
 import { networkInterfaces } from 'node:os'
 import type { Config } from '../src/config.js'
+import { formatUrlHost } from '../src/net.js'
 import { makeNodeConfigs } from '../src/node-config.js'
 import { makeAnswers, torrentOf } from './answers.js'
 import { Catalog } from './catalog/catalog.js'
@@ -14,6 +15,8 @@ import { type Listener, listen } from './http/listener.js'
 import { StreamSlots } from './http/stream-slots.js'
 import { ensureIdentity } from './keys.js'
 import type { Logger } from './log.js'
+import { leaseRecords } from './netboot/leases.js'
+import { Netboot } from './netboot/netboot.js'
 import { nodeEventLog } from './nodes/event-log.js'
 import { nodeRecords } from './nodes/records.js'
 import { NodeRegistry } from './nodes/registry.js'
@@ -74,6 +77,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await stop()
     throw error
   }
+}
+
+/** Where nodes reach the HTTP listener, if not at the address that DHCP has on their network. */
+function httpHostOf({ address, bind }: Config, isNat: boolean): { httpHost?: string } {
+  if (isNat) return { httpHost: formatUrlHost(address) }
+  return bind === '0.0.0.0' || bind === '::' ? {} : { httpHost: formatUrlHost(bind) }
 }
 
 /** Last made, first ended. */
@@ -143,6 +152,19 @@ async function compose(
     log: log.child({ part: 'swarm' }),
   })
 
+  const netbootLog = log.child({ part: 'netboot' })
+  const netboot = new Netboot({
+    config: config.netboot,
+    interfaces: networkInterfaces,
+    ...httpHostOf(config, isNat),
+    httpPort: () => ports().http,
+    ...(privileges.account === undefined ? {} : { account: privileges.account }),
+    leases: leaseRecords(store.leases, (error) =>
+      netbootLog.error({ event: 'dhcp.not-saved', err: error }, 'Leases could not be saved'),
+    ),
+    log: netbootLog,
+  })
+
   let https: Listener | undefined
   let http: Listener | undefined
   const ports = (): Ports => ({ http: http?.port ?? 0, https: https?.port ?? 0, ...swarm.ports })
@@ -160,6 +182,7 @@ async function compose(
       originBytes,
       seeder: swarm.seederStats(),
       tracker: swarm.trackerStats(),
+      netboot: netboot.stats(),
     })
   const services = makeAnswers({
     catalog,
@@ -187,6 +210,9 @@ async function compose(
     http = await listen({ ...listening, port: config.http.port })
     cleanUp.push(() => http?.close())
   })
+  // While root can be had back: its process opens ports below 1024 too.
+  cleanUp.push(() => netboot.stop())
+  await netboot.start()
   privileges.drop()
   cleanUp.push(() => swarm.stop())
   await swarm.start()

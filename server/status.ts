@@ -1,6 +1,7 @@
 /** The JSON of `/v1/status` (docs/protocol.md). */
 import type { Catalog } from './catalog/catalog.js'
 import { displayPath } from './catalog/scan.js'
+import type { NetbootStats } from './netboot/netboot.js'
 import type { NodeState } from './nodes/state.js'
 import type { Ports } from './ports-file.js'
 import type { SeederStats, TrackerStats } from './swarm/types.js'
@@ -17,6 +18,7 @@ export interface StatusSource {
   readonly originBytes: { readonly artifacts: number; readonly boot: number }
   readonly seeder: SeederStats
   readonly tracker: TrackerStats
+  readonly netboot: NetbootStats
 }
 
 /** One artifact of the current version. */
@@ -52,6 +54,13 @@ export interface ServerStatus {
     readonly seeder_restarts: number
   }
   readonly tracker: { readonly peers: number; readonly announces: number }
+  /** Counters of DHCP and TFTP by service; none while it is off. */
+  readonly netboot: {
+    readonly mode: NetbootStats['mode']
+    readonly running: boolean
+    readonly restarts: number
+    readonly services: NetbootStats['services']
+  }
   readonly ports: Ports
 }
 
@@ -88,6 +97,7 @@ export function makeStatus(source: StatusSource): ServerStatus {
       seeder_restarts: seeder.restarts,
     },
     tracker: { peers: source.tracker.peers, announces: source.tracker.announces },
+    netboot: source.netboot,
     ports: source.ports,
   }
 }

@@ -5,6 +5,7 @@
 
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { netbootSchema } from './config-netboot.js'
 import type { BootswarmError } from './errors.js'
 import { expandHostlist } from './hostlist.js'
 import { HOSTNAME_LENGTH_MAX, NAME_LENGTH_MAX, SETTINGS_MAX } from './limits.js'
@@ -106,6 +107,7 @@ export const configSchema = z
     lsd: section({
       enabled: z.boolean().default(true).describe('announce on the LAN by multicast (BEP 14)'),
     }),
+    netboot: netbootSchema.prefault({}),
     origin: section({
       streams_max: z.int().min(1).max(10_000).default(16).describe('artifact streams over HTTPS at once'),
       retry_after_s: z.int().min(1).max(3600).default(2).describe('seconds that a refused node shall wait'),

@@ -75,3 +75,16 @@ export const CONFIG_DEPTH_MAX = 32
 export const EVENTS_PER_NODE_MAX = 512
 /** Nodes that the store remembers; those not seen for longest go first. */
 export const NODES_MAX = 16_384
+
+/** Largest DHCP message that is read, bytes: what fits into one Ethernet frame. */
+export const DHCP_MESSAGE_BYTES_MAX = 1472
+/** Largest DHCP message that any client must take, bytes (RFC 2131 2, less the IP and UDP headers). */
+export const DHCP_REPLY_BYTES_MAX = 548
+/** Leases and offers that are remembered, of all pools together. */
+export const DHCP_LEASES_MAX = 65_536
+/** Rival DHCP servers, and nodes refused, that are remembered so that each is told of once. */
+export const DHCP_REMEMBERED_MAX = 1024
+/** Interfaces that netboot serves. */
+export const NETBOOT_INTERFACES_MAX = 64
+/** Bytes of `netboot.*` texts that become a DHCP option. */
+export const DHCP_OPTION_BYTES_MAX = 255

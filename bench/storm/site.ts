@@ -125,7 +125,16 @@ async function published(curl: (path: string) => Promise<Record<string, unknown>
 
 async function launch(directory: string, dataDir: string, config: string, plan: Plan): Promise<ChildProcess> {
   const flags = ['--config', config, '--data-dir', dataDir, '--artifacts-dir', join(directory, 'artifacts')]
-  const addresses = ['--address', SERVER_ADDRESS, '--bind', '0.0.0.0', '--log-format', 'json']
+  const addresses = [
+    '--address',
+    SERVER_ADDRESS,
+    '--bind',
+    '0.0.0.0',
+    '--log-format',
+    'json',
+    '--netboot-mode',
+    'off',
+  ]
   // The bench needs root in any case, and lies in a directory that is closed to others.
   addresses.push('--user', 'root')
   const [program, args] = inside(plan.serverNamespace, [process.execPath, serverMain, ...flags, ...addresses])

@@ -84,7 +84,12 @@ export function earlierOwners(): number[] {
 
 /** One file of each part that is loaded later than now: by a child process, a thread, or when it is first used. */
 function programFiles(): string[] {
-  const own = ['swarm/seeder-process.js', 'swarm/dht-process.js', 'catalog/ingest-worker.js']
+  const own = [
+    'swarm/seeder-process.js',
+    'swarm/dht-process.js',
+    'netboot/netboot-process.js',
+    'catalog/ingest-worker.js',
+  ]
   const packages = ['webtorrent', 'bittorrent-dht', 'better-sqlite3', 'create-torrent']
   return [
     process.execPath,

@@ -46,6 +46,13 @@ const STEPS: readonly string[] = [
      name TEXT PRIMARY KEY,
      value INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE leases (
+     address INTEGER PRIMARY KEY,
+     mac TEXT NOT NULL,
+     expires_ms INTEGER NOT NULL,
+     circuit_id TEXT NOT NULL,
+     remote_id TEXT NOT NULL
+   ) STRICT;`,
 ]
 
 /** The schema that this server writes. */

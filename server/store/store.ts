@@ -7,6 +7,7 @@ import type { Logger } from 'pino'
 import { type ArtifactTable, artifactTable } from './artifacts.js'
 import { type CounterTable, counterTable } from './counters.js'
 import { type EventTable, eventTable } from './events.js'
+import { type LeaseTable, leaseTable } from './leases.js'
 import { type NodeTable, nodeTable } from './nodes.js'
 import { guard, openDatabase } from './open.js'
 import { type VersionTable, versionTable } from './versions.js'
@@ -14,6 +15,7 @@ import { type VersionTable, versionTable } from './versions.js'
 export type { ArtifactRecord, ArtifactTable, FileStamp } from './artifacts.js'
 export type { CounterTable } from './counters.js'
 export type { EventRecord, EventTable } from './events.js'
+export type { LeaseRecord, LeaseTable } from './leases.js'
 export type { NodeRecord, NodeState, NodeTable, NodeUpdate } from './nodes.js'
 export type { VersionRecord, VersionTable } from './versions.js'
 
@@ -29,6 +31,8 @@ export interface Store {
   readonly events: EventTable
   /** Named sums that only grow. */
   readonly counters: CounterTable
+  /** Addresses given by DHCP. */
+  readonly leases: LeaseTable
   /** Runs all calls in `run` as one transaction, all or nothing. Not for `versions.publish`, which waits for the disk. */
   batch(run: () => void): void
   /** Writes everything back and closes the file. Idempotent. */
@@ -58,6 +62,7 @@ export function openStore(options: StoreOptions): Store {
     nodes: nodeTable(db),
     events: eventTable(db),
     counters: counterTable(db),
+    leases: leaseTable(db),
     batch: (run) => guard('writing a batch', () => db.transaction(run).immediate()),
     close: () => db.close(),
   }

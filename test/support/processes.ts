@@ -41,7 +41,18 @@ export async function startServer(
     [
       join(checkout, 'dist/server/main.js'),
       ...['--data-dir', dataDir, '--artifacts-dir', join(directory, 'artifacts')],
-      ...['--address', '127.0.0.1', '--bind', '127.0.0.1', '--log-format', 'json', ...free, ...flags],
+      ...[
+        '--address',
+        '127.0.0.1',
+        '--bind',
+        '127.0.0.1',
+        '--log-format',
+        'json',
+        '--netboot-mode',
+        'off',
+        ...free,
+        ...flags,
+      ],
     ],
     { stdio: ['ignore', 'pipe', 'pipe'], cwd: directory },
   )

@@ -48,6 +48,7 @@ export class Site {
       'seeder: {port: 0}',
       'dht: {port: 0}',
       'lsd: {enabled: false}',
+      ...(extra.includes('netboot:') ? [] : ['netboot: {mode: off}']),
       'address: 127.0.0.1',
     ]
     writeFileSync(this.config, `${lines.join('\n')}\n${extra}\n`)

@@ -1,0 +1,116 @@
+/** DHCP as one pure machine: bytes or a probe's answer and the time go in, what to do comes out. */
+
+import { formatIpv4 } from '../../../src/ipv4.js'
+import { type BootChoice, chooseBoot } from '../boot-choice.js'
+import { Teller } from './counters.js'
+import { FullDhcp } from './full.js'
+import { type DhcpMessage, type MessageType, readMessage } from './message.js'
+import { bootServerReplies, proxyReplies } from './proxy.js'
+import type { Arrival, BootFor, CounterName, DhcpSite, Effect, Lease } from './types.js'
+
+/** A datagram and how it came. */
+export interface Datagram extends Omit<Arrival, 'message'> {
+  readonly bytes: Uint8Array
+}
+
+const countersOf: Partial<Record<MessageType, CounterName>> = {
+  discover: 'discovers',
+  request: 'requests',
+  decline: 'declines',
+  release: 'releases',
+  inform: 'informs',
+}
+
+/** The whole DHCP side of one site. */
+export class DhcpMachine {
+  readonly #site: DhcpSite
+  readonly #tell = new Teller()
+  readonly #full: FullDhcp | undefined
+
+  constructor(site: DhcpSite, leases: Iterable<Lease> = []) {
+    this.#site = site
+    this.#full = site.mode === 'full' ? new FullDhcp(site, this.#tell, leases) : undefined
+  }
+
+  /** Counters since the start, and the leases that run. */
+  stats(nowMs: number): Record<CounterName | 'leases', number> {
+    return { ...this.#tell.counters, leases: this.#full?.countActive(nowMs) ?? 0 }
+  }
+
+  /** Takes a datagram. Never throws, whatever is in it. */
+  receive({ bytes, ...rest }: Datagram, nowMs: number): Effect[] {
+    this.#tell.count('received')
+    const message = readMessage(bytes)
+    if ('malformed' in message) {
+      this.#tell.count('malformed')
+      const text = `A malformed DHCP message from ${formatIpv4(rest.from.address)}: ${message.malformed}`
+      return this.#tell.once('debug', 'dhcp.malformed', 'DHCP_MALFORMED', {}, text, nowMs)
+    }
+    if ('ignored' in message) {
+      this.#tell.count('ignored')
+      return []
+    }
+    const counter = countersOf[message.type]
+    if (counter !== undefined) this.#tell.count(counter)
+    return [...this.#rival(message, nowMs), ...this.#answer({ ...rest, message }, nowMs)]
+  }
+
+  /** Takes the answer of a `probe`: the Ethernet address of who uses it, if anybody does. */
+  probed(address: number, user: string | undefined, nowMs: number): Effect[] {
+    return this.#full?.probed(address, user, nowMs) ?? []
+  }
+
+  #answer(arrival: Arrival, nowMs: number): Effect[] {
+    const { message, port } = arrival
+    const boot = this.#bootFor(message)
+    const sample = boot?.(arrival.local ?? this.#site.interfaces[0]?.address ?? 0)
+    const told = sample === undefined ? [] : this.#tellBoot(message, sample, nowMs)
+    const canBoot = boot !== undefined && sample?.kind !== 'refused'
+    if (port === 'boot')
+      return canBoot ? [...told, ...bootServerReplies(arrival, boot, this.#site, this.#tell)] : told
+    // Its address it gets in any case: the refusal is about booting alone.
+    if (this.#full !== undefined) return [...told, ...this.#full.receive(arrival, boot, nowMs)]
+    if (boot === undefined) this.#tell.count('ignored')
+    return canBoot ? [...told, ...proxyReplies(arrival, boot, this.#site, this.#tell)] : told
+  }
+
+  #bootFor({ mac, bootClass, archCodes, isIpxe, ipxeFeatures }: DhcpMessage): BootFor {
+    if (bootClass === undefined && !isIpxe) return undefined
+    const { httpHost, httpPort } = this.#site
+    const isHttpClient = bootClass === 'HTTPClient'
+    const features = ipxeFeatures === undefined ? {} : { ipxeFeatures }
+    const client = { mac, archCodes, isHttpClient, isIpxe, ...features }
+    return (server) => chooseBoot(client, `${httpHost ?? formatIpv4(server)}:${httpPort}`)
+  }
+
+  #tellBoot({ mac, archCodes }: DhcpMessage, boot: BootChoice, nowMs: number): Effect[] {
+    const facts = { mac, arch: archCodes.join(' ') }
+    if (boot.kind === 'refused') {
+      this.#tell.count('refused')
+      const text = `${mac} is not booted: ${boot.reason}`
+      return this.#tell.once('warn', 'dhcp.refused', 'BOOT_REFUSED', facts, text, nowMs)
+    }
+    const file = boot.kind === 'tftp' ? boot.file : boot.url
+    const text = `${mac} is told to load ${file}`
+    return this.#tell.once('info', 'dhcp.boot', undefined, { ...facts, file }, text, nowMs)
+  }
+
+  /** A client that takes another server's offer shows us that server: wanted in proxy mode, a mistake in full mode. */
+  #rival({ serverId, type }: DhcpMessage, nowMs: number): Effect[] {
+    if (type !== 'request' || serverId === undefined) return []
+    if (this.#site.interfaces.some(({ address }) => address === serverId)) return []
+    const server = formatIpv4(serverId)
+    if (this.#full === undefined) {
+      return this.#tell.once(
+        'info',
+        'dhcp.site-server',
+        undefined,
+        { server },
+        `Addresses come from the DHCP server ${server}`,
+        nowMs,
+      )
+    }
+    const text = `Another DHCP server, ${server}, gives addresses on this network; two servers do not know each other’s leases`
+    return this.#tell.once('warn', 'dhcp.rival', 'DHCP_RIVAL', { server }, text, nowMs)
+  }
+}

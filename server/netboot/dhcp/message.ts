@@ -1,0 +1,169 @@
+/** What a client says in a DHCP message, as valid values. Reads the options that netboot needs; others are left alone. */
+
+import { type DhcpPacket, type Malformed, parsePacket, parseSubOptions } from './packet.js'
+
+/** Types of messages (RFC 2132 9.6). */
+export const messageTypes = {
+  discover: 1,
+  offer: 2,
+  request: 3,
+  decline: 4,
+  ack: 5,
+  nak: 6,
+  release: 7,
+  inform: 8,
+} as const
+/** The name of a type. */
+export type MessageType = keyof typeof messageTypes
+
+const typeNames = new Map(
+  Object.entries(messageTypes).map(([name, code]) => [code as number, name as MessageType]),
+)
+
+/** Codes of the options that are read or written. */
+export const optionCodes = {
+  subnetMask: 1,
+  router: 3,
+  dns: 6,
+  hostname: 12,
+  domain: 15,
+  broadcast: 28,
+  vendorSpecific: 43,
+  requestedAddress: 50,
+  leaseTime: 51,
+  messageType: 53,
+  serverId: 54,
+  parameterList: 55,
+  message: 56,
+  messageSizeMax: 57,
+  renewalTime: 58,
+  rebindingTime: 59,
+  vendorClass: 60,
+  clientId: 61,
+  tftpServer: 66,
+  bootFile: 67,
+  userClass: 77,
+  relayInfo: 82,
+  architecture: 93,
+  networkInterface: 94,
+  machineId: 97,
+  ipxe: 175,
+} as const
+
+/** Where on the network a relay saw the client (option 82, RFC 3046), as hex digits; empty where it does not say. */
+export interface RelayPort {
+  readonly circuitId: string
+  readonly remoteId: string
+}
+
+/** A request of a client. */
+export interface DhcpMessage {
+  readonly packet: DhcpPacket
+  readonly type: MessageType
+  /** `aa:bb:cc:dd:ee:ff`: what a lease is keyed on, whatever option 61 says (ROM, iPXE and Linux differ there). */
+  readonly mac: string
+  readonly requestedAddress: number | undefined
+  readonly serverId: number | undefined
+  /** Option 60. */
+  readonly vendorClass: string
+  /** What option 60 begins with, if it asks for network boot. */
+  readonly bootClass: 'PXEClient' | 'HTTPClient' | undefined
+  readonly archCodes: readonly number[]
+  readonly isIpxe: boolean
+  readonly ipxeFeatures: ReadonlySet<number> | undefined
+  /** Option 97 as it came, 17 bytes. */
+  readonly machineId: Buffer | undefined
+  readonly relayInfo: Buffer | undefined
+  readonly relayPort: RelayPort | undefined
+}
+
+/** Something that is no request of a client: a value, not an error. */
+export type Unread = Malformed | { readonly ignored: string }
+
+const ethernet = 1
+
+/** Reads a request. */
+export function readMessage(bytes: Uint8Array): DhcpMessage | Unread {
+  const packet = parsePacket(bytes)
+  if ('malformed' in packet) return packet
+  if (packet.op !== 1) return { ignored: 'a reply of another server' }
+  const { options, chaddr } = packet
+  const type = typeNames.get(byteOf(options.get(optionCodes.messageType)) ?? 0)
+  if (type === undefined) return { malformed: 'no message type (option 53)' }
+  if (type === 'offer' || type === 'ack' || type === 'nak') return { malformed: `${type} in a request` }
+  if (packet.htype !== ethernet || chaddr.length !== 6) return { ignored: 'no Ethernet address' }
+  // A multicast or all-zero address is nobody's.
+  if (((chaddr[0] ?? 1) & 1) === 1 || chaddr.every((byte) => byte === 0)) {
+    return { malformed: 'an Ethernet address that no machine has' }
+  }
+  const vendorClass = options.get(optionCodes.vendorClass)?.toString('latin1') ?? ''
+  const machineId = options.get(optionCodes.machineId)
+  const relayInfo = options.get(optionCodes.relayInfo)
+  return {
+    packet,
+    type,
+    mac: chaddr.toString('hex').replace(/(..)(?=.)/g, '$1:'),
+    requestedAddress: addressOf(options.get(optionCodes.requestedAddress)),
+    serverId: addressOf(options.get(optionCodes.serverId)),
+    vendorClass,
+    bootClass: bootClassOf(vendorClass),
+    archCodes: archCodesOf(options.get(optionCodes.architecture)),
+    isIpxe: userClasses(options.get(optionCodes.userClass)).includes('iPXE'),
+    ipxeFeatures: featuresOf(options.get(optionCodes.ipxe)),
+    machineId: machineId?.length === 17 && machineId[0] === 0 ? machineId : undefined,
+    relayInfo,
+    relayPort: relayPortOf(relayInfo),
+  }
+}
+
+function bootClassOf(vendorClass: string): DhcpMessage['bootClass'] {
+  if (vendorClass.startsWith('PXEClient')) return 'PXEClient'
+  return vendorClass.startsWith('HTTPClient') ? 'HTTPClient' : undefined
+}
+
+/** Option 93 may hold several 16-bit codes (RFC 4578 2.1); an odd byte at the end is left alone. */
+function archCodesOf(value: Buffer | undefined): number[] {
+  const codes: number[] = []
+  for (let at = 0; value !== undefined && at + 2 <= value.length; at += 2) codes.push(value.readUInt16BE(at))
+  return codes
+}
+
+/** Option 77 as RFC 3004 has it (lengths and texts), or as iPXE and old clients send it: one bare text. */
+function userClasses(value: Buffer | undefined): string[] {
+  if (value === undefined) return []
+  const classes = [value.toString('latin1')]
+  for (let at = 0; at < value.length; ) {
+    const length = value.readUInt8(at++)
+    if (length === 0 || at + length > value.length) break
+    classes.push(value.toString('latin1', at, at + length))
+    at += length
+  }
+  return classes
+}
+
+/** iPXE's feature codes: sub-options of one byte in option 175, 1 where the feature is there. */
+function featuresOf(value: Buffer | undefined): ReadonlySet<number> | undefined {
+  const subOptions = value === undefined ? undefined : parseSubOptions(value)
+  if (subOptions === undefined) return undefined
+  const present = [...subOptions].filter(
+    ([code, flag]) => code >= 0x10 && code <= 0x4f && flag.length === 1 && flag[0] !== 0,
+  )
+  return new Set(present.map(([code]) => code))
+}
+
+function relayPortOf(value: Buffer | undefined): RelayPort | undefined {
+  const subOptions = value === undefined ? undefined : parseSubOptions(value)
+  if (subOptions === undefined) return undefined
+  return {
+    circuitId: subOptions.get(1)?.toString('hex') ?? '',
+    remoteId: subOptions.get(2)?.toString('hex') ?? '',
+  }
+}
+
+function byteOf(value: Buffer | undefined): number | undefined {
+  return value?.length === 1 ? value[0] : undefined
+}
+
+function addressOf(value: Buffer | undefined): number | undefined {
+  return value?.length === 4 ? value.readUInt32BE(0) : undefined
+}

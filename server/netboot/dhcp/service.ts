@@ -1,0 +1,131 @@
+/**
+ * DHCP's sockets and timers; decides nothing (decide.ts does). Broadcasts come in at 0.0.0.0:67. Replies leave by a
+ * socket bound to the interface's own address: that is how the kernel knows where a broadcast to 255.255.255.255 goes.
+ */
+
+import type { RemoteInfo, Socket } from 'node:dgram'
+import { formatIpv4, parseIpv4 } from '../../../src/ipv4.js'
+import type { DhcpOptions, LeaseChange } from '../messages.js'
+import type { NetbootLog, NetbootService } from '../service.js'
+import { openUdp } from '../udp.js'
+import { ArpProbe } from './arp.js'
+import { DhcpMachine } from './decide.js'
+import { encodePacket } from './packet.js'
+import type { Effect, Lease } from './types.js'
+
+const dhcpPort = 67
+const bootPort = 4011
+const everywhere = '0.0.0.0'
+
+/** Lease changes of this time are kept in one transaction. */
+const batchMs = 20
+
+/** The sockets of one of our addresses. */
+interface Own {
+  readonly dhcp: Socket
+  readonly boot: Socket
+  readonly probe: Socket
+}
+
+/** The DHCP server. */
+export class DhcpService implements NetbootService {
+  readonly #options: DhcpOptions
+  readonly #log: NetbootLog
+  readonly #keep: (changes: LeaseChange[]) => void
+  readonly #machine: DhcpMachine
+  readonly #own = new Map<number, Own>()
+  readonly #probe: ArpProbe
+  readonly #changed = new Map<number, Lease | undefined>()
+  #batch: NodeJS.Timeout | undefined
+  #sendErrors = 0
+
+  /** `keep` is given the leases to write down. */
+  constructor(options: DhcpOptions, log: NetbootLog, keep: (changes: LeaseChange[]) => void) {
+    this.#options = options
+    this.#log = log
+    this.#keep = keep
+    this.#machine = new DhcpMachine(options.site, options.leases)
+    this.#probe = new ArpProbe((address, user) => this.#do(this.#machine.probed(address, user, Date.now())))
+  }
+
+  async bind(): Promise<void> {
+    // Not shared at first: another DHCP server on this machine would get our unicasts, or we its.
+    const alone = await openUdp({ address: everywhere, port: dhcpPort })
+    await new Promise<void>((resolve) => alone.close(() => resolve()))
+    const all = await openUdp({ address: everywhere, port: dhcpPort, isShared: true })
+    this.#listen(all, 'dhcp', undefined)
+    for (const { address } of this.#options.site.interfaces) {
+      if (this.#own.has(address)) continue
+      const at = formatIpv4(address)
+      const dhcp = await openUdp({ address: at, port: dhcpPort, isShared: true })
+      const boot = await openUdp({ address: at, port: bootPort })
+      const probe = await openUdp({ address: at, port: 0 })
+      probe.on('error', () => {})
+      this.#own.set(address, { dhcp, boot, probe })
+      this.#listen(dhcp, 'dhcp', address)
+      this.#listen(boot, 'boot', address)
+    }
+  }
+
+  stats(): Record<string, number> {
+    return { ...this.#machine.stats(Date.now()), send_errors: this.#sendErrors }
+  }
+
+  #listen(socket: Socket, port: 'dhcp' | 'boot', local: number | undefined): void {
+    socket.on('message', (bytes: Buffer, from: RemoteInfo) => {
+      const address = parseIpv4(from.address) ?? 0
+      this.#do(this.#machine.receive({ bytes, port, local, from: { address, port: from.port } }, Date.now()))
+    })
+    socket.on('error', (error) => {
+      this.#log(
+        'error',
+        'dhcp.socket-failed',
+        { code: 'NETBOOT_FAILED' },
+        `A DHCP socket failed: ${error.message}`,
+      )
+    })
+  }
+
+  #do(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'send':
+          this.#send(effect)
+          break
+        case 'probe': {
+          const socket = this.#own.get(effect.via)?.probe
+          if (socket !== undefined) this.#probe.ask(effect.address, socket)
+          break
+        }
+        case 'lease':
+          this.#change(effect.lease.address, effect.lease)
+          break
+        case 'forget':
+          this.#change(effect.address, undefined)
+          break
+        case 'tell':
+          this.#log(effect.level, effect.event, effect.facts, effect.text)
+      }
+    }
+  }
+
+  #send({ packet, port, via, to }: Extract<Effect, { kind: 'send' }>): void {
+    this.#own.get(via)?.[port].send(encodePacket(packet), to.port, formatIpv4(to.address), (error) => {
+      if (error === null) return
+      this.#sendErrors++
+      const facts = { from: formatIpv4(via), to: formatIpv4(to.address) }
+      this.#log('debug', 'dhcp.not-sent', facts, `A DHCP reply could not be sent: ${error.message}`)
+    })
+  }
+
+  /** The reply does not wait for the disk: a lease that a crash loses is taken over when its machine asks again. */
+  #change(address: number, lease: Lease | undefined): void {
+    this.#changed.set(address, lease)
+    this.#batch ??= setTimeout(() => {
+      this.#batch = undefined
+      const changes = [...this.#changed].map(([changed, now]) => ({ address: changed, lease: now }))
+      this.#changed.clear()
+      this.#keep(changes)
+    }, batchMs)
+  }
+}

@@ -1,0 +1,38 @@
+/** What the daemon and its netboot process tell each other. */
+
+import type { ErrorCode } from '../../src/errors.js'
+import type { DhcpSite, Lease } from './dhcp/types.js'
+
+/** DHCP's part of the start message. */
+export interface DhcpOptions {
+  readonly site: DhcpSite
+  /** Leases of earlier runs. */
+  readonly leases: readonly Lease[]
+}
+
+export type ToNetboot = {
+  readonly type: 'start'
+  /** Who to become for good once all ports are open; missing: stay who we are. */
+  readonly account?: { readonly uid: number; readonly gid: number }
+  readonly dhcp?: DhcpOptions
+}
+
+export type FromNetboot =
+  | { readonly type: 'started' }
+  | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string }
+  | {
+      readonly type: 'log'
+      readonly level: 'debug' | 'info' | 'warn' | 'error'
+      readonly event: string
+      readonly facts: Readonly<Record<string, string | number | boolean>>
+      readonly text: string
+    }
+  /** Leases to keep and addresses to forget, in the order that they happened; an address stands once. */
+  | { readonly type: 'leases'; readonly changes: readonly LeaseChange[] }
+  | { readonly type: 'stats'; readonly services: Readonly<Record<string, Readonly<Record<string, number>>>> }
+
+/** `lease` undefined: forget what was kept of the address. */
+export interface LeaseChange {
+  readonly address: number
+  readonly lease: Lease | undefined
+}

@@ -1,0 +1,47 @@
+/**
+ * The netboot process: DHCP and TFTP, whose clients wait for milliseconds, on an event loop that nothing else is on.
+ * Opens its ports as root where the daemon was started as root, then gives root up for good.
+ */
+
+import { BootswarmError } from '../../src/errors.js'
+import { endWithParent, toParent } from '../child.js'
+import { DhcpService } from './dhcp/service.js'
+import type { FromNetboot, ToNetboot } from './messages.js'
+import type { NetbootLog, NetbootService } from './service.js'
+
+const statsEveryMs = 1_000
+
+endWithParent()
+const send = (message: FromNetboot): void => toParent(message)
+const log: NetbootLog = (level, event, facts, text) => send({ type: 'log', level, event, facts, text })
+
+process.on('message', (message: ToNetboot) => {
+  start(message).catch((error: unknown) => {
+    const code = error instanceof BootswarmError ? error.code : 'NETBOOT_FAILED'
+    send({ type: 'failed', code, message: error instanceof Error ? error.message : String(error) })
+  })
+})
+
+async function start({ account, dhcp }: ToNetboot): Promise<void> {
+  const services: Record<string, NetbootService> = {}
+  if (dhcp !== undefined) {
+    services.dhcp = new DhcpService(dhcp, log, (changes) => send({ type: 'leases', changes }))
+  }
+  if (account !== undefined) process.seteuid?.(0)
+  for (const service of Object.values(services)) await service.bind()
+  if (account !== undefined) {
+    process.setgroups?.([account.gid])
+    process.setgid?.(account.gid)
+    process.setuid?.(account.uid)
+  }
+  send({ type: 'started' })
+  const report = () =>
+    send({
+      type: 'stats',
+      services: Object.fromEntries(
+        Object.entries(services).map(([name, service]) => [name, service.stats()]),
+      ),
+    })
+  report()
+  setInterval(report, statsEveryMs)
+}

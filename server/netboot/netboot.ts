@@ -1,0 +1,170 @@
+/**
+ * Network boot as the daemon sees it: what to serve where, the process that serves it, the leases that it wants kept.
+ * Where the ports of network boot cannot be had, and nobody insisted, the server goes on without.
+ */
+
+import type { NetworkInterfaceInfo } from 'node:os'
+import type { NetbootConfig } from '../../src/config-netboot.js'
+import { BootswarmError } from '../../src/errors.js'
+import { Child } from '../child.js'
+import type { Logger } from '../log.js'
+import type { Lease } from './dhcp/types.js'
+import { mayOpenLowPorts } from './may-open.js'
+import type { FromNetboot, LeaseChange, ToNetboot } from './messages.js'
+import { makeDhcpSite } from './site.js'
+
+/** How long the process may take to open its ports. */
+const startMs = 20_000
+
+/** What netboot needs. */
+export interface NetbootOptions {
+  readonly config: NetbootConfig
+  /** `os.networkInterfaces()`. */
+  readonly interfaces: () => Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>
+  /** Where nodes reach the HTTP listener, if not at the address that DHCP has there. */
+  readonly httpHost?: string
+  readonly httpPort: () => number
+  /** Who the process becomes when its ports are open; missing: it stays who it is. */
+  readonly account?: { readonly uid: number; readonly gid: number }
+  readonly leases: {
+    list(): readonly Lease[]
+    keep(changes: readonly LeaseChange[]): void
+  }
+  readonly log: Logger
+}
+
+/** What runs, for `/v1/status`. */
+export interface NetbootStats {
+  readonly mode: 'proxy' | 'full' | 'off'
+  readonly running: boolean
+  readonly restarts: number
+  /** Counters by service, since its process started. */
+  readonly services: Readonly<Record<string, Readonly<Record<string, number>>>>
+}
+
+/** DHCP and TFTP in their process. */
+export class Netboot {
+  readonly #options: NetbootOptions
+  readonly #child: Child<ToNetboot, FromNetboot>
+  #mode: NetbootStats['mode'] = 'off'
+  #running = false
+  #services: NetbootStats['services'] = {}
+  #starting: ((error?: Error) => void) | undefined
+
+  constructor(options: NetbootOptions) {
+    this.#options = options
+    this.#child = new Child(new URL('./netboot-process.js', import.meta.url), {
+      started: () => this.#child.send(this.#startMessage()),
+      message: (message) => this.#message(message),
+      exited: ({ code, signal, restartInMs }) => {
+        this.#running = false
+        const facts = { event: 'netboot.exited', code: 'NETBOOT_FAILED', exit: code, signal, restartInMs }
+        options.log.error(facts, 'The process for DHCP and TFTP ended; starting it again')
+      },
+    })
+  }
+
+  /**
+   * Opens the ports, as far as they are wanted and can be had.
+   *
+   * @throws BootswarmError NETBOOT_NOT_ALLOWED, ADDRESS_IN_USE, NETBOOT_FAILED where the configuration insists
+   */
+  async start(): Promise<void> {
+    const { config, account, log } = this.#options
+    if (config.mode === 'off') return
+    try {
+      if (account === undefined && !mayOpenLowPorts()) {
+        throw new BootswarmError('NETBOOT_NOT_ALLOWED', 'only root may listen on UDP ports 67 and 4011')
+      }
+      this.#mode = config.mode === 'full' ? 'full' : 'proxy'
+      const { site } = this.#dhcpOptions()
+      if (site.interfaces.length === 0) {
+        throw new BootswarmError('NETBOOT_FAILED', 'no network interface to serve has an IPv4 address')
+      }
+      await this.#run()
+      const names = [...new Set(site.interfaces.map(({ name }) => name))]
+      const how = this.#mode === 'full' ? 'as the only DHCP server' : 'beside the DHCP server of the site'
+      const facts = { event: 'netboot.started', mode: this.#mode, interfaces: names }
+      log.info(facts, `Boots machines from the network on ${names.join(', ')}, ${how}`)
+    } catch (error) {
+      this.#mode = 'off'
+      if (config.mode !== 'auto' || !(error instanceof BootswarmError)) throw error
+      log.info({ event: 'netboot.off', code: error.code }, `Goes on without network boot: ${hint(error)}`)
+    }
+  }
+
+  stats(): NetbootStats {
+    const { restarts } = this.#child
+    return { mode: this.#mode, running: this.#running, restarts, services: this.#services }
+  }
+
+  async stop(): Promise<void> {
+    await this.#child.stop()
+    this.#running = false
+  }
+
+  async #run(): Promise<void> {
+    const started = new Promise<void>((resolve, reject) => {
+      this.#starting = (error) => (error === undefined ? resolve() : reject(error))
+    })
+    const timer = setTimeout(() => {
+      this.#starting?.(new BootswarmError('NETBOOT_FAILED', 'no answer from the process for DHCP and TFTP'))
+    }, startMs)
+    this.#child.start()
+    try {
+      await started
+    } catch (error) {
+      await this.#child.stop()
+      throw error
+    } finally {
+      clearTimeout(timer)
+      this.#starting = undefined
+    }
+  }
+
+  #startMessage(): ToNetboot {
+    const { account } = this.#options
+    return { type: 'start', dhcp: this.#dhcpOptions(), ...(account === undefined ? {} : { account }) }
+  }
+
+  #dhcpOptions() {
+    const { config, interfaces, httpHost, httpPort, leases } = this.#options
+    const mode = this.#mode === 'full' ? 'full' : 'proxy'
+    const reached = { httpPort: httpPort(), ...(httpHost === undefined ? {} : { httpHost }) }
+    const site = makeDhcpSite(config, mode, interfaces(), reached)
+    return { site, leases: mode === 'full' ? leases.list() : [] }
+  }
+
+  #message(message: FromNetboot): void {
+    const { log, leases } = this.#options
+    switch (message.type) {
+      case 'started':
+        this.#running = true
+        this.#starting?.()
+        break
+      case 'failed':
+        if (this.#starting === undefined) {
+          log.error(
+            { event: 'netboot.failed', code: message.code },
+            `Network boot does not run: ${message.message}`,
+          )
+        }
+        this.#starting?.(new BootswarmError(message.code, message.message))
+        break
+      case 'log':
+        log[message.level]({ event: message.event, ...message.facts }, message.text)
+        break
+      case 'leases':
+        leases.keep(message.changes)
+        break
+      case 'stats':
+        this.#services = message.services
+        break
+    }
+  }
+}
+
+function hint({ code, message }: BootswarmError): string {
+  if (code !== 'NETBOOT_NOT_ALLOWED') return message
+  return `${message}. Start it with \`sudo npm start\` (it does not stay root), or set netboot.mode to off`
+}

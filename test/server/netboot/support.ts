@@ -1,0 +1,82 @@
+/** The real server in a network of its own, and real DHCP clients there. */
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { Wire } from '../../support/wire.js'
+import { type Daemon, mainFile, Site } from '../main/support.js'
+
+/** What a client was given, by the names of its own hook script. */
+export type Given = Readonly<Record<string, string>>
+
+/** A server with its network. */
+export class NetbootSite {
+  readonly wire: Wire
+  readonly site: Site
+
+  private constructor(wire: Wire, site: Site) {
+    this.wire = wire
+    this.site = site
+  }
+
+  /** Makes it; undefined without root. `netboot` is the YAML of that section. */
+  static make(t: TestContext, netboot: string, extra = ''): NetbootSite | undefined {
+    const wire = Wire.make(t)
+    if (wire === undefined) return undefined
+    const site = new Site(`netboot: ${netboot}\n${extra}`)
+    t.after(() => site.end())
+    site.command = wire.command('server', process.execPath, mainFile)
+    return new NetbootSite(wire, site)
+  }
+
+  /** Starts the server; resolves when it is ready. */
+  async start(...args: string[]): Promise<Daemon> {
+    const daemon = this.site.start('--address', '10.77.0.1', ...args)
+    await daemon.line('server.ready')
+    return daemon
+  }
+
+  /** `/v1/status` of the running server. */
+  status(daemon: Daemon): { netboot: { mode: string; services: Record<string, Record<string, number>> } } {
+    const url = `http://127.0.0.1:${daemon.ports().http}/v1/status`
+    return JSON.parse(this.wire.server('curl', '--silent', '--fail', url))
+  }
+
+  /** Busybox’s udhcpc on `eth0`: takes a lease, sets the address, and ends. Fails without a lease. */
+  udhcpc(client: string, ...flags: string[]): Given {
+    const hook = this.#hook('$1', 'bound', 'ip address flush dev eth0; ip address add "$ip/$mask" dev eth0')
+    const args = ['-i', 'eth0', '-n', '-q', '-f', '-t', '5', '-T', '1', '-A', '1', '-s', hook.script]
+    this.wire.run(client, 'busybox', 'udhcpc', ...args, ...flags)
+    return hook.read()
+  }
+
+  /** ISC’s dhclient, once. */
+  dhclient(client: string): Given {
+    const hook = this.#hook('$reason', 'BOUND', 'ip address add "$new_ip_address/24" dev eth0')
+    const file = (name: string) => join(this.site.dir, `dhclient-${client}.${name}`)
+    const conf = file('conf')
+    // Its pid file may not be written to by a daemon that has gone: -1 -d keeps it in the foreground.
+    writeFileSync(conf, 'timeout 20; initial-interval 1;\n')
+    const flags = ['-4', '-1', '-cf', conf, '-lf', file('leases'), '-pf', file('pid'), '-sf', hook.script]
+    this.wire.run(client, 'dhclient', ...flags, 'eth0')
+    const given = hook.read()
+    process.kill(Number(readFileSync(file('pid'), 'utf8')), 'SIGKILL')
+    return given
+  }
+
+  #hook(reason: string, bound: string, configure: string): { script: string; read(): Given } {
+    const out = join(this.site.dir, `given-${Math.random().toString(16).slice(2)}`)
+    const script = `${out}.sh`
+    const lines = ['#!/bin/sh', `[ "${reason}" = ${bound} ] || exit 0`, configure, `env > ${out}`]
+    writeFileSync(script, `${lines.join('\n')}\n`)
+    chmodSync(script, 0o755)
+    return {
+      script,
+      read: () =>
+        Object.fromEntries(
+          readFileSync(out, 'utf8')
+            .split('\n')
+            .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+        ),
+    }
+  }
+}

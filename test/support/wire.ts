@@ -1,0 +1,68 @@
+/**
+ * A network of a test's own: a namespace for the server, with a bridge on which every client namespace has an `eth0`.
+ * Needs root; goes away with the test.
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import type { TestContext } from 'node:test'
+
+let made = 0
+
+/** The network. */
+export class Wire {
+  readonly #prefix: string
+  readonly #names: string[] = []
+
+  private constructor(prefix: string) {
+    this.#prefix = prefix
+  }
+
+  /** Makes it with the server's address on the bridge `lan0`; undefined without root. */
+  static make(t: TestContext, address = '10.77.0.1/24'): Wire | undefined {
+    if (process.getuid?.() !== 0) return undefined
+    const wire = new Wire(`bswire${process.pid}-${made++}`)
+    t.after(() => {
+      for (const name of wire.#names) spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' })
+    })
+    wire.#add('server')
+    wire.server('ip', 'link', 'add', 'lan0', 'type', 'bridge', 'forward_delay', '0')
+    wire.server('ip', 'link', 'set', 'lan0', 'up')
+    wire.server('ip', 'address', 'add', address, 'dev', 'lan0')
+    return wire
+  }
+
+  /** Adds a machine on the bridge, or on its own link of the server's named `port`. */
+  client(name: string, mac: string, port?: string): string {
+    const namespace = this.#add(name)
+    const end = port ?? `p-${name}`
+    const link = ['link', 'add', 'name', end, 'type', 'veth', 'peer', 'name', 'eth0']
+    this.server('ip', ...link, 'address', mac, 'netns', namespace)
+    if (port === undefined) this.server('ip', 'link', 'set', end, 'master', 'lan0')
+    this.server('ip', 'link', 'set', end, 'up')
+    this.run(name, 'ip', 'link', 'set', 'eth0', 'up')
+    return namespace
+  }
+
+  /** Runs a command to its end in the server's namespace. */
+  server(...command: string[]): string {
+    return this.run('server', ...command)
+  }
+
+  /** Runs a command to its end in a namespace; its standard output. */
+  run(name: string, ...command: string[]): string {
+    const [program = '', ...args] = this.command(name, ...command)
+    return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  }
+
+  /** The command line that runs a command in a namespace. */
+  command(name: string, ...command: string[]): string[] {
+    return ['nsenter', `--net=/run/netns/${this.#prefix}-${name}`, '--', ...command]
+  }
+
+  #add(name: string): string {
+    const namespace = `${this.#prefix}-${name}`
+    execFileSync('ip', ['netns', 'add', namespace])
+    this.#names.push(namespace)
+    execFileSync('ip', ['-n', namespace, 'link', 'set', 'lo', 'up'])
+    return namespace
+  }
+}
