@@ -88,3 +88,22 @@ export const DHCP_REMEMBERED_MAX = 1024
 export const NETBOOT_INTERFACES_MAX = 64
 /** Bytes of `netboot.*` texts that become a DHCP option. */
 export const DHCP_OPTION_BYTES_MAX = 255
+
+/** Largest block of a TFTP transfer, bytes: with its headers it fits into one Ethernet frame with room for a tunnel. */
+export const TFTP_BLOCK_BYTES_MAX = 1450
+/** Blocks in flight in one TFTP transfer (RFC 7440). */
+export const TFTP_WINDOW_MAX = 64
+/** Largest TFTP request, bytes (RFC 2347). */
+export const TFTP_REQUEST_BYTES_MAX = 512
+/** Bytes of a file name in a TFTP request. */
+export const TFTP_NAME_BYTES_MAX = 128
+/** Options in one TFTP request. */
+export const TFTP_OPTIONS_MAX = 16
+/** TFTP transfers at once: every node of a large farm, and then some. */
+export const TFTP_TRANSFERS_MAX = 1024
+/** TFTP transfers of one address at once: firmware asks for the size first, and may start over. */
+export const TFTP_TRANSFERS_PER_CLIENT_MAX = 8
+/** A TFTP transfer without progress ends after this, milliseconds. */
+export const TFTP_GIVE_UP_MS = 20_000
+/** Largest network boot program, bytes: it is held in memory. */
+export const BOOT_PROGRAM_BYTES_MAX = 4 * 1024 * 1024

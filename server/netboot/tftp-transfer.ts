@@ -1,0 +1,138 @@
+/**
+ * One TFTP transfer to a client: which packets to send at a request, an acknowledgement or a timeout. A pure state
+ * machine; time is an argument, milliseconds of a clock that never goes back.
+ *
+ * A packet is sent again only at a timeout. Answering a repeated acknowledgement would double every packet from then
+ * on (the sorcerer's apprentice, RFC 1123, 4.2.3.1). An acknowledgement in the middle of a window is no repetition:
+ * the client misses the block after it (RFC 7440), and gets a whole window from there.
+ */
+import { TFTP_GIVE_UP_MS } from '../../src/limits.js'
+import type { TftpTerms } from './tftp-options.js'
+import { dataPacket, oackPacket } from './tftp-packet.js'
+
+/** The timeout before the first round trip has been measured, and its bounds, milliseconds. */
+const timeoutMs = { first: 1000, min: 200, max: 4000 } as const
+
+/** `done`: the client has all; `gone`: it has been silent for too long, or gave up. */
+export type TransferState = 'running' | 'done' | 'gone'
+
+/** A transfer in progress. */
+export class TftpTransfer {
+  readonly #file: Uint8Array
+  readonly #terms: TftpTerms
+  /** Number of the last block, which is shorter than the others and may be empty. */
+  readonly #lastBlock: number
+  #state: TransferState = 'running'
+  /** Blocks that are acknowledged; -1 until the options are. */
+  #acked: number
+  /** Blocks that were sent. */
+  #sent = 0
+  #sentMs = 0
+  #isConfirmed = false
+  #progressMs: number
+  /** The window was sent for the first time: its round trip may be measured (Karn). */
+  #isFresh = true
+  #roundTripMs: number | undefined
+  #deviationMs = 0
+  #timeoutMs: number
+  #deadlineMs = 0
+
+  constructor(file: Uint8Array, terms: TftpTerms, nowMs: number) {
+    this.#file = file
+    this.#terms = terms
+    this.#lastBlock = Math.floor(file.length / terms.blockBytes) + 1
+    this.#acked = terms.accepted.size > 0 ? -1 : 0
+    this.#progressMs = nowMs
+    this.#timeoutMs = terms.timeoutMs ?? timeoutMs.first
+  }
+
+  get state(): TransferState {
+    return this.#state
+  }
+
+  /** The client has acknowledged something: the address is no forgery. */
+  get isConfirmed(): boolean {
+    return this.#isConfirmed
+  }
+
+  /** When {@link onTime} is due. */
+  get deadlineMs(): number {
+    return this.#deadlineMs
+  }
+
+  /** The first packets; also the answer to a request that came twice. */
+  start(nowMs: number): Buffer[] {
+    return this.#window(nowMs)
+  }
+
+  /** An acknowledgement arrived. */
+  onAck(block: number, nowMs: number): Buffer[] {
+    if (this.#state !== 'running') return []
+    if (this.#acked < 0) {
+      if (block !== 0) return []
+      this.#acked = 0
+    } else {
+      const ahead = (block - this.#acked) & 0xffff
+      if (ahead === 0 || ahead > this.#sent - this.#acked) return []
+      this.#acked += ahead
+    }
+    this.#isConfirmed = true
+    this.#measure(nowMs)
+    this.#progressMs = nowMs
+    this.#isFresh = true
+    if (this.#acked === this.#lastBlock) {
+      this.#state = 'done'
+      return []
+    }
+    return this.#window(nowMs)
+  }
+
+  /** The client sent an error: usual after it asked for the size only. */
+  onError(): void {
+    if (this.#state === 'running') this.#state = 'gone'
+  }
+
+  /** The time of {@link deadlineMs} has come. */
+  onTime(nowMs: number): Buffer[] {
+    if (this.#state !== 'running' || nowMs < this.#deadlineMs) return []
+    if (nowMs - this.#progressMs >= TFTP_GIVE_UP_MS) {
+      this.#state = 'gone'
+      return []
+    }
+    this.#isFresh = false
+    if (this.#terms.timeoutMs === undefined) this.#timeoutMs = Math.min(this.#timeoutMs * 2, timeoutMs.max)
+    return this.#window(nowMs)
+  }
+
+  #window(nowMs: number): Buffer[] {
+    this.#sentMs = nowMs
+    this.#deadlineMs = nowMs + this.#timeoutMs
+    if (this.#acked < 0) return [oackPacket(this.#terms.accepted)]
+    const { blockBytes, windowBlocks } = this.#terms
+    const last = Math.min(this.#acked + windowBlocks, this.#lastBlock)
+    const packets: Buffer[] = []
+    for (let block = this.#acked + 1; block <= last; block += 1) {
+      const start = (block - 1) * blockBytes
+      packets.push(dataPacket(block, this.#file.subarray(start, start + blockBytes)))
+    }
+    this.#sent = last
+    return packets
+  }
+
+  /** The timeout follows the round trip (RFC 6298), so that a lost packet costs little and a slow client is not pressed. */
+  #measure(nowMs: number): void {
+    if (this.#terms.timeoutMs !== undefined) return
+    if (this.#isFresh) {
+      const sampleMs = nowMs - this.#sentMs
+      const beforeMs = this.#roundTripMs ?? sampleMs
+      this.#deviationMs =
+        this.#roundTripMs === undefined
+          ? sampleMs / 2
+          : this.#deviationMs * 0.75 + Math.abs(sampleMs - beforeMs) * 0.25
+      this.#roundTripMs = beforeMs * 0.875 + sampleMs * 0.125
+    }
+    if (this.#roundTripMs === undefined) return
+    const wantedMs = this.#roundTripMs + 4 * this.#deviationMs
+    this.#timeoutMs = Math.min(Math.max(wantedMs, timeoutMs.min), timeoutMs.max)
+  }
+}

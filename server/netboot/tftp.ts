@@ -1,0 +1,284 @@
+/**
+ * The TFTP listener: sockets and timers, no decisions. Each transfer has a socket of its own (its TID), connected to
+ * its client, so that the kernel keeps strangers' packets away and tells when the client has closed its port.
+ */
+import { createSocket, type RemoteInfo, type Socket, type SocketType } from 'node:dgram'
+import { isIPv6 } from 'node:net'
+import { plainAddress } from '../../src/net.js'
+import { type TftpFiles, tableName } from './tftp-files.js'
+import { negotiate } from './tftp-options.js'
+import { errorPacket, parseTftp, type TftpRequest, tftpErrors } from './tftp-packet.js'
+import { type TableLimits, TransferTable } from './tftp-table.js'
+import { TftpTransfer } from './tftp-transfer.js'
+
+/** Deadlines are looked at this often, milliseconds. */
+const tickMs = 50
+
+/** Five hundred requests within the same moment must fit in. The kernel cuts this to net.core.rmem_max. */
+const receiveBufferBytes = 4 << 20
+
+/** Counters since the start. */
+export interface TftpStats {
+  /** Transfers that run now. */
+  transfers: number
+  /** The client has all. */
+  completed: number
+  /** The client fell silent, closed its port or sent an error, which is usual after it asked for the size only. */
+  ended: number
+  /** Requests for what is not served. */
+  refused: number
+  /** Requests that found no room. */
+  dropped: number
+  /** Packets that are no TFTP. */
+  malformed: number
+  sent_packets: number
+  sent_bytes: number
+}
+
+/** What the listener is made of. */
+export interface TftpOptions {
+  /** IP address to listen on. */
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  /** Milliseconds of a clock that never goes back. */
+  readonly nowMs: () => number
+  /** A line for the log, with the client's address. */
+  readonly log: (
+    level: 'debug' | 'info' | 'warn',
+    event: string,
+    facts: Record<string, string>,
+    text: string,
+  ) => void
+  readonly limits?: TableLimits
+}
+
+interface Running {
+  readonly address: string
+  readonly port: number
+  readonly name: string
+  readonly socket: Socket
+  transfer: TftpTransfer | undefined
+  readonly isConfirmed: boolean
+}
+
+/** A TFTP server. Answers nothing before {@link setFiles}. */
+export class TftpServer {
+  readonly #options: TftpOptions
+  readonly #type: SocketType
+  readonly #table: TransferTable<Running>
+  readonly #stats: TftpStats = {
+    transfers: 0,
+    completed: 0,
+    ended: 0,
+    refused: 0,
+    dropped: 0,
+    malformed: 0,
+    sent_packets: 0,
+    sent_bytes: 0,
+  }
+  #files: TftpFiles = new Map()
+  #socket: Socket | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: TftpOptions) {
+    this.#options = options
+    this.#type = isIPv6(options.host) ? 'udp6' : 'udp4'
+    this.#table = new TransferTable(options.limits)
+  }
+
+  /** Opens the port; rejects with the system's error. */
+  async listen(): Promise<number> {
+    const socket = createSocket(this.#type)
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject)
+      socket.bind(this.#options.port, this.#options.host, () => {
+        socket.removeListener('error', reject)
+        resolve()
+      })
+    }).catch((error: unknown) => {
+      socket.close()
+      throw error
+    })
+    socket.on('error', () => {})
+    socket.on('message', (bytes, from) => this.#onRequest(bytes, from))
+    try {
+      socket.setRecvBufferSize(receiveBufferBytes)
+    } catch {
+      // A smaller buffer: firmware asks again.
+    }
+    this.#socket = socket
+    return socket.address().port
+  }
+
+  /** Serves exactly these from now on; running transfers go on with what they began. */
+  setFiles(files: TftpFiles): void {
+    this.#files = files
+  }
+
+  stats(): TftpStats {
+    return { ...this.#stats, transfers: this.#table.size }
+  }
+
+  /** Closes all sockets. */
+  close(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    for (const running of [...this.#table.values()]) this.#end(running)
+    this.#socket?.close()
+    this.#socket = undefined
+  }
+
+  #onRequest(bytes: Buffer, from: RemoteInfo): void {
+    // Nobody can be answered at port 0.
+    const packet = from.port === 0 ? undefined : parseTftp(bytes)
+    if (packet === undefined) {
+      this.#stats.malformed += 1
+      return
+    }
+    if (packet.kind === 'write') this.#refuse(from, tftpErrors.accessViolation, 'read only', '')
+    else if (packet.kind === 'read') this.#onRead(packet, from)
+  }
+
+  #onRead(request: TftpRequest, from: RemoteInfo): void {
+    const name = tableName(request.name)
+    if (!this.#files.has(name)) {
+      this.#refuse(from, tftpErrors.notFound, 'no such file', request.name)
+      return
+    }
+    if (request.mode !== 'octet') {
+      this.#refuse(from, tftpErrors.illegalOperation, 'ask in octet (binary) mode', request.name)
+      return
+    }
+    const address = plainAddress(from.address)
+    const same = this.#table.get(address, from.port)
+    if (same !== undefined) {
+      if (same.name === name && !same.isConfirmed) {
+        this.#startAgain(same)
+        return
+      }
+      this.#end(same)
+    }
+    const room = this.#table.roomFor(address)
+    if (room === 'full') {
+      this.#stats.dropped += 1
+      return
+    }
+    if (room !== undefined) this.#end(room)
+    this.#begin(request, name, address, from)
+  }
+
+  /** The answer was lost, or is still under way: the same once more, not a second transfer. */
+  #startAgain(running: Running): void {
+    if (running.transfer !== undefined) this.#send(running, running.transfer.start(this.#options.nowMs()))
+  }
+
+  #begin(request: TftpRequest, name: string, address: string, from: RemoteInfo): void {
+    const socket = createSocket(this.#type)
+    const running: Running = {
+      address,
+      port: from.port,
+      name,
+      socket,
+      transfer: undefined,
+      get isConfirmed() {
+        return this.transfer?.isConfirmed ?? false
+      },
+    }
+    this.#table.add(running)
+    // Also ECONNREFUSED: the client has closed its port.
+    socket.on('error', () => this.#end(running))
+    socket.on('message', (bytes) => this.#onMessage(running, bytes))
+    socket.once('connect', () => this.#connected(running, request))
+    socket.bind({ port: 0, address: this.#options.host }, () => socket.connect(from.port, from.address))
+  }
+
+  #connected(running: Running, request: TftpRequest): void {
+    const file = this.#files.get(running.name)
+    if (file === undefined || this.#table.get(running.address, running.port) !== running) {
+      this.#end(running)
+      return
+    }
+    const { address } = running
+    const serverAddress = plainAddress(running.socket.address().address)
+    const bytes = typeof file === 'function' ? file({ address, serverAddress }) : file
+    const nowMs = this.#options.nowMs()
+    running.transfer = new TftpTransfer(bytes, negotiate(request.options, bytes.length), nowMs)
+    this.#send(running, running.transfer.start(nowMs))
+    this.#timer ??= setInterval(() => this.#onTick(), tickMs)
+    this.#options.log(
+      'debug',
+      'tftp.started',
+      { address, name: running.name },
+      `${address} loads ${running.name}`,
+    )
+  }
+
+  #onMessage(running: Running, bytes: Buffer): void {
+    const packet = parseTftp(bytes)
+    const { transfer } = running
+    if (packet === undefined) this.#stats.malformed += 1
+    if (packet === undefined || transfer === undefined) return
+    if (packet.kind === 'ack') this.#send(running, transfer.onAck(packet.block, this.#options.nowMs()))
+    else if (packet.kind === 'error') transfer.onError()
+    this.#endIfOver(running)
+  }
+
+  #onTick(): void {
+    const nowMs = this.#options.nowMs()
+    for (const running of [...this.#table.values()]) {
+      const { transfer } = running
+      if (transfer === undefined || transfer.deadlineMs > nowMs) continue
+      this.#send(running, transfer.onTime(nowMs))
+      this.#endIfOver(running)
+    }
+    if (this.#table.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  #send(running: Running, packets: readonly Buffer[]): void {
+    for (const packet of packets) {
+      this.#stats.sent_packets += 1
+      this.#stats.sent_bytes += packet.length
+      // A full socket buffer is a lost packet, which the timeout mends.
+      running.socket.send(packet, () => {})
+    }
+  }
+
+  #endIfOver(running: Running): void {
+    const { address, name, transfer } = running
+    if (transfer === undefined || transfer.state === 'running') return
+    if (transfer.state === 'done') {
+      this.#stats.completed += 1
+      this.#options.log('info', 'tftp.completed', { address, name }, `${address} has loaded ${name}`)
+    }
+    this.#end(running)
+  }
+
+  #end(running: Running): void {
+    if (this.#table.get(running.address, running.port) === running) {
+      this.#table.remove(running)
+      if (running.transfer?.state !== 'done') this.#stats.ended += 1
+    }
+    running.transfer?.onError()
+    try {
+      running.socket.close()
+    } catch {
+      // Closed before.
+    }
+  }
+
+  #refuse(from: RemoteInfo, code: number, message: string, name: string): void {
+    this.#stats.refused += 1
+    const address = plainAddress(from.address)
+    const printable = JSON.stringify(name.slice(0, 80))
+    this.#options.log(
+      'debug',
+      'tftp.refused',
+      { address, name: printable },
+      `${address}: ${message}: ${printable}`,
+    )
+    this.#socket?.send(errorPacket(code, message), from.port, from.address, () => {})
+  }
+}

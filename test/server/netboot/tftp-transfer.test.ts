@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { negotiate } from '../../../server/netboot/tftp-options.js'
+import { TftpTransfer } from '../../../server/netboot/tftp-transfer.js'
+
+const terms = (options: Record<string, string>, size: number) =>
+  negotiate(new Map(Object.entries(options)), size)
+const blocks = (packets: readonly Buffer[]) => packets.map((packet) => packet.readUInt16BE(2))
+
+test('takes the options that it knows and can keep, within its bounds, and passes over the rest', () => {
+  const wanted = {
+    blksize: '65464',
+    tsize: '0',
+    timeout: '5',
+    windowsize: '65535',
+    multicast: '',
+    utimeout: '9',
+  }
+  assert.deepEqual(
+    [...terms(wanted, 777).accepted],
+    [
+      ['blksize', 1450],
+      ['tsize', 777],
+      ['timeout', 5],
+      ['windowsize', 64],
+    ],
+  )
+  for (const bad of [
+    { blksize: '7' },
+    { blksize: '-1' },
+    { blksize: '1e3' },
+    { blksize: '99999999999' },
+    { timeout: '0' },
+    { timeout: '255' },
+    { windowsize: '0' },
+    { tsize: '' },
+  ]) {
+    assert.equal(terms(bad as Record<string, string>, 1).accepted.size, 0, JSON.stringify(bad))
+  }
+})
+
+test('without options: one block after the other, the last one short, or empty where the size fits', () => {
+  for (const size of [0, 1, 511, 512, 1024]) {
+    const file = randomBytes(size)
+    const transfer = new TftpTransfer(file, terms({}, size), 0)
+    const parts: Buffer[] = []
+    let packets = transfer.start(0)
+    for (let block = 1; transfer.state === 'running'; block += 1) {
+      assert.deepEqual(blocks(packets), [block])
+      parts.push(...packets.map((packet) => packet.subarray(4)))
+      packets = transfer.onAck(block, block)
+    }
+    assert.ok(Buffer.concat(parts).equals(file))
+    assert.equal(parts.length, Math.floor(size / 512) + 1)
+    assert.equal(transfer.state, 'done')
+    assert.deepEqual(transfer.onAck(1, 9), [])
+  }
+})
+
+test('block numbers roll over to 0', () => {
+  const file = randomBytes(8 * 70_000 + 3)
+  const transfer = new TftpTransfer(file, terms({ blksize: '8' }, file.length), 0)
+  assert.equal(transfer.start(0)[0]?.readUInt16BE(0), 6)
+  const parts: Buffer[] = []
+  let packets = transfer.onAck(0, 0)
+  for (let count = 1; transfer.state === 'running'; count += 1) {
+    assert.deepEqual(blocks(packets), [count & 0xffff])
+    parts.push(packets[0]?.subarray(4) ?? Buffer.alloc(0))
+    packets = transfer.onAck(count & 0xffff, count)
+  }
+  assert.ok(Buffer.concat(parts).equals(file))
+})
+
+test('a repeated or foreign acknowledgement sends nothing; a timeout does', () => {
+  const transfer = new TftpTransfer(randomBytes(5000), terms({}, 5000), 0)
+  transfer.start(0)
+  assert.deepEqual(blocks(transfer.onAck(1, 10)), [2])
+  for (const block of [1, 0, 3, 900, 65_535]) assert.deepEqual(transfer.onAck(block, 20), [])
+  assert.deepEqual(transfer.onTime(20), [])
+  assert.deepEqual(blocks(transfer.onTime(transfer.deadlineMs)), [2])
+  assert.deepEqual(blocks(transfer.onAck(2, 500)), [3])
+})
+
+test('a window goes on after the block that the client names, and its repetition is passed over', () => {
+  const transfer = new TftpTransfer(randomBytes(512 * 20), terms({ windowsize: '4' }, 512 * 20), 0)
+  transfer.start(0)
+  assert.equal(transfer.isConfirmed, false)
+  assert.deepEqual(blocks(transfer.onAck(0, 1)), [1, 2, 3, 4])
+  assert.equal(transfer.isConfirmed, true)
+  assert.deepEqual(blocks(transfer.onAck(2, 2)), [3, 4, 5, 6])
+  assert.deepEqual(transfer.onAck(2, 3), [])
+  assert.deepEqual(blocks(transfer.onAck(6, 4)), [7, 8, 9, 10])
+})
+
+test('the timeout follows the round trip, doubles, and ends in giving up', () => {
+  const transfer = new TftpTransfer(randomBytes(5000), terms({}, 5000), 0)
+  transfer.start(0)
+  assert.equal(transfer.deadlineMs, 1000)
+  transfer.onAck(1, 10)
+  assert.equal(transfer.deadlineMs, 210)
+  let sent = 0
+  while (transfer.state === 'running') sent += transfer.onTime(transfer.deadlineMs).length
+  assert.equal(transfer.state, 'gone')
+  assert.ok(sent >= 5 && sent <= 10, `${sent} repetitions`)
+  const patient = new TftpTransfer(randomBytes(5000), terms({ timeout: '3' }, 5000), 0)
+  patient.start(0)
+  patient.onAck(0, 1)
+  assert.equal(patient.deadlineMs, 3001)
+  patient.onTime(3001)
+  assert.equal(patient.deadlineMs, 6001)
+})
+
+test('an error of the client ends it', () => {
+  const transfer = new TftpTransfer(randomBytes(10), terms({ tsize: '0' }, 10), 0)
+  transfer.start(0)
+  transfer.onError()
+  assert.equal(transfer.state, 'gone')
+  assert.deepEqual(transfer.onTime(99_999), [])
+})

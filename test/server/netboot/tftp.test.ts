@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { createSocket } from 'node:dgram'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { promisify } from 'node:util'
+import { TftpServer } from '../../../server/netboot/tftp.js'
+import type { TftpFile } from '../../../server/netboot/tftp-files.js'
+import type { TableLimits } from '../../../server/netboot/tftp-table.js'
+import { fuzzed } from '../../fuzz.js'
+import { lossyRelay } from '../../support/lossy-relay.js'
+import { until } from '../../support/processes.js'
+import { scratch } from '../../support/scratch.js'
+import { ackPacket, readRequest, tftpGet } from '../../support/tftp-client.js'
+
+const run = promisify(execFile)
+const program = randomBytes(74_213)
+
+async function serve(
+  t: TestContext,
+  files: Record<string, TftpFile> = { 'bios/undionly.kpxe': program, 'undionly.kpxe': program },
+  limits?: TableLimits,
+): Promise<{ server: TftpServer; port: number }> {
+  const server = new TftpServer({
+    host: '127.0.0.1',
+    port: 0,
+    nowMs: () => performance.now(),
+    log: () => {},
+    ...(limits === undefined ? {} : { limits }),
+  })
+  const port = await server.listen()
+  server.setFiles(new Map(Object.entries(files)))
+  t.after(() => server.close())
+  return { server, port }
+}
+
+test('serves its table and nothing else', async (t) => {
+  const { server, port } = await serve(t, {
+    'undionly.kpxe': program,
+    'autoexec.ipxe': ({ address, serverAddress }) => Buffer.from(`${address} ${serverAddress}`),
+  })
+  for (const name of [
+    'undionly.kpxe',
+    '/undionly.kpxe',
+    '\\undionly.kpxe',
+    './UNDIONLY.KPXE',
+    'undionly.kpxe\xff',
+  ])
+    assert.ok((await tftpGet({ port, name })).bytes.equals(program), name)
+  const script = await tftpGet({ port, name: 'autoexec.ipxe', from: '127.0.0.7' })
+  assert.equal(script.bytes.toString(), '127.0.0.7 127.0.0.1')
+  for (const name of ['../undionly.kpxe', '/etc/passwd', '__proto__', 'constructor', 'undionly.kpxe/', '..'])
+    await assert.rejects(tftpGet({ port, name }), /^Error: error 1 /, name)
+  assert.equal(server.stats().completed, 6)
+})
+
+test('answers the options, one packet each, and lets the client give up after the size', async (t) => {
+  const { server, port } = await serve(t)
+  const got = await tftpGet({
+    port,
+    name: 'undionly.kpxe',
+    options: { tsize: 0, blksize: 1468, windowsize: 4, unknown: 1 },
+  })
+  assert.deepEqual(Object.fromEntries(got.oack), { tsize: '74213', blksize: '1450', windowsize: '4' })
+  assert.ok(got.bytes.equals(program))
+  const probe = createSocket('udp4')
+  t.after(() => probe.close())
+  probe.send(readRequest('undionly.kpxe', { tsize: 0 }), port, '127.0.0.1')
+  const [size, transferPort] = await new Promise<[string, number]>((resolve) =>
+    probe.once('message', (packet, from) => resolve([packet.toString('latin1', 2), from.port])),
+  )
+  assert.equal(size, 'tsize\x0074213\0')
+  probe.send(Buffer.from('\0\x05\0\0ok\0', 'latin1'), transferPort, '127.0.0.1')
+  await until('the end of the transfer', async () => (server.stats().transfers === 0 ? true : undefined))
+  assert.equal(server.stats().ended, 1)
+})
+
+test('refuses to be written to and text mode; a request that comes twice is one transfer', async (t) => {
+  const { server, port } = await serve(t)
+  const socket = createSocket('udp4')
+  t.after(() => socket.close())
+  const next = () =>
+    new Promise<{ packet: Buffer; port: number }>((resolve) =>
+      socket.once('message', (packet, from) => resolve({ packet, port: from.port })),
+    )
+  const write = readRequest('undionly.kpxe')
+  write.writeUInt16BE(2, 0)
+  for (const [request, code] of [
+    [write, 2],
+    [readRequest('undionly.kpxe', {}, 'netascii'), 4],
+  ] as const) {
+    const answer = next()
+    socket.send(request, port, '127.0.0.1')
+    assert.deepEqual([...(await answer).packet.subarray(0, 4)], [0, 5, 0, code])
+  }
+  const first = next()
+  socket.send(readRequest('undionly.kpxe'), port, '127.0.0.1')
+  const tid = (await first).port
+  const again = next()
+  socket.send(readRequest('undionly.kpxe'), port, '127.0.0.1')
+  const repeated = await again
+  assert.equal(repeated.port, tid)
+  assert.equal(repeated.packet.readUInt16BE(2), 1)
+  assert.equal(server.stats().transfers, 1)
+  // A stranger cannot disturb it.
+  const stranger = createSocket('udp4')
+  t.after(() => stranger.close())
+  stranger.on('error', () => {})
+  stranger.send(ackPacket(1), tid, '127.0.0.1')
+  const second = next()
+  socket.send(ackPacket(1), tid, '127.0.0.1')
+  assert.equal((await second).packet.readUInt16BE(2), 2)
+  // The machine was switched off and on: the same port, from the beginning.
+  const anew = next()
+  socket.send(readRequest('undionly.kpxe'), port, '127.0.0.1')
+  assert.notEqual((await anew).port, tid)
+  assert.equal(server.stats().transfers, 1)
+})
+
+test('transfers are bounded for each client and in all; what never answered makes room', async (t) => {
+  const { server, port } = await serve(t, undefined, { total: 4, perClient: 2 })
+  const request = async (from: string) => {
+    const socket = createSocket('udp4')
+    t.after(() => socket.close())
+    await new Promise<void>((resolve) => socket.bind(0, from, resolve))
+    socket.send(readRequest('undionly.kpxe'), port, '127.0.0.1')
+    return new Promise<number>((resolve) => socket.once('message', (_, sender) => resolve(sender.port)))
+  }
+  for (let count = 0; count < 3; count += 1) await request('127.0.0.2')
+  assert.equal(server.stats().transfers, 2)
+  for (const from of ['127.0.0.3', '127.0.0.4', '127.0.0.5', '127.0.0.6']) await request(from)
+  assert.equal(server.stats().transfers, 4)
+  assert.ok((await tftpGet({ port, name: 'undionly.kpxe', from: '127.0.0.9' })).bytes.equals(program))
+})
+
+test('real clients: curl, tftp-hpa, busybox', async (t) => {
+  const { port } = await serve(t)
+  const cwd = scratch(t)
+  const url = `tftp://127.0.0.1:${port}/bios/undionly.kpxe`
+  const remote = ['127.0.0.1', String(port)]
+  await run('curl', ['-sS', '--max-time', '20', '-o', 'curl', url], { cwd })
+  await run('curl', ['-sS', '--max-time', '20', '--tftp-no-options', '-o', 'curl-plain', url], { cwd })
+  await run('curl', ['-sS', '--max-time', '20', '--tftp-blksize', '8192', '-o', 'curl-large', url], { cwd })
+  await run('tftp', ['-m', 'binary', ...remote, '-c', 'get', 'undionly.kpxe', 'hpa'], {
+    cwd,
+    timeout: 20_000,
+  })
+  for (const blksize of ['512', '1400', '65464']) {
+    const args = ['tftp', '-g', '-b', blksize, '-r', 'undionly.kpxe', '-l', `busybox-${blksize}`, ...remote]
+    await run('busybox', args, { cwd, timeout: 20_000 })
+  }
+  const names = readdirSync(cwd)
+  assert.equal(names.length, 7)
+  for (const name of names) assert.ok(readFileSync(join(cwd, name)).equals(program), name)
+})
+
+test('finishes at 2 % loss with a window of 1 and of 16', { timeout: 60_000 }, async (t) => {
+  const { port } = await serve(t)
+  await Promise.all(
+    [1, 16].map(async (windowsize) => {
+      const relay = await lossyRelay(port, 0.02, windowsize)
+      t.after(() => relay.close())
+      const got = await tftpGet({
+        port: relay.port,
+        name: 'undionly.kpxe',
+        options: { blksize: 512, windowsize },
+      })
+      assert.ok(got.bytes.equals(program))
+      assert.ok(relay.counts.lost > 0)
+    }),
+  )
+})
+
+test('500 nodes load the boot program within 10 s, none lost', { timeout: 60_000 }, async (t) => {
+  const { server, port } = await serve(t)
+  const beganMs = performance.now()
+  const all = await Promise.all(
+    Array.from({ length: 500 }, (_, node) =>
+      tftpGet({
+        port,
+        name: 'undionly.kpxe',
+        options: { blksize: 1408, tsize: 0 },
+        from: `127.1.${node >> 8}.${node & 255}`,
+      }),
+    ),
+  )
+  const tookMs = performance.now() - beganMs
+  assert.ok(all.every(({ bytes }) => bytes.equals(program)))
+  assert.ok(tookMs < 10_000, `${tookMs} ms`)
+  await until('all transfers to be over', async () => (server.stats().transfers === 0 ? true : undefined))
+  assert.equal(server.stats().completed, 500)
+})
+
+test('100,000 mutated packets: no crash, no leak, and it serves on', { timeout: 120_000 }, async (t) => {
+  const { server, port } = await serve(t, undefined, { total: 64, perClient: 8 })
+  const socket = createSocket('udp4')
+  t.after(() => socket.close())
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
+  const tids = new Set<number>()
+  socket.on('message', (_, from) => tids.add(from.port))
+  const seeds = [
+    readRequest('undionly.kpxe', { blksize: 1432, tsize: 0, windowsize: 16, timeout: 2 }),
+    readRequest('undionly.kpxe'),
+    ackPacket(1),
+    Buffer.from('\0\x05\0\x01gone\0', 'latin1'),
+  ]
+  let sent = 0
+  for (const [index, seed] of seeds.entries()) {
+    for (const packet of fuzzed(seed, 0x7f7 + index, 25_000)) {
+      // To the port of requests, and to those of running transfers.
+      const to = sent % 3 === 0 ? ([...tids].at(-1) ?? port) : port
+      socket.send(packet, to, '127.0.0.1')
+      sent += 1
+      if (sent % 100 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+  assert.equal(sent, 100_000)
+  assert.ok((await tftpGet({ port, name: 'undionly.kpxe', from: '127.0.0.9' })).bytes.equals(program))
+  assert.ok(server.stats().malformed > 1000, JSON.stringify(server.stats()))
+  assert.ok(tids.size > 10)
+  assert.ok(server.stats().transfers <= 9)
+  const openBefore = readdirSync('/proc/self/fd').length
+  server.close()
+  await until('its sockets to be closed', async () =>
+    readdirSync('/proc/self/fd').length < openBefore ? true : undefined,
+  )
+  assert.equal(server.stats().transfers, 0)
+})

@@ -1,0 +1,75 @@
+/**
+ * Transfers through a lossy relay, from our TFTP server and from dnsmasq's with the same losses; prints the packets of
+ * each as JSON. dnsmasq knows port 69 only: run this in a network namespace of its own.
+ */
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { TftpServer } from '../../server/netboot/tftp.js'
+import { lossyRelay } from './lossy-relay.js'
+import { tftpGet } from './tftp-client.js'
+
+/** Packets in both directions, lost ones too, summed over all transfers. */
+export interface Packets {
+  readonly server: 'bootswarm' | 'dnsmasq'
+  readonly windowsize: number
+  readonly packets: number
+}
+
+const transfers = 6
+const loss = 0.02
+const directory = mkdtempSync(join(tmpdir(), 'bootswarm-dnsmasq-'))
+const file = randomBytes(150 * 1024 + 7)
+writeFileSync(join(directory, 'program'), file, { mode: 0o644 })
+
+const theirs = spawn(
+  'dnsmasq',
+  [
+    ...[
+      '--keep-in-foreground',
+      '--conf-file=/dev/null',
+      '--port=0',
+      '--user=root',
+      '--log-facility=-',
+      '--pid-file=',
+    ],
+    ...['--enable-tftp', `--tftp-root=${directory}`, '--listen-address=127.0.0.1', '--bind-interfaces'],
+  ],
+  { stdio: ['ignore', 'ignore', 'pipe'] },
+)
+let said = ''
+await new Promise<void>((resolve, reject) => {
+  theirs.on('exit', (code) => reject(new Error(`dnsmasq ended with ${code}: ${said}`)))
+  theirs.stderr.on('data', (part: Buffer) => {
+    said += part.toString()
+    if (said.includes('TFTP root')) resolve()
+  })
+})
+const ours = new TftpServer({ host: '127.0.0.1', port: 0, nowMs: () => performance.now(), log: () => {} })
+const ourPort = await ours.listen()
+ours.setFiles(new Map([['program', file]]))
+
+async function measure(server: Packets['server'], windowsize: number): Promise<Packets> {
+  const counts = await Promise.all(
+    Array.from({ length: transfers }, async (_, seed) => {
+      const relay = await lossyRelay(server === 'dnsmasq' ? 69 : ourPort, loss, 1000 + seed)
+      const options = { blksize: 1024, ...(windowsize > 1 ? { windowsize } : {}) }
+      const got = await tftpGet({ port: relay.port, name: 'program', options })
+      relay.close()
+      if (!got.bytes.equals(file)) throw new Error(`${server} delivered something else`)
+      return relay.counts.fromClient + relay.counts.fromServer
+    }),
+  )
+  return { server, windowsize, packets: counts.reduce((sum, count) => sum + count, 0) }
+}
+
+const results = await Promise.all(
+  (['bootswarm', 'dnsmasq'] as const).flatMap((server) => [1, 16].map((window) => measure(server, window))),
+)
+process.stdout.write(JSON.stringify(results))
+ours.close()
+theirs.removeAllListeners('exit')
+theirs.kill()
+rmSync(directory, { recursive: true })
