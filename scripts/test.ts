@@ -3,7 +3,7 @@
  * simulator, the server's tests, then whole boots and interoperation with real clients.
  * `npm test -- NAME...` runs only the steps whose names contain one of the words.
  */
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { BootswarmError } from '../src/errors.js'
 import { buildAgent, root } from './build-agent.js'
@@ -72,6 +72,11 @@ try {
     { name: 'mksquashfs', debianPackage: 'squashfs-tools' },
     { name: 'busybox', debianPackage: 'busybox-static' },
     { name: 'dhclient', debianPackage: 'isc-dhcp-client' },
+    { name: 'tftp', debianPackage: 'tftp-hpa' },
+    { name: 'dnsmasq', debianPackage: 'dnsmasq-base' },
+    { name: 'unshare', debianPackage: 'util-linux' },
+    { name: 'qemu-system-x86_64', debianPackage: 'qemu-system-x86' },
+    { name: 'ipxe', debianPackage: 'ipxe', present: () => existsSync('/usr/lib/ipxe/ipxe.lkrn') },
   ])
   buildAgent()
   const words = process.argv.slice(2).filter((word) => !word.startsWith('-'))

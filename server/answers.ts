@@ -8,7 +8,7 @@ import type { Catalog } from './catalog/catalog.js'
 import type { ManifestMaker } from './catalog/manifest-maker.js'
 import { torrentFile } from './catalog/torrent.js'
 import type { CatalogArtifact } from './catalog/types.js'
-import type { HttpServices, ServedFile } from './http/services.js'
+import type { HttpServices, NetbootAnswers, ServedFile } from './http/services.js'
 import type { NodeRegistry } from './nodes/registry.js'
 
 /** What the answers are made from. */
@@ -21,6 +21,7 @@ export interface AnswerSources {
   readonly reachedAt: (address: string) => string
   readonly httpPort: () => number
   readonly status: () => object
+  readonly netboot: NetbootAnswers
   readonly bytesServed: HttpServices['bytesServed']
   /** Wall clock, milliseconds since 1970. */
   readonly nowMs: () => number
@@ -67,6 +68,7 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
     },
     eventsReceived: (node, address, events) => registry.eventsReceived(node, address, events),
     status: sources.status,
+    netboot: sources.netboot,
     bytesServed: sources.bytesServed,
   }
 }

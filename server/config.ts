@@ -59,6 +59,10 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
       data_dir: dataDir,
       artifacts_dir: resolve(options.cwd, config.artifacts_dir),
       database: resolve(dataDir, config.database),
+      netboot: {
+        ...config.netboot,
+        ipxe_dir: config.netboot.ipxe_dir && resolve(options.cwd, config.netboot.ipxe_dir),
+      },
     },
     file: file && resolve(options.cwd, file.name),
     flags: line.flags,

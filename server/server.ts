@@ -7,6 +7,7 @@ import type { Config } from '../src/config.js'
 import { formatUrlHost } from '../src/net.js'
 import { makeNodeConfigs } from '../src/node-config.js'
 import { makeAnswers, torrentOf } from './answers.js'
+import { makeBootAnswers } from './boot-answers.js'
 import { Catalog } from './catalog/catalog.js'
 import { ManifestMaker } from './catalog/manifest-maker.js'
 import { catalogRecords } from './catalog/records.js'
@@ -15,8 +16,10 @@ import { type Listener, listen } from './http/listener.js'
 import { StreamSlots } from './http/stream-slots.js'
 import { ensureIdentity } from './keys.js'
 import type { Logger } from './log.js'
+import { BootDesk } from './netboot/boot-desk.js'
 import { leaseRecords } from './netboot/leases.js'
 import { Netboot } from './netboot/netboot.js'
+import { ProgramStore } from './netboot/program-store.js'
 import { nodeEventLog } from './nodes/event-log.js'
 import { nodeRecords } from './nodes/records.js'
 import { NodeRegistry } from './nodes/registry.js'
@@ -153,7 +156,12 @@ async function compose(
   })
 
   const netbootLog = log.child({ part: 'netboot' })
+  const programs = new ProgramStore(config.netboot.ipxe_dir, netbootLog, (found) =>
+    netboot.setPrograms(found),
+  )
+  const desk = new BootDesk(config.netboot.loads_max, () => performance.now())
   const netboot = new Netboot({
+    programs: () => programs.programs,
     config: config.netboot,
     interfaces: networkInterfaces,
     ...httpHostOf(config, isNat),
@@ -182,16 +190,25 @@ async function compose(
       originBytes,
       seeder: swarm.seederStats(),
       tracker: swarm.trackerStats(),
-      netboot: netboot.stats(),
+      netboot: { ...netboot.stats(), programs: programs.stats(), queue: desk.stats() },
     })
+  const reachedAt = (address: string) => (isNat ? config.address : address)
   const services = makeAnswers({
     catalog,
     registry,
     maker: new ManifestMaker({ site: config.site, signingKey: identity.signingKey, ports }),
     describe,
-    reachedAt: (address) => (isNat ? config.address : address),
+    reachedAt,
     httpPort: () => ports().http,
     status,
+    netboot: makeBootAnswers({
+      desk,
+      program: (name) => programs.get(name),
+      currentVersion: () => catalog.live.current,
+      describe,
+      reachedAt,
+      ports,
+    }),
     bytesServed: (bytes, isBoot) => {
       originBytes[isBoot ? 'boot' : 'artifacts'] += bytes
     },
@@ -210,9 +227,12 @@ async function compose(
     http = await listen({ ...listening, port: config.http.port })
     cleanUp.push(() => http?.close())
   })
+  cleanUp.push(() => programs.stop())
+  await programs.start()
   // While root can be had back: its process opens ports below 1024 too.
   cleanUp.push(() => netboot.stop())
   await netboot.start()
+  if (netboot.stats().mode !== 'off') programs.announce()
   privileges.drop()
   cleanUp.push(() => swarm.stop())
   await swarm.start()

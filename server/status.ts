@@ -1,7 +1,9 @@
 /** The JSON of `/v1/status` (docs/protocol.md). */
 import type { Catalog } from './catalog/catalog.js'
 import { displayPath } from './catalog/scan.js'
+import type { QueueStats } from './netboot/boot-queue.js'
 import type { NetbootStats } from './netboot/netboot.js'
+import type { ProgramStats } from './netboot/program-store.js'
 import type { NodeState } from './nodes/state.js'
 import type { Ports } from './ports-file.js'
 import type { SeederStats, TrackerStats } from './swarm/types.js'
@@ -18,7 +20,7 @@ export interface StatusSource {
   readonly originBytes: { readonly artifacts: number; readonly boot: number }
   readonly seeder: SeederStats
   readonly tracker: TrackerStats
-  readonly netboot: NetbootStats
+  readonly netboot: NetbootStats & { readonly programs: ProgramStats; readonly queue: QueueStats }
 }
 
 /** One artifact of the current version. */
@@ -60,6 +62,10 @@ export interface ServerStatus {
     readonly running: boolean
     readonly restarts: number
     readonly services: NetbootStats['services']
+    /** Boot programs that were found, those that PCs need and are not there, and what installs them. */
+    readonly programs: ProgramStats
+    /** Who loads kernel and stage 1, and how many wait. */
+    readonly queue: QueueStats
   }
   readonly ports: Ports
 }

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { broadcastOf, inSubnet, ipv4Subnet, parseIpv4 } from './ipv4.js'
+import { kernelArgsMistake } from './kernel-args.js'
 import { DHCP_LEASES_MAX, DHCP_OPTION_BYTES_MAX, NETBOOT_INTERFACES_MAX } from './limits.js'
 import { parseCidr } from './net.js'
 import { normalizeMac } from './node-id.js'
@@ -12,6 +13,12 @@ const domain = z
   .string()
   .max(DHCP_OPTION_BYTES_MAX)
   .regex(/^[A-Za-z0-9.-]*$/, 'expected a domain name')
+
+/** Words for a kernel command line, as iPXE passes them on. */
+export const kernelArgs = z.string().superRefine((value, context) => {
+  const mistake = kernelArgsMistake(value)
+  if (mistake !== undefined) context.addIssue({ code: 'custom', message: mistake })
+})
 
 const pool = z
   .strictObject({
@@ -69,6 +76,18 @@ export const netbootSchema = z
       .describe(
         'network interfaces to serve; empty: all with an IPv4 address but loopback and container bridges',
       ),
+    ipxe_dir: z
+      .string()
+      .max(4096)
+      .default('')
+      .describe('directory with iPXE’s boot programs; empty: where the package ipxe puts them'),
+    kernel_args: kernelArgs.default('').describe('words for the kernel command line of every node'),
+    loads_max: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(8)
+      .describe('nodes that load kernel and stage 1 at once; the others wait for their turn'),
     lease_s: z
       .int()
       .min(120)

@@ -5,7 +5,7 @@
 
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { netbootSchema } from './config-netboot.js'
+import { kernelArgs, netbootSchema } from './config-netboot.js'
 import type { BootswarmError } from './errors.js'
 import { expandHostlist } from './hostlist.js'
 import { HOSTNAME_LENGTH_MAX, NAME_LENGTH_MAX, SETTINGS_MAX } from './limits.js'
@@ -60,6 +60,9 @@ const node = z
       .max(HOSTNAME_LENGTH_MAX)
       .optional()
       .describe('what the node shall be called; by default its identity'),
+    kernel_args: kernelArgs
+      .optional()
+      .describe('words for the kernel command line, after `netboot.kernel_args`'),
     rack: name.optional().describe('its rack, before `racks` and its subnet'),
     settings: settings.default({}).describe('environment, over the `settings` of all nodes'),
   })

@@ -107,3 +107,9 @@ export const TFTP_TRANSFERS_PER_CLIENT_MAX = 8
 export const TFTP_GIVE_UP_MS = 20_000
 /** Largest network boot program, bytes: it is held in memory. */
 export const BOOT_PROGRAM_BYTES_MAX = 4 * 1024 * 1024
+/** Characters of `kernel_args`. */
+export const KERNEL_ARGS_LENGTH_MAX = 1024
+/** How often a node asks for its boot script again after failures before it gives up. */
+export const BOOT_TRIES_MAX = 8
+/** Nodes that wait in the queue for kernel and stage 1. */
+export const BOOT_QUEUE_MAX = 16_384

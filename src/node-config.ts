@@ -13,6 +13,8 @@ export interface NodeConfig {
   readonly hostname: string
   readonly rack: string
   readonly settings: NodeSettings
+  /** Words for the kernel command line; empty: none. */
+  readonly kernelArgs: string
 }
 
 /** Answers for every node; made once from the configuration. */
@@ -28,8 +30,15 @@ export interface NodeConfigs {
  *
  * @throws BootswarmError CONFIG_INVALID for a node with too many settings
  */
-export function makeNodeConfigs(config: Pick<Config, 'nodes' | 'racks' | 'settings'>): NodeConfigs {
-  const entries = new Map<string, { hostname?: string; rack?: string; settings: Record<string, string> }>()
+export function makeNodeConfigs(
+  config: Pick<Config, 'nodes' | 'racks' | 'settings'> & {
+    readonly netboot?: { readonly kernel_args: string }
+  },
+): NodeConfigs {
+  const entries = new Map<
+    string,
+    { hostname?: string; rack?: string; kernelArgs?: string; settings: Record<string, string> }
+  >()
   for (const entry of config.nodes) {
     for (const id of expandHostlist(entry.match)) {
       const before = entries.get(id)
@@ -37,6 +46,7 @@ export function makeNodeConfigs(config: Pick<Config, 'nodes' | 'racks' | 'settin
         ...before,
         ...(entry.hostname === undefined ? {} : { hostname: entry.hostname }),
         ...(entry.rack === undefined ? {} : { rack: entry.rack }),
+        ...(entry.kernel_args === undefined ? {} : { kernelArgs: entry.kernel_args }),
         settings: { ...before?.settings, ...entry.settings },
       })
     }
@@ -61,6 +71,7 @@ export function makeNodeConfigs(config: Pick<Config, 'nodes' | 'racks' | 'settin
         hostname: entry?.hostname ?? defaultHostname(nodeId),
         rack: rackOf(nodeId, address),
         settings: { ...config.settings, ...entry?.settings },
+        kernelArgs: [config.netboot?.kernel_args, entry?.kernelArgs].filter(Boolean).join(' '),
       }
     },
   }

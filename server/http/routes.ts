@@ -13,6 +13,7 @@ import { plainAddress } from '../../src/net.js'
 import { isNodeId } from '../../src/node-id.js'
 import { type FileSending, sendFile } from './file-route.js'
 import { sendError } from './http-errors.js'
+import { registerNetbootRoutes } from './netboot-routes.js'
 import type { HttpServices } from './services.js'
 
 /** What the routes need. */
@@ -33,6 +34,14 @@ export function registerRoutes(app: FastifyInstance, options: RouteOptions): voi
   const { services, secure } = options
   fileRoutes(app, options)
   nodeRoutes(app, options)
+  if (services.netboot !== undefined) {
+    const { slots: _, ...unlimited } = options.sending
+    registerNetbootRoutes(app, {
+      netboot: services.netboot,
+      artifact: services.artifact,
+      sending: { ...unlimited, bytesServed: (bytes) => services.bytesServed(bytes, true) },
+    })
+  }
 
   app.get('/healthz', () => ({ ok: true, version: services.version() }))
 

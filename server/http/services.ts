@@ -28,6 +28,30 @@ export interface ManifestRequest {
   readonly serverAddress: string
 }
 
+/** A node's request for its iPXE script, parsed. */
+export interface ScriptRequest {
+  /** `aa:bb:cc:dd:ee:ff`. */
+  readonly mac: string
+  /** iPXE's name; missing: not asked yet. */
+  readonly arch: string | undefined
+  /** Tries that have failed. */
+  readonly tries: number
+  readonly address: string
+  readonly serverAddress: string
+  /** The node has hung up. */
+  readonly gone: AbortSignal
+}
+
+/** What the routes of network boot ask. */
+export interface NetbootAnswers {
+  /** A boot program or the script beside it, by `ARCH/FILE`. */
+  program(name: string, serverAddress: string): Uint8Array | undefined
+  /** The script; resolves after a while when the node has to wait. */
+  script(request: ScriptRequest): Promise<string>
+  /** A node begins to load a file; undefined: it is not its turn. */
+  fetch(mac: string, sha256: string): { end(isWhole: boolean): void } | undefined
+}
+
 /** The answers. None of them blocks. */
 export interface HttpServices {
   /** The current version of the catalog, 0 before the first. */
@@ -47,6 +71,8 @@ export interface HttpServices {
   eventsReceived(node: string, address: string, events: readonly BootEvent[]): void
   /** The JSON of `/v1/status`. */
   status(): object
+  /** Missing: no network boot over HTTP. */
+  readonly netboot?: NetbootAnswers
   /** The origin has sent this much of an artifact over HTTP or HTTPS. */
   bytesServed(bytes: number, isBoot: boolean): void
 }

@@ -10,12 +10,30 @@ export interface DhcpOptions {
   readonly leases: readonly Lease[]
 }
 
-export type ToNetboot = {
+/** TFTP's part of the start message. */
+export interface TftpStart {
+  /** IPv4 addresses to listen on. */
+  readonly addresses: readonly string[]
+  /** Boot programs by `ARCH/FILE`. */
+  readonly programs: ReadonlyMap<string, Uint8Array>
+  /** Host of the HTTP listener in URLs where it is not the address that a client asked at. */
+  readonly httpHost?: string
+  readonly httpPort: number
+}
+
+/** The first message. */
+export type StartNetboot = {
   readonly type: 'start'
   /** Who to become for good once all ports are open; missing: stay who we are. */
   readonly account?: { readonly uid: number; readonly gid: number }
   readonly dhcp?: DhcpOptions
+  readonly tftp?: TftpStart
 }
+
+export type ToNetboot =
+  | StartNetboot
+  /** The boot programs are others now. */
+  | { readonly type: 'programs'; readonly programs: ReadonlyMap<string, Uint8Array> }
 
 export type FromNetboot =
   | { readonly type: 'started' }

@@ -6,8 +6,9 @@
 import { BootswarmError } from '../../src/errors.js'
 import { endWithParent, toParent } from '../child.js'
 import { DhcpService } from './dhcp/service.js'
-import type { FromNetboot, ToNetboot } from './messages.js'
+import type { FromNetboot, StartNetboot, ToNetboot } from './messages.js'
 import type { NetbootLog, NetbootService } from './service.js'
+import { TftpService } from './tftp-service.js'
 
 const statsEveryMs = 1_000
 
@@ -15,17 +16,27 @@ endWithParent()
 const send = (message: FromNetboot): void => toParent(message)
 const log: NetbootLog = (level, event, facts, text) => send({ type: 'log', level, event, facts, text })
 
+let tftp: TftpService | undefined
+
 process.on('message', (message: ToNetboot) => {
+  if (message.type === 'programs') {
+    tftp?.setPrograms(message.programs)
+    return
+  }
   start(message).catch((error: unknown) => {
     const code = error instanceof BootswarmError ? error.code : 'NETBOOT_FAILED'
     send({ type: 'failed', code, message: error instanceof Error ? error.message : String(error) })
   })
 })
 
-async function start({ account, dhcp }: ToNetboot): Promise<void> {
+async function start({ account, dhcp, tftp: tftpStart }: StartNetboot): Promise<void> {
   const services: Record<string, NetbootService> = {}
   if (dhcp !== undefined) {
     services.dhcp = new DhcpService(dhcp, log, (changes) => send({ type: 'leases', changes }))
+  }
+  if (tftpStart !== undefined) {
+    tftp = new TftpService(tftpStart, log)
+    services.tftp = tftp
   }
   if (account !== undefined) process.seteuid?.(0)
   for (const service of Object.values(services)) await service.bind()

@@ -6,6 +6,7 @@
 import type { NetworkInterfaceInfo } from 'node:os'
 import type { NetbootConfig } from '../../src/config-netboot.js'
 import { BootswarmError } from '../../src/errors.js'
+import { formatIpv4 } from '../../src/ipv4.js'
 import { Child } from '../child.js'
 import type { Logger } from '../log.js'
 import type { Lease } from './dhcp/types.js'
@@ -26,6 +27,8 @@ export interface NetbootOptions {
   readonly httpPort: () => number
   /** Who the process becomes when its ports are open; missing: it stays who it is. */
   readonly account?: { readonly uid: number; readonly gid: number }
+  /** Boot programs by `ARCH/FILE`, as they are now. */
+  readonly programs: () => ReadonlyMap<string, Uint8Array>
   readonly leases: {
     list(): readonly Lease[]
     keep(changes: readonly LeaseChange[]): void
@@ -74,7 +77,7 @@ export class Netboot {
     if (config.mode === 'off') return
     try {
       if (account === undefined && !mayOpenLowPorts()) {
-        throw new BootswarmError('NETBOOT_NOT_ALLOWED', 'only root may listen on UDP ports 67 and 4011')
+        throw new BootswarmError('NETBOOT_NOT_ALLOWED', 'only root may listen on UDP ports 67, 69 and 4011')
       }
       this.#mode = config.mode === 'full' ? 'full' : 'proxy'
       const { site } = this.#dhcpOptions()
@@ -91,6 +94,11 @@ export class Netboot {
       if (config.mode !== 'auto' || !(error instanceof BootswarmError)) throw error
       log.info({ event: 'netboot.off', code: error.code }, `Goes on without network boot: ${hint(error)}`)
     }
+  }
+
+  /** Serves these boot programs from now on. */
+  setPrograms(programs: ReadonlyMap<string, Uint8Array>): void {
+    this.#child.send({ type: 'programs', programs })
   }
 
   stats(): NetbootStats {
@@ -123,8 +131,16 @@ export class Netboot {
   }
 
   #startMessage(): ToNetboot {
-    const { account } = this.#options
-    return { type: 'start', dhcp: this.#dhcpOptions(), ...(account === undefined ? {} : { account }) }
+    const { account, programs } = this.#options
+    const dhcp = this.#dhcpOptions()
+    const { interfaces, httpHost, httpPort } = dhcp.site
+    const tftp = {
+      addresses: [...new Set(interfaces.map(({ address }) => formatIpv4(address)))],
+      programs: programs(),
+      httpPort,
+      ...(httpHost === undefined ? {} : { httpHost }),
+    }
+    return { type: 'start', dhcp, tftp, ...(account === undefined ? {} : { account }) }
   }
 
   #dhcpOptions() {

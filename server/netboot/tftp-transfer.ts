@@ -4,7 +4,8 @@
  *
  * A packet is sent again only at a timeout. Answering a repeated acknowledgement would double every packet from then
  * on (the sorcerer's apprentice, RFC 1123, 4.2.3.1). An acknowledgement in the middle of a window is no repetition:
- * the client misses the block after it (RFC 7440), and gets a whole window from there.
+ * the client misses the block after it (RFC 7440), and gets a whole window from there. Unless that window has just
+ * been sent again: then what the client misses is on its way, and only what lies beyond is sent.
  */
 import { TFTP_GIVE_UP_MS } from '../../src/limits.js'
 import type { TftpTerms } from './tftp-options.js'
@@ -79,12 +80,13 @@ export class TftpTransfer {
     this.#isConfirmed = true
     this.#measure(nowMs)
     this.#progressMs = nowMs
+    const sent = this.#isFresh ? this.#acked : Math.max(this.#acked, this.#sent)
     this.#isFresh = true
     if (this.#acked === this.#lastBlock) {
       this.#state = 'done'
       return []
     }
-    return this.#window(nowMs)
+    return this.#window(nowMs, sent)
   }
 
   /** The client sent an error: usual after it asked for the size only. */
@@ -104,14 +106,15 @@ export class TftpTransfer {
     return this.#window(nowMs)
   }
 
-  #window(nowMs: number): Buffer[] {
+  /** The blocks after `sent`, as far as the window reaches. */
+  #window(nowMs: number, sent = this.#acked): Buffer[] {
     this.#sentMs = nowMs
     this.#deadlineMs = nowMs + this.#timeoutMs
     if (this.#acked < 0) return [oackPacket(this.#terms.accepted)]
     const { blockBytes, windowBlocks } = this.#terms
     const last = Math.min(this.#acked + windowBlocks, this.#lastBlock)
     const packets: Buffer[] = []
-    for (let block = this.#acked + 1; block <= last; block += 1) {
+    for (let block = sent + 1; block <= last; block += 1) {
       const start = (block - 1) * blockBytes
       packets.push(dataPacket(block, this.#file.subarray(start, start + blockBytes)))
     }

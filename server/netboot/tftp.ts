@@ -2,20 +2,17 @@
  * The TFTP listener: sockets and timers, no decisions. Each transfer has a socket of its own (its TID), connected to
  * its client, so that the kernel keeps strangers' packets away and tells when the client has closed its port.
  */
-import { createSocket, type RemoteInfo, type Socket, type SocketType } from 'node:dgram'
-import { isIPv6 } from 'node:net'
-import { plainAddress } from '../../src/net.js'
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import type { NetbootLog } from './service.js'
 import { type TftpFiles, tableName } from './tftp-files.js'
 import { negotiate } from './tftp-options.js'
 import { errorPacket, parseTftp, type TftpRequest, tftpErrors } from './tftp-packet.js'
 import { type TableLimits, TransferTable } from './tftp-table.js'
 import { TftpTransfer } from './tftp-transfer.js'
+import { openUdp } from './udp.js'
 
 /** Deadlines are looked at this often, milliseconds. */
 const tickMs = 50
-
-/** Five hundred requests within the same moment must fit in. The kernel cuts this to net.core.rmem_max. */
-const receiveBufferBytes = 4 << 20
 
 /** Counters since the start. */
 export interface TftpStats {
@@ -37,19 +34,13 @@ export interface TftpStats {
 
 /** What the listener is made of. */
 export interface TftpOptions {
-  /** IP address to listen on. */
+  /** IPv4 address to listen on. */
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: () => number
-  /** A line for the log, with the client's address. */
-  readonly log: (
-    level: 'debug' | 'info' | 'warn',
-    event: string,
-    facts: Record<string, string>,
-    text: string,
-  ) => void
+  readonly log: NetbootLog
   readonly limits?: TableLimits
 }
 
@@ -65,7 +56,6 @@ interface Running {
 /** A TFTP server. Answers nothing before {@link setFiles}. */
 export class TftpServer {
   readonly #options: TftpOptions
-  readonly #type: SocketType
   readonly #table: TransferTable<Running>
   readonly #stats: TftpStats = {
     transfers: 0,
@@ -83,30 +73,15 @@ export class TftpServer {
 
   constructor(options: TftpOptions) {
     this.#options = options
-    this.#type = isIPv6(options.host) ? 'udp6' : 'udp4'
     this.#table = new TransferTable(options.limits)
   }
 
-  /** Opens the port; rejects with the system's error. */
+  /** Opens the port. @throws BootswarmError as {@link openUdp} */
   async listen(): Promise<number> {
-    const socket = createSocket(this.#type)
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', reject)
-      socket.bind(this.#options.port, this.#options.host, () => {
-        socket.removeListener('error', reject)
-        resolve()
-      })
-    }).catch((error: unknown) => {
-      socket.close()
-      throw error
-    })
+    const { host: address, port } = this.#options
+    const socket = await openUdp({ address, port })
     socket.on('error', () => {})
     socket.on('message', (bytes, from) => this.#onRequest(bytes, from))
-    try {
-      socket.setRecvBufferSize(receiveBufferBytes)
-    } catch {
-      // A smaller buffer: firmware asks again.
-    }
     this.#socket = socket
     return socket.address().port
   }
@@ -150,7 +125,7 @@ export class TftpServer {
       this.#refuse(from, tftpErrors.illegalOperation, 'ask in octet (binary) mode', request.name)
       return
     }
-    const address = plainAddress(from.address)
+    const address = from.address
     const same = this.#table.get(address, from.port)
     if (same !== undefined) {
       if (same.name === name && !same.isConfirmed) {
@@ -164,7 +139,7 @@ export class TftpServer {
       this.#stats.dropped += 1
       return
     }
-    if (room !== undefined) this.#end(room)
+    if (room !== undefined) this.#supersede(room)
     this.#begin(request, name, address, from)
   }
 
@@ -174,7 +149,7 @@ export class TftpServer {
   }
 
   #begin(request: TftpRequest, name: string, address: string, from: RemoteInfo): void {
-    const socket = createSocket(this.#type)
+    const socket = createSocket('udp4')
     const running: Running = {
       address,
       port: from.port,
@@ -200,7 +175,7 @@ export class TftpServer {
       return
     }
     const { address } = running
-    const serverAddress = plainAddress(running.socket.address().address)
+    const serverAddress = running.socket.address().address
     const bytes = typeof file === 'function' ? file({ address, serverAddress }) : file
     const nowMs = this.#options.nowMs()
     running.transfer = new TftpTransfer(bytes, negotiate(request.options, bytes.length), nowMs)
@@ -269,9 +244,16 @@ export class TftpServer {
     }
   }
 
+  /** A client that is still there shall not wait for more. */
+  #supersede(running: Running): void {
+    if (running.transfer !== undefined)
+      this.#send(running, [errorPacket(0, 'another transfer takes its place')])
+    this.#end(running)
+  }
+
   #refuse(from: RemoteInfo, code: number, message: string, name: string): void {
     this.#stats.refused += 1
-    const address = plainAddress(from.address)
+    const address = from.address
     const printable = JSON.stringify(name.slice(0, 80))
     this.#options.log(
       'debug',

@@ -13,16 +13,21 @@ export interface LossyRelay {
   close(): void
 }
 
-/** Starts a relay to `serverPort` on 127.0.0.1. */
-export async function lossyRelay(serverPort: number, loss: number, seed: number): Promise<LossyRelay> {
+/** Starts a relay to `serverPort` on 127.0.0.1, which sees all clients at the address `from`. */
+export async function lossyRelay(
+  serverPort: number,
+  loss: number,
+  seed: number,
+  from = '127.0.0.1',
+): Promise<LossyRelay> {
   const random = randomFrom(seed)
   const counts = { fromServer: 0, fromClient: 0, lost: 0 }
   const sockets: Socket[] = []
   const clients = new Map<string, Socket>()
-  const open = async (): Promise<Socket> => {
+  const open = async (address = '127.0.0.1'): Promise<Socket> => {
     const socket = createSocket('udp4')
     sockets.push(socket)
-    await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
+    await new Promise<void>((resolve) => socket.bind(0, address, resolve))
     return socket
   }
   const passes = (direction: 'fromServer' | 'fromClient') => {
@@ -33,7 +38,7 @@ export async function lossyRelay(serverPort: number, loss: number, seed: number)
   }
   const front = await open()
   const upstreamFor = async (address: string, port: number): Promise<Socket> => {
-    const upstream = await open()
+    const upstream = await open(from)
     const faces = new Map<number, Promise<Socket>>()
     upstream.on('message', (packet, server) => {
       let face = faces.get(server.port)

@@ -18,7 +18,7 @@ export interface Packets {
   readonly packets: number
 }
 
-const transfers = 6
+const transfers = 8
 const loss = 0.02
 const directory = mkdtempSync(join(tmpdir(), 'bootswarm-dnsmasq-'))
 const file = randomBytes(150 * 1024 + 7)
@@ -54,7 +54,12 @@ ours.setFiles(new Map([['program', file]]))
 async function measure(server: Packets['server'], windowsize: number): Promise<Packets> {
   const counts = await Promise.all(
     Array.from({ length: transfers }, async (_, seed) => {
-      const relay = await lossyRelay(server === 'dnsmasq' ? 69 : ourPort, loss, 1000 + seed)
+      const relay = await lossyRelay(
+        server === 'dnsmasq' ? 69 : ourPort,
+        loss,
+        1000 + seed,
+        `127.0.${windowsize}.${seed + 1}`,
+      )
       const options = { blksize: 1024, ...(windowsize > 1 ? { windowsize } : {}) }
       const got = await tftpGet({ port: relay.port, name: 'program', options })
       relay.close()

@@ -93,6 +93,16 @@ test('a window goes on after the block that the client names, and its repetition
   assert.deepEqual(blocks(transfer.onAck(6, 4)), [7, 8, 9, 10])
 })
 
+test('an acknowledgement within a window that was just repeated asks only for what lies beyond', () => {
+  const transfer = new TftpTransfer(randomBytes(512 * 20), terms({ windowsize: '4' }, 512 * 20), 0)
+  transfer.start(0)
+  transfer.onAck(0, 1)
+  assert.deepEqual(blocks(transfer.onTime(transfer.deadlineMs)), [1, 2, 3, 4])
+  assert.deepEqual(blocks(transfer.onAck(3, 300)), [5, 6, 7])
+  assert.deepEqual(blocks(transfer.onAck(5, 301)), [6, 7, 8, 9])
+  assert.deepEqual(blocks(transfer.onAck(9, 302)), [10, 11, 12, 13])
+})
+
 test('the timeout follows the round trip, doubles, and ends in giving up', () => {
   const transfer = new TftpTransfer(randomBytes(5000), terms({}, 5000), 0)
   transfer.start(0)

@@ -1,0 +1,81 @@
+/**
+ * The answers to the HTTP routes of network boot: which script a node gets, from catalog, configuration and queue.
+ */
+import { formatUrlHost } from '../src/net.js'
+import type { NodeConfig } from '../src/node-config.js'
+import type { CatalogArtifact, CatalogVersion } from './catalog/types.js'
+import type { NetbootAnswers, ScriptRequest } from './http/services.js'
+import type { BootDesk } from './netboot/boot-desk.js'
+import { chooseBootFiles, kernelArch } from './netboot/boot-files.js'
+import { autoexecName } from './netboot/boot-programs.js'
+import {
+  archScript,
+  autoexecScript,
+  bootScript,
+  problemScript,
+  type ScriptFile,
+  waitScript,
+} from './netboot/ipxe-script.js'
+
+/** What the answers are made from. */
+export interface BootSources {
+  readonly desk: BootDesk
+  readonly program: (name: string) => Uint8Array | undefined
+  readonly currentVersion: () => CatalogVersion | undefined
+  readonly describe: (id: string, address: string) => NodeConfig
+  /** The address that a client uses for us, from the one that its connection arrived at. */
+  readonly reachedAt: (address: string) => string
+  readonly ports: () => { readonly http: number; readonly https: number }
+}
+
+/** Puts the answers together. */
+export function makeBootAnswers(sources: BootSources): NetbootAnswers {
+  const httpAt = (serverAddress: string) =>
+    `${formatUrlHost(sources.reachedAt(serverAddress))}:${sources.ports().http}`
+  return {
+    program: (name, serverAddress) => {
+      const [, file] = name.split('/')
+      if (file === autoexecName) return Buffer.from(autoexecScript(httpAt(serverAddress)))
+      return sources.program(name)
+    },
+    script: (request) => script(request, httpAt(request.serverAddress), sources),
+    fetch: (mac, file) => sources.desk.fetch(mac, file),
+  }
+}
+
+async function script(request: ScriptRequest, http: string, sources: BootSources): Promise<string> {
+  const { mac, tries, address, serverAddress, gone } = request
+  if (request.arch === undefined) return archScript(http, mac)
+  const config = sources.describe(mac, address)
+  const arch = kernelArch(request.arch)
+  const node = { http, mac, hostname: config.hostname, arch: request.arch, tries }
+  if (arch === undefined) return problemScript(node, `no kernel is known for architecture ${request.arch}`)
+  if (filesFor(sources, arch) === undefined) return problemScript(node, noKernel(arch))
+  const answer = await sources.desk.ask(mac, gone)
+  if (answer.kind === 'wait') return waitScript(node, answer)
+  // Chosen now, not before the wait: a node gets one version, and the newest.
+  const found = filesFor(sources, arch)
+  if (found === undefined) return problemScript(node, noKernel(arch))
+  const file = (artifact: CatalogArtifact): ScriptFile => ({
+    name: artifact.name,
+    url: `http://${http}/v1/ipxe/file/${mac.replaceAll(':', '-')}/${artifact.sha256}/${encodeURIComponent(artifact.name)}`,
+  })
+  return bootScript(node, {
+    version: found.version,
+    kernel: file(found.kernel),
+    stage1: file(found.stage1),
+    server: `https://${formatUrlHost(sources.reachedAt(serverAddress))}:${sources.ports().https}`,
+    kernelArgs: config.kernelArgs,
+  })
+}
+
+function filesFor({ currentVersion }: BootSources, arch: Parameters<typeof chooseBootFiles>[1]) {
+  const current = currentVersion()
+  const boot = current?.artifacts.filter(({ kind }) => kind === 'boot') ?? []
+  const files = chooseBootFiles(boot, arch)
+  return files === undefined || current === undefined ? undefined : { ...files, version: current.version }
+}
+
+function noKernel(arch: string): string {
+  return `artifacts/boot on the server has no vmlinuz and stage1 for ${arch}`
+}

@@ -1,0 +1,95 @@
+/**
+ * The routes of network boot: boot programs, the scripts of the nodes, and the files that those name. Over HTTP and
+ * HTTPS alike: firmware and iPXE of today speak HTTP. No redirects, and a length on every answer: firmware wants both.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { plainAddress } from '../../src/net.js'
+import { normalizeMac } from '../../src/node-id.js'
+import { type FileSending, sendFile } from './file-route.js'
+import { sendError } from './http-errors.js'
+import type { NetbootAnswers, ServedFile } from './services.js'
+
+/** What the routes need. */
+export interface NetbootRouteOptions {
+  readonly netboot: NetbootAnswers
+  readonly artifact: (sha256: string, name: string) => ServedFile | undefined
+  readonly sending: Omit<FileSending, 'slots'>
+}
+
+/** Registers the routes. */
+export function registerNetbootRoutes(app: FastifyInstance, options: NetbootRouteOptions): void {
+  const { netboot } = options
+
+  app.route<{ Params: { arch: string; file: string } }>({
+    method: ['GET', 'HEAD'],
+    url: '/v1/ipxe/bin/:arch/:file',
+    handler: (request, reply) => {
+      const { arch, file } = request.params
+      const bytes = netboot.program(`${arch}/${file}`, serverAddress(request))
+      if (bytes === undefined)
+        return sendError(reply, 'BOOT_PROGRAM_MISSING', 'there is no such boot program')
+      return reply
+        .type('application/octet-stream')
+        .header('content-length', bytes.length)
+        .send(request.method === 'HEAD' ? undefined : Buffer.from(bytes))
+    },
+  })
+
+  app.get<{ Params: { mac: string }; Querystring: Record<string, unknown> }>(
+    '/v1/ipxe/script/:mac',
+    async (request, reply) => {
+      const mac = normalizeMac(request.params.mac)
+      if (mac === undefined) {
+        return sendError(reply, 'NODE_ID_INVALID', 'the path must end with a MAC address: aa-bb-cc-dd-ee-ff')
+      }
+      const { arch, tries } = request.query
+      const gone = new AbortController()
+      reply.raw.once('close', () => gone.abort())
+      const script = await netboot.script({
+        mac,
+        arch: typeof arch === 'string' ? archName(arch) : undefined,
+        tries: typeof tries === 'string' && /^[0-9]{1,2}$/.test(tries) ? Number(tries) : 0,
+        address: plainAddress(request.socket.remoteAddress ?? ''),
+        serverAddress: serverAddress(request),
+        gone: gone.signal,
+      })
+      return reply.type('text/plain; charset=utf-8').header('cache-control', 'no-store').send(script)
+    },
+  )
+
+  app.route<{ Params: { mac: string; sha256: string; name: string } }>({
+    method: ['GET', 'HEAD'],
+    url: '/v1/ipxe/file/:mac/:sha256/:name',
+    handler: (request, reply) => fileOfNode(request, reply, request.params, options),
+  })
+}
+
+function fileOfNode(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { mac: text, sha256, name }: { mac: string; sha256: string; name: string },
+  { netboot, artifact, sending }: NetbootRouteOptions,
+) {
+  const mac = normalizeMac(text)
+  const file = artifact(sha256, name)
+  if (mac === undefined || file?.isBoot !== true) {
+    return sendError(reply, 'ARTIFACT_NOT_FOUND', 'no version that is served has this boot file')
+  }
+  if (request.method === 'HEAD') return sendFile(request, reply, file, sending)
+  const fetch = netboot.fetch(mac, sha256)
+  if (fetch === undefined) {
+    reply.header('retry-after', sending.retryAfterMinS)
+    return sendError(reply, 'ORIGIN_BUSY', 'it is not this node’s turn; its script tells when it is')
+  }
+  reply.raw.once('close', () => fetch.end(reply.raw.writableFinished && reply.statusCode === 200))
+  return sendFile(request, reply, file, sending)
+}
+
+/** As iPXE names it; what cannot be one is a name that nobody knows. */
+function archName(text: string): string {
+  return /^[a-z0-9_-]{1,16}$/i.test(text) ? text : 'unknown'
+}
+
+function serverAddress(request: FastifyRequest): string {
+  return plainAddress(request.socket.localAddress ?? '')
+}

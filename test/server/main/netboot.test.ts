@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { Agent } from 'node:http'
+import { connect } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { until } from '../../support/processes.js'
+import { ask, codeOf } from '../http/support.js'
+import { type Daemon, Site } from './support.js'
+
+const kernel = randomBytes(3_000_000)
+const stage1 = randomBytes(100_000)
+const mac = (node: number) => `52-54-00-00-00-${node.toString(16).padStart(2, '0')}`
+
+async function start(t: TestContext, loadsMax: number): Promise<{ daemon: Daemon; port: number }> {
+  const site = new Site()
+  t.after(() => site.end())
+  mkdirSync(`${site.dir}/ipxe/x64`, { recursive: true })
+  writeFileSync(`${site.dir}/ipxe/undionly.kpxe`, stage1)
+  writeFileSync(`${site.dir}/ipxe/x64/ipxe.efi`, kernel)
+  writeFileSync(site.artifact('boot/vmlinuz'), kernel)
+  writeFileSync(site.artifact('boot/stage1 $x;'), stage1)
+  site.configure(
+    `netboot: {mode: off, ipxe_dir: ${site.dir}/ipxe, loads_max: ${loadsMax}, kernel_args: quiet}\nnodes: [{match: '52:54:00:00:00:07', hostname: rig007, kernel_args: nomodeset}]`,
+  )
+  const daemon = site.start()
+  await daemon.line('server.ready')
+  await daemon.line('catalog.published')
+  return { daemon, port: daemon.ports().http }
+}
+
+async function script(port: number, node: number): Promise<string> {
+  const answer = await ask(port, `/v1/ipxe/script/${mac(node)}?arch=x86_64`)
+  assert.equal(answer.status, 200)
+  return answer.body.toString()
+}
+
+function files(text: string): string[] {
+  return [...text.matchAll(/http:\/\/[^/\s]+(\/v1\/ipxe\/file\/\S+)/g)].map(([, path]) => path ?? '')
+}
+
+test('boot programs by GET and HEAD with their length, on a connection that stays open', async (t) => {
+  const { daemon, port } = await start(t, 8)
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  t.after(() => agent.destroy())
+  const head = await ask(port, '/v1/ipxe/bin/x64/ipxe.efi', { method: 'HEAD', agent })
+  assert.equal(head.status, 200)
+  assert.equal(head.headers['content-length'], String(kernel.length))
+  assert.equal(head.body.length, 0)
+  const got = await ask(port, '/v1/ipxe/bin/x64/ipxe.efi', { agent })
+  assert.equal(got.headers['content-length'], String(kernel.length))
+  assert.ok(got.body.equals(kernel))
+  assert.ok(Object.values({ ...head.headers, ...got.headers }).every((value) => value !== ''))
+  assert.ok((await ask(port, '/v1/ipxe/bin/bios/undionly.kpxe', { agent })).body.equals(stage1))
+  assert.match((await ask(port, '/v1/ipxe/bin/bios/autoexec.ipxe')).body.toString(), /^#!ipxe\n/)
+  for (const path of ['x64/snponly.efi', 'x64/..%2f..%2fsite.yaml', '__proto__/x', 'bios/site.yaml'])
+    assert.equal(codeOf(await ask(port, `/v1/ipxe/bin/${path}`)), 'BOOT_PROGRAM_MISSING', path)
+  const status = JSON.parse((await ask(port, '/v1/status')).body.toString())
+  assert.deepEqual(status.netboot.programs.present, ['bios/undionly.kpxe', 'x64/ipxe.efi'])
+  assert.deepEqual(status.netboot.programs.missing, ['x64/snponly.efi'])
+  assert.ok(daemon.pid > 0)
+})
+
+test('a node’s script names its files, and these are the ones of the version', async (t) => {
+  const { port } = await start(t, 8)
+  const first = (await ask(port, `/v1/ipxe/script/${mac(7)}`)).body.toString()
+  assert.match(first, /chain .*\/v1\/ipxe\/script\/52-54-00-00-00-07\?arch=\$\{bs-arch\} \|\|/)
+  const text = await script(port, 7)
+  assert.match(text, /rig007 \(52:54:00:00:00:07\)/)
+  assert.match(text, /bootswarm.node=52:54:00:00:00:07 BOOTIF=01-52-54-00-00-00-07 quiet nomodeset \|\|/)
+  const [kernelPath = '', stage1Path = ''] = files(text)
+  assert.ok(stage1Path.endsWith('/stage1%20%24x%3B'))
+  assert.ok((await ask(port, kernelPath)).body.equals(kernel))
+  assert.ok((await ask(port, stage1Path)).body.equals(stage1))
+  // Both are there: the admission is over.
+  assert.equal(codeOf(await ask(port, kernelPath)), 'ORIGIN_BUSY')
+  assert.match(
+    (await ask(port, `/v1/ipxe/script/${mac(7)}?arch=arm64`)).body.toString(),
+    /no vmlinuz and stage1 for arm64/,
+  )
+  assert.match(
+    (await ask(port, `/v1/ipxe/script/${mac(7)}?arch=%24%7Bx%7D`)).body.toString(),
+    /architecture unknown/,
+  )
+  assert.equal(codeOf(await ask(port, '/v1/ipxe/script/nobody')), 'NODE_ID_INVALID')
+  const sha256 = createHash('sha256').update('x').digest('hex')
+  assert.equal(codeOf(await ask(port, `/v1/ipxe/file/${mac(7)}/${sha256}/vmlinuz`)), 'ARTIFACT_NOT_FOUND')
+})
+
+test('nodes load one after the other; a held one goes when a place is free, one that hangs up keeps none', async (t) => {
+  const { port } = await start(t, 1)
+  const first = files(await script(port, 1))
+  assert.equal(first.length, 2)
+  const beganMs = performance.now()
+  const waiting = script(port, 2)
+  const status = async () => JSON.parse((await ask(port, '/v1/status')).body.toString()).netboot.queue
+  await until('the second to wait', async () => ((await status()).waiting === 1 ? true : undefined))
+  assert.equal(
+    codeOf(await ask(port, files(await script(port, 1))[0]?.replace(mac(1), mac(2)) ?? '')),
+    'ORIGIN_BUSY',
+  )
+  for (const path of first) assert.equal((await ask(port, path)).status, 200)
+  const second = files(await waiting)
+  assert.equal(second.length, 2)
+  assert.ok(performance.now() - beganMs < 2000, 'not held to the end')
+  // The third is told its place when it has been held long enough.
+  const told = await script(port, 3)
+  assert.match(told, /is number 1 of 1 in the queue\n/)
+  assert.equal(files(told).length, 0)
+  // The second is cut off in the middle of the kernel: it may try again.
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  socket.write(`GET ${second[0]} HTTP/1.1\r\nHost: x\r\n\r\n`)
+  await new Promise((resolve) => socket.once('data', resolve))
+  socket.destroy()
+  for (const path of files(await script(port, 2))) assert.equal((await ask(port, path)).status, 200)
+  assert.deepEqual(await status().then(({ completed, loading }) => ({ completed, loading })), {
+    completed: 2,
+    loading: [],
+  })
+})

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { chooseBootFiles, kernelArch } from '../../../server/netboot/boot-files.js'
+import {
+  archScript,
+  autoexecScript,
+  bootScript,
+  plain,
+  problemScript,
+  waitAfterS,
+  waitScript,
+} from '../../../server/netboot/ipxe-script.js'
+import { kernelArgsMistake } from '../../../src/kernel-args.js'
+import { BOOT_TRIES_MAX } from '../../../src/limits.js'
+
+const node = { http: '10.0.0.1:8480', mac: '52:54:00:00:00:01', hostname: 'rig001', arch: 'x86_64', tries: 0 }
+const boot = {
+  version: 3,
+  kernel: { name: 'vmlinuz', url: 'http://10.0.0.1:8480/k' },
+  stage1: { name: 'stage1', url: 'http://10.0.0.1:8480/s' },
+  server: 'https://10.0.0.1:8443',
+  kernelArgs: 'quiet console=ttyS0',
+}
+const all = () => [
+  autoexecScript(node.http),
+  archScript(node.http, node.mac),
+  bootScript(node, boot),
+  waitScript(node, { position: 3, of: 9, sleepS: 2 }),
+  problemScript(node, 'no kernel'),
+  problemScript({ ...node, tries: BOOT_TRIES_MAX }, 'no kernel'),
+]
+
+test('every fetch has a timeout, every jump a label, every script an end', () => {
+  for (const script of all()) {
+    assert.match(script, /^#!ipxe\n/)
+    const labels = [...script.matchAll(/^:(\S+)$/gm)].map(([, label]) => label)
+    assert.equal(new Set(labels).size, labels.length)
+    for (const [, label] of script.matchAll(/goto (\S+)/g)) assert.ok(labels.includes(label), label)
+    for (const line of script.split('\n')) {
+      if (/^(chain|kernel|initrd) /.test(line)) assert.match(line, / --timeout 3000 .* \|\|/)
+    }
+    assert.match(script, /\n:failed\necho bootswarm gives up: .*\nprompt .*\nexit 1\n$/)
+    assert.ok(!/[^:]\/\//.test(script), 'no // in a path')
+  }
+})
+
+test('the kernel line says server, node and card, and names the initrd for EFI', () => {
+  const line = bootScript(node, boot)
+    .split('\n')
+    .find((text) => text.startsWith('kernel'))
+  assert.equal(
+    line,
+    'kernel --timeout 3000 --name vmlinuz http://10.0.0.1:8480/k initrd=stage1 bootswarm.server=https://10.0.0.1:8443 bootswarm.node=52:54:00:00:00:01 BOOTIF=01-52-54-00-00-00-01 quiet console=ttyS0 || goto again',
+  )
+})
+
+test('failures are tried again with growing waits, a bounded number of times', () => {
+  let waitedS = 0
+  let tries = 0
+  for (;;) {
+    const script = problemScript({ ...node, tries }, 'no kernel')
+    const next = /tries=([0-9]+)/.exec(script)?.[1]
+    if (next === undefined) break
+    assert.equal(Number(next), tries + 1)
+    assert.match(script, new RegExp(`\\nsleep ${waitAfterS(tries)}\\n`))
+    waitedS += waitAfterS(tries)
+    tries += 1
+  }
+  assert.equal(tries, BOOT_TRIES_MAX - 1)
+  assert.ok(waitedS >= 60 && waitedS <= 180, `${waitedS} s`)
+})
+
+test('no text becomes a command', () => {
+  const hostile = 'x\nshell\r\u0024{net0/mac} || && ; # ä\u0000'
+  assert.ok(!/[^\x20-\x7e]|[${}#&|;]/.test(plain(hostile)))
+  const script = bootScript(
+    { ...node, hostname: hostile, arch: hostile },
+    { ...boot, kernel: { ...boot.kernel, name: hostile } },
+  )
+  assert.equal(script.split('\n').length, bootScript(node, boot).split('\n').length)
+  assert.ok(!script.includes('net0/mac}'))
+})
+
+test('kernel arguments that iPXE would not pass on as they stand are refused', () => {
+  for (const good of ['', 'quiet', 'a="b c" d=$HOME e=x#y f=a;b g=||h', 'x'.repeat(1024)])
+    assert.equal(kernelArgsMistake(good), undefined, good)
+  for (const bad of [
+    '\u0024{x}',
+    'a  b',
+    ' a',
+    'a ',
+    'a # b',
+    '#a',
+    'a || b',
+    'a && b',
+    'a ; b',
+    'a\nb',
+    'ä',
+    'x'.repeat(1025),
+  ])
+    assert.notEqual(kernelArgsMistake(bad), undefined, bad)
+})
+
+test('kernel and stage 1 by their names: the architecture first, then the last', () => {
+  const files = (...names: string[]) => names.map((name) => ({ name }))
+  const chosen = (arch: string, ...names: string[]) => {
+    const known = kernelArch(arch)
+    const found = known === undefined ? undefined : chooseBootFiles(files(...names), known)
+    return found && `${found.kernel.name} ${found.stage1.name}`
+  }
+  assert.equal(chosen('x86_64', 'vmlinuz', 'stage1'), 'vmlinuz stage1')
+  assert.equal(
+    chosen('x86_64', 'vmlinuz-6.1', 'vmlinuz-6.12', 'initramfs.img', 'stage1.zst', 'notes'),
+    'vmlinuz-6.12 stage1.zst',
+  )
+  const both = ['vmlinuz-amd64', 'vmlinuz-arm64', 'stage1-amd64.xz', 'stage1-aarch64.xz', 'vmlinuz-zz']
+  assert.equal(chosen('x86_64', ...both), 'vmlinuz-amd64 stage1-amd64.xz')
+  assert.equal(chosen('arm64', ...both), 'vmlinuz-arm64 stage1-aarch64.xz')
+  assert.equal(chosen('arm64', 'vmlinuz', 'stage1'), undefined)
+  assert.equal(chosen('x86_64', 'vmlinuz'), undefined)
+  assert.equal(chosen('constructor', 'vmlinuz', 'stage1'), undefined)
+})
