@@ -19,7 +19,7 @@ test('the YAML of docs/configuration.md is valid', () => {
   const blocks = [...readFileSync(PAGE_FILE, 'utf8').matchAll(/```yaml\n(.*?)```/gs)].map(
     (match) => match[1] ?? '',
   )
-  assert.equal(blocks.length, 3)
+  assert.equal(blocks.length, 4)
   for (const block of blocks) parse(block)
 })
 

@@ -23,17 +23,34 @@ test('later entries win, setting by setting', () => {
     hostname: 'Three',
     rack: 'attic',
     settings: { POOL: 'one', MODE: 'faster', X: '0644' },
+    kernelArgs: '',
   })
   assert.deepEqual(configs.of('rig1', '10.9.9.9'), {
     hostname: 'rig1',
     rack: 'east',
     settings: { POOL: 'one', MODE: 'fast', X: '0644' },
+    kernelArgs: '',
   })
   assert.deepEqual(configs.of('52:54:00:00:00:01', '192.168.7.9'), {
     hostname: 'node-525400000001',
     rack: '192.168.7.0/24',
     settings: { POOL: 'one', MODE: 'slow' },
+    kernelArgs: '',
   })
+})
+
+test('kernel arguments: those of all nodes, then the last of its own', () => {
+  const configs = makeNodeConfigs({
+    racks: [],
+    settings: {},
+    netboot: { kernel_args: 'quiet' },
+    nodes: [
+      { match: 'rig[1-2]', settings: {}, kernel_args: 'nomodeset' },
+      { match: 'rig2', settings: {}, kernel_args: 'console=ttyS0' },
+    ],
+  })
+  const of = (node: string) => configs.of(node, '10.9.9.9').kernelArgs
+  assert.deepEqual(['rig1', 'rig2', 'rig3'].map(of), ['quiet nomodeset', 'quiet console=ttyS0', 'quiet'])
 })
 
 test('the rack: by name, else by the first subnet, else the subnet itself', () => {
