@@ -12,6 +12,9 @@ use crate::core::rng::Rng;
 use crate::core::swarm::{Swarm, SwarmConfig, TorrentId};
 use crate::core::time::{MILLISECOND, Micros, SECOND};
 
+/// As the agent has it for a boot.
+const WINDOW_PIECES: u32 = 32;
+
 impl World {
     pub fn new(cfg: &SimConfig) -> Self {
         let mut rng = Rng::new(cfg.seed);
@@ -55,7 +58,8 @@ impl World {
                 listen_port: PORT,
                 own_addrs: vec![addr_of(node, *rack)],
                 peer_id,
-                window_pieces: 0,
+                window_pieces: WINDOW_PIECES,
+                server_us: 0,
             });
             events.push(rng.below(cfg.arrival_us.max(1)), Event::Start(node));
             nodes.push(Node {

@@ -3,7 +3,7 @@
 use crate::core::time::Micros;
 
 const PIECES_MIN: f64 = 4.0;
-const PIECES_MAX: f64 = 64.0;
+const PIECES_MAX: f64 = 16.0;
 const CONFIRMATIONS_MIN: f64 = 4.0;
 const STEP: f64 = 1.25;
 /// Differences below this are noise.

@@ -49,6 +49,9 @@ pub struct SwarmConfig {
     pub peer_id: [u8; 20],
     /// How many pieces beyond the first missing one are preferred (for unpacking while downloading); 0: no order.
     pub window_pieces: u32,
+    /// How long the server took for what it was asked before, microseconds; 0 where that is not known. While it is busy
+    /// with a whole farm, everything it does takes long, and whoever asks for more makes it longer.
+    pub server_us: Micros,
 }
 
 /// The state machine. See the module's page for how to drive it.

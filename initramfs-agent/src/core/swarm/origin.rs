@@ -21,6 +21,9 @@ const ALONE_SURE_US: Micros = 300 * MILLISECOND;
 /// waiting for a word of tracker or seeder: each waits between once and three times this. In a farm that starts at once the first nodes know nobody yet, and a
 /// range for each of them would take the link from the hand-outs.
 const SEEDED_US: Micros = 2 * SECOND;
+/// A busy server gets so many times what its last answer took, up to this, before it is asked for payload.
+const SERVER_TIMES: Micros = 4;
+const SERVER_PATIENCE_MAX_US: Micros = 20 * SECOND;
 /// With peers: no useful block for this long.
 const STUCK_US: Micros = 3 * SECOND;
 /// With peers that keep announcing new pieces: no useful block for this long, by the piece times.
@@ -104,13 +107,15 @@ impl Swarm {
     /// When patience with the peers ends.
     fn origin_due(&mut self, torrent: TorrentId) -> Micros {
         let random = self.patience(torrent);
+        let busy = (SERVER_TIMES * self.cfg.server_us).min(SERVER_PATIENCE_MAX_US);
         let t = &self.torrents[usize::from(torrent.0)];
         let peers = t.neighbours();
         let others = t.known.values().any(|k| !k.seeder && k.fails < 3);
         let seeder = t.known.values().any(|k| k.seeder && k.fails == 0);
         let patience = if peers == 0 && (t.present & t.seeders != 0 || seeder && !t.origin.alone) {
             // Neither tracker nor seeder has answered, or the seeder has: the server is there, or busy.
-            SEEDED_US + 2 * SEEDED_US * random / 1000
+            let base = SEEDED_US.max(busy);
+            base + 2 * base * random / 1000
         } else if peers == 0 {
             match t.origin.alone || !others {
                 true => ALONE_SURE_US,
@@ -121,7 +126,7 @@ impl Swarm {
             let base = match (lively, t.piece_p95()) {
                 (true, None) => STUCK_LIVELY_US,
                 (true, Some(p)) => (16 * p).clamp(STUCK_LIVELY_MIN_US, STUCK_LIVELY_US),
-                (false, p) => STUCK_US.max(p.map_or(0, |p| 8 * p)),
+                (false, p) => STUCK_US.max(busy).max(p.map_or(0, |p| 8 * p)),
             };
             base + t.spread_us() * peers * random / 1000
         };

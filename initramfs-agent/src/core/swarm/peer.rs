@@ -17,6 +17,11 @@ const PENDING_BLOCKS_HIGH: u32 = 14;
 /// How far ahead of a fast peer requests run, microseconds of its time.
 const AHEAD_US: Micros = 300;
 
+/// Requests outstanding at one peer at most.
+const REQUESTS_OUTSTANDING_MAX: u32 = 32;
+/// What a request and the beginning of its answer take between busy agents of one site, rather too long.
+const TRAVEL_US: Micros = 5_000;
+
 /// A connection from its dialling to its end.
 pub(super) struct Peer {
     pub id: ConnId,
@@ -136,6 +141,19 @@ impl Peer {
     pub fn pending_low(&self) -> u32 {
         let ahead = AHEAD_US.checked_div(self.block_us).unwrap_or(0);
         (ahead as u32).clamp(PENDING_BLOCKS_LOW, PENDING_BLOCKS_HIGH)
+    }
+
+    /// Requests outstanding at most. To an agent hardly more than one: what is asked for waits in front of our link
+    /// and everybody's messages with it, and the agent has others to serve until we ask again. More only as far
+    /// as blocks come faster than requests travel. The server's seeder gets one more: a hand-out shall not wait for us,
+    /// nor its bytes in the server's sockets, where nobody sees whether they move. Stock clients get all requests at once.
+    pub fn requests_room(&self) -> u32 {
+        let room = self.requests_max.min(REQUESTS_OUTSTANDING_MAX);
+        if !self.bootswarm && !self.origin {
+            return room;
+        }
+        let ahead = TRAVEL_US.checked_div(self.block_us).unwrap_or(1);
+        room.min(1 + u32::from(self.origin) + ahead.min(u64::from(REQUESTS_OUTSTANDING_MAX)) as u32)
     }
 
     pub fn mask(&self) -> u128 {

@@ -7,8 +7,6 @@ use crate::core::limits::BLOCK_BYTES;
 use crate::core::time::{MILLISECOND, SECOND};
 use crate::core::wire::Block;
 
-/// Requests outstanding at one peer at most.
-const REQUESTS_OUTSTANDING_MAX: u32 = 32;
 /// Blocks nobody asked for, or that come again, before the peer is shown the door.
 const UNSOLICITED_MAX: u32 = 64;
 
@@ -48,7 +46,7 @@ impl Swarm {
         let Some(peer) = self.peers.get_mut(&conn) else {
             return;
         };
-        let room = peer.requests_max.min(REQUESTS_OUTSTANDING_MAX);
+        let room = peer.requests_room();
         let t = &mut self.torrents[usize::from(peer.torrent.0)];
         for i in 0..t.jobs.len() {
             if t.jobs[i].source != Source::Peer(conn) {

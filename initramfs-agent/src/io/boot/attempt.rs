@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::clock;
 use super::events::{Data, Log, megabytes};
@@ -49,6 +49,8 @@ pub struct Context {
     pub kept: Vec<Kept>,
     /// Hashes of pieces by the infohash, as far as earlier tries got them; not those that manifests had.
     pub hashes: Vec<([u8; 20], Hashes)>,
+    /// How long the last manifest took, microseconds.
+    pub server_us: u64,
 }
 
 /// An artifact that need not be fetched again.
@@ -101,7 +103,9 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
         Some(id) => id.clone(),
         None => identity::mac(Path::new("/sys/class/net"))?,
     };
+    let asked = Instant::now();
     let manifest = fetch(&context.client, &context.options, context.log.boot(), &id);
+    context.server_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
     if manifest.is_err() {
         // No manifest has named another place. Before it came the reporter would open a connection of its own.
         let url = format!("{}/v1/nodes/{id}/events", context.options.server);
@@ -266,6 +270,7 @@ fn start(
     config.port = options.port;
     config.bind = options.bind;
     config.window_pieces = WINDOW_PIECES;
+    config.server_us = context.server_us;
     config.http = Some(context.client.clone());
     config.dht = options.dht;
     config.dht_bootstrap.clone_from(&manifest.dht);

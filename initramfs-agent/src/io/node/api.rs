@@ -24,6 +24,8 @@ pub struct NodeConfig {
     pub bind: Option<IpAddr>,
     /// How many pieces beyond the first missing one are preferred (unpacking while downloading); 0: no order.
     pub window_pieces: u32,
+    /// How long the server took for its last answer, microseconds; 0: not known.
+    pub server_us: u64,
     /// For origins and trackers; without it neither is asked.
     pub http: Option<https::Client>,
     /// Whether to take part in the site's own DHT.
@@ -43,6 +45,7 @@ impl NodeConfig {
             port: 0,
             bind: None,
             window_pieces: 0,
+            server_us: 0,
             http: None,
             dht: false,
             dht_bootstrap: Vec::new(),

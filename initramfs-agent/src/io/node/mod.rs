@@ -152,6 +152,7 @@ impl Node {
                 own_addrs,
                 peer_id: cfg.peer_id,
                 window_pieces: cfg.window_pieces,
+                server_us: cfg.server_us,
             }),
             discovery: Discovery::new(DiscoveryConfig {
                 seed: cfg.seed ^ 0xd15c_0e4e,

@@ -172,7 +172,8 @@ fn a_piece_in_flight_is_hedged_over_https_and_the_first_one_wins() {
         let peer = join(&mut s, 1, 2, id(9));
         let asked = requests(&hears(&mut s, 10, peer, Message::Bitfield(&[0x80])));
         // The first block comes, the others do not; the peer stays alive.
-        deliver(&mut s, 20, &asked[..1]);
+        let rest = requests(&deliver(&mut s, 20, &asked[..1]));
+        let asked = [&asked[..], &rest[..]].concat();
         let mut alive = 0;
         let (at, out) = loop {
             let at = s.deadline().expect("it never gives up");

@@ -41,12 +41,17 @@ fn id(n: u8) -> [u8; 20] {
 }
 
 fn swarm(n: u8) -> Swarm {
+    swarm_of(n, 0)
+}
+
+fn swarm_of(n: u8, server_us: Micros) -> Swarm {
     Swarm::new(SwarmConfig {
         seed: u64::from(n),
         listen_port: 6881,
         own_addrs: vec![addr(n)],
         peer_id: id(n),
         window_pieces: 0,
+        server_us,
     })
 }
 
@@ -122,6 +127,19 @@ fn deliver(s: &mut Swarm, now: Micros, asked: &[(ConnId, Block)]) -> Vec<Output>
         out.extend(drain(s));
     }
     out
+}
+
+/// Delivers these blocks and those that are asked for on the way, of the same pieces from the same peers; the blocks.
+fn deliver_whole(s: &mut Swarm, now: Micros, asked: &[(ConnId, Block)]) -> Vec<Block> {
+    let ours =
+        |(conn, block): &(ConnId, Block)| asked.iter().any(|(c, b)| c == conn && b.piece == block.piece);
+    let mut left: std::collections::VecDeque<_> = asked.to_vec().into();
+    let mut done = Vec::new();
+    while let Some(next) = left.pop_front() {
+        left.extend(requests(&deliver(s, now, &[next])).into_iter().filter(ours));
+        done.push(next.1);
+    }
+    done
 }
 
 trait MapFirst {

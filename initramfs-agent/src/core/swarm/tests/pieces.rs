@@ -166,10 +166,11 @@ fn takes_from_a_choking_seeder_exactly_what_it_is_given() {
     drain(&mut s);
     assert!(requests(&hears(&mut s, 6, conn, Message::HaveAll)).is_empty());
     let asked = requests(&hears(&mut s, 7, conn, Message::AllowedFast { piece: 2 }));
-    let begins: Vec<u32> = asked.iter().map(|(_, b)| b.begin >> 14).collect();
+    assert_eq!(asked.len(), 3, "the rest when it moves");
+    let blocks = deliver_whole(&mut s, 8, &asked);
+    let begins: Vec<u32> = blocks.iter().map(|b| b.begin >> 14).collect();
     assert_eq!(begins, [0, 1, 2, 3]);
-    assert!(asked.iter().all(|(_, b)| b.piece == 2));
-    deliver(&mut s, 8, &asked);
+    assert!(blocks.iter().all(|b| b.piece == 2));
     s.handle(
         9,
         Input::Verified {
@@ -230,4 +231,20 @@ fn a_claim_of_a_neighbour_is_heeded_for_a_while() {
     assert!(requests(&hears(&mut s, 10, far, Message::HaveAll)).is_empty());
     s.handle(30 * SECOND, Input::Tick);
     assert_eq!(requests(&drain(&mut s)).first().map(|(c, _)| *c), Some(far));
+}
+
+#[test]
+fn little_is_asked_ahead_of_an_agent_unless_it_is_fast() {
+    for (block_us, ahead) in [(200 * MILLISECOND, 1), (1_000, 5)] {
+        let (mut s, conn) = with_peer(spec(9), id(9));
+        let mut asked = requests(&hears(&mut s, 10, conn, Message::HaveAll));
+        assert_eq!(asked.len(), 2, "before anything is known");
+        let mut now = 10;
+        for _ in 0..3 {
+            now += block_us;
+            let next = asked.remove(0);
+            asked.extend(requests(&deliver(&mut s, now, &[next])));
+        }
+        assert_eq!(asked.len(), ahead, "{block_us}");
+    }
 }

@@ -84,7 +84,7 @@ fn news_waits_for_company_where_it_is_no_use() {
     let piece = asked[0].1.piece;
     asked.retain(|(_, b)| b.piece == piece);
     hears(&mut s, 10, has, Message::Bitfield(&[0xc0]));
-    deliver(&mut s, 20, &asked);
+    deliver_whole(&mut s, 20, &asked);
     s.handle(
         30,
         Input::Verified {
@@ -211,6 +211,7 @@ fn the_window_comes_first_and_the_rest_is_not_left_out() {
         own_addrs: vec![addr(1)],
         peer_id: id(1),
         window_pieces: 4,
+        server_us: 0,
     });
     s.add_torrent(0, spec(40));
     let conn = join(&mut s, 1, 2, id(9));

@@ -130,3 +130,16 @@ fn a_seeder_that_stops_in_the_middle_is_replaced_by_https() {
     }
     assert_eq!(s.progress(T0).pieces_done, 2);
 }
+
+#[test]
+fn a_server_that_took_long_for_the_manifest_is_not_asked_for_payload_soon() {
+    for (server_us, least) in [(0, 2 * SECOND), (2 * SECOND, 8 * SECOND)] {
+        let mut s = swarm_of(1, server_us);
+        let seeders = vec![addr(200)];
+        s.add_torrent(0, TorrentSpec { seeders, ..site(9) });
+        s.handle(5, Input::Connected { conn: ConnId(0) });
+        drain(&mut s);
+        let (at, _) = until(&mut s, 100 * SECOND, |o| fetched(o).is_some());
+        assert!(at >= least && at <= 3 * least + SECOND, "{server_us}: after {at}");
+    }
+}
