@@ -10,8 +10,8 @@
 /** Slots are counted in quarters: a small part takes one, a stream four. */
 const slotQuarters = 4
 
-/** Of the slots, so much is left while the seeder hands out: what it gives away is passed on, a stream helps one node. */
-const shareWhileHandingOut = 0.25
+/** So many slots are left while the seeder hands out: what it gives away is passed on, a stream helps one node. */
+const slotsWhileHandingOut = 1
 
 /** The waiting time of a refused node lies within these, seconds. */
 const retryAfterS = { min: 1, max: 30 } as const
@@ -66,8 +66,7 @@ export class StreamSlots {
     const held = this.#byAddress.get(address) ?? 0
     // Loopback stands for many nodes behind one address: a demo, or a proxy on this machine.
     const addressMax = isLoopback(address) ? this.#quartersMax : this.#addressQuartersMax
-    const share = this.#isHandingOut() ? shareWhileHandingOut : 1
-    const quartersMax = Math.max(slotQuarters, this.#quartersMax * share)
+    const quartersMax = this.#isHandingOut() ? slotsWhileHandingOut * slotQuarters : this.#quartersMax
     if (this.#quarters + quarters > quartersMax || held + quarters > addressMax) {
       return { ok: false, retryAfterS: this.#ticket(nowMs) }
     }

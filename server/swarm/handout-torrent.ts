@@ -70,6 +70,8 @@ export class HandoutTorrent {
   #hint = 0
   handouts = 0
   rescues = 0
+  /** Pieces that no connected agent has. */
+  unheld: number
 
   constructor(
     spec: { infohash: string; sizeBytes: number; pieceLength: number; priority: number },
@@ -80,6 +82,7 @@ export class HandoutTorrent {
     this.pieceLength = spec.pieceLength
     this.priority = spec.priority
     this.pieces = Math.max(1, Math.ceil(spec.sizeBytes / spec.pieceLength))
+    this.unheld = this.pieces
     this.copies = new Uint32Array(this.pieces)
     this.outstanding = new Uint16Array(this.pieces)
     this.handed = new Uint16Array(this.pieces)
@@ -137,7 +140,9 @@ export class HandoutTorrent {
     const byte = piece >> 3
     agent.have[byte] = (agent.have[byte] ?? 0) | (0x80 >> (piece & 7))
     agent.haveCount++
-    this.copies[piece] = (this.copies[piece] ?? 0) + 1
+    const copies = (this.copies[piece] ?? 0) + 1
+    this.copies[piece] = copies
+    if (copies === 1) this.unheld--
     this.movedMs[piece] = nowMs
     return true
   }
@@ -231,6 +236,7 @@ export class HandoutTorrent {
   #lose(piece: number): void {
     const copies = (this.copies[piece] ?? 0) - 1
     this.copies[piece] = Math.max(0, copies)
+    if (copies === 0) this.unheld++
     if (copies <= 0) this.#hint = Math.min(this.#hint, piece)
   }
 }

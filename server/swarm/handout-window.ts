@@ -6,7 +6,7 @@
 
 const piecesMin = 4
 const piecesStart = 4
-const piecesMax = 64
+const piecesMax = 16
 const confirmationsMin = 4
 const step = 1.25
 /** Differences below this are noise. */

@@ -19,8 +19,11 @@ export interface Grant {
   piece: number
 }
 
-/** Without a measurement yet. */
-const latencyGuessMs = 500
+/**
+ * Without a measurement yet: long. When a farm starts at once the uplink is full of manifests, and a piece taken back
+ * early goes over it twice and makes everything later still.
+ */
+const latencyGuessMs = 2_500
 /** A recipient that has not moved for so long does not hold back the others. */
 const stallMinMs = 200
 const deadlineMinMs = 300
@@ -134,12 +137,13 @@ export class Handout {
   }
 
   /** Counters of a torrent. */
-  stats(infohash: string): { agents: number; handouts: number; rescues: number } {
+  stats(infohash: string): { agents: number; handouts: number; rescues: number; unheld: number } {
     const torrent = this.#torrents.get(infohash)
     return {
       agents: torrent?.agents.size ?? 0,
       handouts: torrent?.handouts ?? 0,
       rescues: torrent?.rescues ?? 0,
+      unheld: torrent?.unheld ?? 0,
     }
   }
 

@@ -42,6 +42,8 @@ export interface SeedTorrentStats {
   /** `allowed fast` messages sent to agents: the first of each piece, and the rest. */
   handouts: number
   rescues: number
+  /** Pieces that no connected agent has. */
+  unheld: number
 }
 
 /** What the seeder last reported, at most a second old. */

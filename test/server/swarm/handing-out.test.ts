@@ -2,14 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HandingOut } from '../../../server/swarm/handing-out.js'
 
-test('the seeder hands out while its counters move, and a little longer', () => {
+test('the seeder hands out while agents lack pieces that nobody has, and bytes move', () => {
   const watch = new HandingOut()
-  const torrent = (handouts: number, rescues = 0) => ({ handouts, rescues })
-  assert.equal(watch.look([torrent(0)], 10), false)
+  const torrent = (uploadedBytes: number, unheld = 3, agents = 2) => ({ uploadedBytes, unheld, agents })
+  assert.equal(watch.look([torrent(0)], 10), false, 'nothing has gone out')
   assert.equal(watch.look([torrent(1), torrent(0)], 20), true)
-  assert.equal(watch.look([torrent(1), torrent(0)], 3_000), true)
-  assert.equal(watch.look([torrent(1), torrent(0)], 3_030), false)
-  assert.equal(watch.look([torrent(1), torrent(0, 1)], 9_000), true)
-  assert.equal(watch.look([], 20_000), true)
-  assert.equal(watch.look([], 30_000), false)
+  assert.equal(watch.look([torrent(1), torrent(0)], 10_019), true)
+  assert.equal(watch.look([torrent(1), torrent(0)], 10_020), false, 'for long nothing has gone out')
+  assert.equal(watch.look([torrent(1), torrent(1)], 20_000), true)
+  assert.equal(watch.look([torrent(2, 0), torrent(1, 0)], 20_010), false, 'everything is with somebody')
+  assert.equal(watch.look([torrent(3, 1, 0)], 20_020), false, 'nobody is there')
+  assert.equal(watch.look([torrent(4, 1)], 20_030), true)
 })
