@@ -71,6 +71,7 @@ try {
     { name: 'cpio', debianPackage: 'cpio' },
     { name: 'mksquashfs', debianPackage: 'squashfs-tools' },
     { name: 'busybox', debianPackage: 'busybox-static' },
+    { name: 'dnsmasq', debianPackage: 'dnsmasq-base' },
     { name: 'dhclient', debianPackage: 'isc-dhcp-client' },
     { name: 'tftp', debianPackage: 'tftp-hpa' },
     { name: 'dnsmasq', debianPackage: 'dnsmasq-base' },

@@ -1,6 +1,7 @@
 /** What the daemon and its netboot process tell each other. */
 
 import type { ErrorCode } from '../../src/errors.js'
+import type { ChildExit } from '../child.js'
 import type { DhcpSite, Lease } from './dhcp/types.js'
 
 /** DHCP's part of the start message. */
@@ -34,6 +35,8 @@ export type ToNetboot =
   | StartNetboot
   /** The boot programs are others now. */
   | { readonly type: 'programs'; readonly programs: ReadonlyMap<string, Uint8Array> }
+  /** End, and be started anew with what has changed. */
+  | { readonly type: 'end' }
 
 export type FromNetboot =
   | { readonly type: 'started' }
@@ -47,6 +50,10 @@ export type FromNetboot =
     }
   /** Leases to keep and addresses to forget, in the order that they happened; an address stands once. */
   | { readonly type: 'leases'; readonly changes: readonly LeaseChange[] }
+  /** From the keeper: another process runs and waits for the start message. */
+  | { readonly type: 'restarted' }
+  /** From the keeper: the process has ended unasked. */
+  | ({ readonly type: 'exited' } & ChildExit)
   | { readonly type: 'stats'; readonly services: Readonly<Record<string, Readonly<Record<string, number>>>> }
 
 /** `lease` undefined: forget what was kept of the address. */

@@ -3,6 +3,7 @@
  * Opens its ports as root where the daemon was started as root, then gives root up for good.
  */
 
+import { setTimeout } from 'node:timers/promises'
 import { BootswarmError } from '../../src/errors.js'
 import { endWithParent, toParent } from '../child.js'
 import { DhcpService } from './dhcp/service.js'
@@ -11,6 +12,9 @@ import type { NetbootLog, NetbootService } from './service.js'
 import { TftpService } from './tftp-service.js'
 
 const statsEveryMs = 1_000
+/** The process before this one may not have ended yet when the daemon was killed. */
+const inUseMs = 3_000
+const againMs = 100
 
 endWithParent()
 const send = (message: FromNetboot): void => toParent(message)
@@ -23,9 +27,12 @@ process.on('message', (message: ToNetboot) => {
     tftp?.setPrograms(message.programs)
     return
   }
+  if (message.type === 'end') process.exit(0)
   start(message).catch((error: unknown) => {
     const code = error instanceof BootswarmError ? error.code : 'NETBOOT_FAILED'
     send({ type: 'failed', code, message: error instanceof Error ? error.message : String(error) })
+    // Whoever started it tries again after a while.
+    return setTimeout(againMs).then(() => process.exit(1))
   })
 })
 
@@ -39,7 +46,10 @@ async function start({ account, dhcp, tftp: tftpStart }: StartNetboot): Promise<
     services.tftp = tftp
   }
   if (account !== undefined) process.seteuid?.(0)
-  for (const service of Object.values(services)) await service.bind()
+  // When the first has its ports, the process before this one is gone.
+  const [first, ...others] = Object.values(services)
+  if (first !== undefined) await patiently(() => first.bind())
+  for (const service of others) await service.bind()
   if (account !== undefined) {
     process.setgroups?.([account.gid])
     process.setgid?.(account.gid)
@@ -55,4 +65,18 @@ async function start({ account, dhcp, tftp: tftpStart }: StartNetboot): Promise<
     })
   report()
   setInterval(report, statsEveryMs)
+}
+
+/** Waits for ports that are in use. */
+async function patiently(bind: () => Promise<void>): Promise<void> {
+  const endMs = performance.now() + inUseMs
+  for (;;) {
+    try {
+      return await bind()
+    } catch (error) {
+      const isInUse = error instanceof BootswarmError && error.code === 'ADDRESS_IN_USE'
+      if (!isInUse || performance.now() > endMs) throw error
+      await setTimeout(againMs)
+    }
+  }
 }

@@ -7,13 +7,15 @@ import type { NetworkInterfaceInfo } from 'node:os'
 import type { NetbootConfig } from '../../src/config-netboot.js'
 import { BootswarmError } from '../../src/errors.js'
 import { formatIpv4 } from '../../src/ipv4.js'
-import { Child } from '../child.js'
+import { Child, type ChildExit } from '../child.js'
 import type { Logger } from '../log.js'
-import type { Lease } from './dhcp/types.js'
+import type { DhcpSite, Lease } from './dhcp/types.js'
 import { mayOpenLowPorts } from './may-open.js'
 import type { FromNetboot, LeaseChange, ToNetboot } from './messages.js'
 import { makeDhcpSite } from './site.js'
 
+/** The interfaces are looked at this often. */
+const lookMs = 5_000
 /** How long the process may take to open its ports. */
 const startMs = 20_000
 
@@ -52,18 +54,21 @@ export class Netboot {
   #mode: NetbootStats['mode'] = 'off'
   #running = false
   #services: NetbootStats['services'] = {}
+  #restarts = 0
+  /** The interfaces that the running process was started with. */
+  #served = ''
+  #isRelooking = false
+  #watch: NodeJS.Timeout | undefined
   #starting: ((error?: Error) => void) | undefined
 
   constructor(options: NetbootOptions) {
     this.#options = options
-    this.#child = new Child(new URL('./netboot-process.js', import.meta.url), {
+    // Once root is given up, only a process that has kept it can open the ports again.
+    const script = options.account === undefined ? './netboot-process.js' : './netboot-keeper.js'
+    this.#child = new Child(new URL(script, import.meta.url), {
       started: () => this.#child.send(this.#startMessage()),
       message: (message) => this.#message(message),
-      exited: ({ code, signal, restartInMs }) => {
-        this.#running = false
-        const facts = { event: 'netboot.exited', code: 'NETBOOT_FAILED', exit: code, signal, restartInMs }
-        options.log.error(facts, 'The process for DHCP and TFTP ended; starting it again')
-      },
+      exited: (exit) => this.#exited(exit),
     })
   }
 
@@ -80,15 +85,9 @@ export class Netboot {
         throw new BootswarmError('NETBOOT_NOT_ALLOWED', 'only root may listen on UDP ports 67, 69 and 4011')
       }
       this.#mode = config.mode === 'full' ? 'full' : 'proxy'
-      const { site } = this.#dhcpOptions()
-      if (site.interfaces.length === 0) {
-        throw new BootswarmError('NETBOOT_FAILED', 'no network interface to serve has an IPv4 address')
-      }
       await this.#run()
-      const names = [...new Set(site.interfaces.map(({ name }) => name))]
-      const how = this.#mode === 'full' ? 'as the only DHCP server' : 'beside the DHCP server of the site'
-      const facts = { event: 'netboot.started', mode: this.#mode, interfaces: names }
-      log.info(facts, `Boots machines from the network on ${names.join(', ')}, ${how}`)
+      this.#watch = setInterval(() => this.#look(), lookMs)
+      this.#watch.unref()
     } catch (error) {
       this.#mode = 'off'
       if (config.mode !== 'auto' || !(error instanceof BootswarmError)) throw error
@@ -102,11 +101,11 @@ export class Netboot {
   }
 
   stats(): NetbootStats {
-    const { restarts } = this.#child
-    return { mode: this.#mode, running: this.#running, restarts, services: this.#services }
+    return { mode: this.#mode, running: this.#running, restarts: this.#restarts, services: this.#services }
   }
 
   async stop(): Promise<void> {
+    clearInterval(this.#watch)
     await this.#child.stop()
     this.#running = false
   }
@@ -130,10 +129,41 @@ export class Netboot {
     }
   }
 
+  /** Interfaces come and go, and get their address late: sockets are bound to addresses, so it starts anew. */
+  #look(): void {
+    if (!this.#running || interfacesOf(this.#site()) === this.#served) return
+    this.#options.log.info({ event: 'netboot.interfaces-changed' }, 'The network interfaces have changed')
+    this.#isRelooking = true
+    this.#child.send({ type: 'end' })
+  }
+
+  #exited({ code, signal, restartInMs }: ChildExit): void {
+    this.#running = false
+    if (this.#isRelooking) return
+    this.#restarts++
+    const facts = { event: 'netboot.exited', code: 'NETBOOT_FAILED', exit: code, signal, restartInMs }
+    this.#options.log.error(facts, 'The process for DHCP and TFTP ended; starting it again')
+  }
+
+  #tellStarted(): void {
+    const names = [...new Set(this.#site().interfaces.map(({ name }) => name))]
+    const { log } = this.#options
+    if (names.length === 0) {
+      const text = 'No network interface to serve has an IPv4 address; network boot waits for one'
+      log.warn({ event: 'netboot.no-interface', code: 'NETBOOT_FAILED' }, text)
+      return
+    }
+    const how = this.#mode === 'full' ? 'as the only DHCP server' : 'beside the DHCP server of the site'
+    const facts = { event: 'netboot.started', mode: this.#mode, interfaces: names }
+    log.info(facts, `Boots machines from the network on ${names.join(', ')}, ${how}`)
+  }
+
   #startMessage(): ToNetboot {
-    const { account, programs } = this.#options
-    const dhcp = this.#dhcpOptions()
-    const { interfaces, httpHost, httpPort } = dhcp.site
+    const { account, leases, programs } = this.#options
+    const site = this.#site()
+    this.#served = interfacesOf(site)
+    const dhcp = { site, leases: site.mode === 'full' ? leases.list() : [] }
+    const { interfaces, httpHost, httpPort } = site
     const tftp = {
       addresses: [...new Set(interfaces.map(({ address }) => formatIpv4(address)))],
       programs: programs(),
@@ -143,12 +173,10 @@ export class Netboot {
     return { type: 'start', dhcp, tftp, ...(account === undefined ? {} : { account }) }
   }
 
-  #dhcpOptions() {
-    const { config, interfaces, httpHost, httpPort, leases } = this.#options
-    const mode = this.#mode === 'full' ? 'full' : 'proxy'
+  #site(): DhcpSite {
+    const { config, interfaces, httpHost, httpPort } = this.#options
     const reached = { httpPort: httpPort(), ...(httpHost === undefined ? {} : { httpHost }) }
-    const site = makeDhcpSite(config, mode, interfaces(), reached)
-    return { site, leases: mode === 'full' ? leases.list() : [] }
+    return makeDhcpSite(config, this.#mode === 'full' ? 'full' : 'proxy', interfaces(), reached)
   }
 
   #message(message: FromNetboot): void {
@@ -156,7 +184,9 @@ export class Netboot {
     switch (message.type) {
       case 'started':
         this.#running = true
+        this.#isRelooking = false
         this.#starting?.()
+        this.#tellStarted()
         break
       case 'failed':
         if (this.#starting === undefined) {
@@ -166,6 +196,12 @@ export class Netboot {
           )
         }
         this.#starting?.(new BootswarmError(message.code, message.message))
+        break
+      case 'restarted':
+        this.#child.send(this.#startMessage())
+        break
+      case 'exited':
+        this.#exited(message)
         break
       case 'log':
         log[message.level]({ event: message.event, ...message.facts }, message.text)
@@ -178,6 +214,10 @@ export class Netboot {
         break
     }
   }
+}
+
+function interfacesOf({ interfaces }: DhcpSite): string {
+  return JSON.stringify(interfaces)
 }
 
 function hint({ code, message }: BootswarmError): string {

@@ -14,7 +14,8 @@ export type NetbootLog = (
 /** One service of the process. */
 export interface NetbootService {
   /**
-   * Opens its ports. The process is still root here if the daemon was started as root, and never afterwards.
+   * Opens its ports. The first service is asked again while one is in use: it must have closed what it opened by then.
+   * The process is still root here if the daemon was started as root, and never afterwards.
    *
    * @throws BootswarmError NETBOOT_NOT_ALLOWED, ADDRESS_IN_USE
    */

@@ -87,6 +87,7 @@ function programFiles(): string[] {
   const own = [
     'swarm/seeder-process.js',
     'swarm/dht-process.js',
+    'netboot/netboot-keeper.js',
     'netboot/netboot-process.js',
     'catalog/ingest-worker.js',
   ]

@@ -50,7 +50,11 @@ export class Wire {
   /** Runs a command to its end in a namespace; its standard output. */
   run(name: string, ...command: string[]): string {
     const [program = '', ...args] = this.command(name, ...command)
-    return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+    return execFileSync(program, args, {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 60_000,
+    })
   }
 
   /** The command line that runs a command in a namespace. */

@@ -1,5 +1,5 @@
 /**
- * Proxy mode: another DHCP server gives the addresses, we only say what to boot (PXE 2.1, 2.2; docs/boot-walkthrough).
+ * Proxy mode: another DHCP server gives the addresses, we only say what to boot (PXE 2.1, section 2.2).
  * Never answers anybody who does not ask for network boot.
  */
 

@@ -7,7 +7,7 @@ import type { RemoteInfo, Socket } from 'node:dgram'
 import { formatIpv4, parseIpv4 } from '../../../src/ipv4.js'
 import type { DhcpOptions, LeaseChange } from '../messages.js'
 import type { NetbootLog, NetbootService } from '../service.js'
-import { openUdp } from '../udp.js'
+import { openUdp, type UdpOptions } from '../udp.js'
 import { ArpProbe } from './arp.js'
 import { DhcpMachine } from './decide.js'
 import { encodePacket } from './packet.js'
@@ -33,6 +33,7 @@ export class DhcpService implements NetbootService {
   readonly #log: NetbootLog
   readonly #keep: (changes: LeaseChange[]) => void
   readonly #machine: DhcpMachine
+  readonly #sockets: Socket[] = []
   readonly #own = new Map<number, Own>()
   readonly #probe: ArpProbe
   readonly #changed = new Map<number, Lease | undefined>()
@@ -49,18 +50,27 @@ export class DhcpService implements NetbootService {
   }
 
   async bind(): Promise<void> {
+    try {
+      await this.#open()
+    } catch (error) {
+      for (const socket of this.#sockets.splice(0)) socket.close()
+      this.#own.clear()
+      throw error
+    }
+  }
+
+  async #open(): Promise<void> {
     // Not shared at first: another DHCP server on this machine would get our unicasts, or we its.
     const alone = await openUdp({ address: everywhere, port: dhcpPort })
     await new Promise<void>((resolve) => alone.close(() => resolve()))
-    const all = await openUdp({ address: everywhere, port: dhcpPort, isShared: true })
+    const all = await this.#socket({ address: everywhere, port: dhcpPort, isShared: true })
     this.#listen(all, 'dhcp', undefined)
     for (const { address } of this.#options.site.interfaces) {
       if (this.#own.has(address)) continue
       const at = formatIpv4(address)
-      const dhcp = await openUdp({ address: at, port: dhcpPort, isShared: true })
-      const boot = await openUdp({ address: at, port: bootPort })
-      const probe = await openUdp({ address: at, port: 0 })
-      probe.on('error', () => {})
+      const dhcp = await this.#socket({ address: at, port: dhcpPort, isShared: true })
+      const boot = await this.#socket({ address: at, port: bootPort })
+      const probe = await this.#socket({ address: at, port: 0 })
       this.#own.set(address, { dhcp, boot, probe })
       this.#listen(dhcp, 'dhcp', address)
       this.#listen(boot, 'boot', address)
@@ -71,18 +81,19 @@ export class DhcpService implements NetbootService {
     return { ...this.#machine.stats(Date.now()), send_errors: this.#sendErrors }
   }
 
+  async #socket(options: UdpOptions): Promise<Socket> {
+    const socket = await openUdp(options)
+    this.#sockets.push(socket)
+    socket.on('error', ({ message }) => {
+      this.#log('error', 'dhcp.socket-failed', { code: 'NETBOOT_FAILED' }, `A DHCP socket failed: ${message}`)
+    })
+    return socket
+  }
+
   #listen(socket: Socket, port: 'dhcp' | 'boot', local: number | undefined): void {
     socket.on('message', (bytes: Buffer, from: RemoteInfo) => {
       const address = parseIpv4(from.address) ?? 0
       this.#do(this.#machine.receive({ bytes, port, local, from: { address, port: from.port } }, Date.now()))
-    })
-    socket.on('error', (error) => {
-      this.#log(
-        'error',
-        'dhcp.socket-failed',
-        { code: 'NETBOOT_FAILED' },
-        `A DHCP socket failed: ${error.message}`,
-      )
     })
   }
 

@@ -1,12 +1,21 @@
 /** The real server in a network of its own, and real DHCP clients there. */
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import Sqlite from 'better-sqlite3'
+import { end } from '../../support/processes.js'
 import { Wire } from '../../support/wire.js'
 import { type Daemon, mainFile, Site } from '../main/support.js'
 
 /** What a client was given, by the names of its own hook script. */
 export type Given = Readonly<Record<string, string>>
+
+/** What became of the machines of a storm. */
+export type StormResult = Readonly<Record<'done' | 'addresses' | 'retries', number>>
 
 /** A server with its network. */
 export class NetbootSite {
@@ -19,8 +28,13 @@ export class NetbootSite {
   }
 
   /** Makes it; undefined without root. `netboot` is the YAML of that section. */
-  static make(t: TestContext, netboot: string, extra = ''): NetbootSite | undefined {
-    const wire = Wire.make(t)
+  static make(
+    t: TestContext,
+    netboot: string,
+    extra = '',
+    address = '10.77.0.1/24',
+  ): NetbootSite | undefined {
+    const wire = Wire.make(t, address)
     if (wire === undefined) return undefined
     const site = new Site(`netboot: ${netboot}\n${extra}`)
     t.after(() => site.end())
@@ -61,6 +75,38 @@ export class NetbootSite {
     const given = hook.read()
     process.kill(Number(readFileSync(file('pid'), 'utf8')), 'SIGKILL')
     return given
+  }
+
+  /** Many firmwares at once (storm-client.ts), from a client that has the address 10.77.0.200. */
+  async storm(client: string, nodes: number, spreadMs: number): Promise<StormResult> {
+    const script = fileURLToPath(new URL('./storm-client.js', import.meta.url))
+    const args = [script, String(nodes), String(spreadMs), '10.77.0.200']
+    const [program = '', ...rest] = this.wire.command(client, process.execPath, ...args)
+    // Not synchronous: the daemon waits when nobody reads its log.
+    return JSON.parse((await promisify(execFile)(program, rest)).stdout)
+  }
+
+  /** How many leases the database has. */
+  leases(): number {
+    const db = new Sqlite(join(this.site.data, 'bootswarm.sqlite'), { readonly: true })
+    try {
+      return (db.prepare('SELECT count(*) AS n FROM leases').get() as { n: number }).n
+    } finally {
+      db.close()
+    }
+  }
+
+  /** Starts a program in a namespace that runs until the test ends; resolves at its first words. */
+  async background(t: TestContext, client: string, ...command: string[]): Promise<void> {
+    const [program = '', ...args] = this.wire.command(client, ...command)
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    t.after(() => end(child, 'SIGKILL'))
+    await Promise.race([once(child.stdout, 'data'), once(child.stderr, 'data')])
+  }
+
+  /** The process that listens on a UDP port in the server's namespace. */
+  ownerOf(port: number): number {
+    return Number(/pid=(\d+)/.exec(this.wire.server('ss', '-Hlnpu', `sport = :${port}`))?.[1])
   }
 
   #hook(reason: string, bound: string, configure: string): { script: string; read(): Given } {
