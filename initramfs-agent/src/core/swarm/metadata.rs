@@ -14,7 +14,8 @@ use crate::core::metainfo::{InfoShape, infohash};
 use crate::core::time::{MILLISECOND, SECOND};
 use crate::core::wire::{MetadataMessage, metadata_part};
 
-/// The server's seeder is asked after a part of this, drawn by each node.
+/// The server's seeder is asked after a part of this, drawn by each node; of longer where the server is busy, as all
+/// waits for the server: a whole farm has its manifests at that moment, and one neighbour who has the hashes is enough.
 const SEEDER_WAIT_US: Micros = 200 * MILLISECOND;
 /// Without a peer that gives it, HTTPS is asked so much later, and up to so much more.
 const HTTPS_WAIT_US: Micros = 500 * MILLISECOND;
@@ -158,14 +159,16 @@ impl Swarm {
     fn seek_metadata(&mut self, torrent: TorrentId) {
         let at = usize::from(torrent.0);
         let now = self.now;
+        let busy = self.server_busy_us();
         let t = &mut self.torrents[at];
         let (alone, known) = (t.origin.alone, t.present != 0 || !t.known.is_empty());
         let Some(wanted) = t.metadata.wanted() else {
             return;
         };
+        let drawn = SEEDER_WAIT_US.max(busy) * wanted.seeder_draw / 1000;
         let seeder_at = match alone {
             true => now,
-            false => wanted.since + SEEDER_WAIT_US * wanted.seeder_draw / 1000,
+            false => wanted.since + drawn,
         };
         let stalled = wanted.ask.take_if(|ask| now >= ask.moved_at + ask.stall_us);
         let idle = wanted.ask.is_none();
@@ -186,12 +189,13 @@ impl Swarm {
         }
         if wanted.has_url && !wanted.fetching {
             let waits = match (&wanted.ask, known) {
-                (Some(_), _) => PROMISES_US,
-                (None, true) => HTTPS_WAIT_US + HTTPS_SPREAD_US * wanted.https_draw / 1000,
+                (Some(_), _) => PROMISES_US.max(busy),
+                (None, true) => {
+                    HTTPS_WAIT_US.max(busy) + HTTPS_SPREAD_US.max(busy) * wanted.https_draw / 1000
+                }
                 // Nobody to wait for.
                 (None, false) => 0,
             };
-            let drawn = SEEDER_WAIT_US * wanted.seeder_draw / 1000;
             let https_at = (wanted.since + drawn + waits).max(wanted.rest_until);
             if now >= https_at {
                 wanted.fetching = true;
@@ -208,6 +212,7 @@ impl Swarm {
     /// Asks one of the peers that have it: neighbours first, the server's seeder when it is its turn.
     fn ask_metadata(&mut self, torrent: TorrentId, seeder: bool) {
         let now = self.now;
+        let stall_seeder_us = STALL_SEEDER_US.max(self.server_busy_us());
         let t = &self.torrents[usize::from(torrent.0)];
         let mut best = None;
         let mut rests_until = Micros::MAX;
@@ -242,7 +247,7 @@ impl Swarm {
             asked: 0,
             got: Vec::new(),
             moved_at: now,
-            stall_us: if origin { STALL_SEEDER_US } else { STALL_US },
+            stall_us: if origin { stall_seeder_us } else { STALL_US },
         });
         self.ask_parts(torrent);
     }

@@ -104,10 +104,15 @@ impl Swarm {
         random
     }
 
+    /// How long a server that was slow to answer is not asked for what others may give.
+    pub(super) fn server_busy_us(&self) -> Micros {
+        (SERVER_TIMES.saturating_mul(self.cfg.server_us)).min(SERVER_PATIENCE_MAX_US)
+    }
+
     /// When patience with the peers ends.
     fn origin_due(&mut self, torrent: TorrentId) -> Micros {
         let random = self.patience(torrent);
-        let busy = (SERVER_TIMES * self.cfg.server_us).min(SERVER_PATIENCE_MAX_US);
+        let busy = self.server_busy_us();
         let t = &self.torrents[usize::from(torrent.0)];
         let peers = t.neighbours();
         let others = t.known.values().any(|k| !k.seeder && k.fails < 3);
