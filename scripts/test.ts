@@ -77,6 +77,12 @@ try {
     { name: 'dnsmasq', debianPackage: 'dnsmasq-base' },
     { name: 'unshare', debianPackage: 'util-linux' },
     { name: 'qemu-system-x86_64', debianPackage: 'qemu-system-x86' },
+    { name: 'ovmf', debianPackage: 'ovmf', present: () => existsSync('/usr/share/OVMF/OVMF_CODE_4M.fd') },
+    {
+      name: 'ipxe-qemu',
+      debianPackage: 'ipxe-qemu',
+      present: () => existsSync('/usr/lib/ipxe/qemu/efi-virtio.rom'),
+    },
     { name: 'ipxe', debianPackage: 'ipxe', present: () => existsSync('/usr/lib/ipxe/ipxe.lkrn') },
   ])
   buildAgent()

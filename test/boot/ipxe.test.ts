@@ -1,12 +1,12 @@
 /** A real iPXE in a virtual machine: script by TFTP, then by HTTP, then kernel and stage 1. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { copyFileSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { autoexecScript } from '../../server/netboot/ipxe-script.js'
 import { TftpServer } from '../../server/netboot/tftp.js'
-import { end, startServer, type TestServer, until } from '../support/processes.js'
+import { type Machine, startMachine } from '../support/machine.js'
+import { startServer, type TestServer, until } from '../support/processes.js'
 import { scratch } from '../support/scratch.js'
 
 const ipxe = '/usr/lib/ipxe/ipxe.lkrn'
@@ -14,57 +14,13 @@ const mac = '52:54:00:12:34:56'
 /** This machine, as a guest on QEMU's user network sees it. */
 const host = '10.0.2.2'
 
-interface Machine {
-  readonly child: ChildProcess
-  /** Its serial console without control sequences. */
-  console(): string
-  says(what: RegExp): Promise<true>
-}
-
 /** A machine that runs iPXE with a script, on QEMU's user network. */
-function startMachine(t: TestContext, directory: string, script: string): Machine {
+function startIpxe(t: TestContext, directory: string, script: string): Machine {
   const file = join(directory, 'start.ipxe')
   writeFileSync(file, script)
-  const child = spawn(
-    'qemu-system-x86_64',
-    [
-      ...[
-        '-accel',
-        'tcg',
-        '-m',
-        '256',
-        '-smp',
-        '1',
-        '-nographic',
-        '-no-reboot',
-        '-nodefaults',
-        '-serial',
-        'stdio',
-      ],
-      // No ROM: the machine runs what is given below and nothing else.
-      ...['-netdev', 'user,id=n0', '-device', `virtio-net-pci,netdev=n0,mac=${mac},romfile=`],
-      ...['-kernel', ipxe, '-initrd', file],
-    ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  )
-  t.after(() => end(child, 'SIGKILL'))
-  let said = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (part: Buffer) => (said += part.toString('latin1')))
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's sequences are what is taken out
-  const text = () => said.replace(/\u001b\[[0-9;?]*[A-Za-z]|\r/g, '').replace(/\n/g, '')
-  return {
-    child,
-    console: text,
-    says: (what) =>
-      until(
-        `${what} on the console`,
-        async () => (what.test(text()) ? (true as const) : undefined),
-        60_000,
-      ).catch((error: Error) => {
-        throw new Error(`${error.message}:\n${said.slice(-3000)}`)
-      }),
-  }
+  // No ROM: the machine runs what is given here and nothing else.
+  const network = ['-netdev', 'user,id=n0', '-device', `virtio-net-pci,netdev=n0,mac=${mac},romfile=`]
+  return startMachine(t, { args: [...network, '-kernel', ipxe, '-initrd', file] })
 }
 
 interface Bench {
@@ -112,7 +68,7 @@ interface Status {
 
 test('iPXE gets its script by TFTP, its own one by HTTP, then kernel and stage 1, and starts them', async (t) => {
   const { directory, tftp, script, queue, bootBytes } = await bench(t, true)
-  const machine = startMachine(t, directory, script)
+  const machine = startIpxe(t, directory, script)
   // The kernel runs and has our command line.
   await machine.says(/bootswarm\.server=https:\/\/10\.0\.2\.2:[0-9]+: command not found/)
   assert.match(
@@ -135,7 +91,7 @@ test('iPXE waits for its turn without a time-out, and says its place', async (t)
     const url = `http://127.0.0.1:${server.ports.http}/v1/ipxe/script/52-54-00-00-00-0${other}?arch=x86_64`
     assert.match(await (await fetch(url)).text(), /kernel --timeout/)
   }
-  const machine = startMachine(t, directory, script)
+  const machine = startIpxe(t, directory, script)
   await machine.says(/is number 1 of 1 in the queue/)
   await machine.says(/bootswarm\.server=https:\/\/10\.0\.2\.2:[0-9]+: command not found/)
   assert.ok(!/Connection timed out|no answer from the server/.test(machine.console()), machine.console())
@@ -145,7 +101,7 @@ test('iPXE waits for its turn without a time-out, and says its place', async (t)
 
 test('without a kernel it says why and asks again; with the server gone it waits longer and longer', async (t) => {
   const { directory, server, script } = await bench(t, false)
-  const machine = startMachine(t, directory, script)
+  const machine = startIpxe(t, directory, script)
   await machine.says(
     /artifacts\/boot on the server has no vmlinuz and stage1 for x86_64\. Try 2 of 8, the next in 2 s/,
   )

@@ -1,0 +1,50 @@
+/** A virtual machine of a test: QEMU without KVM, its serial console as text. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { TestContext } from 'node:test'
+import { end, until } from './processes.js'
+
+/** What it is made of. */
+export interface MachineOptions {
+  /** QEMU's own arguments: network, firmware, kernel. */
+  readonly args: readonly string[]
+  /** What QEMU is run by, such as a command that enters a network namespace. */
+  readonly command?: (...command: string[]) => readonly string[]
+}
+
+/** A machine that runs. */
+export interface Machine {
+  readonly child: ChildProcess
+  /** Its serial console without control sequences and without the ends of lines: the console breaks long ones. */
+  console(): string
+  says(what: RegExp): Promise<true>
+}
+
+/** Switches a machine on. It is ended with the test. */
+export function startMachine(t: TestContext, options: MachineOptions): Machine {
+  const [program = '', ...args] = (options.command ?? ((...words) => words))(
+    'qemu-system-x86_64',
+    ...['-accel', 'tcg', '-m', '256', '-smp', '1', '-nographic', '-no-reboot', '-nodefaults'],
+    ...['-serial', 'stdio'],
+    ...options.args,
+  )
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  t.after(() => end(child, 'SIGKILL'))
+  let said = ''
+  const hear = (part: Buffer) => {
+    said += part.toString('latin1')
+  }
+  child.stdout.on('data', hear)
+  child.stderr.on('data', hear)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's sequences are what is taken out
+  const text = () => said.replace(/\u001b\[[0-9;?=]*[A-Za-z]|[\r\n]/g, '')
+  return {
+    child,
+    console: text,
+    says: (what) =>
+      until(`${what} on the console`, async () => what.test(text()) || undefined, 90_000).catch(
+        (error: Error) => {
+          throw new Error(`${error.message}:\n${text().slice(-3000)}`)
+        },
+      ),
+  }
+}
