@@ -20,6 +20,7 @@ import { BootDesk } from './netboot/boot-desk.js'
 import { leaseRecords } from './netboot/leases.js'
 import { Netboot } from './netboot/netboot.js'
 import { ProgramStore } from './netboot/program-store.js'
+import { RelayPorts } from './netboot/relay-ports.js'
 import { nodeEventLog } from './nodes/event-log.js'
 import { nodeRecords } from './nodes/records.js'
 import { NodeRegistry } from './nodes/registry.js'
@@ -118,7 +119,11 @@ async function compose(
   const store = openStore({ file: config.database, log, nowMs: nowMs() })
   cleanUp.push(() => store.close())
 
-  let nodeConfigs = makeNodeConfigs(config)
+  const relayPorts = new RelayPorts()
+  for (const { mac, circuitId, remoteId } of store.leases.list())
+    relayPorts.note(mac, { circuitId, remoteId })
+  const relayIdsOf = (node: string) => relayPorts.idsOf(node)
+  let nodeConfigs = makeNodeConfigs(config, relayIdsOf)
   const describe = (id: string, address: string) => nodeConfigs.of(id, address)
   const registry = new NodeRegistry({
     store: nodeRecords(store, describe),
@@ -170,6 +175,7 @@ async function compose(
     leases: leaseRecords(store.leases, (error) =>
       netbootLog.error({ event: 'dhcp.not-saved', err: error }, 'Leases could not be saved'),
     ),
+    relayPorts,
     log: netbootLog,
   })
 
@@ -263,7 +269,7 @@ async function compose(
     catalog,
     status,
     reload: (next) => {
-      nodeConfigs = makeNodeConfigs(next)
+      nodeConfigs = makeNodeConfigs(next, relayIdsOf)
       log.level = next.log.level
       catalog.look()
     },

@@ -61,6 +61,8 @@ export interface ServerStatus {
     readonly mode: NetbootStats['mode']
     readonly running: boolean
     readonly restarts: number
+    /** Other DHCP servers that machines took addresses from. */
+    readonly dhcp_servers: readonly string[]
     readonly services: NetbootStats['services']
     /** Boot programs that were found, those that PCs need and are not there, and what installs them. */
     readonly programs: ProgramStats
@@ -103,7 +105,11 @@ export function makeStatus(source: StatusSource): ServerStatus {
       seeder_restarts: seeder.restarts,
     },
     tracker: { peers: source.tracker.peers, announces: source.tracker.announces },
-    netboot: source.netboot,
+    netboot: netbootStatus(source.netboot),
     ports: source.ports,
   }
+}
+
+function netbootStatus({ otherServers, ...rest }: StatusSource['netboot']): ServerStatus['netboot'] {
+  return { ...rest, dhcp_servers: otherServers }
 }

@@ -49,6 +49,13 @@ const rack = z.strictObject({
     .default([])
     .describe('subnets whose nodes stand in it'),
   nodes: hostlist.optional().describe('hostlist of identities that stand in it, whatever their address'),
+  relay_ids: z
+    .array(z.string().regex(/^[\x21-\x7e]{1,512}$/, 'expected printable ASCII'))
+    .max(1024)
+    .optional()
+    .describe(
+      'circuit or remote identities of its switch (DHCP option 82): text, or 0x and hex digits; * at the end',
+    ),
 })
 
 const node = z

@@ -6,7 +6,7 @@ import { expandHostlist } from './hostlist.js'
 import { SETTINGS_MAX } from './limits.js'
 import type { NodeSettings } from './manifest.js'
 import { defaultHostname } from './node-id.js'
-import { makeRackOf, type RackOf } from './racks.js'
+import { makeRackOf, type RackOf, type RelayIdsOf } from './racks.js'
 
 /** What one node gets. */
 export interface NodeConfig {
@@ -34,6 +34,7 @@ export function makeNodeConfigs(
   config: Pick<Config, 'nodes' | 'racks' | 'settings'> & {
     readonly netboot?: { readonly kernel_args: string }
   },
+  relayIdsOf?: RelayIdsOf,
 ): NodeConfigs {
   const entries = new Map<
     string,
@@ -60,7 +61,7 @@ export function makeNodeConfigs(
       )
     }
   }
-  const byRule = makeRackOf(config.racks)
+  const byRule = makeRackOf(config.racks, relayIdsOf)
   const rackOf: RackOf = (nodeId, address) =>
     (nodeId === undefined ? undefined : entries.get(nodeId)?.rack) ?? byRule(nodeId, address)
   return {

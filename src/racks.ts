@@ -13,17 +13,23 @@ export interface RackRule {
   readonly subnets: readonly string[]
   /** A hostlist of identities. */
   readonly nodes?: string | undefined
+  /** Identities of relays' ports (DHCP option 82); one that ends with `*` is the beginning of some. */
+  readonly relay_ids?: readonly string[] | undefined
 }
+
+/** The identities of the relay's port that a node was seen at. */
+export type RelayIdsOf = (nodeId: string) => readonly string[]
 
 /** Tells the rack of a node. Total: any identity and address has one. */
 export type RackOf = (nodeId: string | undefined, address: string) => string
 
 /**
- * Prepares the rules. A node named in a rack wins over subnets; among subnets the first that matches wins.
+ * Prepares the rules. A node named in a rack wins over its relay's port, that over subnets; among equals the first
+ * that matches wins.
  *
  * @throws BootswarmError CONFIG_INVALID for a wrong hostlist
  */
-export function makeRackOf(rules: readonly RackRule[]): RackOf {
+export function makeRackOf(rules: readonly RackRule[], relayIdsOf: RelayIdsOf = () => []): RackOf {
   const byNode = new Map<string, string>()
   const bySubnet: { readonly name: string; readonly matches: (address: string) => boolean }[] = []
   for (const rule of rules) {
@@ -32,12 +38,22 @@ export function makeRackOf(rules: readonly RackRule[]): RackOf {
     }
     for (const subnet of rule.subnets) bySubnet.push({ name: rule.name, matches: cidrMatcher(subnet) })
   }
+  const hasRelayIds = rules.some((rule) => (rule.relay_ids ?? []).length > 0)
   return (nodeId, address) => {
     const named = nodeId === undefined ? undefined : byNode.get(nodeId)
     if (named !== undefined) return named
+    const ids = nodeId === undefined || !hasRelayIds ? [] : relayIdsOf(nodeId)
+    const relayed = ids.length === 0 ? undefined : rules.find((rule) => hasId(rule, ids))
+    if (relayed !== undefined) return relayed.name
     const plain = plainAddress(address)
     return bySubnet.find(({ matches }) => matches(plain))?.name ?? subnetOf(plain)
   }
+}
+
+function hasId({ relay_ids: wanted = [] }: RackRule, ids: readonly string[]): boolean {
+  return wanted.some((pattern) =>
+    ids.some((id) => (pattern.endsWith('*') ? id.startsWith(pattern.slice(0, -1)) : id === pattern)),
+  )
 }
 
 /** `10.1.2.0/24` or `fd00:0:0:1::/64`; `unknown` for what is no address. */

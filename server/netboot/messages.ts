@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from '../../src/errors.js'
 import type { ChildExit } from '../child.js'
+import type { RelayPort } from './dhcp/message.js'
 import type { DhcpSite, Lease } from './dhcp/types.js'
 
 /** DHCP's part of the start message. */
@@ -50,6 +51,10 @@ export type FromNetboot =
     }
   /** Leases to keep and addresses to forget, in the order that they happened; an address stands once. */
   | { readonly type: 'leases'; readonly changes: readonly LeaseChange[] }
+  /** A relay says where a machine is. */
+  | { readonly type: 'seen'; readonly mac: string; readonly relayPort: RelayPort }
+  /** Another DHCP server gives addresses here. */
+  | { readonly type: 'other-server'; readonly address: number }
   /** From the keeper: another process runs and waits for the start message. */
   | { readonly type: 'restarted' }
   /** From the keeper: the process has ended unasked. */

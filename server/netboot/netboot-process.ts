@@ -39,7 +39,11 @@ process.on('message', (message: ToNetboot) => {
 async function start({ account, dhcp, tftp: tftpStart }: StartNetboot): Promise<void> {
   const services: Record<string, NetbootService> = {}
   if (dhcp !== undefined) {
-    services.dhcp = new DhcpService(dhcp, log, (changes) => send({ type: 'leases', changes }))
+    services.dhcp = new DhcpService(dhcp, log, {
+      keep: (changes) => send({ type: 'leases', changes }),
+      otherServer: (address) => send({ type: 'other-server', address }),
+      seen: (mac, relayPort) => send({ type: 'seen', mac, relayPort }),
+    })
   }
   if (tftpStart !== undefined) {
     tftp = new TftpService(tftpStart, log)

@@ -12,10 +12,13 @@ import type { Logger } from '../log.js'
 import type { DhcpSite, Lease } from './dhcp/types.js'
 import { mayOpenLowPorts } from './may-open.js'
 import type { FromNetboot, LeaseChange, ToNetboot } from './messages.js'
+import type { RelayPorts } from './relay-ports.js'
 import { makeDhcpSite } from './site.js'
 
 /** The interfaces are looked at this often. */
 const lookMs = 5_000
+/** Other DHCP servers that are remembered: anybody can make some up. */
+const otherServersMax = 16
 /** How long the process may take to open its ports. */
 const startMs = 20_000
 
@@ -35,6 +38,8 @@ export interface NetbootOptions {
     list(): readonly Lease[]
     keep(changes: readonly LeaseChange[]): void
   }
+  /** Told where relays see the machines. */
+  readonly relayPorts: RelayPorts
   readonly log: Logger
 }
 
@@ -43,6 +48,8 @@ export interface NetbootStats {
   readonly mode: 'proxy' | 'full' | 'off'
   readonly running: boolean
   readonly restarts: number
+  /** Other DHCP servers that machines took addresses from, since our start. */
+  readonly otherServers: readonly string[]
   /** Counters by service, since its process started. */
   readonly services: Readonly<Record<string, Readonly<Record<string, number>>>>
 }
@@ -55,6 +62,7 @@ export class Netboot {
   #running = false
   #services: NetbootStats['services'] = {}
   #restarts = 0
+  readonly #otherServers = new Set<number>()
   /** The interfaces that the running process was started with. */
   #served = ''
   #isRelooking = false
@@ -101,7 +109,13 @@ export class Netboot {
   }
 
   stats(): NetbootStats {
-    return { mode: this.#mode, running: this.#running, restarts: this.#restarts, services: this.#services }
+    return {
+      mode: this.#mode,
+      running: this.#running,
+      restarts: this.#restarts,
+      otherServers: [...this.#otherServers].map(formatIpv4),
+      services: this.#services,
+    }
   }
 
   async stop(): Promise<void> {
@@ -208,6 +222,12 @@ export class Netboot {
         break
       case 'leases':
         leases.keep(message.changes)
+        break
+      case 'other-server':
+        if (this.#otherServers.size < otherServersMax) this.#otherServers.add(message.address)
+        break
+      case 'seen':
+        this.#options.relayPorts.note(message.mac, message.relayPort)
         break
       case 'stats':
         this.#services = message.services

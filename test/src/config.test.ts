@@ -146,7 +146,7 @@ test('near misses', () => {
   assert.equal(nearest('artifact_dir', names), 'artifacts_dir')
   assert.equal(nearest('stie', names), 'site')
   assert.equal(nearest('zzzz', names), undefined)
-  assert.deepEqual(knownNames(['racks', 0]), ['name', 'subnets', 'nodes'])
+  assert.deepEqual(knownNames(['racks', 0]), ['name', 'subnets', 'nodes', 'relay_ids'])
   assert.equal(knownNames(['settings']), undefined)
 })
 

@@ -77,3 +77,23 @@ test('settings of all and of one node together are bounded', () => {
     message: /a has 400 settings/,
   })
 })
+
+test('a rack by the port of a relay: after the node’s own name, before its subnet', () => {
+  const seen: Record<string, string[]> = {
+    a: ['sw3-port7', '0x0006'],
+    b: ['sw4-port7'],
+    c: ['sw3-port1'],
+    d: ['0x0006'],
+  }
+  const { rackOf } = makeNodeConfigs(
+    parseConfig({
+      text: `racks:
+  - {name: three, relay_ids: ["sw3-*", "0x0006"], subnets: [10.3.0.0/16]}
+  - {name: west, nodes: c, subnets: [10.1.0.0/16]}`,
+      name: 'f.yaml',
+    }),
+    (node) => seen[node] ?? [],
+  )
+  const racks = ['a', 'b', 'c', 'd', 'e', undefined].map((node) => rackOf(node, '10.1.2.3'))
+  assert.deepEqual(racks, ['three', 'west', 'west', 'three', 'west', 'west'])
+})

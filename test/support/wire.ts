@@ -30,14 +30,14 @@ export class Wire {
     return wire
   }
 
-  /** Adds a machine on the bridge, or on its own link of the server's named `port`. */
-  client(name: string, mac: string, port?: string): string {
+  /** Adds a machine on the bridge, or on a link of its own that is `port` of the server or of another machine. */
+  client(name: string, mac: string, port?: string, of = 'server'): string {
     const namespace = this.#add(name)
     const end = port ?? `p-${name}`
     const link = ['link', 'add', 'name', end, 'type', 'veth', 'peer', 'name', 'eth0']
-    this.server('ip', ...link, 'address', mac, 'netns', namespace)
+    this.run(of, 'ip', ...link, 'address', mac, 'netns', namespace)
     if (port === undefined) this.server('ip', 'link', 'set', end, 'master', 'lan0')
-    this.server('ip', 'link', 'set', end, 'up')
+    this.run(of, 'ip', 'link', 'set', end, 'up')
     this.run(name, 'ip', 'link', 'set', 'eth0', 'up')
     return namespace
   }

@@ -4,7 +4,7 @@ import { formatIpv4 } from '../../../src/ipv4.js'
 import { type BootChoice, chooseBoot } from '../boot-choice.js'
 import { Teller } from './counters.js'
 import { FullDhcp } from './full.js'
-import { type DhcpMessage, type MessageType, readMessage } from './message.js'
+import { type DhcpMessage, type MessageType, readMessage, relayIds } from './message.js'
 import { bootServerReplies, proxyReplies } from './proxy.js'
 import type { Arrival, BootFor, CounterName, DhcpSite, Effect, Lease } from './types.js'
 
@@ -52,7 +52,11 @@ export class DhcpMachine {
     }
     const counter = countersOf[message.type]
     if (counter !== undefined) this.#tell.count(counter)
-    return [...this.#rival(message, nowMs), ...this.#answer({ ...rest, message }, nowMs)]
+    return [
+      ...this.#seen(message, nowMs),
+      ...this.#rival(message, nowMs),
+      ...this.#answer({ ...rest, message }, nowMs),
+    ]
   }
 
   /** Takes the answer of a `probe`: the Ethernet address of who uses it, if anybody does. */
@@ -95,22 +99,35 @@ export class DhcpMachine {
     return this.#tell.once('info', 'dhcp.boot', undefined, { ...facts, file }, text, nowMs)
   }
 
+  /** Once for each stage of a boot. Snooping switches say it too, without being relays (giaddr 0). */
+  #seen({ type, mac, relayPort }: DhcpMessage, nowMs: number): Effect[] {
+    if (type !== 'discover' || relayPort === undefined) return []
+    const ids = relayIds(relayPort)
+    const text = `${mac} is behind ${ids.join(', ')} (option 82)`
+    const told = this.#tell.once(
+      'debug',
+      'dhcp.relay-port',
+      undefined,
+      { mac, ids: ids.join(' ') },
+      text,
+      nowMs,
+    )
+    return ids.length === 0 ? [] : [{ kind: 'seen', mac, relayPort }, ...told]
+  }
+
   /** A client that takes another server's offer shows us that server: wanted in proxy mode, a mistake in full mode. */
   #rival({ serverId, type }: DhcpMessage, nowMs: number): Effect[] {
     if (type !== 'request' || serverId === undefined) return []
     if (this.#site.interfaces.some(({ address }) => address === serverId)) return []
     const server = formatIpv4(serverId)
-    if (this.#full === undefined) {
-      return this.#tell.once(
-        'info',
-        'dhcp.site-server',
-        undefined,
-        { server },
-        `Addresses come from the DHCP server ${server}`,
-        nowMs,
-      )
-    }
-    const text = `Another DHCP server, ${server}, gives addresses on this network; two servers do not know each other’s leases`
-    return this.#tell.once('warn', 'dhcp.rival', 'DHCP_RIVAL', { server }, text, nowMs)
+    const found: Effect = { kind: 'other-server', address: serverId }
+    const isMistake = this.#full !== undefined
+    const text = isMistake
+      ? `Another DHCP server, ${server}, gives addresses on this network; two servers do not know each other’s leases`
+      : `Addresses come from the DHCP server ${server}`
+    const code = isMistake ? 'DHCP_RIVAL' : undefined
+    const event = isMistake ? 'dhcp.rival' : 'dhcp.site-server'
+    const told = this.#tell.once(isMistake ? 'warn' : 'info', event, code, { server }, text, nowMs)
+    return told.length === 0 ? [] : [found, ...told]
   }
 }

@@ -167,3 +167,12 @@ function byteOf(value: Buffer | undefined): number | undefined {
 function addressOf(value: Buffer | undefined): number | undefined {
   return value?.length === 4 ? value.readUInt32BE(0) : undefined
 }
+
+/** Circuit and remote identity as people write them: as text where all of it is printable, else `0x` and hex digits. */
+export function relayIds({ circuitId, remoteId }: RelayPort): string[] {
+  return [circuitId, remoteId].flatMap((hex) => {
+    const text = Buffer.from(hex, 'hex').toString('latin1')
+    if (text === '') return []
+    return [/^[\x21-\x7e]+$/.test(text) ? text : `0x${hex}`]
+  })
+}

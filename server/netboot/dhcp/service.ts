@@ -10,6 +10,7 @@ import type { NetbootLog, NetbootService } from '../service.js'
 import { openUdp, type UdpOptions } from '../udp.js'
 import { ArpProbe } from './arp.js'
 import { DhcpMachine } from './decide.js'
+import type { RelayPort } from './message.js'
 import { encodePacket } from './packet.js'
 import type { Effect, Lease } from './types.js'
 
@@ -27,11 +28,21 @@ interface Own {
   readonly probe: Socket
 }
 
+/** Who is told of what must be remembered. */
+export interface DhcpOwner {
+  /** Leases to write down. */
+  keep(changes: LeaseChange[]): void
+  /** A relay says where a machine is. */
+  seen(mac: string, relayPort: RelayPort): void
+  /** Another DHCP server gives addresses here. */
+  otherServer(address: number): void
+}
+
 /** The DHCP server. */
 export class DhcpService implements NetbootService {
   readonly #options: DhcpOptions
   readonly #log: NetbootLog
-  readonly #keep: (changes: LeaseChange[]) => void
+  readonly #owner: DhcpOwner
   readonly #machine: DhcpMachine
   readonly #sockets: Socket[] = []
   readonly #own = new Map<number, Own>()
@@ -40,11 +51,10 @@ export class DhcpService implements NetbootService {
   #batch: NodeJS.Timeout | undefined
   #sendErrors = 0
 
-  /** `keep` is given the leases to write down. */
-  constructor(options: DhcpOptions, log: NetbootLog, keep: (changes: LeaseChange[]) => void) {
+  constructor(options: DhcpOptions, log: NetbootLog, owner: DhcpOwner) {
     this.#options = options
     this.#log = log
-    this.#keep = keep
+    this.#owner = owner
     this.#machine = new DhcpMachine(options.site, options.leases)
     this.#probe = new ArpProbe((address, user) => this.#do(this.#machine.probed(address, user, Date.now())))
   }
@@ -114,6 +124,12 @@ export class DhcpService implements NetbootService {
         case 'forget':
           this.#change(effect.address, undefined)
           break
+        case 'other-server':
+          this.#owner.otherServer(effect.address)
+          break
+        case 'seen':
+          this.#owner.seen(effect.mac, effect.relayPort)
+          break
         case 'tell':
           this.#log(effect.level, effect.event, effect.facts, effect.text)
       }
@@ -136,7 +152,7 @@ export class DhcpService implements NetbootService {
       this.#batch = undefined
       const changes = [...this.#changed].map(([changed, now]) => ({ address: changed, lease: now }))
       this.#changed.clear()
-      this.#keep(changes)
+      this.#owner.keep(changes)
     }, batchMs)
   }
 }

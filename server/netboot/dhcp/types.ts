@@ -82,6 +82,10 @@ export type Effect =
   | { readonly kind: 'probe'; readonly address: number; readonly via: number }
   /** Keep this lease for the next start, in place of an earlier one of this address. */
   | { readonly kind: 'lease'; readonly lease: Lease }
+  /** A relay says where a machine is. */
+  | { readonly kind: 'seen'; readonly mac: string; readonly relayPort: RelayPort }
+  /** Another DHCP server gives addresses here. */
+  | { readonly kind: 'other-server'; readonly address: number }
   /** Forget what was kept of this address. */
   | { readonly kind: 'forget'; readonly address: number }
   | {

@@ -172,3 +172,23 @@ test('a port that another DHCP server of this machine has is said, and the serve
   assert.equal(off.code, 'ADDRESS_IN_USE')
   assert.match(off.msg, /UDP port 67/)
 })
+
+test('through a relay: the pool of the subnet that the relay stands in', async (t) => {
+  const pools = `[{subnet: 10.77.0.0/24, range: 10.77.0.100-10.77.0.110},
+    {subnet: 10.78.0.0/24, range: 10.78.0.5-10.78.0.9, router: 10.78.0.1}]`
+  const place = NetbootSite.make(t, `{mode: full, interfaces: [lan0], pools: ${pools}}`)
+  if (place === undefined) return t.skip('NOT TESTED: needs root')
+  const { wire } = place
+  wire.client('relay', '52:54:00:00:00:fd')
+  wire.run('relay', 'ip', 'address', 'add', '10.77.0.254/24', 'dev', 'eth0')
+  wire.client('far', '52:54:00:00:00:07', 'far0', 'relay')
+  wire.run('relay', 'ip', 'address', 'add', '10.78.0.1/24', 'dev', 'far0')
+  // The server answers to the relay's address on the far side.
+  wire.server('ip', 'route', 'add', '10.78.0.0/24', 'via', '10.77.0.254')
+  const relay = ['--no-daemon', '--port=0', '--user=root', '--pid-file=', '--conf-file=/dev/null']
+  await place.background(t, 'relay', 'dnsmasq', ...relay, '--dhcp-relay=10.78.0.1,10.77.0.1')
+  await place.start()
+  const given = place.udhcpc('far')
+  assert.match(given.ip ?? '', /^10\.78\.0\.[5-9]$/)
+  assert.deepEqual([given.router, given.serverid], ['10.78.0.1', '10.77.0.1'])
+})

@@ -100,4 +100,24 @@ test('the site’s own DHCP server is learnt from its clients', () => {
   const bench = proxy()
   bench.hear(say('request', { wanted: '10.77.0.5', server: '10.77.0.2' }))
   assert.equal(bench.told('dhcp.site-server'), 1)
+  assert.deepEqual(
+    bench.effects.filter(({ kind }) => kind === 'other-server'),
+    [{ kind: 'other-server', address: ip('10.77.0.2') }],
+  )
+})
+
+test('where a relay saw a machine is told in both modes', () => {
+  const options: [number, Buffer][] = [[82, Buffer.from([1, 2, 0x73, 0x37])]]
+  for (const mode of ['proxy', 'full'] as const) {
+    const bench = new Bench(site({ mode }))
+    bench.hear(say('discover', { options, giaddr: '10.99.0.1' }), { local: lan.address })
+    // A snooping switch adds the option without being a relay.
+    bench.hear(say('discover', { options }))
+    const seen = { kind: 'seen', mac: '52:54:00:00:00:01', relayPort: { circuitId: '7337', remoteId: '' } }
+    assert.deepEqual(
+      bench.effects.filter(({ kind }) => kind === 'seen'),
+      [seen, seen],
+    )
+    assert.equal(bench.told('dhcp.relay-port'), 1)
+  }
 })
