@@ -1,10 +1,12 @@
 /**
  * The answers to the HTTP routes of network boot: which script a node gets, from catalog, configuration and queue.
  */
+import type { ErrorCode } from '../src/errors.js'
 import { formatUrlHost } from '../src/net.js'
 import type { NodeConfig } from '../src/node-config.js'
 import type { CatalogArtifact, CatalogVersion } from './catalog/types.js'
 import type { NetbootAnswers, ScriptRequest } from './http/services.js'
+import type { Logger } from './log.js'
 import type { BootDesk } from './netboot/boot-desk.js'
 import { chooseBootFiles, kernelArch } from './netboot/boot-files.js'
 import { autoexecName } from './netboot/boot-programs.js'
@@ -25,6 +27,7 @@ export interface BootSources {
   readonly describe: (id: string, address: string) => NodeConfig
   /** The address that a client uses for us, from the one that its connection arrived at. */
   readonly reachedAt: (address: string) => string
+  readonly log: Logger
   readonly ports: () => { readonly http: number; readonly https: number }
 }
 
@@ -49,21 +52,32 @@ async function script(request: ScriptRequest, http: string, sources: BootSources
   const config = sources.describe(mac, address)
   const arch = kernelArch(request.arch)
   const node = { http, mac, hostname: config.hostname, arch: request.arch, tries }
-  if (arch === undefined) return problemScript(node, `no kernel is known for architecture ${request.arch}`)
-  if (filesFor(sources, arch) === undefined) return problemScript(node, noKernel(arch))
+  const refuse = (code: ErrorCode, reason: string) => {
+    sources.log.warn({ event: 'netboot.refused', code, mac, address, tries }, `${mac}: ${reason}`)
+    return problemScript(node, reason)
+  }
+  if (arch === undefined) {
+    return refuse('BOOT_REFUSED', `no kernel is known for architecture ${request.arch}`)
+  }
+  if (filesFor(sources, arch) === undefined) return refuse('BOOT_FILES_MISSING', noKernel(arch))
   const answer = await sources.desk.ask(mac, gone)
   if (answer.kind === 'wait') return waitScript(node, answer)
   // Chosen now, not before the wait: a node gets one version, and the newest.
   const found = filesFor(sources, arch)
-  if (found === undefined) return problemScript(node, noKernel(arch))
+  if (found === undefined) return refuse('BOOT_FILES_MISSING', noKernel(arch))
+  const { version, kernel, stage1 } = found
+  sources.log.info(
+    { event: 'netboot.loads', mac, address, version, tries },
+    `${config.hostname} (${mac}) may load ${kernel.name} and ${stage1.name} of version ${version}`,
+  )
   const file = (artifact: CatalogArtifact): ScriptFile => ({
     name: artifact.name,
     url: `http://${http}/v1/ipxe/file/${mac.replaceAll(':', '-')}/${artifact.sha256}/${encodeURIComponent(artifact.name)}`,
   })
   return bootScript(node, {
-    version: found.version,
-    kernel: file(found.kernel),
-    stage1: file(found.stage1),
+    version,
+    kernel: file(kernel),
+    stage1: file(stage1),
     server: `https://${formatUrlHost(sources.reachedAt(serverAddress))}:${sources.ports().https}`,
     kernelArgs: config.kernelArgs,
   })

@@ -208,6 +208,7 @@ async function compose(
     httpPort: () => ports().http,
     status,
     netboot: makeBootAnswers({
+      log: netbootLog,
       desk,
       program: (name) => programs.get(name),
       currentVersion: () => catalog.live.current,

@@ -13,8 +13,11 @@ import { BOOT_QUEUE_MAX } from '../../src/limits.js'
 export const queueTimes = {
   /** An admission without a fetch ends after this. */
   unused: 10_000,
-  /** An admission ends after this in any case; its transfer may go on. */
-  longest: 60_000,
+  /**
+   * An admission ends after this in any case; its transfer may go on. Long enough for 10 MB to each of eight nodes over
+   * 4 Mbit/s: ending them earlier would only let more of them share the same link.
+   */
+  longest: 300_000,
   /** An answer may be held back so long: iPXE gives up after 3 s without progress. */
   hold: 2000,
   /** A node that does not come back when it was told to is forgotten after this. */

@@ -62,7 +62,7 @@ test('boot programs by GET and HEAD with their length, on a connection that stay
 })
 
 test('a node’s script names its files, and these are the ones of the version', async (t) => {
-  const { port } = await start(t, 8)
+  const { daemon, port } = await start(t, 8)
   const first = (await ask(port, `/v1/ipxe/script/${mac(7)}`)).body.toString()
   assert.match(first, /chain .*\/v1\/ipxe\/script\/52-54-00-00-00-07\?arch=\$\{bs-arch\} \|\|/)
   const text = await script(port, 7)
@@ -82,6 +82,8 @@ test('a node’s script names its files, and these are the ones of the version',
     (await ask(port, `/v1/ipxe/script/${mac(7)}?arch=%24%7Bx%7D`)).body.toString(),
     /architecture unknown/,
   )
+  assert.equal((await daemon.line('netboot.refused')).code, 'BOOT_FILES_MISSING')
+  assert.match((await daemon.line('netboot.loads')).msg, /^rig007 \(52:54:00:00:00:07\) may load vmlinuz/)
   assert.equal(codeOf(await ask(port, '/v1/ipxe/script/nobody')), 'NODE_ID_INVALID')
   const sha256 = createHash('sha256').update('x').digest('hex')
   assert.equal(codeOf(await ask(port, `/v1/ipxe/file/${mac(7)}/${sha256}/vmlinuz`)), 'ARTIFACT_NOT_FOUND')

@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
+import tftp from 'tftp'
 import { TftpServer } from '../../../server/netboot/tftp.js'
 import type { TftpFile } from '../../../server/netboot/tftp-files.js'
 import type { TableLimits } from '../../../server/netboot/tftp-table.js'
@@ -154,6 +155,23 @@ test('real clients: curl, tftp-hpa, busybox', async (t) => {
   const names = readdirSync(cwd)
   assert.equal(names.length, 7)
   for (const name of names) assert.ok(readFileSync(join(cwd, name)).equals(program), name)
+})
+
+test('the package tftp as a client, with a window of 1, 4 and 64', async (t) => {
+  const { port } = await serve(t)
+  const cwd = scratch(t)
+  for (const windowSize of [1, 4, 64]) {
+    const options = { host: '127.0.0.1', port, blockSize: 1468, windowSize, retries: 3, timeout: 1000 }
+    const local = join(cwd, String(windowSize))
+    await new Promise<void>((resolve, reject) =>
+      tftp
+        .createClient(options)
+        .get('undionly.kpxe', local, (error) =>
+          error === undefined || error === null ? resolve() : reject(error),
+        ),
+    )
+    assert.ok(readFileSync(local).equals(program), `window ${windowSize}`)
+  }
 })
 
 test('finishes at 2 % loss with a window of 1 and of 16', { timeout: 60_000 }, async (t) => {
