@@ -13,10 +13,10 @@ import type { Tracker, TrackerOptions, TrackerStats } from './types.js'
 
 export type { Tracker, TrackerOptions, TrackerStats } from './types.js'
 
-/** Announces a second that all nodes together shall stay below. */
-const announcesPerSecond = 150
+/** Announces a second that all nodes together shall stay below. Who wants for peers does not wait for the interval. */
+const announcesPerSecond = 25
 const downloadIntervalMinS = 2
-const downloadIntervalMaxS = 5
+const downloadIntervalMaxS = 20
 const seedIntervalMinS = 30
 const expireEveryMs = 2_000
 /** A peer is forgotten when it has missed two announces. */

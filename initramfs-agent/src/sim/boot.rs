@@ -8,8 +8,10 @@ use crate::core::time::{Micros, SECOND};
 /// Peers in a tracker's answer from the node's own rack, and from others.
 const TRACKER_LOCAL: usize = 23;
 const TRACKER_ACROSS: usize = 4;
-/// The tracker's interval while a node downloads.
-const INTERVAL_US: Micros = 4 * SECOND;
+/// The tracker's interval while a node downloads: for each node of the site, and its bounds.
+const INTERVAL_NODE_US: Micros = SECOND / 25;
+const INTERVAL_MIN_US: Micros = 2 * SECOND;
+const INTERVAL_LONGEST_US: Micros = 20 * SECOND;
 /// Announces of a node wait one, two, three intervals and so on, up to this.
 const INTERVAL_MAX_US: Micros = 15 * SECOND;
 /// The TLS handshake and the manifest, and what asks for it.
@@ -90,7 +92,9 @@ impl World {
         self.charge(self.server(), node, ANSWER_BYTES + says + 6 * answer.len() as u32);
         if self.nodes[node].done_at.is_none() && self.nodes[node].next_announce <= self.now {
             self.nodes[node].announces += 1;
-            let wait = (INTERVAL_US * self.nodes[node].announces).min(INTERVAL_MAX_US);
+            let interval =
+                (INTERVAL_NODE_US * self.nodes.len() as u64).clamp(INTERVAL_MIN_US, INTERVAL_LONGEST_US);
+            let wait = (interval * self.nodes[node].announces).min(INTERVAL_MAX_US.max(interval));
             self.nodes[node].next_announce = self.now + wait;
             self.events.push(self.now + wait, Event::Announce(node));
         }

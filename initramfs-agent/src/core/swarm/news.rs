@@ -7,13 +7,13 @@ use super::{Micros, Swarm};
 use crate::core::time::{MILLISECOND, SECOND};
 
 /// Holders near us from which on a piece is no news.
-const COMMON: u32 = 4;
+const COMMON: u32 = 3;
 /// The server's seeder need not hear at once of what many have: each packet to it is acknowledged over the one link
 /// that all share.
 const WAIT_SEEDER_US: Micros = 4 * SECOND;
 /// How long news may wait, by the piece times.
 const WAIT_MIN_US: Micros = 20 * MILLISECOND;
-const WAIT_MAX_US: Micros = SECOND;
+const WAIT_MAX_US: Micros = 4 * SECOND;
 
 impl Swarm {
     /// Tells the peers of a piece that is in place; `from` delivered it.

@@ -105,7 +105,7 @@ fn news_waits_for_company_where_it_is_no_use() {
     assert!(told(&out, lacks), "it may want it");
     assert!(!told(&out, has), "it gains nothing by it");
     let mut all = Vec::new();
-    while s.deadline().is_some_and(|at| at <= 2 * SECOND) {
+    while s.deadline().is_some_and(|at| at <= 5 * SECOND) {
         let at = s.deadline().expect("just seen");
         s.handle(at, Input::Tick);
         all.extend(drain(&mut s));
