@@ -139,7 +139,9 @@ export class FullDhcp {
       for (const state of this.#pools) if (state.leaseOf(mac)?.isOffer) state.release(mac, nowMs)
       return []
     }
-    const address = requestedAddress ?? (packet.ciaddr === 0 ? undefined : packet.ciaddr)
+    // One that names neither means what it was offered: node-dhcp's client does so, against RFC 2131 4.3.2.
+    const offered = this.#pools.map((state) => state.leaseOf(mac)).find((lease) => lease?.isOffer)?.address
+    const address = requestedAddress ?? (packet.ciaddr === 0 ? offered : packet.ciaddr)
     if (address === undefined) return this.#ignore(arrival, 'it asks for no address', nowMs)
     const scope = this.#scopesOf(arrival, serverId).find(({ state }) => inSubnet(state.pool.subnet, address))
     if (scope === undefined) return this.#refuseElsewhere(arrival, address, nowMs)

@@ -86,6 +86,14 @@ export class NetbootSite {
     return JSON.parse((await promisify(execFile)(program, rest)).stdout)
   }
 
+  /** So many mutated messages to each DHCP port (flood-client.ts); how many datagrams were sent. */
+  async flood(client: string, count: number): Promise<number> {
+    const script = fileURLToPath(new URL('./flood-client.js', import.meta.url))
+    const args = [script, '10.77.0.200', '10.77.0.1', String(count)]
+    const [program = '', ...rest] = this.wire.command(client, process.execPath, ...args)
+    return Number((await promisify(execFile)(program, rest)).stdout)
+  }
+
   /** How many leases the database has. */
   leases(): number {
     const db = new Sqlite(join(this.site.data, 'bootswarm.sqlite'), { readonly: true })

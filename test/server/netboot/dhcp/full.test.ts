@@ -92,6 +92,15 @@ test('INIT-REBOOT: right, taken by another, of another network, unknown but free
   assert.deepEqual(reboot(b, free), ['ack'])
 })
 
+test('a REQUEST that names no address means the one that was offered', () => {
+  const bench = new Bench()
+  assert.deepEqual(bench.hear(say('request', { mac: a })), [])
+  const [offer] = bench.hear(say('discover', { mac: a }))
+  const [ack] = bench.hear(say('request', { mac: a }))
+  assert.equal(ack?.packet.yiaddr, offer?.packet.yiaddr)
+  assert.deepEqual(bench.hear(say('request', { mac: b })), [])
+})
+
 test('a NAK is broadcast and says why; through a relay the relay is to broadcast it', () => {
   const bench = new Bench()
   bench.lease({ mac: a })
