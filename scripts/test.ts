@@ -75,6 +75,7 @@ try {
     { name: 'dhclient', debianPackage: 'isc-dhcp-client' },
     { name: 'tftp', debianPackage: 'tftp-hpa' },
     { name: 'dnsmasq', debianPackage: 'dnsmasq-base' },
+    { name: 'tc', debianPackage: 'iproute2' },
     { name: 'unshare', debianPackage: 'util-linux' },
     { name: 'qemu-system-x86_64', debianPackage: 'qemu-system-x86' },
     { name: 'ovmf', debianPackage: 'ovmf', present: () => existsSync('/usr/share/OVMF/OVMF_CODE_4M.fd') },

@@ -23,11 +23,14 @@ export const queueTimes = {
   /** A node that does not come back when it was told to is forgotten after this. */
   grace: 10_000,
   /** How long a node takes, before the first has been seen. */
-  firstGuess: 1500,
+  firstGuess: 500,
 } as const
 
-/** Longest sleep that a node is told, seconds: its place on the screen shall move. */
-const sleepMaxS = 10
+/** Longest sleep that a node is told, seconds: a guess that is wrong leaves places empty for so long. */
+const sleepMaxS = 3
+
+/** So many requests are held at least: enough to go on with while all others sleep. */
+const heldMin = 64
 
 /** The answer to a node that wants to boot. */
 export type QueueAnswer =
@@ -164,7 +167,7 @@ export class BootQueue {
     }
     const known = this.#waiting.get(node)
     const turnMs = (position * this.#serviceMs) / this.#slots
-    const isNear = position <= 2 * this.#slots || turnMs <= queueTimes.hold
+    const isNear = position <= Math.max(heldMin, 2 * this.#slots) || turnMs <= 2 * queueTimes.hold
     // Woken a little early, to be held when the turn comes.
     const sleepS = isNear
       ? 0
