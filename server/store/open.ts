@@ -9,6 +9,9 @@ import type { StoreOptions } from './store.js'
 /** A prepared statement's values. */
 export type SqlValue = string | number | bigint | null | Uint8Array
 
+/** SQLite's name for a database that has no file. */
+const inMemory = ':memory:'
+
 /** @throws BootswarmError DATABASE_FAILED */
 export function openDatabase(options: StoreOptions): Sqlite.Database {
   try {
@@ -48,7 +51,7 @@ export function durably<T>(db: Sqlite.Database, run: () => T): T {
 }
 
 function open(file: string): Sqlite.Database {
-  makePrivate(file)
+  if (file !== inMemory) makePrivate(file)
   const db = new Sqlite(file, { timeout: 5000 })
   try {
     // A file that is no database shows at the first read; damage inside it at the check.
