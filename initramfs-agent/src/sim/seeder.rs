@@ -22,6 +22,8 @@ struct Client {
     have: Vec<bool>,
     gone: bool,
     given: u32,
+    /// Pieces that were ever handed to it: it may fetch them also when they have been handed to somebody else since.
+    granted: Vec<bool>,
 }
 
 pub(super) struct Seeder {
@@ -75,6 +77,7 @@ impl Seeder {
         let have = vec![false; self.pieces as usize];
         self.clients[node] = Some(Client {
             conn,
+            granted: have.clone(),
             have,
             gone: false,
             given: 0,
@@ -155,7 +158,8 @@ impl Seeder {
 
     /// Whether the node may have this block.
     pub fn serves(&self, node: usize, block: Block) -> bool {
-        self.out.iter().any(|h| h.node == node && h.piece == block.piece)
+        let client = self.clients[node].as_ref().filter(|c| !c.gone);
+        client.is_some_and(|c| c.granted.get(block.piece as usize).is_some_and(|g| *g))
     }
 
     /// Hand-outs to make now, as (connection, piece).
@@ -207,6 +211,7 @@ impl Seeder {
             self.rack_given[rack] += 1;
             if let Some(client) = self.clients[node].as_mut() {
                 client.given += 1;
+                client.granted[piece as usize] = true;
                 made.push((client.conn, piece));
             }
         }
