@@ -89,23 +89,31 @@ export function aria2Contestant(): Contestant {
       }
     },
     seed: async (payload) => {
-      const port = await freePort()
-      const child = await startService(
-        'aria2c',
-        [
-          ...quiet,
-          ...tuned,
-          '--bt-seed-unverified=true',
-          '--seed-ratio=0.0',
-          `--listen-port=${port}`,
-          `--dir=${payload.directory}`,
-          `--torrent-file=${payload.torrentFile}`,
-          '--console-log-level=notice',
-        ],
-        /listening on TCP port|SEED|IPv4 BitTorrent/,
-      )
-      await accepts(port)
-      return { child, port }
+      for (let tries = 1; ; tries++) {
+        const port = await freePort()
+        const child = await startService(
+          'aria2c',
+          [
+            ...quiet,
+            ...tuned,
+            '--bt-seed-unverified=true',
+            '--seed-ratio=0.0',
+            `--listen-port=${port}`,
+            `--dir=${payload.directory}`,
+            `--torrent-file=${payload.torrentFile}`,
+            '--console-log-level=notice',
+          ],
+          /listening on TCP port|SEED|IPv4 BitTorrent/,
+        )
+        try {
+          await accepts(port)
+          return { child, port }
+        } catch (error) {
+          // A connection of the bench may have taken the port meanwhile; aria2 then runs on without one.
+          child.kill('SIGKILL')
+          if (tries === 3) throw error
+        }
+      }
     },
   }
 }
