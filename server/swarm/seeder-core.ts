@@ -10,7 +10,7 @@ import { plainAddress } from '../../src/net.js'
 import { Choker } from './choker.js'
 import { Handout } from './handout.js'
 import { ReadGate } from './read-gate.js'
-import type { ToSeeder } from './seeder-messages.js'
+import type { CoreHooks, ToSeeder } from './seeder-messages.js'
 import { TokenBucket } from './token-bucket.js'
 import type { SeederStats } from './types.js'
 import { UnusedStore } from './unused-store.js'
@@ -29,14 +29,6 @@ const servesPerGrant = 2
 const racksKnownMax = 8_192
 /** For a peer whose handshake does not come at once; else ours leaves as soon as it is whole. */
 const corkedMs = 100
-
-/** What the core tells its process. */
-export interface CoreHooks {
-  rackWanted(address: string): void
-  log(level: 'warn' | 'error', event: string, data: Record<string, string | number>): void
-  /** The port cannot be listened at, or webtorrent gave up: the process ends. */
-  failed(inUse: boolean, message: string): void
-}
 
 type AddMessage = Extract<ToSeeder, { type: 'add' }>
 

@@ -24,3 +24,11 @@ export type FromSeeder =
   | { type: 'rackWanted'; address: string }
   | { type: 'log'; level: 'warn' | 'error'; event: string; data: Record<string, string | number> }
   | { type: 'stats'; stats: Omit<SeederStats, 'running' | 'restarts'> }
+
+/** What the core tells its process. */
+export interface CoreHooks {
+  rackWanted(address: string): void
+  log(level: 'warn' | 'error', event: string, data: Record<string, string | number>): void
+  /** The port cannot be listened at, or webtorrent gave up: the process ends. */
+  failed(inUse: boolean, message: string): void
+}

@@ -4,6 +4,9 @@
 //! It floods the mesh: who gets it tells its neighbours, and those ask one of them at once. The server is asked by the
 //! few that drew a short wait: five hundred dictionaries would cost its link as much as a part of the payload.
 
+mod fetched;
+mod serve;
+
 use std::sync::Arc;
 
 use super::peer::Peer;
@@ -12,7 +15,7 @@ use super::{Code, Micros, Swarm};
 use crate::core::limits::METADATA_PART_BYTES;
 use crate::core::metainfo::{InfoShape, infohash};
 use crate::core::time::{MILLISECOND, SECOND};
-use crate::core::wire::{MetadataMessage, metadata_part};
+use crate::core::wire::MetadataMessage;
 
 /// The server's seeder is asked after a part of this, drawn by each node; of longer where the server is busy, as all
 /// waits for the server: a whole farm has its manifests at that moment, and one neighbour who has the hashes is enough.
@@ -29,10 +32,6 @@ const STALL_SEEDER_US: Micros = 3 * SECOND;
 const REST_US: Micros = 5 * SECOND;
 /// Parts asked of a peer and not there yet.
 const PARTS_ASKED_MAX: usize = 4;
-/// A peer gets the whole so often, and a few parts more.
-const SERVED_TIMES: usize = 2;
-const SERVED_SPARE: usize = 8;
-const BACKOFF_MAX: u32 = 5;
 
 /// What a torrent knows of its info dictionary.
 pub(super) enum Metadata {
@@ -293,25 +292,6 @@ impl Swarm {
         }
     }
 
-    fn serve_metadata(&mut self, conn: ConnId, part: u32) {
-        let Some(peer) = self.peers.get_mut(&conn) else {
-            return;
-        };
-        let message = match &self.torrents[usize::from(peer.torrent.0)].metadata {
-            Metadata::Known(info)
-                if !metadata_part(info, part).is_empty()
-                    && peer.metadata.served
-                        < SERVED_TIMES * info.len().div_ceil(METADATA_PART_BYTES) + SERVED_SPARE =>
-            {
-                peer.metadata.served += 1;
-                let info = Arc::clone(info);
-                Outgoing::MetadataPart { part, info }
-            }
-            _ => Outgoing::MetadataReject(part),
-        };
-        self.send(conn, message);
-    }
-
     fn take_part(&mut self, conn: ConnId, part: u32, total: u64, bytes: &[u8]) {
         let now = self.now;
         let Some(peer) = self.peers.get(&conn) else {
@@ -395,37 +375,5 @@ impl Swarm {
             wanted.ask = None;
             self.wake_at(self.now);
         }
-    }
-
-    /// What HTTPS gave, or when it may be asked again.
-    pub(super) fn on_metadata_fetched(
-        &mut self,
-        torrent: TorrentId,
-        info: Option<&[u8]>,
-        retry_after: Option<Micros>,
-    ) {
-        if self
-            .torrent(torrent)
-            .is_none_or(|t| t.metadata.wanted().is_none())
-        {
-            return;
-        }
-        if info.is_some_and(|info| self.take_info(torrent, info)) {
-            return;
-        }
-        let jitter = self.rng.below(1000);
-        let now = self.now;
-        if let Some(wanted) = self.torrents[usize::from(torrent.0)].metadata.wanted() {
-            wanted.fetching = false;
-            let wait = match retry_after {
-                Some(wait) => wait.min(600 * SECOND) + wait.min(60 * SECOND) * jitter / 2000,
-                None => {
-                    wanted.fails = (wanted.fails + 1).min(BACKOFF_MAX);
-                    (SECOND << wanted.fails) / 2 + SECOND * jitter / 1000
-                }
-            };
-            wanted.rest_until = now + wait;
-        }
-        self.seek_metadata(torrent);
     }
 }

@@ -388,13 +388,9 @@ fn a_seed_gives_it_to_a_stock_client() {
 fn a_busy_server_is_asked_late() {
     for (server_us, least) in [(0, 0), (2 * SECOND, 8 * SECOND)] {
         let mut s = swarm_of(1, server_us);
-        s.add_torrent(
-            0,
-            TorrentSpec {
-                seeders: vec![addr(200)],
-                ..wanting(PIECES, true)
-            },
-        );
+        let mut spec = wanting(PIECES, true);
+        spec.seeders = vec![addr(200)];
+        s.add_torrent(0, spec);
         drain(&mut s);
         let at = until(&mut s, 0, 60 * SECOND, fetches).expect("in the end");
         assert!(at >= least && at <= least * 3 + 3 * SECOND, "{server_us}: {at}");
