@@ -1,0 +1,44 @@
+/** `bootswarm image ...`: makes what nodes boot. Each kind of image is a line of the table. */
+import { BootswarmError } from '../src/errors.js'
+
+/** A kind of image. */
+interface Kind {
+  readonly name: string
+  readonly summary: string
+  readonly load: () => Promise<{ readonly main: (args: readonly string[]) => Promise<number> }>
+}
+
+const kinds: readonly Kind[] = [
+  {
+    name: 'stage1',
+    summary: 'kernel and initramfs, which nodes load before anything else',
+    load: () => import('./stage1.js'),
+  },
+]
+
+/**
+ * Runs the maker that the first word names.
+ * @throws {BootswarmError} USAGE_INVALID for another word; what the maker throws.
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  const [first, ...rest] = args
+  const kind = kinds.find(({ name }) => name === first)
+  if (kind !== undefined) return (await kind.load()).main(rest)
+  if (first === '--help' || first === '-h') {
+    process.stdout.write(helpText())
+    return 0
+  }
+  const names = kinds.map(({ name }) => name).join(' or ')
+  throw new BootswarmError('USAGE_INVALID', `image what? Say ${names}; image --help explains`)
+}
+
+function helpText(): string {
+  return [
+    'bootswarm image KIND [options]',
+    '',
+    ...kinds.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`),
+    '',
+    'image KIND --help lists the options of one.',
+    '',
+  ].join('\n')
+}

@@ -1,0 +1,31 @@
+/** `bootswarm COMMAND ...`: picks the command by its first word. Flags without a command go to the server. */
+import { readFileSync } from 'node:fs'
+import { BootswarmError } from '../src/errors.js'
+import { chooseCommand } from './choose-command.js'
+import { commands } from './commands.js'
+
+process.exitCode = await run(process.argv.slice(2))
+
+async function run(words: readonly string[]): Promise<number> {
+  try {
+    const choice = chooseCommand(words, commands)
+    if (choice.kind === 'text') return print(choice.text)
+    if (choice.kind === 'version') return print(`bootswarm ${version()}\n`)
+    const { main } = await choice.command.load()
+    return await main(choice.args)
+  } catch (error) {
+    if (!(error instanceof BootswarmError)) throw error
+    process.stderr.write(`bootswarm: ${error.code}: ${error.message}\n`)
+    return error.code === 'USAGE_INVALID' ? 2 : 1
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(text)
+  return 0
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
