@@ -20,16 +20,11 @@ export const ARTIFACT_BYTES_MAX = 2 ** 40
 export const PIECE_LENGTH_MIN_BYTES = 16 * 1024
 /** Largest piece, bytes. */
 export const PIECE_LENGTH_MAX_BYTES = 4 * 1024 * 1024
-/** Memory that the agent lets the xz decoder take, bytes (`xz_memory_bytes_max` of its UnpackLimits). */
-export const UNPACK_XZ_MEMORY_BYTES_MAX = 80 * 1024 * 1024
-/** What the xz decoder takes beside its dictionary, at most, bytes. */
-export const UNPACK_XZ_OWN_BYTES = 1024 * 1024
-/** Largest zstd window that the agent takes, bytes (`zstd_window_log_max` of its UnpackLimits). */
-export const UNPACK_ZSTD_WINDOW_BYTES_MAX = 2 ** 27
-/** Dictionary that no warning is due for, bytes: that of `xz -6` and `zstd -19`. */
-export const UNPACK_DICTIONARY_USUAL_BYTES = 8 * 1024 * 1024
-/** What the agent takes beside payload and dictionary, bytes. */
-export const UNPACK_OWN_BYTES = 4 * 1024 * 1024
+/**
+ * Largest dictionary of an archive that agents unpack, bytes: that of `xz -6` and `zstd -19`. It lies in a node's
+ * memory beside the payload.
+ */
+export const UNPACK_DICTIONARY_BYTES_MAX = 8 * 1024 * 1024
 /** Members of a node's settings. */
 export const SETTINGS_MAX = 256
 /** Bytes of a setting's name. */

@@ -2,22 +2,14 @@
  * Tells from an archive's first bytes how large a dictionary its decompressor needs: the agent has that memory
  * beside the payload while it unpacks. Reads the first frame or block; hostile bytes give no answer. No I/O.
  */
-import {
-  UNPACK_DICTIONARY_USUAL_BYTES,
-  UNPACK_OWN_BYTES,
-  UNPACK_XZ_MEMORY_BYTES_MAX,
-  UNPACK_XZ_OWN_BYTES,
-  UNPACK_ZSTD_WINDOW_BYTES_MAX,
-} from '../../src/limits.js'
+import { UNPACK_DICTIONARY_BYTES_MAX } from '../../src/limits.js'
 import { compressionOf } from './format.js'
 
 /** What the header of a compressed archive asks for. */
 export interface Dictionary {
   readonly by: 'xz' | 'zstd'
-  /** Memory that decoding takes for it, bytes. */
+  /** Memory that decoding may take for it, bytes. */
   readonly bytes: number
-  /** What the agent compares with its limit, bytes. */
-  readonly declaredBytes: number
 }
 
 const mebibyte = 1024 * 1024
@@ -43,18 +35,9 @@ export function dictionaryOf(head: Uint8Array): Dictionary | undefined {
 
 /** Why the agent would not unpack it; undefined if it would. */
 export function dictionaryRefusal(dictionary: Dictionary | undefined): string | undefined {
-  if (dictionary === undefined) return undefined
-  const { by, declaredBytes } = dictionary
-  const max = by === 'xz' ? UNPACK_XZ_MEMORY_BYTES_MAX - UNPACK_XZ_OWN_BYTES : UNPACK_ZSTD_WINDOW_BYTES_MAX
-  if (declaredBytes <= max) return undefined
-  return `unpacking it takes a dictionary of ${mebibytes(declaredBytes)} MiB, agents refuse more than ${Math.floor(max / mebibyte)} MiB: pack it again with ${advice[by]}`
-}
-
-/** What the operator should know of an archive that is published all the same. */
-export function dictionaryWarning(dictionary: Dictionary | undefined): string | undefined {
-  if (dictionary === undefined || dictionary.bytes <= UNPACK_DICTIONARY_USUAL_BYTES) return undefined
-  const needed = mebibytes(dictionary.bytes + UNPACK_OWN_BYTES)
-  return `published, but each node needs ${needed} MiB of memory beside the payload while it unpacks this: pack it again with ${advice[dictionary.by]} to need ${mebibytes(UNPACK_DICTIONARY_USUAL_BYTES + UNPACK_OWN_BYTES)} MiB`
+  if (dictionary === undefined || dictionary.bytes <= UNPACK_DICTIONARY_BYTES_MAX) return undefined
+  const needed = mebibytes(dictionary.bytes)
+  return `each node would need ${needed} MiB of memory to unpack it, agents take no more than ${mebibytes(UNPACK_DICTIONARY_BYTES_MAX)} MiB: pack it again with ${advice[dictionary.by]}`
 }
 
 const advice = { xz: '`xz -6`', zstd: '`zstd -19`, without --ultra and --long' } as const
@@ -80,7 +63,7 @@ function ofXz(bytes: Buffer): Dictionary | undefined {
       const bits = header.readUInt8(at.offset)
       if (propertiesBytes !== 1 || bits > 40) return undefined
       const size = bits === 40 ? 2 ** 32 - 1 : (2 | (bits & 1)) * 2 ** ((bits >> 1) + 11)
-      return { by: 'xz', bytes: size, declaredBytes: size }
+      return { by: 'xz', bytes: size }
     }
     at.offset += propertiesBytes
   }
@@ -118,22 +101,16 @@ function ofZstd(bytes: Buffer): Dictionary | undefined {
     windowBytes = base + (base / 8) * (window & 0x07)
   }
   at += [0, 1, 2, 4][descriptor & 0x03] ?? 0
-  const contentBytes = zstdContentBytes(bytes, at, descriptor >> 6, isSingleSegment)
   // One segment: the whole content is the window.
-  if (isSingleSegment) windowBytes = contentBytes ?? 0
-  return { by: 'zstd', bytes: Math.min(windowBytes, contentBytes ?? windowBytes), declaredBytes: windowBytes }
+  if (isSingleSegment) windowBytes = zstdContentBytes(bytes, at, descriptor >> 6)
+  return { by: 'zstd', bytes: windowBytes }
 }
 
-/** Frame_Content_Size (3.1.1.1.4); undefined if the frame does not say it. @throws RangeError */
-function zstdContentBytes(
-  bytes: Buffer,
-  at: number,
-  flag: number,
-  isSingleSegment: boolean,
-): number | undefined {
+/** Frame_Content_Size (3.1.1.1.4) of a frame of a single segment, which always says it. @throws RangeError */
+function zstdContentBytes(bytes: Buffer, at: number, flag: number): number {
   switch (flag) {
     case 0:
-      return isSingleSegment ? bytes.readUInt8(at) : undefined
+      return bytes.readUInt8(at)
     case 1:
       return bytes.readUInt16LE(at) + 256
     case 2:

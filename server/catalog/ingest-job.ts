@@ -21,7 +21,7 @@ import {
 import { join } from 'node:path'
 import { BootswarmError, type ErrorCode } from '../../src/errors.js'
 import { ARTIFACT_BYTES_MAX } from '../../src/limits.js'
-import { type Dictionary, dictionaryOf, dictionaryRefusal } from './dictionary.js'
+import { dictionaryOf, dictionaryRefusal } from './dictionary.js'
 import { type ArtifactFormat, detectFormat, headBytes } from './format.js'
 import type { CatalogKind } from './names.js'
 import { errnoOf, type FileStamp, sameStamp, stampOf } from './scan.js'
@@ -50,8 +50,6 @@ export interface Ingested {
   readonly sha256: string
   readonly sizeBytes: number
   readonly format: ArtifactFormat
-  /** What unpacking it takes, where the agent unpacks and the head says so. */
-  readonly dictionary?: Dictionary
   /** Boot files have none: iPXE speaks no BitTorrent. */
   readonly torrent?: TorrentFacts
 }
@@ -84,16 +82,10 @@ export async function runIngest(job: IngestJob, onProgress: (done: number) => vo
     const end = changeSince(job)
     if (end !== undefined) return end
     const format = detectFormat(copied.head, job.name)
-    const dictionary = isUnpacked(job.kind, format) ? dictionaryOf(copied.head) : undefined
-    const refusal = refuse(job, format, dictionary)
+    const refusal = refuse(job, format, copied.head)
     if (refusal !== undefined) return refusal
     const { sizeBytes } = job.stamp
-    const ingested = {
-      sha256: copied.sha256,
-      sizeBytes,
-      format,
-      ...(dictionary === undefined ? {} : { dictionary }),
-    }
+    const ingested = { sha256: copied.sha256, sizeBytes, format }
     if (job.kind === 'boot') {
       moveIntoStore(temporary, job.storeDir, copied.sha256)
       return { ok: true, value: ingested }
@@ -132,12 +124,8 @@ export function isUnpacked(kind: CatalogKind, format: ArtifactFormat): boolean {
   return kind !== 'boot' && (format === 'tar' || format === 'cpio')
 }
 
-function refuse(
-  job: IngestJob,
-  format: ArtifactFormat,
-  dictionary: Dictionary | undefined,
-): IngestResult | undefined {
-  const tooLarge = dictionaryRefusal(dictionary)
+function refuse(job: IngestJob, format: ArtifactFormat, head: Uint8Array): IngestResult | undefined {
+  const tooLarge = isUnpacked(job.kind, format) ? dictionaryRefusal(dictionaryOf(head)) : undefined
   if (tooLarge !== undefined) return bad('ARTIFACT_DICTIONARY_LIMIT', tooLarge)
   if (job.kind !== 'plugin' || format === 'tar' || format === 'cpio') return undefined
   return bad(

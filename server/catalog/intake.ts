@@ -4,7 +4,7 @@
  */
 import { open } from 'node:fs/promises'
 import type { FileOutcome } from './compose.js'
-import { type Dictionary, dictionaryOf, dictionaryRefusal, dictionaryWarning } from './dictionary.js'
+import { dictionaryOf, dictionaryRefusal } from './dictionary.js'
 import { detectFormat, headBytes } from './format.js'
 import { isUnpacked } from './ingest-job.js'
 import { Ingester } from './ingester.js'
@@ -30,11 +30,9 @@ interface Failure {
 interface Known {
   readonly stamp: FileStamp
   readonly artifact: CatalogArtifact
-  /** Published, but the operator should know. */
-  readonly warning?: CatalogProblem
 }
 
-/** The outcome of a file and what there is to say about it: why it is bad, or a warning. */
+/** The outcome of a file, and why it is bad. */
 export interface IntakeResult {
   readonly outcome: FileOutcome
   readonly problem?: CatalogProblem
@@ -120,9 +118,9 @@ export class Intake {
       if (head === undefined) return undefined
       const format = detectFormat(head, file.name)
       const dictionary = isUnpacked(file.kind, format) ? dictionaryOf(head) : undefined
-      // Taken in by a server that knew nothing of it: taking it in again says why not.
+      // Taken in by a server with another limit: taking it in again says why not.
       if (dictionaryRefusal(dictionary) !== undefined) return undefined
-      known = knownOf(file, { ...record, format }, dictionary)
+      known = { stamp: file.stamp, artifact: artifactOf(file, { ...record, format }) }
     }
     if (!(await this.#storeDir.has(known.artifact.sha256, known.artifact.sizeBytes))) {
       this.#known.delete(key)
@@ -167,7 +165,7 @@ export class Intake {
     })
     this.#progress = undefined
     if (result.ok) {
-      const known = knownOf(file, result.value, result.value.dictionary)
+      const known = { stamp: file.stamp, artifact: artifactOf(file, result.value) }
       const { artifact } = known
       this.#store.saveIngest(file, result.value)
       this.#known.set(fileKey(file), known)
@@ -198,18 +196,8 @@ export class Intake {
 
 type Facts = Pick<CatalogArtifact, 'sha256' | 'format'> & Pick<Partial<CatalogArtifact>, 'torrent'>
 
-function knownOf(file: FoundFile, facts: Facts, dictionary: Dictionary | undefined): Known {
-  const { stamp, kind, name } = file
-  const artifact = artifactOf(file, facts)
-  const message = dictionaryWarning(dictionary)
-  if (message === undefined) return { stamp, artifact }
-  const warning = { code: 'ARTIFACT_DICTIONARY_LARGE', kind, name, message, keepsLast: false } as const
-  return { stamp, artifact, warning }
-}
-
-function ready({ artifact, warning }: Known): IntakeResult {
-  const outcome = { kind: 'ready', artifact } as const
-  return warning === undefined ? { outcome } : { outcome, problem: warning }
+function ready({ artifact }: Known): IntakeResult {
+  return { outcome: { kind: 'ready', artifact } }
 }
 
 function artifactOf(file: FoundFile, facts: Facts): CatalogArtifact {

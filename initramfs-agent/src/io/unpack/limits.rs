@@ -7,9 +7,9 @@ pub struct UnpackLimits {
     pub entries_max: u64,
     /// Bytes after decompression.
     pub bytes_max: u64,
-    /// Memory the xz decoder may take, bytes. `xz -9` needs 65 MiB, `xz -6` 9 MiB.
+    /// Memory the xz decoder may take, bytes: a dictionary of 8 MiB and its own. `xz -6` needs just that.
     pub xz_memory_bytes_max: u64,
-    /// Largest zstd window as a power of two. `zstd -19` needs 2^23, `--ultra -22` and `--long` 2^27.
+    /// Largest zstd window as a power of two. `zstd -19` needs 2^23.
     pub zstd_window_log_max: u32,
     /// Whether device nodes, fifos and sockets may be made.
     pub nodes: bool,
@@ -23,8 +23,8 @@ impl UnpackLimits {
         Self {
             entries_max: 1_000_000,
             bytes_max: 64 << 30,
-            xz_memory_bytes_max: 80 << 20,
-            zstd_window_log_max: 27,
+            xz_memory_bytes_max: 9 << 20,
+            zstd_window_log_max: 23,
             nodes: true,
             merge_dpkg_status: false,
         }
