@@ -23,4 +23,9 @@ export const commands: readonly [Command, ...Command[]] = [
     summary: 'make what nodes boot: image stage1, image rootfs',
     load: () => import('../image/main.js'),
   },
+  {
+    name: 'doctor',
+    summary: 'check this machine and the LAN for what keeps nodes from booting',
+    load: () => import('../doctor/main.js'),
+  },
 ]

@@ -34,7 +34,7 @@ function nodeTests(name: string, folders: readonly string[], concurrency: number
 
 const steps: Step[] = [
   { name: 'format and lint', command: [bin('biome'), 'ci', '--error-on-warnings', '.'], cwd: root },
-  nodeTests('server: unit', ['src', 'server', 'image', 'scripts'], 2),
+  nodeTests('server: unit', ['src', 'server', 'image', 'doctor', 'scripts'], 2),
   { name: 'agent: format', command: ['cargo', 'fmt', '--check'], cwd: crate },
   {
     name: 'agent: lint',

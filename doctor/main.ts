@@ -1,0 +1,41 @@
+/** `bootswarm doctor`: runs all checks at once and prints what they found. */
+
+import { networkInterfaces } from 'node:os'
+import { loadConfig } from '../server/config.js'
+import { BootswarmError, type ErrorCode } from '../src/errors.js'
+import { checks } from './checks.js'
+import { doctorFlags, doctorHelp, readFlags } from './options.js'
+import { formatJson, formatText, isBad, makeReport } from './print.js'
+import { lookAround } from './site.js'
+
+const usageCodes: readonly ErrorCode[] = ['CONFIG_INVALID', 'CONFIG_UNKNOWN_KEY', 'CONFIG_UNREADABLE']
+
+/**
+ * Runs the doctor; 0 if nothing stops a boot, 1 if something does, 2 for a wrong configuration.
+ *
+ * @throws BootswarmError USAGE_INVALID
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    const loaded = loadConfig({
+      argv: args,
+      env: process.env,
+      cwd: process.cwd(),
+      interfaces: networkInterfaces(),
+      extraFlags: doctorFlags,
+    })
+    if (loaded.flags.has('help')) {
+      process.stdout.write(doctorHelp())
+      return 0
+    }
+    const { json, ...flags } = readFlags(loaded.flags)
+    const site = await lookAround({ config: loaded.config, ...flags })
+    const report = makeReport(await Promise.all(checks.map((check) => check.run(site))))
+    process.stdout.write(json ? formatJson(report) : formatText(report, process.stdout.isTTY === true))
+    return isBad(report) ? 1 : 0
+  } catch (error) {
+    if (!(error instanceof BootswarmError) || !usageCodes.includes(error.code)) throw error
+    process.stderr.write(`bootswarm: ${error.code}: ${error.message}\n`)
+    return 2
+  }
+}

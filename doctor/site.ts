@@ -1,0 +1,82 @@
+/** Finds out what the checks go by: the configuration, the interfaces, and whether a server runs. */
+
+import { readFileSync } from 'node:fs'
+import { isIPv6 } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
+import { mayOpenLowPorts } from '../server/netboot/may-open.js'
+import { makeDhcpSite } from '../server/netboot/site.js'
+import type { Ports } from '../server/ports-file.js'
+import type { Config } from '../src/config.js'
+import { formatUrlHost } from '../src/net.js'
+import type { Site } from './check.js'
+
+const statusMs = 3_000
+
+/** How the doctor was called. */
+export interface SiteOptions {
+  readonly config: Config
+  readonly only: string | undefined
+  readonly timeoutMs: number
+}
+
+/** Looks around. */
+export async function lookAround({ config, only, timeoutMs }: SiteOptions): Promise<Site> {
+  const interfaces = networkInterfaces()
+  const server = runningServer(config.data_dir)
+  const running = server === undefined ? undefined : await netbootMode(config, server.ports.http)
+  const wanted = config.netboot.mode === 'auto' ? 'proxy' : config.netboot.mode
+  const mode = running ?? wanted
+  const netboot = only === undefined ? config.netboot : { ...config.netboot, interfaces: [only] }
+  return {
+    config,
+    mode,
+    served: makeDhcpSite(netboot, mode === 'full' ? 'full' : 'proxy', interfaces, {
+      httpPort: config.http.port,
+    }).interfaces,
+    only,
+    interfaces,
+    server,
+    isRoot: process.getuid?.() === 0 && mayOpenLowPorts(),
+    timeoutMs,
+    nowMs: Date.now(),
+  }
+}
+
+/** The server that wrote `run/ports.json`, if it lives. */
+function runningServer(dataDir: string): Site['server'] {
+  try {
+    const { pid, ...ports } = JSON.parse(
+      readFileSync(join(dataDir, 'run', 'ports.json'), 'utf8'),
+    ) as Ports & {
+      pid: number
+    }
+    if (!Number.isInteger(pid) || !isAlive(pid)) return undefined
+    return { pid, ports }
+  } catch {
+    return undefined
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** How network boot runs, as the server itself says; undefined if it does not answer. */
+async function netbootMode({ bind }: Config, port: number): Promise<Site['mode'] | undefined> {
+  const host = bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind
+  try {
+    const url = `http://${isIPv6(host) ? formatUrlHost(host) : host}:${port}/v1/status`
+    const answer = await fetch(url, { signal: AbortSignal.timeout(statusMs) })
+    const status = (await answer.json()) as { netboot?: { mode?: unknown } }
+    const mode = status.netboot?.mode
+    return mode === 'proxy' || mode === 'full' || mode === 'off' ? mode : undefined
+  } catch {
+    return undefined
+  }
+}
