@@ -106,5 +106,5 @@ export const BOOT_PROGRAM_BYTES_MAX = 4 * 1024 * 1024
 export const KERNEL_ARGS_LENGTH_MAX = 1024
 /** How often a node asks for its boot script again after failures before it gives up. */
 export const BOOT_TRIES_MAX = 8
-/** Nodes that wait in the queue for kernel and stage 1. */
+/** Nodes that wait in the queue for kernel and stage 1; those silent for longest go first. */
 export const BOOT_QUEUE_MAX = 16_384

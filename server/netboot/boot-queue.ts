@@ -55,6 +55,8 @@ interface Active {
 
 interface Waiting {
   readonly sinceMs: number
+  /** When it asked last. */
+  heardMs: number
   /** It is expected to be here, or back, until then. */
   dueMs: number
   /** Its request is being held: it can go at once. */
@@ -77,6 +79,7 @@ export interface QueueStats {
 /** The queue of one server. */
 export class BootQueue {
   readonly #slots: number
+  readonly #waitingMax: number
   readonly #active = new Map<string, Active>()
   /** In the order of their coming. */
   readonly #waiting = new Map<string, Waiting>()
@@ -85,9 +88,10 @@ export class BootQueue {
   #completed = 0
   #expired = 0
 
-  /** So many nodes load at a time. */
-  constructor(slots: number) {
+  /** So many nodes load at a time; so many more are remembered. */
+  constructor(slots: number, waitingMax: number = BOOT_QUEUE_MAX) {
     this.#slots = slots
+    this.#waitingMax = waitingMax
   }
 
   /** A node wants to boot: now, or when its turn comes. Asking again keeps its place. */
@@ -173,12 +177,28 @@ export class BootQueue {
       ? 0
       : Math.min(sleepMaxS, Math.max(1, Math.floor((turnMs - queueTimes.hold) / 1000)))
     const dueMs = nowMs + (isNear ? queueTimes.hold : sleepS * 1000) + queueTimes.grace
-    if (known !== undefined) Object.assign(known, { dueMs, isHeld: isNear })
-    else if (this.#waiting.size < BOOT_QUEUE_MAX) {
-      this.#waiting.set(node, { sinceMs: nowMs, dueMs, isHeld: isNear })
+    if (known !== undefined) Object.assign(known, { heardMs: nowMs, dueMs, isHeld: isNear })
+    else if (this.#makeRoom()) {
+      this.#waiting.set(node, { sinceMs: nowMs, heardMs: nowMs, dueMs, isHeld: isNear })
     }
     const of = Math.max(position, this.#waiting.size)
     return { kind: 'wait', position, of, holdMs: isNear ? queueTimes.hold : 0, sleepS }
+  }
+
+  /**
+   * Anybody can make up addresses: when all places are taken, the one goes that has been silent for longest. A node that
+   * waits asks again every few seconds and stays. False: all that wait are held, and so are there.
+   */
+  #makeRoom(): boolean {
+    if (this.#waiting.size < this.#waitingMax) return true
+    let silent: string | undefined
+    let heardMs = Number.POSITIVE_INFINITY
+    for (const [node, waiting] of this.#waiting) {
+      if (waiting.isHeld || waiting.heardMs >= heardMs) continue
+      silent = node
+      heardMs = waiting.heardMs
+    }
+    return silent !== undefined && this.#waiting.delete(silent)
   }
 
   #expire(nowMs: number): void {

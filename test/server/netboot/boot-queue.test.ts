@@ -77,6 +77,51 @@ test('a node that sleeps, or is gone, holds nobody up; one that is back has kept
   assert.equal(queue.stats(3001 + queueTimes.grace).waiting, 1)
 })
 
+test('addresses that somebody makes up take no more than their room, and nobody loses a place by them', () => {
+  const waitingMax = 256
+  const queue = new BootQueue(1, waitingMax)
+  assert.equal(queue.ask('loads', 0).kind, 'go')
+  assert.ok(queue.fetching('loads', 0))
+  assert.equal(queue.ask('honest', 0).kind, 'wait')
+  queue.released('honest', 3, 0)
+  let nowMs = 0
+  for (let made = 0; made < 100_000; made += 1) {
+    // 32 new ones in each second; each asks once and hangs up.
+    nowMs = Math.floor((made * 1000) / 32)
+    queue.ask(`made-up-${made}`, nowMs)
+    queue.released(`made-up-${made}`, 0, nowMs)
+    assert.ok(queue.stats(nowMs).waiting <= waitingMax)
+    if (made % 128 === 0) {
+      const answer = queue.ask('honest', nowMs)
+      assert.equal(answer.kind === 'wait' && answer.position, 1)
+      queue.released('honest', 3, nowMs)
+    }
+    if (nowMs >= queueTimes.longest - 5000) break
+  }
+  // All in one moment: the memory is bounded all the same, and the honest one that asks between them stays.
+  for (let made = 0; made < 100_000; made += 1) {
+    queue.ask(`burst-${made}`, nowMs + made / 1000)
+    queue.released(`burst-${made}`, 3, nowMs + made / 1000)
+    if (made % 100 === 0) assert.equal(queue.ask('honest', nowMs + made / 1000).kind, 'wait')
+  }
+  assert.equal(queue.stats(nowMs + 100).waiting, waitingMax)
+  queue.fetched('loads', 'both', true, 1, nowMs + 100)
+  assert.equal(queue.ask('honest', nowMs + 100).kind, 'go')
+})
+
+test('with all places held nobody is driven out, and a newcomer waits unremembered', () => {
+  const queue = new BootQueue(1, 2)
+  for (const node of ['loads', 'a', 'b']) queue.ask(node, 0)
+  const late = queue.ask('c', 1)
+  assert.deepEqual(late.kind === 'wait' && [late.position, late.of], [3, 3])
+  assert.equal(queue.stats(1).waiting, 2)
+  queue.released('a', 0, 2)
+  queue.ask('c', 3)
+  // `a` has hung up and was silent for longest.
+  const next = queue.ask('b', 4)
+  assert.deepEqual(next.kind === 'wait' && [next.position, next.of], [1, 2])
+})
+
 test('500 nodes: each gets its turn, nearly in order, the places never empty, no wait unbounded', () => {
   const slots = 8
   const queue = new BootQueue(slots)
