@@ -15,7 +15,7 @@ import { type Daemon, mainFile, Site } from '../main/support.js'
 export type Given = Readonly<Record<string, string>>
 
 /** What became of the machines of a storm. */
-export type StormResult = Readonly<Record<'done' | 'addresses' | 'retries', number>>
+export type StormResult = Readonly<Record<'done' | 'addresses' | 'retries' | 'median' | 'last', number>>
 
 /** A server with its network. */
 export class NetbootSite {
@@ -77,10 +77,19 @@ export class NetbootSite {
     return given
   }
 
-  /** Many firmwares at once (storm-client.ts), from a client that has the address 10.77.0.200. */
-  async storm(client: string, nodes: number, spreadMs: number): Promise<StormResult> {
+  /**
+   * Many firmwares at once (storm-client.ts), from a client that has the address 10.77.0.200. With a file, which must
+   * be `x64/snponly.efi`, each loads it too.
+   */
+  async storm(client: string, nodes: number, spreadMs: number, file?: string): Promise<StormResult> {
     const script = fileURLToPath(new URL('./storm-client.js', import.meta.url))
-    const args = [script, String(nodes), String(spreadMs), '10.77.0.200']
+    const args = [
+      script,
+      String(nodes),
+      String(spreadMs),
+      '10.77.0.200',
+      ...(file === undefined ? [] : [file]),
+    ]
     const [program = '', ...rest] = this.wire.command(client, process.execPath, ...args)
     // Not synchronous: the daemon waits when nobody reads its log.
     return JSON.parse((await promisify(execFile)(program, rest)).stdout)
