@@ -95,9 +95,13 @@ export class NetbootSite {
     return JSON.parse((await promisify(execFile)(program, rest)).stdout)
   }
 
-  /** So many mutated messages to each DHCP port (flood-client.ts); how many datagrams were sent. */
-  async flood(client: string, count: number): Promise<number> {
-    const script = fileURLToPath(new URL('./flood-client.js', import.meta.url))
+  /**
+   * So many mutated messages to each DHCP port (flood-client.ts), or to those of TFTP (flood-tftp.ts); how many datagrams
+   * were sent.
+   */
+  async flood(what: 'dhcp' | 'tftp', client: string, count: number): Promise<number> {
+    const name = what === 'dhcp' ? './flood-client.js' : './flood-tftp.js'
+    const script = fileURLToPath(new URL(name, import.meta.url))
     const args = [script, '10.77.0.200', '10.77.0.1', String(count)]
     const [program = '', ...rest] = this.wire.command(client, process.execPath, ...args)
     return Number((await promisify(execFile)(program, rest)).stdout)
