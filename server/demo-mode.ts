@@ -23,6 +23,8 @@ const checkout = fileURLToPath(new URL('../..', import.meta.url))
 export interface DemoFlags {
   readonly nodes: number
   readonly json: boolean
+  /** {@link ServerOptions.noRoom} */
+  readonly noRoom?: string | undefined
 }
 
 /** A demo whose nodes have all finished; the server runs on, and the nodes seed, until `stop`. */
@@ -52,7 +54,7 @@ export function parseDemoNodes(value: string): number {
  * @throws BootswarmError AGENT_MISSING, and what starting a server throws
  */
 export async function runDemoMode(
-  { nodes, json }: DemoFlags,
+  { nodes, json, noRoom }: DemoFlags,
   config: Config,
   addresses: readonly string[],
   log: Logger,
@@ -69,6 +71,7 @@ export async function runDemoMode(
     ...{ user, group, seeder, dht, data_dir: directory },
     database: join(directory, 'lock'),
     files: [agent, join(checkout, 'docs', 'architecture.md')],
+    noRoom,
   })
   privileges.drop()
   logPrivileges(privileges, log)

@@ -8,9 +8,10 @@ import { networkInterfaces } from 'node:os'
 import { destination } from 'pino'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
 import { type ExtraFlag, helpText, type LoadedConfig, loadConfig } from './config.js'
-import { parseDemoNodes, runDemoMode } from './demo-mode.js'
 import { createLog, type Logger } from './log.js'
-import { type RunningServer, startServer } from './server.js'
+import { enterRoom } from './privileges/enter-room.js'
+import { onOutsideSignal } from './privileges/in-room.js'
+import type { RunningServer } from './server.js'
 
 const extraFlags: readonly ExtraFlag[] = [
   { name: 'demo', value: 'N', description: 'make a demo site and boot N local agents from it' },
@@ -35,25 +36,33 @@ async function main(): Promise<void> {
   if (loaded.flags.has('help')) return print(helpText(extraFlags))
   if (loaded.flags.has('version')) return print(`bootswarm ${version()}\n`)
   const demo = loaded.flags.get('demo')
-  if (typeof demo === 'string') return serveDemo(parseDemoNodes(demo), loaded)
+  if (typeof demo === 'string') return serveDemo(demo, loaded)
   for (const name of ['once', 'json']) {
     if (loaded.flags.has(name)) throw new BootswarmError('USAGE_INVALID', `--${name} goes with --demo`)
   }
+  const noRoom = await enterRoom(loaded, false, process.argv.slice(2))
+  // Not before: a process that waits outside of a room stays small.
+  const { startServer } = await import('./server.js')
   const log = createLog({ ...loaded.config.log, isTerminal: process.stdout.isTTY === true })
   const ending = onSignals(log)
   const server = await startServer({
     config: loaded.config,
     configFile: loaded.file,
+    noRoom,
     addresses: loaded.addresses,
     log,
   })
   ending.ends(() => server.stop())
-  process.on('SIGHUP', () => reload(server, log))
+  ending.hangsUp(() => reload(server, log))
   logReady(server, loaded, log)
 }
 
 /** The demo's own words go to standard output, so the log goes to standard error, and only what matters. */
-async function serveDemo(nodes: number, { config, addresses, flags }: LoadedConfig): Promise<void> {
+async function serveDemo(demo: string, loaded: LoadedConfig): Promise<void> {
+  const { config, addresses, flags } = loaded
+  const { parseDemoNodes, runDemoMode } = await import('./demo-mode.js')
+  const nodes = parseDemoNodes(demo)
+  const noRoom = await enterRoom(loaded, true, process.argv.slice(2))
   const json = flags.has('json')
   const level = config.log.level === 'info' ? 'warn' : config.log.level
   const log = createLog({
@@ -63,38 +72,57 @@ async function serveDemo(nodes: number, { config, addresses, flags }: LoadedConf
     isTerminal: process.stderr.isTTY === true,
   })
   const ending = onSignals(log)
-  const demo = await runDemoMode({ nodes, json }, config, addresses, log, ending.ends)
+  const running = await runDemoMode({ nodes, json, noRoom }, config, addresses, log, ending.ends)
   if (flags.has('once')) {
-    await demo.stop()
-    process.exit(demo.allBooted ? 0 : 1)
+    await running.stop()
+    process.exit(running.allBooted ? 0 : 1)
   }
   if (!json) print('The nodes seed on, and the server waits for more. Ctrl-C ends it.\n')
 }
 
+interface Signals {
+  /** What SIGTERM and SIGINT end, as far as it runs. */
+  ends(stop: () => Promise<void>): void
+  /** What SIGHUP does from now on. */
+  hangsUp(run: () => void): void
+}
+
 /** Ends the process cleanly at SIGTERM and SIGINT, and at once at a second one. */
-function onSignals(log: Logger): { ends(stop: () => Promise<void>): void } {
+function onSignals(log: Logger): Signals {
   let stop: (() => Promise<void>) | undefined
-  let stopping = false
+  let hangUp: (() => void) | undefined
+  const stoppedBy = new Set<'here' | 'outside'>()
   const end = () => {
     void stop?.().then(() => {
       log.info({ event: 'server.stopped' }, 'Ended')
       process.exit(0)
     })
   }
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(1)
-    stopping = true
+  // systemd tells every process of a service: the same signal from outside of the room is no second one.
+  const onStop = (signal: NodeJS.Signals, from: 'here' | 'outside') => {
+    if (stoppedBy.has(from)) process.exit(1)
+    stoppedBy.add(from)
+    if (stoppedBy.size > 1) return
     log.info({ event: 'server.stopping', signal }, 'Ending; a second signal forces it')
     setTimeout(() => process.exit(1), stopMs).unref()
     end()
   }
-  process.on('SIGTERM', onSignal)
-  process.on('SIGINT', onSignal)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => onStop(signal, 'here'))
+  onOutsideSignal((signal) => {
+    if (signal !== 'SIGHUP') onStop(signal, 'outside')
+    else if (hangUp !== undefined) hangUp()
+    // As for any process that has no answer to it yet.
+    else process.kill(process.pid, signal)
+  })
   return {
     ends: (next) => {
       stop = next
       // A signal in the middle of the start: end as soon as there is something to end.
-      if (stopping) end()
+      if (stoppedBy.size > 0) end()
+    },
+    hangsUp: (run) => {
+      hangUp = run
+      process.on('SIGHUP', run)
     },
   }
 }

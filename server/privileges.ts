@@ -2,12 +2,12 @@
  * Started as root: becomes another user. Everything is done as that user from the first file on; root comes back
  * only to bind the ports, and is then given up for good. Started as anybody else: nothing happens.
  */
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { BootswarmError } from '../src/errors.js'
 import type { Logger } from './log.js'
 import { type Account, assume, requireAccount } from './privileges/account.js'
-import { artifactsDirs, chooseAccount, earlierOwners, type PrivilegeOptions } from './privileges/choose.js'
+import { chooseAccount, earlierOwners } from './privileges/choose.js'
+import { coveredHere } from './privileges/in-room.js'
+import { makeArtifactsDirs, makeDataDir } from './privileges/make-dirs.js'
+import type { PrivilegeOptions } from './privileges/needs.js'
 import type { Obstacle } from './privileges/obstacle.js'
 import { takeOver } from './privileges/take-over.js'
 
@@ -17,6 +17,8 @@ export interface Privileges {
   readonly user?: string
   /** Why root was kept although nobody asked for it. */
   readonly obstacle?: Obstacle
+  /** Why the user that was asked for has no room, although directories are closed to it. */
+  readonly noRoom?: string | undefined
   /** Its ids, for child processes that open ports before they become it; missing if nothing changed. */
   readonly account?: Account
   /** Runs `bind` as root, if the server was started as root. */
@@ -34,7 +36,7 @@ const unchanged: Privileges = { asRoot: (bind) => bind(), drop: () => {} }
  * @throws BootswarmError CONFIG_INVALID for an unknown user or group, DATA_DIR_UNUSABLE
  */
 export function becomeUser(options: PrivilegeOptions): Privileges {
-  const { user, group, data_dir: dataDir } = options
+  const { user, group, data_dir: dataDir, noRoom } = options
   if (process.getuid?.() !== 0) {
     makeDataDir(dataDir)
     return unchanged
@@ -45,16 +47,29 @@ export function becomeUser(options: PrivilegeOptions): Privileges {
   if (named?.uid === 0) return unchanged
   if (named !== undefined) {
     tryTakeOver(named, options)
-    return become(named)
+    return { ...become(named), noRoom }
   }
   const chosen = chooseAccount(options)
-  if ('mend' in chosen) return { ...unchanged, obstacle: chosen }
+  if ('mend' in chosen) {
+    if (noRoom === undefined) return { ...unchanged, obstacle: chosen }
+    const reason = `${chosen.reason}, and a mount namespace where it may cannot be made (${noRoom})`
+    return { ...unchanged, obstacle: { ...chosen, reason } }
+  }
   return become(chosen)
 }
 
 /** Says who the server is now, and what a root that was not asked for needs to become somebody else. */
-export function logPrivileges({ user, obstacle }: Privileges, log: Logger): void {
-  if (user !== undefined) log.info({ event: 'server.user', user }, `Runs as ${user}, not as root`)
+export function logPrivileges({ user, obstacle, noRoom }: Privileges, log: Logger): void {
+  const covered = coveredHere()
+  const sees = covered === undefined ? '' : `; of ${covered.join(', ')} it sees only what it needs`
+  if (user !== undefined)
+    log.info({ event: 'server.user', user, covered }, `Runs as ${user}, not as root${sees}`)
+  if (noRoom !== undefined) {
+    log.warn(
+      { event: 'server.no-room', user },
+      `Directories are closed to ${user}, and a mount namespace where they are not cannot be made (${noRoom})`,
+    )
+  }
   if (obstacle === undefined) return
   const { path, reason, mend } = obstacle
   log.warn(
@@ -92,38 +107,5 @@ function become(account: Account): Privileges {
       process.setgid?.(gid)
       process.setuid?.(uid)
     },
-  }
-}
-
-/** The user may have no right to make them. Readable by all, like what is in them; a read-only disk shows later. */
-function makeArtifactsDirs(artifactsDir: string | undefined): void {
-  withUmask(0o022, () => {
-    for (const path of artifactsDirs(artifactsDir)) {
-      try {
-        mkdirSync(path, { recursive: true, mode: 0o755 })
-      } catch {
-        // The catalog reports what is missing.
-      }
-    }
-  })
-}
-
-/** Those above it are for all to enter, itself for its owner alone. */
-function makeDataDir(dataDir: string): void {
-  try {
-    if (process.getuid?.() === 0) withUmask(0o022, () => mkdirSync(dirname(dataDir), { recursive: true }))
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new BootswarmError('DATA_DIR_UNUSABLE', `the data directory cannot be made: ${reason}`, { cause })
-  }
-}
-
-function withUmask(mask: number, run: () => void): void {
-  const before = process.umask(mask)
-  try {
-    run()
-  } finally {
-    process.umask(before)
   }
 }

@@ -43,6 +43,8 @@ export interface ServerOptions {
   readonly config: Config
   /** The file that it was read from: it is read again. */
   readonly configFile?: string | undefined
+  /** Why it could get no room of its own (privileges/room.ts), if it needed one. */
+  readonly noRoom?: string | undefined
   /** Every address of this machine: names of its certificate. */
   readonly addresses: readonly string[]
   readonly log: Logger
@@ -101,13 +103,13 @@ async function endAll(cleanUp: (() => unknown)[], log: Logger): Promise<void> {
 }
 
 async function compose(
-  { config, configFile, addresses, log }: ServerOptions,
+  { config, configFile, noRoom, addresses, log }: ServerOptions,
   cleanUp: (() => unknown)[],
   stop: () => Promise<void>,
 ): Promise<RunningServer> {
   const dataDir = config.data_dir
   const nowMs = () => Date.now()
-  const privileges = becomeUser({ ...config, configFile })
+  const privileges = becomeUser({ ...config, configFile, noRoom })
   logPrivileges(privileges, log)
   const lock = lockDataDir(dataDir)
   cleanUp.push(() => lock.release())

@@ -5,6 +5,7 @@
 import { closeSync, mkdtempSync, openSync, readdirSync, realpathSync, rmdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Account, runAs } from './account.js'
+import { quoted } from './quoted.js'
 
 /** Why the server cannot be run by a user. */
 export interface Obstacle {
@@ -22,14 +23,17 @@ export interface Obstacle {
 export interface Need {
   readonly path: string
   readonly use: 'file' | 'secret' | 'directory' | 'writable' | 'passage'
+  /** A directory that is opened, with all below it that matters, by `mend`. */
+  readonly inside?: string
+  readonly mend?: string
 }
 
 /** The first of the needs that the account cannot have. Missing paths are no obstacle: what needs them says so. */
 export function findObstacle(account: Account, needs: readonly Need[]): Obstacle | undefined {
-  const real = needs.flatMap(({ path, use }): Need[] => {
+  const real = needs.flatMap((need): Need[] => {
     try {
       // As root, for the links of the way must not hide the directories behind them.
-      return [{ path: realpathSync(path), use }]
+      return [{ ...need, path: realpathSync(need.path) }]
     } catch {
       return []
     }
@@ -37,15 +41,17 @@ export function findObstacle(account: Account, needs: readonly Need[]): Obstacle
   return runAs(account, () => {
     for (const need of real) {
       const found = onTheWay(account, need.path) ?? atTheEnd(account, need)
-      if (found !== undefined) return found
+      if (found === undefined) continue
+      const { inside, mend = found.mend } = need
+      return inside !== undefined && isWithin(found.path, inside) ? { ...found, mend } : found
     }
     return undefined
   })
 }
 
-/** A path as a shell reads it. */
-export function quoted(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
+/** Whether a path is the directory or lies below it. Both absolute, without links. */
+export function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory.endsWith('/') ? directory : `${directory}/`)
 }
 
 /** The topmost directory above the path that may not be entered. */
@@ -85,7 +91,8 @@ function atTheEnd({ name }: Account, { path, use }: Need): Obstacle | undefined 
   }
 }
 
-function may(run: () => unknown): boolean {
+/** Whether the system lets it be done. */
+export function may(run: () => unknown): boolean {
   try {
     run()
     return true

@@ -15,7 +15,8 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Account } from './account.js'
-import { type Obstacle, quoted } from './obstacle.js'
+import type { Obstacle } from './obstacle.js'
+import { quoted } from './quoted.js'
 
 /** A data directory: what in it is ours depends on these names. */
 export interface DataPlace {

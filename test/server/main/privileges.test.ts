@@ -20,13 +20,9 @@ import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { tarball } from '../catalog/support.js'
 import { ask } from '../http/support.js'
+import { assertUnprivileged as assertAllUnprivileged, idOf, needsRoot, user } from './processes.js'
 import { type Daemon, mainFile, Site } from './support.js'
 
-const needsRoot = { skip: process.getuid?.() === 0 ? false : 'NOT TESTED: needs root' }
-
-/** The user that is taken on this machine. */
-const user = spawnSync('id', ['-u', 'bootswarm']).status === 0 ? 'bootswarm' : 'nobody'
-const idOf = (flag: string, name: string) => Number(execFileSync('id', [flag, name], { encoding: 'utf8' }))
 const uid = idOf('-u', user)
 const gid = idOf('-g', user)
 
@@ -50,31 +46,9 @@ async function site(t: TestContext, extra = ''): Promise<Site> {
   return made
 }
 
-/** The daemon, its threads, its child processes and theirs, as /proc has them. */
-function processesOf(pid: number): { name: string; status: string }[] {
-  const found: { name: string; status: string }[] = []
-  for (const task of readdirSync(`/proc/${pid}/task`)) {
-    const name = `${pid}/task/${task}`
-    found.push({ name, status: readFileSync(`/proc/${name}/status`, 'utf8') })
-    const children = readFileSync(`/proc/${name}/children`, 'utf8').trim()
-    for (const child of children === '' ? [] : children.split(' ')) found.push(...processesOf(Number(child)))
-  }
-  return found
-}
-
-/** Every process and thread is the user's and can never be root again. */
+/** Daemon, seeder and DHT node are the user's. */
 function assertUnprivileged(server: Daemon): void {
-  const processes = processesOf(server.pid)
-  const pids = new Set(processes.map(({ name }) => name.split('/')[0]))
-  assert.equal(pids.size, 3, 'daemon, seeder, DHT node')
-  for (const { name, status } of processes) {
-    const line = (key: string) => new RegExp(`^${key}:\t(.*?)\\s*$`, 'm').exec(status)?.[1]
-    assert.equal(line('Uid'), Array(4).fill(uid).join('\t'), name)
-    assert.equal(line('Gid'), Array(4).fill(gid).join('\t'), name)
-    assert.equal(line('Groups'), String(gid), name)
-    for (const set of ['CapPrm', 'CapEff', 'CapAmb'])
-      assert.equal(line(set), '0'.repeat(16), `${name} ${set}`)
-  }
+  assertAllUnprivileged(server.pid, 3)
 }
 
 /** All below the data directory is the user's; what is not for publication is for that user alone. */

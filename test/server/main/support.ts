@@ -21,21 +21,28 @@ export interface Line {
   readonly user?: string
   readonly path?: string
   readonly mend?: string
+  readonly covered?: readonly string[]
   readonly msg: string
 }
 
 /** A site: artifacts, data and configuration. */
 export class Site {
-  readonly dir = mkdtempSync(join(tmpdir(), 'bootswarm-main-'))
-  readonly data = join(this.dir, 'data')
-  readonly config = join(this.dir, 'site.yaml')
+  /** What {@link end} takes away. */
+  readonly top = mkdtempSync(join(tmpdir(), 'bootswarm-main-'))
+  readonly dir: string
+  readonly data: string
+  readonly config: string
   readonly daemons: Daemon[] = []
   /** What a server is started with, before its flags. */
   command: readonly string[] = [process.execPath, mainFile]
 
-  constructor(extra = '') {
+  /** @param below where in its directory it lies */
+  constructor(extra = '', below = '.') {
     // Another user may have to reach it.
-    chmodSync(this.dir, 0o755)
+    chmodSync(this.top, 0o755)
+    this.dir = join(this.top, below)
+    this.data = join(this.dir, 'data')
+    this.config = join(this.dir, 'site.yaml')
     for (const name of ['rootfs', 'plugins', 'boot'])
       mkdirSync(join(this.dir, 'artifacts', name), { recursive: true })
     this.configure(extra)
@@ -66,7 +73,7 @@ export class Site {
 
   async end(): Promise<void> {
     for (const daemon of this.daemons) await daemon.kill('SIGKILL')
-    rmSync(this.dir, { recursive: true, force: true })
+    rmSync(this.top, { recursive: true, force: true })
   }
 }
 
@@ -103,6 +110,11 @@ export class Daemon {
         this.#tell()
       })
     })
+  }
+
+  /** The signal that ended it, if one did. */
+  get endedBy(): NodeJS.Signals | null {
+    return this.#process.signalCode
   }
 
   get pid(): number {

@@ -1,0 +1,37 @@
+/** The first thing that a server does when root starts it: it goes on in a room, if directories are closed to its user. */
+import type { LoadedConfig } from '../config.js'
+import { coveredHere } from './in-room.js'
+import { makeArtifactsDirs, makeDataDir, makeOpenDir } from './make-dirs.js'
+import { prepareRoom } from './room.js'
+import { liveInRoom } from './room-life.js'
+
+/**
+ * Does not return where a room is needed and can be made: the server runs there, and this process ends with it. Else
+ * gives the reason why the room that is needed cannot be made, if there is one.
+ *
+ * @param isDemo its data lies in the data directory, which is not that user's then
+ * @param args what the server is started with
+ * @throws BootswarmError CONFIG_INVALID for an unknown user or group, DATA_DIR_UNUSABLE
+ */
+export async function enterRoom(
+  { config, file }: LoadedConfig,
+  isDemo: boolean,
+  args: readonly string[],
+): Promise<string | undefined> {
+  if (process.getuid?.() !== 0 || coveredHere() !== undefined) return undefined
+  const { artifacts_dir: artifactsDir, data_dir: dataDir, ...rest } = config
+  // What is missing could not be mounted.
+  if (isDemo) makeOpenDir(dataDir)
+  else {
+    makeArtifactsDirs(artifactsDir)
+    makeDataDir(dataDir)
+  }
+  const room = prepareRoom({
+    ...rest,
+    data_dir: dataDir,
+    configFile: file,
+    ...(isDemo ? {} : { artifacts_dir: artifactsDir }),
+  })
+  if (room === undefined) return undefined
+  return 'reason' in room ? room.reason : await liveInRoom(room, args)
+}

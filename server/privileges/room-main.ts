@@ -1,0 +1,28 @@
+/**
+ * The server's first file in a room, with the covered directories as its first argument. Descriptor 3 is a pipe from
+ * the process outside: it hands in the signals that it gets, one name in a line, and when it closes that process is
+ * gone, and so is this.
+ */
+import { Socket } from 'node:net'
+import { moveIn, signalFromOutside } from './in-room.js'
+import { handedSignals } from './room-life.js'
+
+const [covered = '[]'] = process.argv.splice(2, 1)
+moveIn(JSON.parse(covered) as string[])
+
+let rest = ''
+new Socket({ fd: 3, readable: true, writable: false })
+  .setEncoding('utf8')
+  .on('data', (text: string) => {
+    const lines = `${rest}${text}`.split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      const signal = handedSignals.find((name) => name === line)
+      if (signal !== undefined) signalFromOutside(signal)
+    }
+  })
+  .on('error', () => process.exit(1))
+  .on('close', () => process.exit(1))
+  .unref()
+
+await import('../main.js')
