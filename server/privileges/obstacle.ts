@@ -40,7 +40,7 @@ export function findObstacle(account: Account, needs: readonly Need[]): Obstacle
   })
   return runAs(account, () => {
     for (const need of real) {
-      const found = onTheWay(account, need.path) ?? atTheEnd(account, need)
+      const found = onTheWay(account, need) ?? atTheEnd(account, need)
       if (found === undefined) continue
       const { inside, mend = found.mend } = need
       return inside !== undefined && isWithin(found.path, inside) ? { ...found, mend } : found
@@ -55,7 +55,7 @@ export function isWithin(path: string, directory: string): boolean {
 }
 
 /** The topmost directory above the path that may not be entered. */
-function onTheWay({ name }: Account, path: string): Obstacle | undefined {
+function onTheWay({ name }: Account, { path, use }: Need): Obstacle | undefined {
   const directories: string[] = []
   for (let at = dirname(path); ; at = dirname(at)) {
     directories.unshift(at)
@@ -63,10 +63,12 @@ function onTheWay({ name }: Account, path: string): Obstacle | undefined {
   }
   const blocked = directories.find((directory) => !may(() => statSync(`${directory}/.`)))
   if (blocked === undefined) return undefined
+  // A room shows whole directories (room.ts), for a file that is replaced is another one.
+  const isAlone = use === 'secret' && blocked === dirname(path)
   return {
     path: blocked,
     reason: `${name} may not enter ${blocked}`,
-    mend: `chmod o+x ${quoted(blocked)}`,
+    mend: `chmod o+x ${quoted(blocked)}${isAlone ? `, or move ${quoted(path)} into a directory below it` : ''}`,
   }
 }
 
