@@ -1,7 +1,134 @@
-/** `bootswarm image stage1`. */
-import { BootswarmError } from '../src/errors.js'
+/** `bootswarm image stage1`: kernel and stage 1 into `artifacts/boot/`, where a running server publishes them. */
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { buildAgent, processor, root } from '../scripts/build-agent.js'
+import { busyboxFromPackage } from './busybox.js'
+import { DebianPackages, debianArchitecture } from './debian.js'
+import {
+  findKernelPackage,
+  genericKernel,
+  type Kernel,
+  kernelFromFiles,
+  kernelFromPackage,
+} from './kernel.js'
+import { chooseModules } from './modules.js'
+import { loadSite } from './site.js'
+import { buildStage1 } from './stage1-build.js'
+import { parseStage1Options, type Stage1Options, stage1Help } from './stage1-options.js'
+import { report, type Stage1Report, wanting } from './stage1-report.js'
+import { readTrust, type TrustFiles, trustOfServer } from './trust.js'
 
-/** Makes kernel and stage 1. */
-export async function main(_args: readonly string[]): Promise<number> {
-  throw new BootswarmError('USAGE_INVALID', 'image stage1 is being built')
+/** What a root file system in memory needs beside network drivers: compressed swap, and a squashfs below an overlay. */
+const rootModules = ['zram', 'loop', 'squashfs', 'overlay']
+
+/** How virtual machines' cards are reached: their driver does not say that it needs a bus. */
+const busOf: Readonly<Record<string, string>> = { virtio_net: 'virtio_pci' }
+
+/** Makes kernel and stage 1; the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  const options = parseStage1Options(args)
+  if (options.help) {
+    process.stdout.write(stage1Help())
+    return 0
+  }
+  const made = await makeStage1(options)
+  process.stdout.write(options.json ? `${JSON.stringify(made)}\n` : report(made, options.dryRun))
+  return 0
+}
+
+/** The same for other programs. Files are written but in a dry run. */
+export async function makeStage1(options: Stage1Options): Promise<Stage1Report> {
+  const site = loadSite(options.configFile)
+  const cacheDir = join(root, '.cache')
+  mkdirSync(cacheDir, { recursive: true })
+  const packages = new DebianPackages({
+    suite: options.suite,
+    mirror: options.mirror,
+    architecture: debianArchitecture(process.arch),
+    cacheDir,
+  })
+  const kernel = await kernelOf(options, packages, cacheDir)
+  const drivers = options.nics ?? site.config.stage1.nics
+  const buses = drivers.flatMap((name) => busOf[name] ?? [])
+  const names = [...drivers, ...buses, ...site.config.stage1.modules, ...options.modules, ...rootModules]
+  const modules = await chooseModules(kernel.modulesDir, names)
+  const busybox =
+    options.busybox === undefined
+      ? await busyboxFromPackage(packages, cacheDir)
+      : { data: readFileSync(options.busybox), origin: options.busybox }
+  const trust = await trustOf(options, site)
+  const agent = options.agent ?? buildAgent()
+  const built = await buildStage1(
+    {
+      release: kernel.release,
+      modules,
+      busybox: busybox.data,
+      agent: readFileSync(agent),
+      trust: { ca: trust.ca, manifestKeys: trust.manifestKeys },
+    },
+    {
+      compression: options.compression,
+      processor: processor(),
+      cacheDir,
+      scriptsDir: join(root, 'image', 'stage1'),
+      timeS: Number(process.env.SOURCE_DATE_EPOCH ?? 0),
+    },
+  )
+  const outDir = options.outDir ?? join(site.config.artifacts_dir, 'boot')
+  const vmlinuz = readFileSync(kernel.vmlinuz)
+  const files = [
+    { path: join(outDir, 'vmlinuz'), data: vmlinuz },
+    { path: join(outDir, 'stage1'), data: built.data },
+  ]
+  if (!options.dryRun) {
+    mkdirSync(outDir, { recursive: true })
+    for (const { path, data } of files) replaceFile(path, data)
+  }
+  return {
+    kernel: {
+      release: kernel.release,
+      origin: kernel.origin,
+      bytes: vmlinuz.length,
+      path: join(outDir, 'vmlinuz'),
+    },
+    stage1: {
+      path: join(outDir, 'stage1'),
+      bytes: built.data.length,
+      compression: options.compression,
+      archives: built.archives,
+      busybox: { origin: busybox.origin, rawBytes: busybox.data.length },
+      agent: { origin: agent, rawBytes: readFileSync(agent).length },
+      modules: modules.modules.map(({ name, data }) => ({ name, rawBytes: data.length })),
+      trust: trust.dir,
+    },
+    warnings: wanting(modules, vmlinuz.length + built.data.length),
+  }
+}
+
+async function kernelOf(options: Stage1Options, packages: DebianPackages, cacheDir: string): Promise<Kernel> {
+  const { source } = options
+  if (source.kind === 'files') return kernelFromFiles(source.vmlinuz, source.modules)
+  const name = source.name ?? genericKernel(debianArchitecture(process.arch))
+  return kernelFromPackage(packages, await findKernelPackage(packages, name), cacheDir)
+}
+
+function trustOf(
+  options: Stage1Options,
+  site: ReturnType<typeof loadSite>,
+): TrustFiles | Promise<TrustFiles> {
+  if (options.trustDir !== undefined) return readTrust(options.trustDir)
+  const { data_dir: dataDir, site: name } = site.config
+  return trustOfServer({ dataDir, site: name, addresses: site.addresses })
+}
+
+/** By a dot file, which the server passes over, and a rename: it never sees half a file. */
+function replaceFile(path: string, data: Uint8Array): void {
+  const fresh = join(path, '..', `.${basename(path)}.${process.pid}.new`)
+  try {
+    writeFileSync(fresh, data)
+    chmodSync(fresh, 0o644)
+    renameSync(fresh, path)
+  } finally {
+    rmSync(fresh, { force: true })
+  }
 }

@@ -42,6 +42,8 @@ const settings = z
     }
   })
 
+const moduleName = z.string().regex(/^[A-Za-z0-9_-]{1,60}$/, 'expected the name of a kernel module')
+
 const rack = z.strictObject({
   name: name.describe('name of the rack'),
   subnets: z
@@ -118,6 +120,14 @@ export const configSchema = z
       enabled: z.boolean().default(true).describe('announce on the LAN by multicast (BEP 14)'),
     }),
     netboot: netbootSchema.prefault({}),
+    stage1: section({
+      nics: z
+        .array(moduleName)
+        .max(256)
+        .default(['r8169', 'e1000e', 'e1000', 'igb', 'igc', 'tg3', 'alx', 'atl1c', 'virtio_net'])
+        .describe('network drivers that `image stage1` packs, with all that they need'),
+      modules: z.array(moduleName).max(256).default([]).describe('more kernel modules for stage 1'),
+    }),
     origin: section({
       streams_max: z.int().min(1).max(10_000).default(16).describe('artifact streams over HTTPS at once'),
       retry_after_s: z.int().min(1).max(3600).default(2).describe('seconds that a refused node shall wait'),

@@ -58,6 +58,7 @@ export const errorCodes = [
   'TLS_REQUIRED',
   'TOOL_MISSING',
   'TRACKER_REQUEST_INVALID',
+  'TRUST_MISSING',
   'USAGE_INVALID',
 ] as const
 
