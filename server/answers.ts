@@ -21,6 +21,8 @@ export interface AnswerSources {
   readonly reachedAt: (address: string) => string
   readonly httpPort: () => number
   readonly status: () => object
+  /** What a node that has reported is told about its seeding. */
+  readonly seedS: (node: string) => number | undefined
   readonly netboot: NetbootAnswers
   readonly bytesServed: HttpServices['bytesServed']
   /** Wall clock, milliseconds since 1970. */
@@ -66,7 +68,10 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
       registry.manifestServed(id, address, boot, version.version)
       return body
     },
-    eventsReceived: (node, address, events) => registry.eventsReceived(node, address, events),
+    eventsReceived: (node, address, events) => {
+      registry.eventsReceived(node, address, events)
+      return sources.seedS(node)
+    },
     status: sources.status,
     netboot: sources.netboot,
     bytesServed: sources.bytesServed,

@@ -26,6 +26,7 @@ import { nodeRecords } from './nodes/records.js'
 import { NodeRegistry } from './nodes/registry.js'
 import { type Ports, writePortsFile } from './ports-file.js'
 import { becomeUser, logPrivileges } from './privileges.js'
+import { SeedAnswers } from './seed-answers.js'
 import { makeStatus, type ServerStatus } from './status.js'
 import { lockDataDir } from './store/lock.js'
 import { openStore } from './store/store.js'
@@ -181,6 +182,19 @@ async function compose(
     log: netbootLog,
   })
 
+  const { calm_s: calmS, keep_per_rack: keepPerRack, keep_min: keepMin } = config.seeding
+  const seeds = new SeedAnswers({
+    rules: { calmS, keepPerRack, keepMin },
+    registry,
+    catalog,
+    arriving: () => {
+      const { loading, waiting } = desk.stats()
+      return loading.length + waiting
+    },
+    nowMs,
+    log,
+  })
+
   let https: Listener | undefined
   let http: Listener | undefined
   const ports = (): Ports => ({ http: http?.port ?? 0, https: https?.port ?? 0, ...swarm.ports })
@@ -193,6 +207,7 @@ async function compose(
       uptimeS: Math.round((nowMs() - startedMs) / 1000),
       catalog,
       nodes: registry.countByState(),
+      seeding: seeds.stats(),
       ports: ports(),
       streams: slots.active,
       originBytes,
@@ -209,6 +224,7 @@ async function compose(
     reachedAt,
     httpPort: () => ports().http,
     status,
+    seedS: (node) => seeds.seedS(node),
     netboot: makeBootAnswers({
       log: netbootLog,
       desk,

@@ -6,6 +6,7 @@ import type { NetbootStats } from './netboot/netboot.js'
 import type { ProgramStats } from './netboot/program-store.js'
 import type { NodeState } from './nodes/state.js'
 import type { Ports } from './ports-file.js'
+import type { SeedStats } from './seed-answers.js'
 import type { SeederStats, TrackerStats } from './swarm/types.js'
 
 /** What the status is made from. */
@@ -14,6 +15,7 @@ export interface StatusSource {
   readonly uptimeS: number
   readonly catalog: Pick<Catalog, 'live' | 'problems' | 'progress'>
   readonly nodes: Readonly<Record<NodeState, number>>
+  readonly seeding: SeedStats
   readonly ports: Ports
   /** Streams of artifacts over HTTPS that run now. */
   readonly streams: number
@@ -47,6 +49,8 @@ export interface ServerStatus {
   /** The file that is being read; empty if none. */
   readonly hashing: { readonly file: string; readonly percent: number }
   readonly nodes: Readonly<Record<NodeState, number>>
+  /** Booted nodes that give to others, and when the rest are told to end. */
+  readonly seeding: SeedStats
   readonly origin: {
     readonly https_bytes: number
     readonly boot_bytes: number
@@ -96,6 +100,7 @@ export function makeStatus(source: StatusSource): ServerStatus {
     })),
     hashing: { file: progress?.file ?? '', percent: Math.floor((progress?.done ?? 0) * 100) },
     nodes: source.nodes,
+    seeding: source.seeding,
     origin: {
       https_bytes: source.originBytes.artifacts,
       boot_bytes: source.originBytes.boot,

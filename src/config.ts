@@ -132,6 +132,28 @@ export const configSchema = z
       streams_max: z.int().min(1).max(10_000).default(16).describe('artifact streams over HTTPS at once'),
       retry_after_s: z.int().min(1).max(3600).default(2).describe('seconds that a refused node shall wait'),
     }),
+    seeding: section({
+      calm_s: z
+        .int()
+        .min(0)
+        .max(7 * 24 * 3600)
+        .default(900)
+        .describe(
+          'seconds with hardly a node in mid-boot after which booted nodes give the memory of their artifacts back; 0: they seed on',
+        ),
+      keep_per_rack: z
+        .int()
+        .min(0)
+        .max(1000)
+        .default(2)
+        .describe('nodes of a rack that seed on after that, for later boots'),
+      keep_min: z
+        .int()
+        .min(0)
+        .max(10_000)
+        .default(4)
+        .describe('nodes that seed on after that, in all racks together'),
+    }),
     versions: section({
       keep: z.int().min(0).max(1000).default(3).describe('old catalog versions that are remembered'),
     }),

@@ -31,7 +31,9 @@ const DATA = {
   'peer.banned': { addr: text, code: text },
   'boot.completed': { seconds, from_peers_bytes: count, from_origin_bytes: count, version: count },
   'boot.failed': { code: text, message: text, retry_in_s: seconds },
-  'seed.stopped': { uploaded_bytes: count },
+  'artifact.dropped': { name: text, size_bytes: count, uploaded_bytes: count },
+  seeding: { version: count, held_bytes: count, uploaded_bytes: count, mem_available_bytes: count },
+  'seeding.ended': { reason: text, uploaded_bytes: count, given_back_bytes: count },
 } as const
 
 /** The known types of events. */

@@ -59,6 +59,13 @@ export const EVENT_DATA_MAX = 16
 /** Characters of a string in an event's `data`. */
 export const EVENT_STRING_LENGTH_MAX = 1024
 
+/** Longest time until a node that seeds is to report again, seconds. */
+export const SEED_REPORT_MAX_S = 1800
+/** Shortest such time, where the configured calm is not shorter, seconds. */
+export const SEED_REPORT_MIN_S = 30
+/** Of so many nodes one may be in mid-boot while the site counts as calm: some rig always restarts. */
+export const SEED_STRAGGLER_PER_NODES = 100
+
 /** Largest configuration file, bytes. */
 export const CONFIG_BYTES_MAX = 1024 * 1024
 /** Values in a configuration file, aliases followed (against "billion laughs"). */

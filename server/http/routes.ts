@@ -130,8 +130,8 @@ function nodeRoutes(app: FastifyInstance, { secure, services }: RouteOptions): v
     const { body } = request
     if (!Buffer.isBuffer(body))
       throw new BootswarmError('EVENTS_INVALID', 'the body must be a JSON array of events')
-    services.eventsReceived(node, clientAddress(request), parseEvents(body))
-    return reply.code(204).send()
+    const seedS = services.eventsReceived(node, clientAddress(request), parseEvents(body))
+    return seedS === undefined ? reply.code(204).send() : reply.send({ seed_s: seedS })
   })
 }
 

@@ -68,7 +68,8 @@ export interface HttpServices {
    * @throws BootswarmError CATALOG_EMPTY
    */
   manifest(request: ManifestRequest): Uint8Array
-  eventsReceived(node: string, address: string, events: readonly BootEvent[]): void
+  /** Takes in what a node reports; for one that seeds, the seconds until it shall report again, 0: it shall seed no more. */
+  eventsReceived(node: string, address: string, events: readonly BootEvent[]): number | undefined
   /** The JSON of `/v1/status`. */
   status(): object
   /** Missing: no network boot over HTTP. */

@@ -112,10 +112,17 @@ export class NodeRegistry {
       node = afterEvent(node, event, receivedMs)
       this.#put(node)
       if (!isNew) continue
-      this.#events.push({ nodeId: id, receivedMs, event })
+      // Reports of seeds that go on for weeks would push the boot out of the store, and say nothing in the end.
+      if (event.type !== 'seeding') this.#events.push({ nodeId: id, receivedMs, event })
       for (const listener of this.#listeners) listener(node, event)
     }
     if (this.#events.length >= batch.eventsMax) this.flush()
+  }
+
+  /** Notes what the node was told about its seeding. */
+  seedTold(id: string, seedS: number): void {
+    const node = this.#nodes.get(id)
+    if (node !== undefined) this.#nodes.set(id, { ...node, seedS })
   }
 
   /** A node as it stands now. */

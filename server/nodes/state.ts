@@ -46,7 +46,15 @@ export interface NodeRecord {
   readonly failureMessage: string
   /** Highest sequence number of this boot's events, -1 before the first: a repeated post changes nothing. */
   readonly lastSeq: number
+  readonly seeding: Seeding
+  /** What it was last told: report again in so many seconds; 0: let the artifacts go. Undefined before. */
+  readonly seedS: number | undefined
+  /** When it was last heard of in mid-boot; 0 before. */
+  readonly bootHeardMs: number
 }
+
+/** What a node does with its artifacts: it has not got them or not any more, seeds all, or some. */
+export type Seeding = 'no' | 'whole' | 'part'
 
 /** A node that is silent for so long in mid-boot is lost, milliseconds; an agent reports every 2 s. */
 export const lostAfterMs = 120_000
@@ -79,6 +87,9 @@ export function newNode(
     failureCode: '',
     failureMessage: '',
     lastSeq: -1,
+    seeding: 'no',
+    seedS: undefined,
+    bootHeardMs: 0,
   }
 }
 
@@ -93,7 +104,8 @@ export function afterManifest(node: NodeRecord, boot: string, version: number, n
   const begun = sameBoot ? node : beginBoot(node, boot, nowMs)
   // A node that asks again in mid-download goes on downloading, unless it got another version.
   const goesOn = sameBoot && node.state === 'downloading' && node.version === version
-  return { ...begun, version, state: goesOn ? 'downloading' : 'manifest', lastSeenMs: nowMs }
+  const state = goesOn ? 'downloading' : 'manifest'
+  return { ...begun, version, state, lastSeenMs: nowMs, bootHeardMs: nowMs }
 }
 
 /** The node reported. Events of a boot that is over, and repeated ones, only show that it is alive. */
@@ -107,6 +119,7 @@ export function afterEvent(node: NodeRecord, event: BootEvent, nowMs: number): N
     next = adopts ? { ...next, boot: event.boot, lastSeq: -1 } : beginBoot(next, event.boot, nowMs)
   } else if (event.seq <= node.lastSeq) return next
   next = { ...next, lastSeq: event.seq }
+  if (isBooting(node)) next = { ...next, bootHeardMs: nowMs }
   switch (event.type) {
     case 'boot.started':
       return { ...next, agent: event.data.agent }
@@ -129,6 +142,8 @@ export function afterEvent(node: NodeRecord, event: BootEvent, nowMs: number): N
       return {
         ...next,
         state: 'booted',
+        seeding: 'whole',
+        bootHeardMs: nowMs,
         doneBytes: next.totalBytes,
         version: event.data.version,
         bootSeconds: event.data.seconds,
@@ -139,7 +154,20 @@ export function afterEvent(node: NodeRecord, event: BootEvent, nowMs: number): N
       }
     case 'boot.failed':
       return { ...next, state: 'failed', failureCode: event.data.code, failureMessage: event.data.message }
-    case 'seed.stopped':
+    case 'artifact.dropped':
+      return next.seeding === 'whole' ? { ...next, seeding: 'part' } : next
+    case 'seeding':
+      // It has booted, even where this server has never heard of that: its data directory may be new.
+      return {
+        ...next,
+        state: 'booted',
+        version: event.data.version,
+        seeding: next.seeding === 'no' ? 'whole' : next.seeding,
+      }
+    case 'seeding.ended':
+      return { ...next, seeding: 'no' }
+    default:
+      // The database may hold what an older release knew.
       return next
   }
 }
@@ -158,6 +186,7 @@ function beginBoot(node: NodeRecord, boot: string, nowMs: number): NodeRecord {
     boot,
     agent: node.agent,
     bootSeconds: node.bootSeconds,
+    bootHeardMs: node.bootHeardMs,
     lastSeenMs: nowMs,
     bootStartedMs: nowMs,
   }

@@ -14,49 +14,13 @@ import {
 import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
-import {
-  residentPeakMb,
-  startAgent,
-  startServer,
-  type TestAgent,
-  type TestServer,
-  until,
-} from '../support/processes.js'
-import { scratch } from '../support/scratch.js'
-import { makeSite, type TestSite } from '../support/site.js'
+import { test } from 'node:test'
+import { catalog, farm } from '../support/farm.js'
+import { residentPeakMb, startAgent, type TestAgent, until } from '../support/processes.js'
+import type { TestSite } from '../support/site.js'
 
 /** CPU-bound tests on shared machines: the budget is 12 MB, held to the byte. */
 const residentMbMax = 12
-
-async function farm(t: TestContext, bulkBytes: number, yaml = '') {
-  const directory = scratch(t)
-  const site = makeSite(directory, bulkBytes)
-  writeFileSync(join(directory, 'bootswarm.yaml'), yaml)
-  const server = await startServer(t, directory)
-  await catalog(server)
-  const boot = (node: string, bind: string, flags: readonly string[] = []) => {
-    const target = join(directory, 'nodes', node)
-    mkdirSync(target, { recursive: true })
-    return startAgent(t, {
-      node,
-      target,
-      server: server.url,
-      trust: join(server.dataDir, 'trust'),
-      bind,
-      flags,
-    })
-  }
-  return { directory, site, server, boot }
-}
-
-/** Waits for the first published version. */
-function catalog(server: TestServer): Promise<number> {
-  return until('a catalog', async () => {
-    const { version } = await server.status()
-    return typeof version === 'number' && version > 0 ? version : undefined
-  })
-}
 
 function assertWhole(site: TestSite, agent: TestAgent, hostname: string): void {
   const read = (name: string) => readFileSync(join(agent.target, name), 'utf8')

@@ -16,7 +16,7 @@ test('the types are those of docs/protocol.md', () => {
   // Each member that the table names is required: without it the event is refused.
   for (const [, type, members = ''] of rows) {
     const names = [...members.matchAll(/`([a-z_]+)`/g)].map((match) => match[1] ?? '')
-    const values = (name: string) => (/^(name|addr|code|message|agent)$/.test(name) ? 'x' : 1)
+    const values = (name: string) => (/^(name|addr|code|message|agent|reason)$/.test(name) ? 'x' : 1)
     const data = Object.fromEntries(names.map((name) => [name, values(name)]))
     assert.equal(
       outcome(() => parse([{ ...frame, type, data }])),

@@ -139,12 +139,16 @@ export function startAgent(
     trust: string
     bind?: string
     flags?: readonly string[]
+    /** A command that ends by executing its arguments. */
+    through?: readonly string[]
   },
 ): TestAgent {
-  const { node, target, server, trust, bind = '127.0.0.1', flags = [] } = options
+  const { node, target, server, trust, bind = '127.0.0.1', flags = [], through = [] } = options
+  const [command = agentPath(), ...before] = [...through, agentPath()]
   const child = spawn(
-    agentPath(),
+    command,
     [
+      ...before,
       'boot',
       '--json',
       '--node',

@@ -76,3 +76,17 @@ pub const DHT_VALUES_MAX: usize = 100;
 pub const DHT_TRANSACTIONS_MAX: usize = 128;
 /// Lookups of the DHT node at a time; the rest wait.
 pub const DHT_LOOKUPS_MAX: usize = 4;
+/// From a report of a node that seeds to the next where the server has not said when, seconds.
+pub const SEED_REPORT_S: u64 = 1800;
+/// The longest that the server may say, seconds.
+pub const SEED_REPORT_S_MAX: u64 = 24 * 3600;
+/// Memory is short when less than this part of it is available.
+pub const MEMORY_SHORT_SHARE: u64 = 16;
+/// Small machines: less than this is short, bytes.
+pub const MEMORY_SHORT_BYTES_MIN: u64 = 64 << 20;
+/// Large machines: this much is enough, bytes.
+pub const MEMORY_SHORT_BYTES_MAX: u64 = 512 << 20;
+/// Memory is short when programs wait for it this share of the time (PSI), hundredths of a percent.
+pub const PRESSURE_SHORT_CENTI: u32 = 1000;
+/// Not short any more when they wait less than this, hundredths of a percent.
+pub const PRESSURE_OVER_CENTI: u32 = 500;

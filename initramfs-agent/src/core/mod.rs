@@ -4,6 +4,7 @@ pub mod base64;
 pub mod bencode;
 pub mod discovery;
 pub mod error;
+pub mod giveback;
 pub mod json;
 pub mod limits;
 pub mod manifest;

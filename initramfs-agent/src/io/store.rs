@@ -21,6 +21,8 @@ use crate::core::error::{Code, Error, Result};
 #[derive(Debug)]
 pub struct Artifact {
     file: File,
+    /// Memory that nobody else uses: it is free once the artifact is let go.
+    is_private: bool,
     size_bytes: u64,
     state: Mutex<State>,
     changed: Condvar,
@@ -39,7 +41,7 @@ impl Artifact {
     /// A place in memory (memfd) for `size_bytes`. Pages are taken as bytes arrive.
     pub fn memory(size_bytes: u64) -> Result<Arc<Self>> {
         let fd = memfd_create("bootswarm-artifact", MemfdFlags::CLOEXEC).map_err(io::Error::from)?;
-        Self::sized(File::from(fd), size_bytes)
+        Self::sized(File::from(fd), true, size_bytes)
     }
 
     /// A file of `size_bytes`, created if it is not there; what it holds already counts for nothing.
@@ -50,24 +52,25 @@ impl Artifact {
             .create(true)
             .truncate(false)
             .open(path);
-        Self::sized(open.map_err(|e| at(path, &e))?, size_bytes)
+        Self::sized(open.map_err(|e| at(path, &e))?, false, size_bytes)
     }
 
     /// An existing file, opened for reading only, none of it verified yet.
     pub fn existing(path: &Path) -> Result<Arc<Self>> {
         let file = File::open(path).map_err(|e| at(path, &e))?;
         let size_bytes = file.metadata().map_err(|e| at(path, &e))?.len();
-        Ok(Self::new(file, size_bytes))
+        Ok(Self::new(file, false, size_bytes))
     }
 
-    fn sized(file: File, size_bytes: u64) -> Result<Arc<Self>> {
+    fn sized(file: File, is_private: bool, size_bytes: u64) -> Result<Arc<Self>> {
         ftruncate(&file, size_bytes).map_err(io::Error::from)?;
-        Ok(Self::new(file, size_bytes))
+        Ok(Self::new(file, is_private, size_bytes))
     }
 
-    fn new(file: File, size_bytes: u64) -> Arc<Self> {
+    fn new(file: File, is_private: bool, size_bytes: u64) -> Arc<Self> {
         Arc::new(Self {
             file,
+            is_private,
             size_bytes,
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -82,6 +85,19 @@ impl Artifact {
     /// The memfd or file, for `sendfile` and for mounting.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+
+    /// Memory that [`Artifact::release`] frees, bytes.
+    pub fn private_bytes(&self) -> u64 {
+        if self.is_private { self.size_bytes } else { 0 }
+    }
+
+    /// Frees its memory, whoever still holds it; a file of others stays as it is. Reading fails from now on.
+    pub fn release(&self) {
+        if self.is_private {
+            // It can fail only where there is nothing to free.
+            let _ = ftruncate(&self.file, 0);
+        }
     }
 
     /// Writes all of `bytes` at `offset`; they are unverified. Writing beyond the end is [`Code::Io`].
@@ -302,6 +318,27 @@ mod tests {
         let mut back = [0; 2];
         artifact.read_at(8, &mut back).unwrap();
         assert_eq!(back, [1, 2]);
+    }
+
+    #[test]
+    fn released_memory_is_gone_and_files_of_others_stay() {
+        let artifact = Artifact::memory(1 << 20).unwrap();
+        artifact.write_at(0, &[1; 1 << 20]).unwrap();
+        assert_eq!(artifact.private_bytes(), 1 << 20);
+        let blocks = || rustix::fs::fstat(artifact.fd()).unwrap().st_blocks;
+        assert_eq!(blocks(), (1 << 20) / 512);
+        artifact.release();
+        assert_eq!(blocks(), 0);
+        assert!(artifact.read_at(0, &mut [0; 1]).is_err());
+
+        let path = std::env::temp_dir().join(format!("bootswarm-release-{}", std::process::id()));
+        let file = Artifact::file(&path, 5).unwrap();
+        file.release();
+        assert_eq!(
+            (file.private_bytes(), std::fs::metadata(&path).unwrap().len()),
+            (0, 5)
+        );
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

@@ -115,6 +115,11 @@ test('events are taken in, or refused by code', async (t) => {
   assert.equal(good.status, 204)
   assert.deepEqual(site.events, [['52:54:00', [event]]])
   assert.equal((await post('[]', 'aa', 'text/plain')).status, 204)
+  site.seedS = 900
+  const told = await post('[]')
+  assert.equal(told.status, 200)
+  assert.equal(told.body.toString(), '{"seed_s":900}')
+  site.events.pop()
   for (const body of ['', '{', '{}', '[1]', JSON.stringify([{ ...event, type: 'unknown' }])]) {
     const answer = await post(body)
     assert.equal(answer.status, 400, body)

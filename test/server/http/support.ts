@@ -32,6 +32,8 @@ export class HttpBench {
   readonly events: [string, BootEvent[]][] = []
   readonly errors: object[] = []
   servedBytes = 0
+  /** What nodes that report are told. */
+  seedS: number | undefined
   empty = false
   identity: Identity | undefined
   readonly #listeners: Listener[] = []
@@ -101,7 +103,10 @@ export class HttpBench {
         this.manifests.push(request)
         return Buffer.from('manifest')
       },
-      eventsReceived: (node, _address, events) => void this.events.push([node, [...events]]),
+      eventsReceived: (node, _address, events) => {
+        this.events.push([node, [...events]])
+        return this.seedS
+      },
       status: () => ({ version: 3 }),
       bytesServed: (bytes) => {
         this.servedBytes += bytes

@@ -68,6 +68,23 @@ test('what it knew outlasts the process, and the events are there once', () => {
   store.close()
 })
 
+test('reports of seeds are not stored, but what is known from them is', () => {
+  const store = open()
+  let nowMs = 1000
+  const registry = registryOn(store, () => nowMs)
+  registry.eventsReceived('aa', '10.0.0.1', events)
+  const data = { version: 4, held_bytes: 1, uploaded_bytes: 2, mem_available_bytes: 3 }
+  nowMs = 900_000
+  registry.eventsReceived('aa', '10.0.0.1', [{ boot, seq: 3, t_ms: 9, type: 'seeding', data }])
+  registry.seedTold('aa', 900)
+  assert.equal(registry.get('aa')?.seeding, 'whole')
+  assert.equal(registry.get('aa')?.seedS, 900)
+  registry.stop()
+  assert.equal(store.events.ofNode('aa').length, 3)
+  assert.equal(store.nodes.get('aa')?.lastSeenMs, 900_000)
+  store.close()
+})
+
 test('500 nodes that report at once are one transaction', () => {
   const store = open()
   let transactions = 0

@@ -103,7 +103,33 @@ test('a seeding node stays booted whatever it reports', () => {
   const booted = run(start, [started(), completed(1)])
   const later = run(booted, [progress(2), event('peer.banned', 3, { addr: '10.0.0.2:1', code: 'X' })])
   assert.equal(later.state, 'booted')
-  assert.equal(run(later, [event('seed.stopped', 4, { uploaded_bytes: 5 })]).state, 'booted')
+  assert.equal(
+    run(later, [event('seeding.ended', 4, { reason: 'signal', uploaded_bytes: 5, given_back_bytes: 9 })])
+      .state,
+    'booted',
+  )
+})
+
+test('what a node seeds is known from its events', () => {
+  const booted = run(start, [started(), completed(1)])
+  assert.equal(booted.seeding, 'whole')
+  assert.equal(booted.bootHeardMs, 3000)
+  const report = { version: 9, held_bytes: 1, uploaded_bytes: 1, mem_available_bytes: 1 }
+  const later = run({ ...booted, seedS: 900 }, [event('seeding', 2, report)], 900_000)
+  assert.equal(later.seeding, 'whole')
+  assert.equal(later.bootHeardMs, 3000, 'a report is no boot')
+  const less = run(later, [event('artifact.dropped', 3, { name: 'x', size_bytes: 1, uploaded_bytes: 0 })])
+  assert.equal(less.seeding, 'part')
+  assert.equal(run(less, [event('seeding', 4, report)]).seeding, 'part')
+  const ended = { reason: 'memory-short', uploaded_bytes: 5, given_back_bytes: 9 }
+  assert.equal(run(less, [event('seeding.ended', 4, ended)]).seeding, 'no')
+  const again = run(later, [started('ffffffffffffffff')])
+  assert.equal(again.seeding, 'no')
+  assert.equal(again.seedS, undefined)
+  assert.equal(again.bootHeardMs, 3000)
+  // A server with a new data directory learns what seeds from its report.
+  const unknown = run(start, [event('seeding', 40, report)])
+  assert.deepEqual([unknown.state, unknown.seeding, unknown.version], ['booted', 'whole', 9])
 })
 
 test('silence in mid-boot is lost, after the boot it is nothing; a word brings it back', () => {

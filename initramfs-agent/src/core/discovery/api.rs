@@ -87,6 +87,11 @@ pub enum DiscoveryInput<'a> {
         /// This one.
         infohash: InfoHash,
     },
+    /// The node takes part in a torrent no more: its trackers are told.
+    Leave {
+        /// This one.
+        infohash: InfoHash,
+    },
     /// The node leaves: trackers are told, nothing else happens any more.
     Stop,
 }

@@ -138,6 +138,14 @@ impl Discovery {
                     lsd.complete(&infohash);
                 }
             }
+            DiscoveryInput::Leave { infohash } => {
+                self.open.retain(|open| *open != infohash);
+                self.announcer.leave(&infohash, &mut self.outputs);
+                self.dht.leave(&infohash);
+                if let Some(lsd) = &mut self.lsd {
+                    lsd.leave(&infohash);
+                }
+            }
             DiscoveryInput::Stop => {
                 self.stopped = true;
                 self.deadline = None;

@@ -223,6 +223,31 @@ fn the_tracker_hears_the_whole_story() {
 }
 
 #[test]
+fn a_torrent_that_is_left_is_announced_once_more_and_never_again() {
+    let (mut net, nodes) = dht_site(3, 2, 0);
+    let node = net.add(&[net.nodes[0].addr], true);
+    net.torrent(node, 0, &[TRACKER]);
+    net.run_until(20 * S);
+    net.input(node, DiscoveryInput::Leave { infohash: HASH });
+    net.input(node, DiscoveryInput::Leave { infohash: HASH });
+    let last = net.asked.last().unwrap().2.clone();
+    assert!(last.ends_with("&event=stopped"), "{last}");
+    let count = net.asked.len();
+    let discovery = &mut net.nodes[node].discovery;
+    discovery.handle(20 * S, DiscoveryInput::WantPeers { infohash: HASH });
+    discovery.handle(20 * S, DiscoveryInput::Completed { infohash: HASH });
+    assert!(discovery.announcer.deadline().is_none());
+    assert!(discovery.lsd.as_ref().unwrap().deadline().is_none());
+    net.nodes[node].peers.clear();
+    let newcomer = net.add(&[net.nodes[0].addr], true);
+    net.torrent(newcomer, 1000, &[]);
+    net.run_until(2000 * S);
+    assert_eq!(net.asked.len(), count, "no tracker hears of it again");
+    assert!(net.nodes[node].peers.is_empty(), "nor does it hear of peers");
+    assert!(!net.nodes[newcomer].peers.is_empty() && nodes.len() == 2);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_packets() {
     let transcript = |seed| {
         let (mut net, _) = dht_site(seed, 20, 5);

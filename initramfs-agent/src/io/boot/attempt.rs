@@ -4,23 +4,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::channel;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::clock;
 use super::events::{Data, Log, megabytes};
 use super::identity::{self, hex, random};
-use super::monitor::{Monitor, Totals, Watched, Word};
+use super::memory::memory;
+use super::monitor::{Monitor, Watched, Word};
 use super::options::Options;
+use super::running::Running;
 use super::settings;
+use super::totals::Totals;
 use super::unpacking::Unpacking;
 use crate::core::error::{Code, Error, Result};
 use crate::core::limits::MANIFEST_BYTES_MAX;
 use crate::core::manifest::{self, Manifest};
 use crate::core::metainfo::{info_dictionary, infohash};
-use crate::core::swarm::Progress;
 use crate::io::https::{Client, Timeouts};
-use crate::io::node::{Hashes, Node, NodeConfig, NodeHandle, TorrentConfig, known_hashes};
+use crate::io::node::{Hashes, Node, NodeConfig, TorrentConfig, known_hashes};
 use crate::io::store::Artifact;
 use crate::io::unpack::TargetRoot;
 
@@ -74,23 +75,6 @@ impl From<Error> for Failure {
             error,
             retry_after_s: None,
         }
-    }
-}
-
-/// A node that runs: it has booted, or is about to.
-pub struct Running {
-    handle: NodeHandle,
-    node: JoinHandle<Result<()>>,
-    monitor: JoinHandle<Progress>,
-}
-
-impl Running {
-    /// Ends it and gives the last counters.
-    pub fn stop(self) -> Progress {
-        self.handle.stop();
-        // A thread that panicked has told so, and the boot is over anyway.
-        let _ = self.node.join();
-        self.monitor.join().unwrap_or_default()
     }
 }
 
@@ -224,13 +208,6 @@ fn stores(manifest: &Manifest, kept: &mut Vec<Kept>) -> Result<Vec<(Arc<Artifact
     manifest.artifacts.iter().map(store).collect()
 }
 
-/// A line of `/proc/meminfo`, bytes.
-pub fn memory(line: &str) -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let value = text.lines().find_map(|l| l.strip_prefix(line))?;
-    Some(value.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
-}
-
 /// The hashes of each artifact's pieces: the manifest's, else what an earlier try got, else none yet.
 fn hashes(manifest: &Manifest, known: &mut Vec<([u8; 20], Hashes)>) -> Vec<Hashes> {
     known.retain(|(infohash, _)| manifest.artifacts.iter().any(|a| a.infohash == *infohash));
@@ -315,16 +292,21 @@ fn start(
     let (sender, events) = channel();
     let handle = node.handle();
     let node = node.spawn(sender)?;
-    let totals = totals.clone();
+    let counted = totals.clone();
     let builder = std::thread::Builder::new()
         .name("monitor".into())
         .stack_size(STACK_BYTES);
-    let monitor = builder.spawn(move || monitor.run(&events, &totals))?;
-    Ok(Running {
+    let monitor = builder.spawn(move || monitor.run(&events, &counted))?;
+    let artifacts = manifest.artifacts.iter().zip(stores);
+    let artifacts = artifacts.map(|(artifact, (bytes, _))| (artifact.name.clone(), bytes.clone()));
+    Ok(Running::new(
         handle,
         node,
         monitor,
-    })
+        totals.clone(),
+        artifacts.collect(),
+        manifest.version,
+    ))
 }
 
 /// Asks the server whether it would still give the same artifacts.

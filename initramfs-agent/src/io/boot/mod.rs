@@ -8,26 +8,32 @@ mod background;
 mod clock;
 mod events;
 pub mod identity;
+mod memory;
 mod monitor;
 mod options;
 mod reporter;
 mod retry;
+mod running;
+mod seeding;
 mod settings;
 mod sys;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod unpacking;
 
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use self::attempt::{Context, Failure, Running};
+use self::attempt::{Context, Failure};
 use self::background::{Notifier, Role};
 use self::events::{Data, Log};
 use self::identity::{hex, random};
 pub use self::options::{Options, Seed, USAGE};
 use self::reporter::Reporter;
+use self::running::Running;
+use self::seeding::Seeding;
 use crate::cli::signals;
 use crate::core::error::{Code, Result};
 use crate::core::rng::Rng;
@@ -103,24 +109,12 @@ impl Stop {
         self.changed.notify_all();
     }
 
-    /// Waits for the end of seeding; `None`: only a signal is one.
-    fn wait(&self, at_most: Option<Duration>) {
-        let until = at_most.map(|wait| Instant::now() + wait);
+    /// Waits for so long; whether there was a signal.
+    fn wait(&self, at_most: Duration) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.0 = Phase::Seeding;
-        while !state.1 {
-            let left = until.map_or(Duration::from_secs(3600), |until| {
-                until.saturating_duration_since(Instant::now())
-            });
-            if left.is_zero() {
-                return;
-            }
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
+        let waited = self.changed.wait_timeout_while(state, at_most, |state| !state.1);
+        waited.unwrap_or_else(PoisonError::into_inner).0.1
     }
 }
 
@@ -134,7 +128,7 @@ fn run(options: Options, mut notifier: Notifier, stop: &Stop, out: Box<dyn Write
     let log = Arc::new(Log::new(hex(&random::<8>()?), options.json, reporter, out));
     let data = Data::default()
         .text("agent", env!("CARGO_PKG_VERSION"))
-        .number("mem_total_bytes", attempt::memory("MemTotal:").unwrap_or(0));
+        .number("mem_total_bytes", memory::memory("MemTotal:").unwrap_or(0));
     let line = format!("agent {}, server {}", env!("CARGO_PKG_VERSION"), options.server);
     log.event("boot.started", data, Some(&line));
     let seed = options.seed;
@@ -152,18 +146,8 @@ fn run(options: Options, mut notifier: Notifier, stop: &Stop, out: Box<dyn Write
     };
     drop(context);
     notifier.complete();
-    match seed {
-        Seed::No => {}
-        Seed::Seconds(seconds) => stop.wait(Some(Duration::from_secs(seconds))),
-        Seed::Forever => stop.wait(None),
-    }
-    let uploaded = running.stop().uploaded_bytes;
-    let data = Data::default().number("uploaded_bytes", uploaded);
-    log.event(
-        "seed.stopped",
-        data,
-        Some(&format!("{} uploaded, bye", events::megabytes(uploaded))),
-    );
+    let rng = Rng::new(u64::from_le_bytes(random()?));
+    Seeding::new(running, &log, rng).run(seed, stop);
     log.reporter().finish(FAREWELL);
     Ok(0)
 }

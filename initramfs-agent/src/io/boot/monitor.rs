@@ -1,12 +1,13 @@
 //! Watches the node while it downloads and seeds: counts, tells, and notices when nothing moves.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::events::{Data, Log, megabytes};
+use super::totals::{Totals, total};
 use crate::core::error::{Code, Error};
 use crate::core::swarm::{Progress, TorrentId};
 use crate::io::node::Event;
@@ -44,29 +45,6 @@ pub struct Watched {
     pub reported: bool,
 }
 
-/// The counters of all artifacts together, for others to see while the monitor runs.
-#[derive(Default)]
-pub struct Totals {
-    /// And whether the node has reported every artifact as whole.
-    state: Mutex<(Progress, bool)>,
-    changed: Condvar,
-}
-
-impl Totals {
-    fn set(&self, progress: Progress, all_done: bool) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = (progress, all_done);
-        self.changed.notify_all();
-    }
-
-    /// The counters once every artifact is reported, or those of now when that takes longer: the unpacker may
-    /// have read the last byte before the report of it has come.
-    pub fn when_done(&self, at_most: Duration) -> Progress {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(state, at_most, |state| !state.1);
-        waited.unwrap_or_else(PoisonError::into_inner).0.0
-    }
-}
-
 /// See the module. [`Monitor::run`] is a thread.
 pub struct Monitor {
     log: Arc<Log>,
@@ -81,20 +59,6 @@ pub struct Monitor {
     started: Instant,
     bans: u32,
     trackers_failed: BTreeSet<String>,
-}
-
-/// The counters of all artifacts together.
-pub fn total(progress: &[Progress]) -> Progress {
-    progress.iter().fold(Progress::default(), |sum, p| Progress {
-        pieces_done: sum.pieces_done + p.pieces_done,
-        pieces_total: sum.pieces_total + p.pieces_total,
-        done_bytes: sum.done_bytes + p.done_bytes,
-        from_peers_bytes: sum.from_peers_bytes + p.from_peers_bytes,
-        from_origin_bytes: sum.from_origin_bytes + p.from_origin_bytes,
-        duplicate_bytes: sum.duplicate_bytes + p.duplicate_bytes,
-        uploaded_bytes: sum.uploaded_bytes + p.uploaded_bytes,
-        peers: sum.peers.max(p.peers),
-    })
 }
 
 impl Monitor {
@@ -141,7 +105,7 @@ impl Monitor {
             }
             let sum = total(&self.progress);
             let all_done = self.watched.iter().all(|w| w.reported);
-            shared.set(sum, all_done);
+            shared.set(&self.progress, all_done);
             if all_done {
                 continue;
             }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::core::error::Result;
+use crate::core::giveback;
 use crate::io::https::{Client, Timeouts};
 
 /// Events that wait for a server that does not answer.
@@ -30,6 +31,8 @@ const STACK_BYTES: usize = 512 << 10;
 struct State {
     queue: VecDeque<(String, bool)>,
     url: Option<String>,
+    /// What the server said last about seeding, not taken yet.
+    seed_s: Option<u64>,
     closing: bool,
     done: bool,
 }
@@ -87,6 +90,11 @@ impl Reporter {
         self.shared.changed.notify_all();
     }
 
+    /// What the server has answered about seeding since the last call, seconds (docs/protocol.md).
+    pub fn take_seed_s(&self) -> Option<u64> {
+        self.shared.lock().seed_s.take()
+    }
+
     /// Sends what waits, once, for at most `patience`. Later events are lost.
     pub fn finish(&self, patience: Duration) {
         let until = Instant::now() + patience;
@@ -134,11 +142,14 @@ fn send_all(shared: &Shared, client: &Client) {
             .post(&url, "application/json", body.as_bytes())
             .and_then(|answer| {
                 let status = answer.status;
-                answer.read_all(4096).map(|_| status)
+                answer.read_all(4096).map(|body| (status, body))
             });
         // What the server will never take is dropped, what it could not take now is kept.
-        let keep = !matches!(answer, Ok(200..=299 | 400..=428 | 430..=499));
+        let keep = !matches!(answer, Ok((200..=299 | 400..=428 | 430..=499, _)));
         if !keep {
+            if let Some(seconds) = answer.ok().and_then(|(_, body)| giveback::seed_s(&body)) {
+                shared.lock().seed_s = Some(seconds);
+            }
             backoff = Duration::ZERO;
             continue;
         }

@@ -143,6 +143,7 @@ pub(super) enum Command {
     Stop,
     AddPeers(TorrentId, Vec<SocketAddr>),
     AskProgress,
+    LetGo(TorrentId),
 }
 
 /// Tells a running node what to do, from any thread. A node that has ended ignores it.
@@ -161,6 +162,11 @@ impl NodeHandle {
     /// Names peers of a torrent.
     pub fn add_peers(&self, torrent: TorrentId, peers: Vec<SocketAddr>) {
         self.tell(Command::AddPeers(torrent, peers));
+    }
+
+    /// Takes part in a complete torrent no more: its peers and trackers are left, the memory of its artifact freed.
+    pub fn let_go(&self, torrent: TorrentId) {
+        self.tell(Command::LetGo(torrent));
     }
 
     /// Asks for an [`Event::Progress`] of every torrent.

@@ -34,9 +34,11 @@ impl Node {
         while let Some(output) = self.swarm.poll() {
             match output {
                 Output::Connect { conn, addr, torrent } => {
-                    let stream = sockets::connect(self.cfg.bind, addr);
-                    let added =
-                        stream.is_ok_and(|s| self.add_conn(conn, s, addr, Phase::Connecting, Some(torrent)));
+                    let is_gone = self.torrents[usize::from(torrent.0)].is_gone;
+                    let stream = (!is_gone).then(|| sockets::connect(self.cfg.bind, addr));
+                    let added = stream.is_some_and(|s| {
+                        s.is_ok_and(|s| self.add_conn(conn, s, addr, Phase::Connecting, Some(torrent)))
+                    });
                     if !added {
                         self.swarm.handle(self.now(), Input::Closed { conn });
                     }

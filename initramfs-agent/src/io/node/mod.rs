@@ -15,6 +15,7 @@ mod api;
 mod conn;
 mod discover;
 mod drive;
+mod let_go;
 mod pool;
 mod receive;
 mod run;
@@ -73,6 +74,8 @@ struct Torrent {
     body_bytes_max: usize,
     /// Which origin is asked next.
     origin: usize,
+    /// We take part in it no more.
+    is_gone: bool,
     reported: Progress,
 }
 
@@ -259,6 +262,7 @@ impl Node {
             sinks: BTreeMap::new(),
             body_bytes_max,
             origin: 0,
+            is_gone: false,
             cfg,
         });
         Ok(id)

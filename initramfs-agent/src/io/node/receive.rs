@@ -203,6 +203,7 @@ impl Node {
         let addr = conn.addr;
         let incoming = conn.torrent.is_none();
         let torrent = self.swarm.torrent_of(&theirs.infohash);
+        let torrent = torrent.filter(|t| !self.torrents[usize::from(t.0)].is_gone);
         let fits = torrent.is_some_and(|t| incoming || conn.torrent == Some(t));
         let (true, Some(torrent)) = (fits, torrent) else {
             return self.lose(id);

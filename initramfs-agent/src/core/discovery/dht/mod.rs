@@ -117,6 +117,13 @@ impl Dht {
         }
     }
 
+    /// Searches for a torrent no more, nor announces us; what others remember of us is over in half an hour.
+    pub fn leave(&mut self, infohash: &[u8; 20]) {
+        self.torrents.retain(|torrent| torrent.infohash != *infohash);
+        self.lookups
+            .retain(|lookup| lookup.goal != Goal::Peers || lookup.target != *infohash);
+    }
+
     /// The swarm needs peers: search again soon.
     pub fn want_peers(&mut self, now: Micros, infohash: &[u8; 20]) {
         if let Some(torrent) = self.torrents.iter_mut().find(|t| t.infohash == *infohash) {

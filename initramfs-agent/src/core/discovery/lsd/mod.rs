@@ -98,6 +98,11 @@ impl Lsd {
         }
     }
 
+    /// Announces a torrent no more.
+    pub fn leave(&mut self, infohash: &[u8; 20]) {
+        self.torrents.retain(|entry| entry.infohash != *infohash);
+    }
+
     /// So many peers of a torrent were found.
     pub fn found(&mut self, infohash: &[u8; 20], peers: usize) {
         if let Some(entry) = self.entry(infohash) {

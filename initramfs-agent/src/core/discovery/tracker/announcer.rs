@@ -153,15 +153,31 @@ impl Announcer {
 
     /// Tells all trackers that we leave.
     pub fn stop(&mut self, outputs: &mut VecDeque<DiscoveryOutput>) {
-        for torrent in &self.torrents {
-            for tracker in torrent.trackers.iter().filter(|tracker| tracker.is_started()) {
-                let id = HttpId(self.next_http);
-                self.next_http = self.next_http.wrapping_add(1);
-                let url = torrent
-                    .announce(self.peer_id, self.port, Event::Stopped)
-                    .url(&tracker.url);
-                outputs.push_back(DiscoveryOutput::HttpGet { id, url });
-            }
+        for torrent in std::mem::take(&mut self.torrents) {
+            self.stop_one(&torrent, outputs);
+        }
+    }
+
+    /// Tells the trackers of one torrent that we leave, and forgets it.
+    pub fn leave(&mut self, infohash: &InfoHash, outputs: &mut VecDeque<DiscoveryOutput>) {
+        let at = self
+            .torrents
+            .iter()
+            .position(|torrent| torrent.infohash == *infohash);
+        if let Some(at) = at {
+            let torrent = self.torrents.remove(at);
+            self.stop_one(&torrent, outputs);
+        }
+    }
+
+    fn stop_one(&mut self, torrent: &Torrent, outputs: &mut VecDeque<DiscoveryOutput>) {
+        for tracker in torrent.trackers.iter().filter(|tracker| tracker.is_started()) {
+            let id = HttpId(self.next_http);
+            self.next_http = self.next_http.wrapping_add(1);
+            let url = torrent
+                .announce(self.peer_id, self.port, Event::Stopped)
+                .url(&tracker.url);
+            outputs.push_back(DiscoveryOutput::HttpGet { id, url });
         }
     }
 

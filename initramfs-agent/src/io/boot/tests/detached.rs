@@ -48,7 +48,7 @@ fn background_returns_when_the_root_is_complete() {
     assert!(!scratch.is_incomplete());
     // The child lives on, tells, and ends by itself.
     let wait = || site.events.recv_timeout(Duration::from_secs(30)).unwrap();
-    while wait()["type"] != "seed.stopped" {}
+    while wait()["type"] != "seeding.ended" {}
 
     let scratch = Scratch::new();
     let site = Site::new(

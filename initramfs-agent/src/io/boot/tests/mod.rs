@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use self::site::{Console, PIECE, Plan, SECRET, Scratch, Site, SiteFile, hashes, info, noise, tar};
 use super::background::Notifier;
-use super::options::Options;
+use super::options::{Options, Seed};
 use super::{Stop, run};
 use crate::core::manifest::testing::{Sample, public};
 use crate::core::metainfo::infohash;
@@ -88,7 +88,7 @@ fn boots_with_only_the_https_origin_alive() {
         .filter(|k| *k != "progress")
         .collect();
     assert_eq!(&kinds[..2], ["boot.started", "manifest.verified"]);
-    assert_eq!(&kinds[kinds.len() - 2..], ["boot.completed", "seed.stopped"]);
+    assert_eq!(&kinds[kinds.len() - 2..], ["boot.completed", "seeding.ended"]);
     assert_eq!(of(&events, "artifact.started").len(), 3);
     assert_eq!(of(&events, "artifact.downloaded").len(), 3);
     let unpacked: Vec<&str> = of(&events, "artifact.unpacked")
@@ -118,6 +118,24 @@ fn boots_with_only_the_https_origin_alive() {
         "{console}"
     );
     assert!(!console.contains(SECRET) && !events.iter().any(|e| e.to_string().contains(SECRET)));
+}
+
+#[test]
+fn a_node_seeds_until_the_server_says_that_the_storm_is_over() {
+    for (seed_s, reason) in [(0, "storm-over"), (900, "time")] {
+        let scratch = Scratch::new();
+        let site = Site::new(root_and_plugins(), alone(), true, vec![Plan::Give]);
+        *site.seed_s.lock().unwrap() = Some(seed_s);
+        let mut options = site.options(&scratch.target());
+        options.seed = Seed::Seconds(8);
+        let (code, console) = boot(options);
+        assert_eq!(code, 0, "{console}");
+        let events = site.events();
+        let ended = &of(&events, "seeding.ended")[0]["data"];
+        assert_eq!(ended["reason"], reason);
+        assert!(ended["given_back_bytes"].as_u64() > Some(300_000), "{ended}");
+        assert!(console.contains("seeding ends, "), "{console}");
+    }
 }
 
 #[test]

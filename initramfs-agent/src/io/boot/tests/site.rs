@@ -63,6 +63,8 @@ pub struct Site {
     pub server: Server,
     pub events: Receiver<Value>,
     pub requests: Receiver<String>,
+    /// What is answered to the events of a node that has booted, if anything.
+    pub seed_s: Arc<Mutex<Option<u64>>>,
 }
 
 impl Site {
@@ -71,6 +73,8 @@ impl Site {
         let (event_sender, events) = channel();
         let (request_sender, requests) = channel();
         let plans = Mutex::new(VecDeque::from(plans));
+        let seed_s = Arc::new(Mutex::new(None::<u64>));
+        let word = seed_s.clone();
         let server = Server::https("server", move |r: &Request| {
             let target = r.target();
             request_sender.send(target.to_owned()).unwrap();
@@ -79,7 +83,11 @@ impl Site {
                     // The test may have seen enough.
                     let _ = event_sender.send(event);
                 }
-                return Answer::Keep(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec());
+                let booted = String::from_utf8_lossy(&r.body).contains("boot.completed");
+                return match word.lock().unwrap().filter(|_| booted) {
+                    Some(seconds) => ok(format!(r#"{{"seed_s":{seconds}}}"#).as_bytes()),
+                    None => Answer::Keep(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec()),
+                };
             }
             if let Some(name) = target.strip_prefix("/v1/artifacts/x/") {
                 return match files.iter().find(|file| file.0 == name) {
@@ -131,6 +139,7 @@ impl Site {
             server,
             events,
             requests,
+            seed_s,
         }
     }
 

@@ -7,7 +7,8 @@ mod world;
 use std::time::Duration;
 
 use super::*;
-use world::{TestNode, World, wait_for};
+use crate::core::wire::Message;
+use world::{Peer, TestNode, World, wait_for};
 
 const WAIT: Duration = Duration::from_secs(30);
 
@@ -71,6 +72,44 @@ fn two_torrents_over_one_node() {
     assert!(tb.artifact.wait_complete(WAIT).unwrap());
     b.assert_same(&tb.artifact);
     node.stop();
+    seeder.stop();
+}
+
+#[test]
+fn a_torrent_that_is_let_go_leaves_its_peers_and_its_memory_and_the_other_lives_on() {
+    let (a, b) = (World::new(500_000, 16_384), World::new(700_001, 32_768));
+    let mut seeder = world::node(|_| {});
+    let (ta, tb) = (a.seeding(), b.seeding());
+    seeder.add_torrent(ta.clone()).unwrap();
+    seeder.add_torrent(tb.clone()).unwrap();
+    let seeder = TestNode::run(seeder, ta.artifact.clone());
+    let (mut peer_a, mut peer_b) = (Peer::connect(seeder.addr(), &a), Peer::connect(seeder.addr(), &b));
+    // What is not whole stays; what is there twice goes once.
+    let mut half = world::node(|_| {});
+    let wanted = b.torrent();
+    half.add_torrent(wanted.clone()).unwrap();
+    let half = TestNode::run(half, wanted.artifact);
+    half.handle.let_go(TorrentId(0));
+    for _ in 0..2 {
+        seeder.handle.let_go(TorrentId(0));
+    }
+    assert_eq!(peer_a.next(|_| None::<()>), None, "its connection is closed");
+    assert!(ta.artifact.read_at(0, &mut [0; 1]).is_err(), "its memory is free");
+    let mut again = std::net::TcpStream::connect(seeder.addr()).unwrap();
+    std::io::Write::write_all(&mut again, &world::shake(&a).encode()).unwrap();
+    assert_eq!(
+        std::io::Read::read(&mut again, &mut [0; 1]).unwrap(),
+        0,
+        "nobody knows it any more"
+    );
+    half.handle.add_peers(TorrentId(0), vec![seeder.addr()]);
+    half.assert_whole(&b);
+    assert!(
+        peer_b
+            .next(|m| matches!(m, Message::Bitfield(_) | Message::HaveAll).then_some(()))
+            .is_some()
+    );
+    half.stop();
     seeder.stop();
 }
 

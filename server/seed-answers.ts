@@ -1,0 +1,91 @@
+/**
+ * What booted nodes are told about their seeding, from registry, catalog and configuration. The decision is
+ * nodes/giveback.ts.
+ */
+import type { Catalog } from './catalog/catalog.js'
+import type { Logger } from './log.js'
+import { calmInMs, isWholeSeed, type Seed, type SeedRules, seedWordS } from './nodes/giveback.js'
+import type { NodeRegistry } from './nodes/registry.js'
+import type { NodeRecord } from './nodes/state.js'
+
+/** What the answers are made from. */
+export interface SeedSources {
+  readonly rules: SeedRules
+  readonly registry: Pick<NodeRegistry, 'get' | 'list' | 'seedTold'>
+  readonly catalog: Pick<Catalog, 'live'>
+  /** Nodes that load kernel or stage 1, or wait for their turn to. */
+  readonly arriving: () => number
+  /** Wall clock, milliseconds since 1970. */
+  readonly nowMs: () => number
+  readonly log: Pick<Logger, 'info'>
+}
+
+/** Seeds as `/v1/status` shows them. */
+export interface SeedStats {
+  /** Nodes that seed all artifacts of the version they booted. */
+  readonly nodes: number
+  /** Until nodes are told to end, if nobody else boots; 0: they are told now. */
+  readonly calm_in_s: number
+}
+
+/** The answers. */
+export class SeedAnswers {
+  readonly #sources: SeedSources
+  #isOver = false
+
+  constructor(sources: SeedSources) {
+    this.#sources = sources
+  }
+
+  /** For a node that has just reported: seconds until it shall report again, 0: it shall end; undefined: it does not seed. */
+  seedS(id: string): number | undefined {
+    const { registry, rules } = this.#sources
+    const node = registry.get(id)
+    if (node?.state !== 'booted' || node.seeding === 'no') return undefined
+    const nodes = registry.list()
+    const calmMs = this.#calmInMs(nodes)
+    const others = calmMs > 0 ? [] : this.#seeds(nodes.filter((other) => other.id !== id))
+    const seedS = seedWordS(this.#seed(node), others, calmMs, rules)
+    registry.seedTold(id, seedS)
+    if (seedS === 0 && !this.#isOver) this.#tellOver(others.length + 1)
+    this.#isOver = seedS === 0 || (this.#isOver && calmMs === 0)
+    return seedS
+  }
+
+  /** Counters. */
+  stats(): SeedStats {
+    const nodes = this.#sources.registry.list()
+    const { calmS } = this.#sources.rules
+    return {
+      nodes: nodes.filter((node) => this.#isSeed(node)).length,
+      calm_in_s: calmS === 0 ? 0 : Math.ceil(this.#calmInMs(nodes) / 1000),
+    }
+  }
+
+  #calmInMs(nodes: readonly NodeRecord[]): number {
+    return calmInMs(nodes, this.#sources.arriving(), this.#sources.rules.calmS, this.#sources.nowMs())
+  }
+
+  #isSeed(node: NodeRecord): boolean {
+    return isWholeSeed(node, this.#sources.nowMs())
+  }
+
+  #seeds(nodes: readonly NodeRecord[]): Seed[] {
+    return nodes.filter((node) => this.#isSeed(node)).map((node) => this.#seed(node))
+  }
+
+  #seed({ rack, version }: NodeRecord): Seed {
+    const { live } = this.#sources.catalog
+    const wanted = new Set(live.current?.artifacts.map(({ torrent }) => torrent?.infohash))
+    const held = live.get(version)?.artifacts.flatMap(({ torrent }) => torrent?.infohash ?? []) ?? []
+    return { rack, infohashes: held.filter((infohash) => wanted.has(infohash)) }
+  }
+
+  #tellOver(seeds: number): void {
+    const facts = { event: 'seeding.over', seeds }
+    this.#sources.log.info(
+      facts,
+      'The storm is over: nodes give the memory of their artifacts back, but for some',
+    )
+  }
+}
