@@ -147,7 +147,9 @@ function brokenPxe({ server, interface: name }: Offer): Finding {
 /** Other servers that say what to boot. */
 function rivals(others: readonly Offer[]): Finding[] {
   const naming = others.filter(
-    ({ kind, file, tftpServer }) => kind !== 'linux' && (file !== '' || tftpServer !== ''),
+    ({ kind, file, tftpServer, vendorClass, vendorSpecific }) =>
+      kind !== 'linux' &&
+      (file !== '' || tftpServer !== '' || (vendorClass.startsWith('PXEClient') && vendorSpecific !== '')),
   )
   return unique(naming.map(({ server }) => server)).map((server) => {
     const all = naming.filter((offer) => offer.server === server)

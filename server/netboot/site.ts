@@ -7,7 +7,8 @@ import { normalizeMac } from '../../src/node-id.js'
 import type { DhcpInterface, DhcpPool, DhcpSite } from './dhcp/types.js'
 
 /** Networks of containers and virtual machines on this host: nobody boots a rig there. */
-const containerBridge = /^(docker|br-|veth|virbr|lxc|lxd|cni|flannel|podman|cali|tap|tun|wg|tailscale|zt)/
+export const containerBridge =
+  /^(docker|br-|veth|virbr|lxc|lxd|cni|flannel|podman|cali|tap|tun|wg|tailscale|zt)/
 
 /** What `os.networkInterfaces()` gives. */
 export type Interfaces = Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>

@@ -1,0 +1,86 @@
+/** The checks of what nodes load: boot programs, kernel, stage 1, root file system. */
+
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { judgeName } from '../../server/catalog/names.js'
+import { createLog } from '../../server/log.js'
+import { chooseBootFiles, type KernelArch } from '../../server/netboot/boot-files.js'
+import { ProgramStore } from '../../server/netboot/program-store.js'
+import { makeCheck, type Site } from '../check.js'
+import { type BootFacts, type BootPair, judgeBoot } from './judge.js'
+import { kernelVersion, readStage1 } from './stage1.js'
+
+const title = 'what nodes load'
+const archs: readonly KernelArch[] = ['x86_64', 'arm64', 'i386', 'riscv64', 'loong64']
+
+export const bootCheck = makeCheck<BootFacts>({ name: 'boot', title, gather, judge: judgeBoot })
+
+async function gather({ config }: Site) {
+  const log = createLog({ level: 'silent', format: 'json', isTerminal: false })
+  const store = new ProgramStore(config.netboot.ipxe_dir, log, () => {})
+  await store.start()
+  store.stop()
+  const { directories, present, missing, install } = store.stats()
+  const leftOut: string[] = []
+  const boot = await namesIn(join(config.artifacts_dir, 'boot'), leftOut)
+  const pairs = await Promise.all(
+    archs
+      .filter((arch) => arch === 'x86_64' || isNamed(boot, arch))
+      .map((arch) => lookAt(config.artifacts_dir, boot, arch, leftOut)),
+  )
+  const trust = (name: string) => readFile(join(config.data_dir, 'trust', name), 'utf8').catch(() => '')
+  const facts: BootFacts = {
+    programs: present,
+    missing,
+    directories,
+    install,
+    pairs,
+    rootfs: await namesIn(join(config.artifacts_dir, 'rootfs'), leftOut),
+    trust: { key: (await trust('manifest.pub')).trim(), ca: await trust('ca.pem') },
+  }
+  return { facts, leftOut }
+}
+
+async function namesIn(path: string, leftOut: string[]): Promise<string[]> {
+  try {
+    return (await readdir(path)).filter((name) => judgeName(name).kind === 'artifact').sort()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOENT') leftOut.push(`${path}: ${code}`)
+    return []
+  }
+}
+
+/** Whether a file names this architecture and no pair of another would take it. */
+function isNamed(names: readonly string[], arch: KernelArch): boolean {
+  return names.some((name) => half([name], arch) !== undefined)
+}
+
+/** Kernel or stage 1 alone: the choice is made with a partner that fits any. */
+function half(names: readonly string[], arch: KernelArch): { kernel?: string; stage1?: string } | undefined {
+  const files = names.map((name) => ({ name }))
+  const kernel = chooseBootFiles([...files, { name: `stage1-${arch}` }], arch)?.kernel.name
+  const stage1 = chooseBootFiles([...files, { name: `vmlinuz-${arch}` }], arch)?.stage1.name
+  if (kernel === undefined && stage1 === undefined) return undefined
+  return { ...(kernel === undefined ? {} : { kernel }), ...(stage1 === undefined ? {} : { stage1 }) }
+}
+
+async function lookAt(
+  artifacts: string,
+  names: readonly string[],
+  arch: KernelArch,
+  leftOut: string[],
+): Promise<BootPair> {
+  const { kernel, stage1 } = half(names, arch) ?? {}
+  const path = (name: string) => join(artifacts, 'boot', name)
+  const version = kernel === undefined ? undefined : await kernelVersion(path(kernel)).catch(() => undefined)
+  const contents =
+    stage1 === undefined
+      ? undefined
+      : await readStage1(path(stage1)).catch((error: Error) => {
+          leftOut.push(`${path(stage1)}: ${error.message}`)
+          return undefined
+        })
+  if (contents?.unknown !== undefined) leftOut.push(`what is in ${stage1}: ${contents.unknown}`)
+  return { arch, kernel, stage1, version, contents }
+}
