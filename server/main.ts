@@ -10,7 +10,6 @@ import { BootswarmError, type ErrorCode } from '../src/errors.js'
 import { type ExtraFlag, helpText, type LoadedConfig, loadConfig } from './config.js'
 import { createLog, type Logger } from './log.js'
 import { enterRoom } from './privileges/enter-room.js'
-import { onOutsideSignal } from './privileges/in-room.js'
 import type { RunningServer } from './server.js'
 
 const extraFlags: readonly ExtraFlag[] = [
@@ -30,6 +29,9 @@ const usageCodes: readonly ErrorCode[] = [
 
 /** A stop that takes longer is forced, milliseconds. */
 const stopMs = 15_000
+
+/** systemd signals every process of a service, and npm and the process outside of a room hand theirs on: milliseconds. */
+const sameSignalMs = 500
 
 async function main(): Promise<void> {
   const loaded = load()
@@ -53,7 +55,7 @@ async function main(): Promise<void> {
     log,
   })
   ending.ends(() => server.stop())
-  ending.hangsUp(() => reload(server, log))
+  process.on('SIGHUP', () => reload(server, log))
   logReady(server, loaded, log)
 }
 
@@ -80,49 +82,34 @@ async function serveDemo(demo: string, loaded: LoadedConfig): Promise<void> {
   if (!json) print('The nodes seed on, and the server waits for more. Ctrl-C ends it.\n')
 }
 
-interface Signals {
-  /** What SIGTERM and SIGINT end, as far as it runs. */
-  ends(stop: () => Promise<void>): void
-  /** What SIGHUP does from now on. */
-  hangsUp(run: () => void): void
-}
-
 /** Ends the process cleanly at SIGTERM and SIGINT, and at once at a second one. */
-function onSignals(log: Logger): Signals {
+function onSignals(log: Logger): { ends(stop: () => Promise<void>): void } {
   let stop: (() => Promise<void>) | undefined
-  let hangUp: (() => void) | undefined
-  const stoppedBy = new Set<'here' | 'outside'>()
+  let stoppingMs: number | undefined
   const end = () => {
     void stop?.().then(() => {
       log.info({ event: 'server.stopped' }, 'Ended')
       process.exit(0)
     })
   }
-  // systemd tells every process of a service: the same signal from outside of the room is no second one.
-  const onStop = (signal: NodeJS.Signals, from: 'here' | 'outside') => {
-    if (stoppedBy.has(from)) process.exit(1)
-    stoppedBy.add(from)
-    if (stoppedBy.size > 1) return
+  const onStop = (signal: NodeJS.Signals) => {
+    const nowMs = performance.now()
+    if (stoppingMs !== undefined) {
+      if (nowMs - stoppingMs > sameSignalMs) process.exit(1)
+      return
+    }
+    stoppingMs = nowMs
     log.info({ event: 'server.stopping', signal }, 'Ending; a second signal forces it')
     setTimeout(() => process.exit(1), stopMs).unref()
     end()
   }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => onStop(signal, 'here'))
-  onOutsideSignal((signal) => {
-    if (signal !== 'SIGHUP') onStop(signal, 'outside')
-    else if (hangUp !== undefined) hangUp()
-    // As for any process that has no answer to it yet.
-    else process.kill(process.pid, signal)
-  })
+  process.on('SIGTERM', onStop)
+  process.on('SIGINT', onStop)
   return {
     ends: (next) => {
       stop = next
       // A signal in the middle of the start: end as soon as there is something to end.
-      if (stoppedBy.size > 0) end()
-    },
-    hangsUp: (run) => {
-      hangUp = run
-      process.on('SIGHUP', run)
+      if (stoppingMs !== undefined) end()
     },
   }
 }

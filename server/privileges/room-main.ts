@@ -4,7 +4,7 @@
  * gone, and so is this.
  */
 import { Socket } from 'node:net'
-import { moveIn, signalFromOutside } from './in-room.js'
+import { moveIn } from './in-room.js'
 import { handedSignals } from './room-life.js'
 
 const [covered = '[]'] = process.argv.splice(2, 1)
@@ -18,7 +18,7 @@ new Socket({ fd: 3, readable: true, writable: false })
     rest = lines.pop() ?? ''
     for (const line of lines) {
       const signal = handedSignals.find((name) => name === line)
-      if (signal !== undefined) signalFromOutside(signal)
+      if (signal !== undefined) process.kill(process.pid, signal)
     }
   })
   .on('error', () => process.exit(1))
