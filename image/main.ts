@@ -14,6 +14,11 @@ const kinds: readonly Kind[] = [
     summary: 'kernel and initramfs, which nodes load before anything else',
     load: () => import('./stage1.js'),
   },
+  {
+    name: 'rootfs',
+    summary: 'a root file system, which the agent unpacks',
+    load: () => import('./rootfs.js'),
+  },
 ]
 
 /**

@@ -70,6 +70,8 @@ try {
     { name: 'zstd', debianPackage: 'zstd' },
     { name: 'cpio', debianPackage: 'cpio' },
     { name: 'mksquashfs', debianPackage: 'squashfs-tools' },
+    { name: 'mmdebstrap', debianPackage: 'mmdebstrap' },
+    { name: 'newuidmap', debianPackage: 'uidmap' },
     { name: 'busybox', debianPackage: 'busybox-static' },
     { name: 'dnsmasq', debianPackage: 'dnsmasq-base' },
     { name: 'dhclient', debianPackage: 'isc-dhcp-client' },
