@@ -28,6 +28,8 @@ export interface DebianSource {
   readonly architecture: string
   /** Package lists and packages are kept here. */
   readonly cacheDir: string
+  /** Source packages too; their lists are as large again. */
+  readonly withSources?: boolean
 }
 
 /** One version of a package, as the package lists have it. */
@@ -59,7 +61,7 @@ export function debianArchitecture(processor: string): string {
 
 /** The lines of sources.list: the suite with its updates, and its security archive where the mirror has the usual name. */
 export function sourcesList(
-  { suite, mirror }: Pick<DebianSource, 'suite' | 'mirror'>,
+  { suite, mirror, withSources }: Pick<DebianSource, 'suite' | 'mirror' | 'withSources'>,
   signedBy?: string,
 ): string {
   const base = mirror.replace(/\/+$/, '')
@@ -68,7 +70,8 @@ export function sourcesList(
   const lines = [`deb ${option}${base} ${suite} main`]
   if (!rolling) lines.push(`deb ${option}${base} ${suite}-updates main`)
   if (!rolling && base.endsWith('/debian')) lines.push(`deb ${option}${base}-security ${suite}-security main`)
-  return `${lines.join('\n')}\n`
+  const sources = withSources === true ? lines.map((line) => line.replace(/^deb /, 'deb-src ')) : []
+  return `${[...lines, ...sources].join('\n')}\n`
 }
 
 /** Packages of one suite. */
@@ -131,6 +134,20 @@ export class DebianPackages {
       rmSync(dir, { recursive: true, force: true })
     }
     return file
+  }
+
+  /**
+   * Downloads a source package and unpacks it with Debian's patches into `dir`/NAME-VERSION.
+   * @throws {BootswarmError} PACKAGE_MISSING
+   */
+  async fetchSource(name: string, version: string, dir: string): Promise<void> {
+    await this.#update(false)
+    mkdirSync(dir, { recursive: true })
+    await this.#apt('apt-get', ['source', '-qq', `${name}=${version}`], dir).catch(
+      (error: BootswarmError) => {
+        throw error.code === 'TOOL_MISSING' ? error : missing(error)
+      },
+    )
   }
 
   async #show(name: string): Promise<DebianPackage | undefined> {

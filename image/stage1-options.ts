@@ -23,8 +23,10 @@ export interface Stage1Options {
   readonly outDir?: string
   /** undefined: the server's own. */
   readonly trustDir?: string
-  /** undefined: Debian's. */
+  /** A file, or `debian`: that of busybox-static. undefined: compiled from Debian's source. */
   readonly busybox?: string
+  /** Leave modules signed and with their type information. */
+  readonly wholeModules: boolean
   /** undefined: the one of this checkout. */
   readonly agent?: string
   readonly configFile?: string
@@ -59,7 +61,12 @@ const flags: readonly Flag[] = [
     value: 'DIR',
     description: 'ca.pem and manifest.pub (default: the server’s, made if missing)',
   },
-  { name: 'busybox', value: 'FILE', description: 'a static busybox of your own' },
+  {
+    name: 'busybox',
+    value: 'FILE|debian',
+    description: 'a static busybox of your own, or that of busybox-static',
+  },
+  { name: 'whole-modules', description: 'leave modules as they are: signed, and larger' },
   { name: 'agent', value: 'FILE', description: 'an agent of your own' },
   { name: 'out', value: 'DIR', description: 'where vmlinuz and stage1 go (default: boot/ of artifacts_dir)' },
   ...commonFlags,
@@ -85,6 +92,7 @@ export function parseStage1Options(args: readonly string[]): Stage1Options {
     ...one('busybox', 'busybox'),
     ...one('agent', 'agent'),
     ...one('configFile', 'config'),
+    wholeModules: given.has('whole-modules'),
     json: given.has('json'),
     dryRun: given.has('dry-run'),
     help: given.has('help'),

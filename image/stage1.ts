@@ -2,8 +2,9 @@
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { buildAgent, processor, root } from '../scripts/build-agent.js'
-import { busyboxFromPackage } from './busybox.js'
-import { DebianPackages, debianArchitecture } from './debian.js'
+import { BootswarmError } from '../src/errors.js'
+import { busyboxFromPackage, busyboxFromSource, type Program } from './busybox.js'
+import { DebianPackages, type DebianSource, debianArchitecture } from './debian.js'
 import {
   findKernelPackage,
   genericKernel,
@@ -16,6 +17,7 @@ import { loadSite } from './site.js'
 import { buildStage1 } from './stage1-build.js'
 import { parseStage1Options, type Stage1Options, stage1Help } from './stage1-options.js'
 import { report, type Stage1Report, wanting } from './stage1-report.js'
+import { stripModules } from './strip.js'
 import { readTrust, type TrustFiles, trustOfServer } from './trust.js'
 
 /** What a root file system in memory needs beside network drivers: compressed swap, and a squashfs below an overlay. */
@@ -23,6 +25,9 @@ const rootModules = ['zram', 'loop', 'squashfs', 'overlay']
 
 /** How virtual machines' cards are reached: their driver does not say that it needs a bus. */
 const busOf: Readonly<Record<string, string>> = { virtio_net: 'virtio_pci' }
+
+/** What the programs of stage 1 are that are no programs: /init and its scripts. */
+const scriptsDir = join(root, 'image', 'stage1')
 
 /** Makes kernel and stage 1; the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -41,21 +46,19 @@ export async function makeStage1(options: Stage1Options): Promise<Stage1Report> 
   const site = loadSite(options.configFile)
   const cacheDir = join(root, '.cache')
   mkdirSync(cacheDir, { recursive: true })
-  const packages = new DebianPackages({
+  const source: DebianSource = {
     suite: options.suite,
     mirror: options.mirror,
     architecture: debianArchitecture(process.arch),
     cacheDir,
-  })
-  const kernel = await kernelOf(options, packages, cacheDir)
+  }
+  const kernel = await kernelOf(options, new DebianPackages(source), cacheDir)
   const drivers = options.nics ?? site.config.stage1.nics
   const buses = drivers.flatMap((name) => busOf[name] ?? [])
   const names = [...drivers, ...buses, ...site.config.stage1.modules, ...options.modules, ...rootModules]
-  const modules = await chooseModules(kernel.modulesDir, names)
-  const busybox =
-    options.busybox === undefined
-      ? await busyboxFromPackage(packages, cacheDir)
-      : { data: readFileSync(options.busybox), origin: options.busybox }
+  const whole = await chooseModules(kernel.modulesDir, names)
+  const modules = options.wholeModules ? whole : await stripModules(whole)
+  const busybox = await busyboxOf(options, source)
   const trust = await trustOf(options, site)
   const agent = options.agent ?? buildAgent()
   const built = await buildStage1(
@@ -70,7 +73,7 @@ export async function makeStage1(options: Stage1Options): Promise<Stage1Report> 
       compression: options.compression,
       processor: processor(),
       cacheDir,
-      scriptsDir: join(root, 'image', 'stage1'),
+      scriptsDir,
       timeS: Number(process.env.SOURCE_DATE_EPOCH ?? 0),
     },
   )
@@ -110,6 +113,18 @@ async function kernelOf(options: Stage1Options, packages: DebianPackages, cacheD
   if (source.kind === 'files') return kernelFromFiles(source.vmlinuz, source.modules)
   const name = source.name ?? genericKernel(debianArchitecture(process.arch))
   return kernelFromPackage(packages, await findKernelPackage(packages, name), cacheDir)
+}
+
+async function busyboxOf({ busybox }: Stage1Options, source: DebianSource): Promise<Program> {
+  if (busybox === 'debian') return busyboxFromPackage(source)
+  if (busybox !== undefined) return { data: readFileSync(busybox), origin: busybox }
+  try {
+    return await busyboxFromSource(source, join(scriptsDir, 'busybox.config'))
+  } catch (error) {
+    if (!(error instanceof BootswarmError)) throw error
+    process.stderr.write(`bootswarm: taking Debian's larger busybox, for ${error.code}: ${error.message}\n`)
+    return busyboxFromPackage(source)
+  }
 }
 
 function trustOf(
