@@ -40,6 +40,7 @@ impl Conn {
             idle: timeouts.idle,
             set: None,
             until: None,
+            unsent: Vec::new(),
         };
         let stream = if peer.0 {
             let name = rustls::pki_types::ServerName::IpAddress(peer.1.ip().into());
@@ -58,12 +59,16 @@ impl Conn {
 
     /// From now on, reads and writes fail with `TimedOut` after `idle` without a byte, and after `until`.
     pub fn set_waits(&mut self, idle: Duration, until: Instant) {
-        let timed = match &mut self.stream {
-            Stream::Plain(timed) => timed,
-            Stream::Tls(tls) => &mut tls.sock,
-        };
+        let timed = self.timed();
         timed.idle = idle;
         timed.until = Some(until);
+    }
+
+    fn timed(&mut self) -> &mut Timed {
+        match &mut self.stream {
+            Stream::Plain(timed) => timed,
+            Stream::Tls(tls) => &mut tls.sock,
+        }
     }
 }
 
@@ -91,10 +96,10 @@ impl Write for Conn {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.stream {
-            Stream::Plain(timed) => timed.flush(),
-            Stream::Tls(tls) => tls.flush(),
+        if let Stream::Tls(tls) = &mut self.stream {
+            tls.flush()?;
         }
+        self.timed().send()
     }
 }
 
@@ -119,9 +124,11 @@ fn connect(addr: SocketAddr, bind: Option<IpAddr>, timeout: Duration) -> io::Res
     Ok(tcp)
 }
 
-/// A socket that waits at most `idle` for the other side, and never past `until`.
+/// A socket that waits at most `idle` for the other side, and never past `until`. What is written goes out when it is
+/// complete, or when an answer is waited for: the end of a TLS handshake shares the packet of the first request.
 struct Timed {
     tcp: TcpStream,
+    unsent: Vec<u8>,
     idle: Duration,
     set: Option<Duration>,
     until: Option<Instant>,
@@ -143,7 +150,23 @@ impl Timed {
         }
         Ok(())
     }
+
+    fn send(&mut self) -> io::Result<()> {
+        while !self.unsent.is_empty() {
+            self.arm()?;
+            match self.tcp.write(&self.unsent).map_err(timed_out) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => drop(self.unsent.drain(..n)),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
 }
+
+/// More than this is not held back.
+const UNSENT_MAX: usize = 16 << 10;
 
 /// What a socket timeout is called.
 fn timed_out(e: io::Error) -> io::Error {
@@ -156,6 +179,7 @@ fn timed_out(e: io::Error) -> io::Error {
 
 impl Read for Timed {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.send()?;
         self.arm()?;
         self.tcp.read(buf).map_err(timed_out)
     }
@@ -163,10 +187,14 @@ impl Read for Timed {
 
 impl Write for Timed {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.arm()?;
-        self.tcp.write(buf).map_err(timed_out)
+        if self.unsent.len() >= UNSENT_MAX {
+            self.send()?;
+        }
+        self.unsent.extend_from_slice(buf);
+        Ok(buf.len())
     }
 
+    /// Not yet: TLS flushes after each of its own steps.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
