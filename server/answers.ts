@@ -5,11 +5,12 @@ import { BootswarmError } from '../src/errors.js'
 import { formatUrlHost } from '../src/net.js'
 import type { NodeConfig } from '../src/node-config.js'
 import type { Catalog } from './catalog/catalog.js'
-import type { ManifestMaker } from './catalog/manifest-maker.js'
+import { type ManifestMaker, manifestInfohashes } from './catalog/manifest-maker.js'
 import { torrentFile } from './catalog/torrent.js'
 import type { CatalogArtifact } from './catalog/types.js'
 import type { HttpServices, NetbootAnswers, ServedFile } from './http/services.js'
 import type { NodeRegistry } from './nodes/registry.js'
+import type { Tracker } from './swarm/types.js'
 
 /** What the answers are made from. */
 export interface AnswerSources {
@@ -20,6 +21,7 @@ export interface AnswerSources {
   /** The address that a client uses for us, from the one that its connection arrived at. */
   readonly reachedAt: (address: string) => string
   readonly httpPort: () => number
+  readonly introduce: Tracker['introduce']
   readonly status: () => object
   /** What a node that has reported is told about its seeding. */
   readonly seedS: (node: string) => number | undefined
@@ -46,7 +48,7 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
       const host = formatUrlHost(reachedAt(serverAddress))
       return artifact && torrentOf(artifact, `http://${host}:${sources.httpPort()}/announce`)
     },
-    manifest: ({ node: id, nonce, boot, address, serverAddress }) => {
+    manifest: ({ node: id, nonce, boot, address, serverAddress, listening }) => {
       // A node that is booting keeps the version it began with, as long as that is served.
       const begun = registry.versionOfBoot(id, boot)
       const version = (begun === undefined ? undefined : catalog.live.get(begun)) ?? catalog.live.current
@@ -66,7 +68,9 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
       }
       const body = sources.maker.make(version, node)
       registry.manifestServed(id, address, boot, version.version)
-      return body
+      if (listening === undefined) return body
+      const peers = sources.introduce(manifestInfohashes(version), { ...listening, address })
+      return Buffer.concat([body, Buffer.from('\n'), peers])
     },
     eventsReceived: (node, address, events) => {
       registry.eventsReceived(node, address, events)

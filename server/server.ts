@@ -223,6 +223,7 @@ async function compose(
     describe,
     reachedAt,
     httpPort: () => ports().http,
+    introduce: (infohashes, node) => swarm.introduce(infohashes, node),
     status,
     seedS: (node) => seeds.seedS(node),
     netboot: makeBootAnswers({

@@ -12,7 +12,7 @@ import { HandingOut } from './swarm/handing-out.js'
 import { createLsd } from './swarm/lsd.js'
 import { createSeeder } from './swarm/seeder.js'
 import { createTracker } from './swarm/tracker.js'
-import type { RackOf, SeederStats, SwarmLog, TrackerStats } from './swarm/types.js'
+import type { RackOf, SeederStats, SwarmLog, Tracker, TrackerStats } from './swarm/types.js'
 
 /** What the BitTorrent side needs. */
 export interface SwarmSideOptions {
@@ -46,6 +46,7 @@ export interface SwarmSide {
   /** The seeder has handed out pieces to agents within the last seconds. */
   isHandingOut(): boolean
   trackerStats(): TrackerStats
+  readonly introduce: Tracker['introduce']
   stop(): Promise<void>
 }
 
@@ -99,6 +100,7 @@ export function makeSwarmSide(options: SwarmSideOptions): SwarmSide {
     seederStats: () => seeder.stats(),
     isHandingOut: () => handingOut.look(seeder.stats().torrents, clock.nowMs()),
     trackerStats: () => tracker.stats(),
+    introduce: (infohashes, node) => tracker.introduce(infohashes, node),
     stop: async () => {
       await Promise.allSettled([lsd?.stop(), dht?.stop(), seeder.stop()])
     },

@@ -108,6 +108,13 @@ export class ManifestMaker {
   }
 }
 
+/** The infohashes of a manifest's artifacts, in their order. */
+export function manifestInfohashes(version: CatalogVersion): string[] {
+  return version.artifacts.flatMap(({ kind, torrent }) =>
+    kind === 'boot' || torrent === undefined ? [] : [torrent.infohash],
+  )
+}
+
 function toManifest(artifact: CatalogArtifact, base: string): ManifestArtifact[] {
   const { kind, torrent } = artifact
   if (kind === 'boot' || torrent === undefined) return []

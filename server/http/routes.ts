@@ -27,6 +27,8 @@ export interface RouteOptions {
 const compress = promisify<Uint8Array, Buffer>(gzip)
 
 const bootId = /^[0-9a-f]{16}$/
+/** `-BW` and 17 bytes. */
+const agentPeerId = /^2d4257[0-9a-f]{34}$/
 const torrentName = /^([0-9a-f]{40})\.torrent$/
 
 /** Registers all routes but the tracker's. */
@@ -106,12 +108,14 @@ function nodeRoutes(app: FastifyInstance, { secure, services }: RouteOptions): v
     if (typeof boot !== 'string' || (boot !== '' && !bootId.test(boot))) {
       throw new BootswarmError('REQUEST_INVALID', 'boot must be 16 lower-case hex digits')
     }
+    const listening = listeningOf(request.query)
     const body = services.manifest({
       node: nodeId(node),
       nonce,
       boot,
       address: clientAddress(request),
       serverAddress: serverAddress(request),
+      ...(listening === undefined ? {} : { listening }),
     })
     reply.type(MANIFEST_CONTENT_TYPE).header('cache-control', 'no-store')
     if (!acceptsGzip(request.headers['accept-encoding'])) return reply.send(Buffer.from(body))
@@ -133,6 +137,18 @@ function nodeRoutes(app: FastifyInstance, { secure, services }: RouteOptions): v
     const seedS = services.eventsReceived(node, clientAddress(request), parseEvents(body))
     return seedS === undefined ? reply.code(204).send() : reply.send({ seed_s: seedS })
   })
+}
+
+/** Where a node listens that wants its peers with the manifest. */
+function listeningOf(query: Record<string, unknown>): { peerId: string; port: number } | undefined {
+  const { port, peer_id: peerId } = query
+  if (port === undefined && peerId === undefined) return undefined
+  const number = typeof port === 'string' && /^[1-9][0-9]{0,4}$/.test(port) ? Number(port) : 0
+  if (number < 1 || number > 65_535) throw new BootswarmError('REQUEST_INVALID', 'port must be 1 to 65535')
+  if (typeof peerId !== 'string' || !agentPeerId.test(peerId)) {
+    throw new BootswarmError('REQUEST_INVALID', "peer_id must be an agent's, 40 lower-case hex digits")
+  }
+  return { peerId, port: number }
 }
 
 /** Whether the client names gzip, not with `q=0` (RFC 9110, 12.5.3). */

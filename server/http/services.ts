@@ -26,6 +26,8 @@ export interface ManifestRequest {
   readonly address: string
   /** The server's own address, as the node reached it. */
   readonly serverAddress: string
+  /** Where it listens for BitTorrent, when it wants to know its peers too. */
+  readonly listening?: { readonly peerId: string; readonly port: number }
 }
 
 /** A node's request for its iPXE script, parsed. */
@@ -63,7 +65,7 @@ export interface HttpServices {
   /** The `.torrent` file; `serverAddress` is where the client reached us. */
   torrent(infohash: string, serverAddress: string): Uint8Array | undefined
   /**
-   * The signed manifest, as a body.
+   * The signed manifest, as a body; with the peers behind it for a node that listens (docs/manifest.md).
    *
    * @throws BootswarmError CATALOG_EMPTY
    */

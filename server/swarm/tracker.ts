@@ -9,7 +9,7 @@ import { type BencodeInput, encodeBencode } from '../../src/bencode.js'
 import { ipv6Groups, plainAddress } from '../../src/net.js'
 import { type Announce, parseAnnounce, parseScrape } from './tracker-query.js'
 import { type SwarmPeer, TrackerSwarm } from './tracker-swarm.js'
-import type { Tracker, TrackerOptions, TrackerStats } from './types.js'
+import type { AskingNode, Tracker, TrackerOptions, TrackerStats } from './types.js'
 
 export type { Tracker, TrackerOptions, TrackerStats } from './types.js'
 
@@ -22,6 +22,9 @@ const expireEveryMs = 2_000
 /** A peer is forgotten when it has missed two announces. */
 const expireIntervals = 2
 const expireGraceMs = 15_000
+
+/** An answer in bencode's terms. */
+type Answer = { [key: string]: BencodeInput }
 
 /** Where an announce came from and to. */
 interface Ends {
@@ -89,11 +92,27 @@ class HttpTracker implements Tracker {
     return this.#enter(announce, swarm, ends, nowMs)
   }
 
-  #enter(announce: Announce, swarm: TrackerSwarm, ends: Ends, nowMs: number): BencodeInput {
+  introduce(infohashes: readonly string[], { peerId, port, address }: AskingNode): Uint8Array {
+    const nowMs = this.#options.nowMs()
+    this.#expire(nowMs)
+    const first = { peerId, port, agent: true, leftBytes: undefined, event: 'started', numwant: 200 } as const
+    const answers = infohashes.map((infohash): BencodeInput => {
+      const swarm = this.#swarms.get(infohash)
+      if (swarm === undefined) return this.#refuse('unknown torrent')
+      this.#announces++
+      const announce = { ...first, infohash, compact: true, withPeerIds: false }
+      const ends = { remoteAddress: address, localAddress: '' }
+      const { complete: _, incomplete: __, ...answer } = this.#enter(announce, swarm, ends, nowMs)
+      return answer
+    })
+    return encodeBencode(answers)
+  }
+
+  #enter(announce: Announce, swarm: TrackerSwarm, ends: Ends, nowMs: number): Answer {
     const address = ends.remoteAddress
     const seed = announce.leftBytes === 0
     const intervalS = this.#intervalS(seed)
-    const answer: { [key: string]: BencodeInput } = { interval: intervalS, 'min interval': 1 }
+    const answer: Answer = { interval: intervalS, 'min interval': 1 }
     if (announce.event === 'stopped') {
       swarm.remove(announce.peerId, address)
       return { ...answer, complete: swarm.seeds, incomplete: swarm.size - swarm.seeds, peers: '' }
@@ -157,7 +176,7 @@ class HttpTracker implements Tracker {
     for (const swarm of this.#swarms.values()) swarm.expire(nowMs)
   }
 
-  #refuse(reason: string): BencodeInput {
+  #refuse(reason: string): Answer {
     this.#refused++
     return { 'failure reason': `TRACKER_REQUEST_INVALID: ${reason}` }
   }

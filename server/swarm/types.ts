@@ -90,11 +90,26 @@ export interface TrackerStats {
   refused: number
 }
 
+/** An agent that tells with its request for a manifest where it listens. */
+export interface AskingNode {
+  /** The 20 bytes of its `peer_id` as hex. */
+  readonly peerId: string
+  /** TCP, 1-65535. */
+  readonly port: number
+  /** Where its request came from. */
+  readonly address: string
+}
+
 /** The site's tracker: who meets whom. */
 export interface Tracker {
   /** Exactly these infohashes (40 lower-case hex digits) are served from now on; peers of others are forgotten. */
   setTorrents(infohashes: Iterable<string>): void
   stats(): TrackerStats
+  /**
+   * The first announces of an agent that asks for its manifest: the answers in the order of these infohashes, as one
+   * bencoded list (docs/manifest.md).
+   */
+  introduce(infohashes: readonly string[], node: AskingNode): Uint8Array
   /** Routes `GET /announce` and `GET /scrape` for any number of fastify instances. */
   readonly plugin: FastifyPluginAsync
 }

@@ -106,6 +106,7 @@ impl Run {
             origins: origins(args, torrent),
             seeders: Vec::new(),
             trackers: trackers(args, torrent),
+            first_answer: None,
         })?;
         let handle = node.handle();
         let for_signal = handle.clone();

@@ -54,6 +54,15 @@ test('a manifest goes compressed to who takes gzip, and without headers that no 
   }
 })
 
+test('a node that says where it listens is introduced with its manifest', async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(true)
+  const ca = site.identity?.caCertificate
+  const peerId = Buffer.from('-BW0001-abcdefghijkl').toString('hex')
+  await ask(port, `/v1/manifest?node=n1&nonce=${nonce}&port=51413&peer_id=${peerId}`, { ca })
+  assert.deepEqual(site.manifests[0]?.listening, { peerId, port: 51413 })
+})
+
 test('wrong manifest requests are refused by code', async (t) => {
   const site = await bench(t)
   const { port } = await site.listen(true)
@@ -67,6 +76,14 @@ test('wrong manifest requests are refused by code', async (t) => {
     [`node=a&nonce=${nonce.toUpperCase()}`, 400, 'MANIFEST_BAD_NONCE'],
     [`node=a&nonce=${nonce.slice(1)}`, 400, 'MANIFEST_BAD_NONCE'],
     [`node=a&nonce=${nonce}&boot=1`, 400, 'REQUEST_INVALID'],
+    [`node=a&nonce=${nonce}&port=1`, 400, 'REQUEST_INVALID'],
+    [`node=a&nonce=${nonce}&peer_id=2d4257${'0'.repeat(34)}`, 400, 'REQUEST_INVALID'],
+    ...['0', '65536', '1.5', '-1', '1&port=2'].map((value): [string, number, string] => [
+      `node=a&nonce=${nonce}&peer_id=2d4257${'0'.repeat(34)}&port=${value}`,
+      400,
+      'REQUEST_INVALID',
+    ]),
+    [`node=a&nonce=${nonce}&port=1&peer_id=2d6c74${'0'.repeat(34)}`, 400, 'REQUEST_INVALID'],
   ]
   for (const [query, status, code] of cases) {
     const answer = await ask(port, `/v1/manifest?${query}`, { ca })

@@ -87,6 +87,24 @@ test('stock clients get the seeder last, at the address they reached us at; agen
   assert.equal(seed.length, 18)
 })
 
+test('an agent that asks for its manifest has announced itself with that', async (t) => {
+  const { port, tracker } = await run(t)
+  for (const number of [1, 2]) await get(port, announcePath(number), `127.0.${number}.2`)
+  const peerId = Buffer.from('-BW0001-000000000009').toString('hex')
+  const other = 'ee'.repeat(20)
+  const node = { peerId, port: 7_009, address: '127.0.1.9' }
+  const list = decodeBencode(tracker.introduce([infohash.toString('hex'), other], node)) as BencodeDict[]
+  assert.equal(list.length, 2)
+  assert.deepEqual([...(list[0]?.keys() ?? [])], ['interval', 'local peers', 'min interval', 'peers'])
+  assert.equal(list[0]?.get('local peers'), 1)
+  assert.deepEqual([...bytes(list[0]?.get('peers'))].slice(0, 6), [127, 0, 1, 2, 7_001 >> 8, 7_001 & 255])
+  assert.match(text(list[1]?.get('failure reason')), /unknown torrent/)
+  // The next one hears of it.
+  const next = bytes((await get(port, announcePath(3), '127.0.1.3')).get('peers'))
+  assert.ok(next.includes(Buffer.from([127, 0, 1, 9, 7_009 >> 8, 7_009 & 255])))
+  assert.equal(tracker.stats().announces, 4)
+})
+
 test('BEP 3 lists, peer ids or not', async (t) => {
   const { port } = await run(t)
   await get(port, announcePath(1))

@@ -25,6 +25,7 @@ use sha1::{Digest, Sha1};
 use dht::Dht;
 use lsd::Lsd;
 use tracker::announcer::{Announcer, Answered};
+use tracker::answer::Answer;
 
 use super::error::Code;
 use super::rng::Rng;
@@ -82,7 +83,15 @@ impl Discovery {
 
     /// Starts to look for the peers of a torrent of which `left` bytes are still to come (0: we seed).
     /// Trackers that are not HTTP are left out; for a torrent that is there already only new ones are added.
-    pub fn add_torrent(&mut self, now: Micros, infohash: InfoHash, left: u64, trackers: Vec<String>) {
+    /// `first` is what the first tracker has answered already: it is asked again when that says so.
+    pub fn add_torrent(
+        &mut self,
+        now: Micros,
+        infohash: InfoHash,
+        left: u64,
+        trackers: Vec<String>,
+        first: Option<Answer>,
+    ) {
         if self.stopped {
             return;
         }
@@ -94,6 +103,10 @@ impl Discovery {
             }
         }
         self.announcer.add(now, infohash, left, trackers);
+        if let Some(answer) = first {
+            self.announcer.introduced(now, &infohash, &answer, &mut self.rng);
+            self.introduce(infohash, answer);
+        }
         self.tick(now);
     }
 
@@ -215,18 +228,21 @@ impl Discovery {
 
     fn answered(&mut self, now: Micros, id: HttpId, result: Result<&[u8], Code>) {
         match self.announcer.answered(now, id, result, &mut self.rng) {
-            Some(Answered::Peers(infohash, answer)) => {
-                if let Some(lsd) = &mut self.lsd {
-                    lsd.found(&infohash, answer.peers.len());
-                }
-                self.found(infohash, answer.peers);
-            }
+            Some(Answered::Peers(infohash, answer)) => self.introduce(infohash, answer),
             Some(Answered::Failed(url, error)) => {
                 self.outputs
                     .push_back(DiscoveryOutput::TrackerFailed { url, error });
             }
             None => {}
         }
+    }
+
+    /// A tracker has named peers.
+    fn introduce(&mut self, infohash: InfoHash, answer: Answer) {
+        if let Some(lsd) = &mut self.lsd {
+            lsd.found(&infohash, answer.peers.len());
+        }
+        self.found(infohash, answer.peers);
     }
 
     /// Passes peers on, but for ourselves.

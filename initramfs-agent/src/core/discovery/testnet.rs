@@ -94,7 +94,7 @@ impl Net {
         let trackers = trackers.iter().map(|&url| url.to_owned()).collect();
         self.nodes[at]
             .discovery
-            .add_torrent(self.now, HASH, left, trackers);
+            .add_torrent(self.now, HASH, left, trackers, None);
         self.drain(at);
     }
 

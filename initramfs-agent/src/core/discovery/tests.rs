@@ -257,3 +257,54 @@ fn the_same_seed_gives_the_same_packets() {
     assert_eq!(transcript(1), transcript(1));
     assert_ne!(transcript(1), transcript(2));
 }
+
+#[test]
+fn who_was_introduced_with_the_manifest_does_not_ask_at_once() {
+    let config = |seed| DiscoveryConfig {
+        seed,
+        peer_id: *b"-BW0001-abcdefghijkl",
+        listen_port: 7000,
+        dht_bootstrap: Vec::new(),
+        lsd: false,
+        own_addrs: Vec::new(),
+    };
+    let list = b"ld8:intervali20e11:local peersi1e12:min intervali1e5:peers12:\x0a\x4d\x01\x02\x1b\x58\x0a\x4d\x02\x02\x1b\x58ed14:failure reason2:noee";
+    let mut answers = tracker::answer::Answer::parse_list(list, 2).unwrap();
+    assert!(tracker::answer::Answer::parse_list(list, 1).is_err());
+    assert!(answers[1].is_none());
+    let url = || vec!["http://10.77.255.1:8480/announce".to_owned()];
+    let mut discovery = Discovery::new(config(1));
+    discovery.add_torrent(0, [1; 20], 100, url(), answers[0].take());
+    let Some(DiscoveryOutput::Peers { infohash, peers }) = discovery.poll() else {
+        panic!("peers come first");
+    };
+    assert_eq!(infohash, [1; 20]);
+    assert_eq!(
+        peers,
+        [
+            ("10.77.1.2:7000".parse().unwrap(), Nearness::Local),
+            ("10.77.2.2:7000".parse().unwrap(), Nearness::Across)
+        ]
+    );
+    assert!(discovery.poll().is_none(), "no announce yet");
+    let at = discovery.deadline().unwrap();
+    assert!((20_000_000..23_000_000).contains(&at), "{at}");
+    // It has started as far as the tracker knows: the end is told as such.
+    discovery.handle(5_000_000, DiscoveryInput::Completed { infohash: [1; 20] });
+    let Some(DiscoveryOutput::HttpGet { url, .. }) = discovery.poll() else {
+        panic!("the end is told at once");
+    };
+    assert!(url.contains("&event=completed"), "{url}");
+    // Without an introduction it asks at once.
+    let mut other = Discovery::new(config(2));
+    other.add_torrent(
+        0,
+        [1; 20],
+        100,
+        vec!["http://10.77.255.1:8480/announce".to_owned()],
+        None,
+    );
+    assert!(
+        matches!(other.poll(), Some(DiscoveryOutput::HttpGet { url, .. }) if url.contains("&event=started"))
+    );
+}

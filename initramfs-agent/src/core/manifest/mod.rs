@@ -93,6 +93,18 @@ pub enum Kind {
     Plugin,
 }
 
+/// Parts a manifest's body from the tracker's answers that come behind it for a node which has asked for them: no
+/// JSON has a raw line feed. Those are hints that nobody has signed.
+pub fn part(mut body: Vec<u8>) -> (Vec<u8>, Option<Vec<u8>>) {
+    let json = body.get(HEADER_LINE_BYTES..).unwrap_or_default();
+    let Some(at) = json.iter().position(|&byte| byte == b'\n') else {
+        return (body, None);
+    };
+    let hints = body.split_off(HEADER_LINE_BYTES + at + 1);
+    body.pop();
+    (body, Some(hints))
+}
+
 /// Verifies and reads a manifest's body. The body is consumed: verifying writes into its header line, which
 /// spares a second copy of it.
 ///

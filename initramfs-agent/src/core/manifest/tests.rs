@@ -1,5 +1,5 @@
 use super::testing::{Sample, artifact, base64, public, sign};
-use super::{Format, Kind, Manifest, open};
+use super::{Format, HEADER_LINE_BYTES, Kind, Manifest, open, part};
 use crate::core::error::{Code, Result};
 use crate::core::rng::Rng;
 
@@ -341,4 +341,14 @@ fn golden_vectors_of_the_server() {
         }
     }
     assert!(seen.0 >= 5 && seen.1 >= 100, "{seen:?}");
+}
+
+#[test]
+fn what_comes_behind_the_json_is_parted_from_it() {
+    let body = [&[b'x'; HEADER_LINE_BYTES][..], b"{\"a\":1}"].concat();
+    assert_eq!(part(body.clone()), (body.clone(), None));
+    let with = |hints: &[u8]| [&body[..], b"\n", hints].concat();
+    assert_eq!(part(with(b"")), (body.clone(), Some(Vec::new())));
+    assert_eq!(part(with(b"l\ne")), (body, Some(b"l\ne".to_vec())));
+    assert_eq!(part(b"short\n".to_vec()), (b"short\n".to_vec(), None));
 }

@@ -6,32 +6,25 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use super::asking::{Introductions, ask, fetch};
 use super::clock;
 use super::events::{Data, Log, megabytes};
 use super::identity::{self, hex, random};
 use super::memory::memory;
-use super::monitor::{Monitor, Watched, Word};
+use super::monitor::{Monitor, Watched};
 use super::options::Options;
 use super::running::Running;
 use super::settings;
 use super::totals::Totals;
 use super::unpacking::Unpacking;
 use crate::core::error::{Code, Error, Result};
-use crate::core::limits::MANIFEST_BYTES_MAX;
 use crate::core::manifest::{self, Manifest};
 use crate::core::metainfo::{info_dictionary, infohash};
-use crate::io::https::{Client, Timeouts};
-use crate::io::node::{Hashes, Node, NodeConfig, TorrentConfig, known_hashes};
+use crate::io::https::Client;
+use crate::io::node::{Hashes, Node, NodeConfig, Ports, TorrentConfig, known_hashes};
 use crate::io::store::Artifact;
 use crate::io::unpack::TargetRoot;
 
-/// A manifest is small, but a whole farm asks for its own at once: whoever gives up early has cost the server a
-/// handshake for nothing and comes again. What is lost on the way comes again after up to 7 s.
-const MANIFEST_TIMEOUTS: Timeouts = Timeouts {
-    connect: Duration::from_secs(20),
-    idle: Duration::from_secs(20),
-    total: Duration::from_secs(120),
-};
 /// How many pieces are fetched in order, for the unpacker that follows.
 const WINDOW_PIECES: u32 = 32;
 /// For the report of the last piece to arrive behind the piece itself.
@@ -87,15 +80,32 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
         Some(id) => id.clone(),
         None => identity::mac(Path::new("/sys/class/net"))?,
     };
+    let mut config = node_config(&context.options)?;
+    // Open before anybody is told of them: those that the server sends to us may come before its answer.
+    let ports = Ports::open(&config)?;
+    let listening = context
+        .options
+        .tracker
+        .then_some((ports.number(), config.peer_id));
     let asked = Instant::now();
-    let manifest = fetch(&context.client, &context.options, context.log.boot(), &id);
+    let manifest = fetch(
+        &context.client,
+        &context.options,
+        context.log.boot(),
+        &id,
+        listening,
+    );
     context.server_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
     if manifest.is_err() {
         // No manifest has named another place. Before it came the reporter would open a connection of its own.
         let url = format!("{}/v1/nodes/{id}/events", context.options.server);
         context.log.reporter().set_url(&url);
     }
-    let manifest = manifest?;
+    let (manifest, introductions) = manifest?;
+    config.http = Some(context.client.clone());
+    config.server_us = context.server_us;
+    config.dht_bootstrap.clone_from(&manifest.dht);
+    let node = Node::with_ports(config, ports)?;
     let log = context.log.clone();
     log.reporter().set_url(&manifest.events_url);
     let data = Data::default()
@@ -114,15 +124,13 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
     let unpacked_bytes = Arc::new(AtomicU64::new(0));
     let totals = Arc::new(Totals::default());
     let hashes = hashes(&manifest, &mut context.hashes);
-    let running = start(
-        context,
-        &manifest,
-        &stores,
-        &hashes,
-        &id,
-        &unpacked_bytes,
-        &totals,
-    )?;
+    let files = Files {
+        manifest: &manifest,
+        introductions,
+        stores: &stores,
+        hashes: &hashes,
+    };
+    let running = start(context, node, files, &id, &unpacked_bytes, &totals)?;
     let unpacking = Unpacking {
         root: &root,
         handover: context.options.handover.as_deref(),
@@ -156,23 +164,17 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
     Ok(running)
 }
 
-/// Gets and verifies a manifest with a nonce of its own.
-fn fetch(client: &Client, options: &Options, boot: &str, id: &str) -> std::result::Result<Manifest, Failure> {
-    let nonce = hex(&random::<16>()?);
-    // Events go over the same connection: a TLS handshake is as long as a manifest.
-    let mut client = client.clone();
-    client.set_timeouts(MANIFEST_TIMEOUTS);
-    let url = format!(
-        "{}/v1/manifest?node={id}&nonce={nonce}&boot={boot}",
-        options.server
-    );
-    let answer = client.get_compressed(&url)?;
-    let retry_after_s = answer.retry_after_s;
-    let body = answer
-        .check()
-        .map_err(|error| Failure { error, retry_after_s })?
-        .read_all(MANIFEST_BYTES_MAX)?;
-    Ok(manifest::open(body, &options.trust.manifest_keys, &nonce, id)?)
+/// What a node is, as far as it is known without a manifest.
+fn node_config(options: &Options) -> Result<NodeConfig> {
+    let mut peer_id = *b"-BW0001-............";
+    peer_id[8..].copy_from_slice(&random::<12>()?);
+    let mut config = NodeConfig::new(peer_id, u64::from_le_bytes(random()?));
+    config.port = options.port;
+    config.bind = options.bind;
+    config.window_pieces = WINDOW_PIECES;
+    config.dht = options.dht;
+    config.lsd = options.lsd;
+    Ok(config)
 }
 
 /// A place for each artifact: what an earlier try kept, else new memory.
@@ -231,30 +233,33 @@ fn hashes(manifest: &Manifest, known: &mut Vec<([u8; 20], Hashes)>) -> Vec<Hashe
     manifest.artifacts.iter().map(hashes).collect()
 }
 
+/// What a node is to fetch: each artifact of the manifest with the tracker's answer, its place and its hashes.
+struct Files<'a> {
+    manifest: &'a Manifest,
+    introductions: Introductions,
+    stores: &'a [(Arc<Artifact>, bool)],
+    hashes: &'a [Hashes],
+}
+
 fn start(
     context: &Context,
-    manifest: &Manifest,
-    stores: &[(Arc<Artifact>, bool)],
-    hashes: &[Hashes],
+    mut node: Node,
+    files: Files<'_>,
     id: &str,
     unpacked_bytes: &Arc<AtomicU64>,
     totals: &Arc<Totals>,
 ) -> Result<Running> {
     let options = &context.options;
-    let mut peer_id = *b"-BW0001-............";
-    peer_id[8..].copy_from_slice(&random::<12>()?);
-    let mut config = NodeConfig::new(peer_id, u64::from_le_bytes(random()?));
-    config.port = options.port;
-    config.bind = options.bind;
-    config.window_pieces = WINDOW_PIECES;
-    config.server_us = context.server_us;
-    config.http = Some(context.client.clone());
-    config.dht = options.dht;
-    config.dht_bootstrap.clone_from(&manifest.dht);
-    config.lsd = options.lsd;
-    let mut node = Node::new(config)?;
+    let Files {
+        manifest,
+        mut introductions,
+        stores,
+        hashes,
+    } = files;
+    introductions.resize(manifest.artifacts.len(), None);
+    let artifacts = manifest.artifacts.iter().zip(introductions);
     let listed = |use_it: bool, urls: &Vec<String>| if use_it { urls.clone() } else { Vec::new() };
-    for ((artifact, (bytes, have_all)), hashes) in manifest.artifacts.iter().zip(stores).zip(hashes) {
+    for (((artifact, first_answer), (bytes, have_all)), hashes) in artifacts.zip(stores).zip(hashes) {
         let torrent_url = format!(
             "{}/v1/torrents/{}.torrent",
             options.server,
@@ -271,6 +276,8 @@ fn start(
             origins: listed(options.origin, &artifact.origins),
             seeders: manifest.seeders.clone(),
             trackers: listed(options.tracker, &manifest.trackers),
+            // The tracker is still to hear that we have all of it.
+            first_answer: first_answer.filter(|_| !have_all),
         })?;
     }
     let watched = manifest
@@ -307,30 +314,6 @@ fn start(
         artifacts.collect(),
         manifest.version,
     ))
-}
-
-/// Asks the server whether it would still give the same artifacts.
-fn ask(context: &Context, manifest: &Manifest, id: &str) -> Box<dyn FnMut() -> Word + Send> {
-    let (client, options, id) = (context.client.clone(), context.options.clone(), id.to_owned());
-    let boot = context.log.boot().to_owned();
-    let (version, hashes) = (
-        manifest.version,
-        manifest.artifacts.iter().map(|a| a.infohash).collect::<Vec<_>>(),
-    );
-    Box::new(move || match fetch(&client, &options, &boot, &id) {
-        Ok(new)
-            if new.version == version
-                && new
-                    .artifacts
-                    .iter()
-                    .map(|a| a.infohash)
-                    .eq(hashes.iter().copied()) =>
-        {
-            Word::Same
-        }
-        Ok(_) => Word::Changed,
-        Err(_) => Word::Silent,
-    })
 }
 
 fn unpack(

@@ -3,6 +3,7 @@
 //! What goes wrong is told to the server and on the console, and tried again: a node is never left in the
 //! dark, and a root that is not whole is never entered (it carries the marker of `io::unpack`).
 
+mod asking;
 mod attempt;
 mod background;
 mod clock;

@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use mio::Waker;
 
-use crate::core::error::{Code, Error};
+use super::sockets::{self, Listening};
+use crate::core::discovery::tracker::answer::Answer;
+use crate::core::error::{Code, Error, Result};
 use crate::core::swarm::{Progress, TorrentId};
 use crate::io::https;
 use crate::io::store::Artifact;
@@ -86,6 +88,26 @@ pub struct TorrentConfig {
     pub seeders: Vec<SocketAddr>,
     /// Announce URLs.
     pub trackers: Vec<String>,
+    /// What the first of them has answered already.
+    pub first_answer: Option<Answer>,
+}
+
+/// Open ports that a node will listen at. Who connects before it runs waits.
+pub struct Ports(pub(super) Listening);
+
+impl Ports {
+    /// Opens the ports that a node of this configuration needs.
+    ///
+    /// # Errors
+    /// [`Code::Io`] when a port is taken or an address is not ours.
+    pub fn open(cfg: &NodeConfig) -> Result<Self> {
+        sockets::listen(cfg.bind, cfg.port, cfg.dht).map(Self)
+    }
+
+    /// The number of the port, in TCP and, with a DHT, in UDP.
+    pub fn number(&self) -> u16 {
+        self.0.port
+    }
 }
 
 /// What a node reports.

@@ -34,7 +34,7 @@ use std::time::Instant;
 use mio::net::{TcpListener, UdpSocket};
 use mio::{Interest, Poll, Token, Waker};
 
-pub use api::{Event, Hashes, NodeConfig, NodeHandle, TorrentConfig, known_hashes};
+pub use api::{Event, Hashes, NodeConfig, NodeHandle, Ports, TorrentConfig, known_hashes};
 pub use sink::verify_all;
 
 use crate::core::discovery::{Discovery, DiscoveryConfig, UdpSocketKind};
@@ -125,10 +125,19 @@ impl Node {
     /// # Errors
     /// [`Code::Io`] when a port is taken or an address is not ours.
     pub fn new(cfg: NodeConfig) -> Result<Self> {
+        let ports = Ports::open(&cfg)?;
+        Self::with_ports(cfg, ports)
+    }
+
+    /// The same with ports that are open already.
+    ///
+    /// # Errors
+    /// [`Code::Io`].
+    pub fn with_ports(cfg: NodeConfig, ports: Ports) -> Result<Self> {
         let poll = Poll::new()?;
         let registry = poll.registry();
         let waker = Arc::new(Waker::new(registry, TOKEN_WAKER)?);
-        let mut listening = sockets::listen(cfg.bind, cfg.port, cfg.dht)?;
+        let mut listening = ports.0;
         for (i, listener) in listening.tcp.iter_mut().enumerate() {
             registry.register(listener, Token(TOKEN_LISTENERS + i), Interest::READABLE)?;
         }
@@ -255,8 +264,9 @@ impl Node {
         }
         let id = self.swarm.add_torrent(now, spec);
         let left = if cfg.have_all { 0 } else { size_bytes };
+        let (trackers, first) = (cfg.trackers.clone(), cfg.first_answer.take());
         self.discovery
-            .add_torrent(now, cfg.infohash, left, cfg.trackers.clone());
+            .add_torrent(now, cfg.infohash, left, trackers, first);
         self.torrents.push(Torrent {
             reported: self.swarm.progress(id),
             sinks: BTreeMap::new(),

@@ -62,6 +62,17 @@ impl Announcer {
         }
     }
 
+    /// The first announce of a torrent was made elsewhere: its first tracker has answered this already.
+    pub fn introduced(&mut self, now: Micros, infohash: &InfoHash, answer: &Answer, rng: &mut Rng) {
+        let id = HttpId(self.next_http);
+        let Some(tracker) = self.torrent(infohash).and_then(|t| t.trackers.first_mut()) else {
+            return;
+        };
+        tracker.begin(now, id);
+        tracker.succeed(now, answer, rng);
+        self.next_http = self.next_http.wrapping_add(1);
+    }
+
     /// The swarm needs peers.
     pub fn want_peers(&mut self, now: Micros, infohash: &InfoHash) {
         if let Some(torrent) = self.torrent(infohash) {

@@ -32,6 +32,25 @@ impl Answer {
             return Err(malformed("larger than the limit"));
         }
         let root = bencode::parse(body, Keys::AnyOrder).map_err(|e| malformed(&e.message))?;
+        Self::read(&root)
+    }
+
+    /// The answers that came behind a manifest (docs/manifest.md), one for each of its `count` artifacts; `None` for
+    /// those that are of no use.
+    ///
+    /// # Errors
+    /// `TRACKER_MALFORMED` when it is no list of so many.
+    pub fn parse_list(list: &[u8], count: usize) -> Result<Vec<Option<Self>>> {
+        if list.len() > TRACKER_ANSWER_BYTES_MAX {
+            return Err(malformed("larger than the limit"));
+        }
+        let root = bencode::parse(list, Keys::AnyOrder).map_err(|e| malformed(&e.message))?;
+        let answers = root.as_list().filter(|answers| answers.len() == count);
+        let answers = answers.ok_or_else(|| malformed("not a list of the right length"))?;
+        Ok(answers.iter().map(|answer| Self::read(answer).ok()).collect())
+    }
+
+    fn read(root: &Value<'_>) -> Result<Self> {
         let root = root.as_dict().ok_or_else(|| malformed("not a dictionary"))?;
         if let Some(reason) = root.get(b"failure reason") {
             return Err(Error::new(

@@ -140,6 +140,15 @@ fn a_node_seeds_until_the_server_says_that_the_storm_is_over() {
 
 #[test]
 fn boots_with_only_peers_alive_after_the_manifest() {
+    boots_from_a_peer(false);
+}
+
+#[test]
+fn boots_with_the_peers_that_came_with_the_manifest() {
+    boots_from_a_peer(true);
+}
+
+fn boots_from_a_peer(is_introduced: bool) {
     let scratch = Scratch::new();
     let files = root_and_plugins();
     // Another node that has booted: the real event loop with everything in memory.
@@ -161,13 +170,19 @@ fn boots_with_only_peers_alive_after_the_manifest() {
             origins: Vec::new(),
             seeders: Vec::new(),
             trackers: Vec::new(),
+            first_answer: None,
         })
         .unwrap();
     }
-    let sample = Sample {
-        seeders: format!(r#""127.0.0.1:{}""#, peer.port()),
-        ..alone()
-    };
+    let mut sample = alone();
+    let mut hints = Vec::new();
+    if is_introduced {
+        let [high, low] = peer.port().to_be_bytes();
+        let answer = [b"d8:intervali20e5:peers6:\x7f\0\0\x01", &[high, low][..], b"e"].concat();
+        hints = [b"\nl", &answer.repeat(files.len())[..], b"e"].concat();
+    } else {
+        sample.seeders = format!(r#""127.0.0.1:{}""#, peer.port());
+    }
     let handle = peer.handle();
     let (sender, _events) = channel();
     let peer = peer.spawn(sender).unwrap();
@@ -181,11 +196,10 @@ fn boots_with_only_peers_alive_after_the_manifest() {
             if !r.target().starts_with("/v1/manifest") || given.fetch_add(1, Ordering::SeqCst) > 0 {
                 return Answer::Close(Vec::new());
             }
-            ok(&client
-                .get(&format!("{inner}{}", r.target()), None)
-                .unwrap()
-                .read_all(1 << 20)
-                .unwrap())
+            assert!(r.target().contains("&port=") && r.target().contains("&peer_id=2d4257"));
+            let answer = client.get(&format!("{inner}{}", r.target()), None).unwrap();
+            let body = answer.read_all(1 << 20).unwrap();
+            ok(&[body, hints.clone()].concat())
         }
     });
     let mut options = site.options(&scratch.target());

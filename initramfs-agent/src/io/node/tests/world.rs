@@ -59,6 +59,7 @@ impl World {
             origins: Vec::new(),
             seeders: Vec::new(),
             trackers: Vec::new(),
+            first_answer: None,
         }
     }
 

@@ -1,0 +1,81 @@
+//! The request for the manifest: also the first announce to the server's tracker.
+
+use std::time::Duration;
+
+use super::attempt::{Context, Failure};
+use super::identity::{hex, random};
+use super::monitor::Word;
+use super::options::Options;
+use crate::core::discovery::tracker::answer::Answer;
+use crate::core::limits::{MANIFEST_BYTES_MAX, TRACKER_ANSWER_BYTES_MAX};
+use crate::core::manifest::{self, Manifest};
+use crate::io::https::{Client, Timeouts};
+
+/// A manifest is small, but a whole farm asks for its own at once: whoever gives up early has cost the server a
+/// handshake for nothing and comes again. What is lost on the way comes again after up to 7 s.
+const MANIFEST_TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(20),
+    idle: Duration::from_secs(20),
+    total: Duration::from_secs(120),
+};
+/// What the server's tracker says of each artifact's swarm; empty when it was not asked, or has said nothing of use.
+pub type Introductions = Vec<Option<Answer>>;
+
+/// Gets and verifies a manifest with a nonce of its own. With a port and a peer id this is the first announce too.
+pub fn fetch(
+    client: &Client,
+    options: &Options,
+    boot: &str,
+    id: &str,
+    listening: Option<(u16, [u8; 20])>,
+) -> std::result::Result<(Manifest, Introductions), Failure> {
+    let nonce = hex(&random::<16>()?);
+    // Events go over the same connection: a TLS handshake is as long as a manifest.
+    let mut client = client.clone();
+    client.set_timeouts(MANIFEST_TIMEOUTS);
+    let mut url = format!(
+        "{}/v1/manifest?node={id}&nonce={nonce}&boot={boot}",
+        options.server
+    );
+    if let Some((port, peer_id)) = listening {
+        url.push_str(&format!("&port={port}&peer_id={}", hex(&peer_id)));
+    }
+    let answer = client.get_compressed(&url)?;
+    let retry_after_s = answer.retry_after_s;
+    let body = answer
+        .check()
+        .map_err(|error| Failure { error, retry_after_s })?
+        .read_all(MANIFEST_BYTES_MAX + TRACKER_ANSWER_BYTES_MAX)?;
+    let (body, hints) = match listening {
+        Some(_) => manifest::part(body),
+        None => (body, None),
+    };
+    let manifest = manifest::open(body, &options.trust.manifest_keys, &nonce, id)?;
+    // Hints that are no help cost a question to the tracker.
+    let answers = hints.and_then(|hints| Answer::parse_list(&hints, manifest.artifacts.len()).ok());
+    Ok((manifest, answers.unwrap_or_default()))
+}
+
+/// Asks the server whether it would still give the same artifacts.
+pub fn ask(context: &Context, manifest: &Manifest, id: &str) -> Box<dyn FnMut() -> Word + Send> {
+    let (client, options, id) = (context.client.clone(), context.options.clone(), id.to_owned());
+    let boot = context.log.boot().to_owned();
+    let (version, hashes) = (
+        manifest.version,
+        manifest.artifacts.iter().map(|a| a.infohash).collect::<Vec<_>>(),
+    );
+    Box::new(move || match fetch(&client, &options, &boot, &id, None) {
+        Ok((new, _))
+            if new.version == version
+                && new
+                    .artifacts
+                    .iter()
+                    .map(|a| a.infohash)
+                    .eq(hashes.iter().copied()) =>
+        {
+            Word::Same
+        }
+        Ok(_) => Word::Changed,
+        Err(_) => Word::Silent,
+    })
+}
