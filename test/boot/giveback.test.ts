@@ -1,10 +1,24 @@
 /** Booted nodes give the memory of their artifacts back: after a storm, and when they need it themselves. */
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { farm } from '../support/farm.js'
-import { type TestAgent, until } from '../support/processes.js'
+import { catalog, farm } from '../support/farm.js'
+import { startAgent, startServer, type TestAgent, until } from '../support/processes.js'
+import { scratch } from '../support/scratch.js'
 
 const bulkBytes = 24_000_000
 const agentIsRoot = process.getuid?.() === 0
@@ -92,4 +106,49 @@ test('a node whose memory runs short lets its artifacts go and lives on', {
   assert.equal(agent.events.filter(({ type }) => type === 'artifact.dropped').length, 3)
   await until('the tracker knows', async () => ((await peers()) === 0 ? true : undefined))
   assert.equal(readFileSync(join(agent.target, 'etc/hostname'), 'utf8').trim(), 'rig1')
+})
+
+test('a file that is handed over is in memory once, may be mounted while it is seeded, and stays when the agent ends', {
+  skip: !agentIsRoot && 'needs root to mount',
+}, async (t) => {
+  const directory = scratch(t)
+  const content = randomBytes(24_000_000)
+  const [stage, rootfs] = [join(directory, 'stage'), join(directory, 'artifacts', 'rootfs')]
+  for (const path of [stage, rootfs]) mkdirSync(path, { recursive: true })
+  writeFileSync(join(stage, 'bulk'), content)
+  execFileSync('mksquashfs', [stage, join(rootfs, 'root.squashfs'), '-quiet', '-no-progress'])
+  const size = statSync(join(rootfs, 'root.squashfs')).size
+  const server = await startServer(t, directory)
+  await catalog(server)
+  const mounted = (type: string, from: string, flags: string) => {
+    const path = mkdtempSync(join(tmpdir(), 'bootswarm-mount-'))
+    execFileSync('mount', ['-t', type, '-o', flags, from, path])
+    t.after(() => {
+      execFileSync('umount', ['-l', path])
+      rmdirSync(path)
+    })
+    return path
+  }
+  const trust = join(server.dataDir, 'trust')
+  const boot = (node: string, bind: string) => {
+    const target = mounted('tmpfs', 'tmpfs', 'size=100m')
+    return startAgent(t, { node, target, server: server.url, trust, bind })
+  }
+  const first = boot('rig1', '127.0.1.1')
+  await first.event('boot.completed')
+  const file = join(first.target, '.bootswarm', 'root.squashfs')
+  assert.equal(statSync(file).size, size)
+  assert.deepEqual(heldBytes(first), [], 'nothing beside the file')
+  const used = statfsSync(first.target)
+  assert.ok((used.blocks - used.bfree) * used.bsize < size + 1_000_000, 'and the file once')
+
+  const root = mounted('squashfs', file, 'loop,ro')
+  assert.deepEqual(readFileSync(join(root, 'bulk')), content)
+  const second = boot('rig2', '127.0.1.2')
+  const { data } = await second.event('boot.completed')
+  assert.ok(Number(data.from_peers_bytes) > 0, 'it is seeded while it is mounted')
+  first.child.kill('SIGTERM')
+  assert.equal(await first.exited, 0)
+  assert.equal((await first.event('seeding.ended')).data.given_back_bytes, 0)
+  assert.deepEqual(readFileSync(join(root, 'bulk')), content)
 })

@@ -1,18 +1,22 @@
-//! Where the bytes of an artifact lie: a memfd or a file.
+//! Where the bytes of an artifact lie: a memfd, or a file.
 //!
 //! Bytes go in and out with `pwrite`, `pread` and `sendfile` only; nothing is mapped, so the payload is
 //! never part of the process's resident memory. Readers follow the frontier of verified bytes.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use rustix::fs::{AtFlags, CWD, MemfdFlags, Mode, OFlags, ftruncate, memfd_create};
 
 use crate::core::error::{Code, Error, Result};
 
@@ -21,8 +25,8 @@ use crate::core::error::{Code, Error, Result};
 #[derive(Debug)]
 pub struct Artifact {
     file: File,
-    /// Memory that nobody else uses: it is free once the artifact is let go.
-    is_private: bool,
+    /// It has no name: its memory is free once the artifact is let go.
+    is_private: AtomicBool,
     size_bytes: u64,
     state: Mutex<State>,
     changed: Condvar,
@@ -42,6 +46,29 @@ impl Artifact {
     pub fn memory(size_bytes: u64) -> Result<Arc<Self>> {
         let fd = memfd_create("bootswarm-artifact", MemfdFlags::CLOEXEC).map_err(io::Error::from)?;
         Self::sized(File::from(fd), true, size_bytes)
+    }
+
+    /// A place in a directory's file system, under no name yet; in memory where that cannot be.
+    pub fn unnamed(directory: &Path, size_bytes: u64) -> Result<Arc<Self>> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        match rustix::fs::open(directory, flags, Mode::from_raw_mode(0o644)) {
+            Ok(fd) => Self::sized(File::from(fd), true, size_bytes),
+            Err(_) => Self::memory(size_bytes),
+        }
+    }
+
+    /// Gives what [`Artifact::unnamed`] made a name in the same file system; `false` where that cannot be. From then on
+    /// it is the file of whoever uses that name, and [`Artifact::release`] leaves it alone.
+    pub fn link(&self, path: &Path) -> bool {
+        // Before it has a name: nobody's file is ever cut off.
+        self.is_private.store(false, Ordering::Relaxed);
+        let own = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let linked = rustix::fs::linkat(CWD, own, CWD, path, AtFlags::SYMLINK_FOLLOW).is_ok();
+        if !linked {
+            let names = rustix::fs::fstat(&self.file).map_or(1, |stat| stat.st_nlink);
+            self.is_private.store(names == 0, Ordering::Relaxed);
+        }
+        linked
     }
 
     /// A file of `size_bytes`, created if it is not there; what it holds already counts for nothing.
@@ -70,7 +97,7 @@ impl Artifact {
     fn new(file: File, is_private: bool, size_bytes: u64) -> Arc<Self> {
         Arc::new(Self {
             file,
-            is_private,
+            is_private: AtomicBool::new(is_private),
             size_bytes,
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -89,12 +116,16 @@ impl Artifact {
 
     /// Memory that [`Artifact::release`] frees, bytes.
     pub fn private_bytes(&self) -> u64 {
-        if self.is_private { self.size_bytes } else { 0 }
+        if self.is_private.load(Ordering::Relaxed) {
+            self.size_bytes
+        } else {
+            0
+        }
     }
 
     /// Frees its memory, whoever still holds it; a file of others stays as it is. Reading fails from now on.
     pub fn release(&self) {
-        if self.is_private {
+        if self.is_private.load(Ordering::Relaxed) {
             // It can fail only where there is nothing to free.
             let _ = ftruncate(&self.file, 0);
         }
@@ -256,105 +287,4 @@ fn at(path: &Path, e: &io::Error) -> Error {
     let mut error = Error::from(io::Error::from(e.kind()));
     error.message = format!("{}: {e}", path.display());
     error
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn frontier_follows_whatever_order() {
-        let artifact = Artifact::memory(100).unwrap();
-        for (offset, len, frontier) in [(20, 10, 0), (40, 10, 0), (30, 10, 0), (0, 10, 10), (0, 10, 10)] {
-            artifact.mark_verified(offset, len);
-            assert_eq!(artifact.frontier(), frontier);
-        }
-        assert_eq!(artifact.lock().islands, BTreeMap::from([(20, 50)]));
-        artifact.mark_verified(10, 10);
-        assert_eq!(artifact.frontier(), 50);
-        artifact.mark_verified(45, 500);
-        assert!(artifact.is_complete());
-    }
-
-    #[test]
-    fn reader_waits_for_the_frontier_and_ends() {
-        let artifact = Artifact::memory(300_000).unwrap();
-        let data: Vec<u8> = (0..300_000u32).map(|i| (i % 251) as u8).collect();
-        let mut reader = artifact.reader();
-        let reading = std::thread::spawn(move || {
-            let mut got = Vec::new();
-            reader.read_to_end(&mut got).map(|_| got)
-        });
-        for start in [100_000, 200_000, 0] {
-            artifact
-                .write_at(start as u64, &data[start..start + 100_000])
-                .unwrap();
-            artifact.mark_verified(start as u64, 100_000);
-        }
-        assert_eq!(reading.join().unwrap().unwrap(), data);
-        assert!(artifact.wait_complete(Duration::ZERO).unwrap());
-    }
-
-    #[test]
-    fn failure_reaches_the_reader() {
-        let artifact = Artifact::memory(10).unwrap();
-        let mut reader = artifact.reader();
-        let reading = std::thread::spawn(move || reader.read(&mut [0; 10]));
-        artifact.fail(Error::new(Code::ArtifactUnavailable, "nobody has it"));
-        artifact.fail(Error::new(Code::Io, "later"));
-        let error = reading.join().unwrap().unwrap_err();
-        let inner = error.get_ref().unwrap().downcast_ref::<Error>().unwrap();
-        assert_eq!(inner.code, Code::ArtifactUnavailable);
-        assert!(artifact.wait_complete(Duration::ZERO).is_err());
-    }
-
-    #[test]
-    fn nothing_is_written_outside() {
-        let artifact = Artifact::memory(10).unwrap();
-        assert!(artifact.write_at(8, &[1, 2, 3]).is_err());
-        assert!(artifact.write_at(u64::MAX, &[1]).is_err());
-        assert!(artifact.read_at(9, &mut [0; 2]).is_err());
-        artifact.write_at(8, &[1, 2]).unwrap();
-        let mut back = [0; 2];
-        artifact.read_at(8, &mut back).unwrap();
-        assert_eq!(back, [1, 2]);
-    }
-
-    #[test]
-    fn released_memory_is_gone_and_files_of_others_stay() {
-        let artifact = Artifact::memory(1 << 20).unwrap();
-        artifact.write_at(0, &[1; 1 << 20]).unwrap();
-        assert_eq!(artifact.private_bytes(), 1 << 20);
-        let blocks = || rustix::fs::fstat(artifact.fd()).unwrap().st_blocks;
-        assert_eq!(blocks(), (1 << 20) / 512);
-        artifact.release();
-        assert_eq!(blocks(), 0);
-        assert!(artifact.read_at(0, &mut [0; 1]).is_err());
-
-        let path = std::env::temp_dir().join(format!("bootswarm-release-{}", std::process::id()));
-        let file = Artifact::file(&path, 5).unwrap();
-        file.release();
-        assert_eq!(
-            (file.private_bytes(), std::fs::metadata(&path).unwrap().len()),
-            (0, 5)
-        );
-        std::fs::remove_file(&path).unwrap();
-    }
-
-    #[test]
-    fn files_are_made_and_opened() {
-        let dir = std::env::temp_dir().join(format!("bootswarm-store-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let path = dir.join("a");
-        let made = Artifact::file(&path, 5).unwrap();
-        made.write_at(0, b"hello").unwrap();
-        let opened = Artifact::existing(&path).unwrap();
-        assert_eq!(opened.size_bytes(), 5);
-        opened.mark_verified(0, 5);
-        let mut text = String::new();
-        opened.reader().read_to_string(&mut text).unwrap();
-        assert_eq!(text, "hello");
-        assert_eq!(Artifact::existing(&dir.join("none")).unwrap_err().code, Code::Io);
-        std::fs::remove_dir_all(&dir).unwrap();
-    }
 }

@@ -84,6 +84,13 @@ pub enum Format {
     Raw,
 }
 
+impl Format {
+    /// The node gets the file itself, and not what is in it.
+    pub fn is_handed_over(self) -> bool {
+        matches!(self, Self::Squashfs | Self::Raw)
+    }
+}
+
 /// What an artifact is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

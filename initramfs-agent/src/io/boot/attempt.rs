@@ -120,7 +120,7 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
         clock::set(manifest.time_s, &log);
     }
     let root = TargetRoot::create(&context.options.target)?;
-    let stores = stores(&manifest, &mut context.kept)?;
+    let stores = stores(&manifest, &mut context.kept, &context.options)?;
     let unpacked_bytes = Arc::new(AtomicU64::new(0));
     let totals = Arc::new(Totals::default());
     let hashes = hashes(&manifest, &mut context.hashes);
@@ -177,8 +177,13 @@ fn node_config(options: &Options) -> Result<NodeConfig> {
     Ok(config)
 }
 
-/// A place for each artifact: what an earlier try kept, else new memory.
-fn stores(manifest: &Manifest, kept: &mut Vec<Kept>) -> Result<Vec<(Arc<Artifact>, bool)>> {
+/// A place for each artifact: what an earlier try kept, else new memory; in the target's file system where the file
+/// itself is what the node gets.
+fn stores(
+    manifest: &Manifest,
+    kept: &mut Vec<Kept>,
+    options: &Options,
+) -> Result<Vec<(Arc<Artifact>, bool)>> {
     let wanted = |k: &Kept| {
         manifest
             .artifacts
@@ -205,6 +210,11 @@ fn stores(manifest: &Manifest, kept: &mut Vec<Kept>) -> Result<Vec<(Arc<Artifact
     }
     let store = |a: &manifest::Artifact| match find(a) {
         Some(kept) => Ok((kept.bytes.clone(), true)),
+        None if a.format.is_handed_over() => {
+            let directory = options.handover.as_ref().unwrap_or(&options.target);
+            std::fs::create_dir_all(directory)?;
+            Ok((Artifact::unnamed(directory, a.size_bytes)?, false))
+        }
         None => Ok((Artifact::memory(a.size_bytes)?, false)),
     };
     manifest.artifacts.iter().map(store).collect()

@@ -60,15 +60,14 @@ pub fn detach() -> Result<Role> {
     }
 }
 
-/// Points stdin, stdout and stderr at `/dev/null`: the console belongs to the booted system.
+/// Points stdin and stderr at `/dev/null`: the console belongs to the booted system. The few lines that a seeding node
+/// has to say go to the kernel's log, which the booted system reads, where that may be written.
 fn leave_console() {
-    if let Ok(null) = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/null")
-    {
+    let mut open = std::fs::OpenOptions::new();
+    if let Ok(null) = open.read(true).write(true).open("/dev/null") {
+        let log = std::fs::OpenOptions::new().write(true).open("/dev/kmsg");
         let _ = rustix::stdio::dup2_stdin(&null);
-        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stdout(log.as_ref().unwrap_or(&null));
         let _ = rustix::stdio::dup2_stderr(&null);
     }
 }

@@ -14,7 +14,7 @@ use super::identity::hex;
 use crate::core::error::{Code, Error, Result};
 use crate::core::manifest::{Artifact, Format, Kind};
 use crate::io::store;
-use crate::io::unpack::{self, TargetRoot, UnpackLimits, UnpackProgress, hand_over};
+use crate::io::unpack::{self, TargetRoot, UnpackLimits, UnpackProgress, hand_over, link_over};
 
 /// Directory of the root for files that are handed over.
 const HANDOVER: &str = ".bootswarm";
@@ -55,53 +55,58 @@ impl Unpacking<'_> {
             Format::Cpio => Some(unpack::Format::Cpio),
             Format::Squashfs | Format::Raw => None,
         };
-        let (entries, handed) = match format {
+        let entries = match format {
             Some(format) => {
                 let summary = unpack::unpack(&mut reader, format, self.root, &limits, &mut progress)?;
                 for warning in &summary.warnings {
                     self.log.say(&format!("{}: {warning}", artifact.name));
                 }
-                (summary.entries, None)
+                summary.entries
             }
-            None => (1, Some(self.hand_over(artifact, &mut reader, &mut progress)?)),
+            None => 1,
         };
         // The archive may end before the file does, and the hash is that of the file.
         let drained = io::copy(&mut reader, &mut io::sink()).map_err(store_error);
         let digest = reader.hash.finish();
-        if drained.is_ok() && digest.as_ref() == artifact.sha256 {
-            let line = match handed {
-                Some(path) => format!("{} is at {}", artifact.name, path.display()),
-                None => format!("{} is unpacked, {entries} entries", artifact.name),
-            };
-            let data = Data::default()
-                .text("name", &artifact.name)
-                .number("entries", entries);
-            self.log.event("artifact.unpacked", data, Some(&line));
-            return Ok(());
-        }
-        if let Some(path) = handed {
-            // What is wrong must not lie where the init looks for it.
-            let _ = std::fs::remove_file(path);
-        }
         drained?;
-        let (want, have) = (hex(&artifact.sha256[..8]), hex(&digest.as_ref()[..8]));
-        let message = format!(
-            "{}: all pieces are right, but the file's SHA-256 is {have}... and not {want}...",
-            artifact.name
-        );
-        Err(Error::new(Code::ArtifactBadSha256, message))
+        if digest.as_ref() != artifact.sha256 {
+            let (want, have) = (hex(&artifact.sha256[..8]), hex(&digest.as_ref()[..8]));
+            let message = format!(
+                "{}: all pieces are right, but the file's SHA-256 is {have}... and not {want}...",
+                artifact.name
+            );
+            return Err(Error::new(Code::ArtifactBadSha256, message));
+        }
+        let line = match format {
+            Some(_) => format!("{} is unpacked, {entries} entries", artifact.name),
+            None => {
+                let path = self.hand_over(artifact, bytes, &mut progress)?;
+                format!("{} is at {}", artifact.name, path.display())
+            }
+        };
+        let data = Data::default()
+            .text("name", &artifact.name)
+            .number("entries", entries);
+        self.log.event("artifact.unpacked", data, Some(&line));
+        Ok(())
     }
 
+    /// Puts a file that is whole and right where the init looks for it.
     fn hand_over(
         &self,
         artifact: &Artifact,
-        reader: &mut (dyn Read + Send),
+        bytes: &Arc<store::Artifact>,
         progress: &mut dyn FnMut(&UnpackProgress),
     ) -> Result<PathBuf> {
+        let mut place = |path: &Path| match link_over(bytes, path)? {
+            true => Ok(()),
+            // Another file system, or one of an earlier try whose name went with that root.
+            false => hand_over(&mut bytes.reader(), path, progress).map(|_| ()),
+        };
         if let Some(dir) = self.handover {
             std::fs::create_dir_all(dir)?;
             let path = dir.join(&artifact.name);
-            hand_over(reader, &path, progress)?;
+            place(&path)?;
             return Ok(path);
         }
         let opened = self.root.directory(HANDOVER.as_bytes(), true);
@@ -113,7 +118,7 @@ impl Unpacking<'_> {
         })?);
         // Through the open directory, so that no link of an archive leads out of the root.
         let path = PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd())).join(&artifact.name);
-        hand_over(reader, &path, progress)?;
+        place(&path)?;
         Ok(self.root.path().join(HANDOVER).join(&artifact.name))
     }
 }

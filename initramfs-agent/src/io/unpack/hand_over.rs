@@ -8,6 +8,28 @@ use rustix::fs::{Mode, OFlags};
 use super::limits::BUFFER_BYTES;
 use super::{UnpackProgress, codec, root};
 use crate::core::error::Result;
+use crate::io::store::Artifact;
+
+/// Gives an artifact whose bytes are all there the name `path`: they are in memory once. What had that name is replaced.
+/// `false` where it does not lie in that file system.
+///
+/// Errors: `IO`.
+pub fn link_over(artifact: &Artifact, path: &Path) -> Result<bool> {
+    let partial = partial_of(path);
+    // Of an earlier try.
+    let _ = rustix::fs::unlink(&partial);
+    if !artifact.link(&partial) {
+        return Ok(false);
+    }
+    rustix::fs::rename(&partial, path).map_err(|e| root::io("naming the file", e))?;
+    Ok(true)
+}
+
+fn partial_of(path: &Path) -> PathBuf {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".part");
+    PathBuf::from(partial)
+}
 
 /// Writes all the reader gives to `path`, as it is. The file appears there only when it is whole;
 /// what had that name is replaced. Returns its size in bytes.
@@ -18,9 +40,7 @@ pub fn hand_over(
     path: &Path,
     progress: &mut dyn FnMut(&UnpackProgress),
 ) -> Result<u64> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".part");
-    let partial = PathBuf::from(partial);
+    let partial = partial_of(path);
     let result = copy(reader, &partial, progress).and_then(|size| {
         rustix::fs::rename(&partial, path).map_err(|e| root::io("naming the file", e))?;
         Ok(size)

@@ -28,7 +28,7 @@ use std::io::Read;
 
 use crate::core::error::Result;
 
-pub use hand_over::hand_over;
+pub use hand_over::{hand_over, link_over};
 pub use limits::UnpackLimits;
 pub use root::{MARKER, TargetRoot};
 
