@@ -12,6 +12,7 @@ use super::events::{Data, Log, megabytes};
 use super::identity::{self, hex, random};
 use super::memory::memory;
 use super::monitor::{Monitor, Watched};
+use super::mounting::Mounting;
 use super::options::Options;
 use super::running::Running;
 use super::settings;
@@ -131,19 +132,31 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
         hashes: &hashes,
     };
     let running = start(context, node, files, &id, &unpacked_bytes, &totals)?;
-    let unpacking = Unpacking {
-        root: &root,
+    let mut mounting = Mounting::new(&context.options);
+    let mut unpacking = Unpacking {
+        root,
         handover: context.options.handover.as_deref(),
         log: &log,
         unpacked_bytes,
     };
-    let result = unpack(&unpacking, &manifest, &stores, &mut context.kept)
-        .and_then(|()| settings::write(&root, &manifest.hostname, &manifest.settings))
-        .and_then(|()| root.complete());
+    let result = unpack(
+        &mut unpacking,
+        &mut mounting,
+        &manifest,
+        &stores,
+        &mut context.kept,
+    )
+    .and_then(|()| settings::write(&unpacking.root, &manifest.hostname, &manifest.settings))
+    .and_then(|()| unpacking.root.complete());
     if let Err(error) = result {
         running.stop();
+        // It may be open in what is to be unmounted.
+        drop(unpacking);
+        if let Some(mounting) = &mut mounting {
+            mounting.undo();
+        }
         // Half a root helps nobody, and its memory may be what was missing.
-        let _ = root.wipe();
+        let _ = TargetRoot::open(&context.options.target).and_then(|root| root.wipe());
         return Err(error.into());
     }
     let sum = totals.when_done(REPORT);
@@ -327,13 +340,19 @@ fn start(
 }
 
 fn unpack(
-    unpacking: &Unpacking<'_>,
+    unpacking: &mut Unpacking<'_>,
+    mounting: &mut Option<Mounting>,
     manifest: &Manifest,
     stores: &[(Arc<Artifact>, bool)],
     kept: &mut Vec<Kept>,
 ) -> Result<()> {
     for (artifact, (bytes, have_all)) in manifest.artifacts.iter().zip(stores) {
         unpacking.run(artifact, bytes)?;
+        if let Some(mounting) = mounting
+            && let Some(root) = mounting.after(artifact)?
+        {
+            unpacking.root = root;
+        }
         if !have_all {
             kept.push(Kept {
                 infohash: artifact.infohash,

@@ -11,6 +11,7 @@ mod events;
 pub mod identity;
 mod memory;
 mod monitor;
+mod mounting;
 mod options;
 mod reporter;
 mod retry;

@@ -22,7 +22,7 @@ const HANDOVER: &str = ".bootswarm";
 /// Where artifacts go and how far they have come.
 pub struct Unpacking<'a> {
     /// The root.
-    pub root: &'a TargetRoot,
+    pub root: TargetRoot,
     /// Another directory than the root's own for what is handed over.
     pub handover: Option<&'a Path>,
     /// Milestones.
@@ -57,7 +57,7 @@ impl Unpacking<'_> {
         };
         let entries = match format {
             Some(format) => {
-                let summary = unpack::unpack(&mut reader, format, self.root, &limits, &mut progress)?;
+                let summary = unpack::unpack(&mut reader, format, &self.root, &limits, &mut progress)?;
                 for warning in &summary.warnings {
                     self.log.say(&format!("{}: {warning}", artifact.name));
                 }

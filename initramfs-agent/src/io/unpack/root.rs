@@ -63,6 +63,15 @@ impl TargetRoot {
         })
     }
 
+    /// Opens a directory that holds files already, to put more there, and puts the marker there.
+    ///
+    /// Errors: `TARGET_INVALID`, `TARGET_FULL`, `IO`.
+    pub fn adopt(path: &Path) -> Result<Self> {
+        let root = Self::open(path)?;
+        root.mark()?;
+        Ok(root)
+    }
+
     /// Where it was opened.
     pub fn path(&self) -> &Path {
         &self.path

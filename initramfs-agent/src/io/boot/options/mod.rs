@@ -22,6 +22,7 @@ usage: bootswarm-agent boot [options]
   --port N           BitTorrent port, 0: any            (bootswarm.port=, default 0)
   --trust DIR        ca.pem, manifest.pub, boot.conf    (default /etc/bootswarm)
   --handover DIR     where squashfs and raw files go    (default TARGET/.bootswarm)
+  --mount PROGRAM    mounts a squashfs root from there: docs/boot.md
   --cmdline FILE     read this for the kernel's         (default /proc/cmdline)
   --bind IP          the one address of ours to use
   --background       return when the root is complete, seed on in the background
@@ -57,6 +58,8 @@ pub struct Options {
     pub target: PathBuf,
     /// Where images go; `None`: into the target.
     pub handover: Option<PathBuf>,
+    /// Mounts a root file system that was handed over.
+    pub mount: Option<PathBuf>,
     /// BitTorrent port, 0: any.
     pub port: u16,
     /// The one address of ours to use.
@@ -92,6 +95,7 @@ struct Flags {
     port: Option<u16>,
     trust: Option<PathBuf>,
     handover: Option<PathBuf>,
+    mount: Option<PathBuf>,
     cmdline: Option<PathBuf>,
     bind: Option<IpAddr>,
     seed_seconds: Option<u64>,
@@ -119,6 +123,12 @@ impl Options {
     pub fn read(args: &[String]) -> Result<Self> {
         let flags = Flags::parse(args)?;
         let on = |switch: &str| flags.switches.contains(&switch);
+        if flags.mount.is_some() && flags.handover.is_none() {
+            return Err(Error::new(
+                Code::UsageInvalid,
+                "--mount needs --handover: the file must lie outside of the target",
+            ));
+        }
         let trust_dir = flags.trust.as_deref().unwrap_or(Path::new("/etc/bootswarm"));
         let cmdline = flags.cmdline.as_deref().unwrap_or(Path::new("/proc/cmdline"));
         // Later ones win: what the kernel was given counts more than what was built in.
@@ -183,6 +193,7 @@ impl Options {
                 .or_else(|| setting("target").map(PathBuf::from))
                 .unwrap_or("/sysroot".into()),
             handover: flags.handover.clone(),
+            mount: flags.mount.clone(),
             port: port.unwrap_or(0),
             bind: flags.bind,
             background: on("--background"),
@@ -224,6 +235,7 @@ impl Flags {
                 "--target" => flags.target = Some(value()?.into()),
                 "--trust" => flags.trust = Some(value()?.into()),
                 "--handover" => flags.handover = Some(value()?.into()),
+                "--mount" => flags.mount = Some(value()?.into()),
                 "--cmdline" => flags.cmdline = Some(value()?.into()),
                 "--port" => flags.port = Some(number(name, value()?)?),
                 "--bind" => flags.bind = Some(value()?.parse().map_err(|_| usage("not an IP address:"))?),

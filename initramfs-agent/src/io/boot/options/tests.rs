@@ -86,6 +86,7 @@ fn says_what_is_wrong() {
         ("--serve https://1.1.1.1", Code::UsageInvalid),
         ("--server", Code::UsageInvalid),
         ("word", Code::UsageInvalid),
+        ("--server https://1.1.1.1 --mount /m", Code::UsageInvalid),
     ] {
         assert_eq!(dir.code(more), code, "{more}");
     }

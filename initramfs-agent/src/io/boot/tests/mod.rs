@@ -2,6 +2,7 @@
 
 mod clock;
 mod detached;
+mod mounting;
 mod site;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -149,6 +149,7 @@ impl Site {
             node: Some("n1".into()),
             target: target.to_owned(),
             handover: None,
+            mount: None,
             port: 0,
             bind: Some("127.0.0.1".parse().unwrap()),
             background: false,
