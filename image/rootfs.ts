@@ -2,67 +2,100 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, statSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
-import { BootswarmError } from '../src/errors.js'
 import { build, planBuild } from './rootfs/build.js'
-import { type BuildOptions, parseOptions, rootfsHelp } from './rootfs/options.js'
-import { shadowedBy } from './rootfs/output.js'
+import { examine, outputFor } from './rootfs/examine.js'
+import type { Facts, Finding } from './rootfs/inspect.js'
+import { type BuildOptions, parseOptions, rootfsHelp, type TakeOptions } from './rootfs/options.js'
+import { type Output, shadowedBy } from './rootfs/output.js'
+import { take } from './rootfs/take.js'
 import { loadSite } from './site.js'
 
-/** Makes the archive and puts it into the catalog. @throws {BootswarmError} */
+/** Makes the archive and puts it into the catalog; the exit code. @throws {BootswarmError} */
 export async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args)
   if (options === 'help') {
     process.stdout.write(rootfsHelp())
     return 0
   }
-  if (options.kind === 'take') throw new BootswarmError('USAGE_INVALID', '--from is not built yet')
+  const artifactsDir = loadSite(options.configFile).config.artifacts_dir
   const stop = new AbortController()
   const onSignal = () => stop.abort()
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   try {
-    return await runBuild(options, stop.signal)
+    if (options.kind === 'take') await runTake(options, artifactsDir, stop.signal)
+    else await runBuild(options, artifactsDir, stop.signal)
+    return 0
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
   }
 }
 
-async function runBuild(options: BuildOptions, signal: AbortSignal): Promise<number> {
+async function runBuild(options: BuildOptions, artifactsDir: string, signal: AbortSignal): Promise<void> {
   const startedMs = performance.now()
-  const plan = await planBuild(options, loadSite(options.configFile).config.artifacts_dir, process.env)
+  const plan = await planBuild(options, artifactsDir, process.env)
   const { output, sources, packages, epochS, mode } = plan
   if (options.dryRun) {
-    print(options.json, { file: output.file, sources, packages, epoch_s: epochS, mode }, [
-      `would make ${output.file} (as ${mode === 'root' ? 'root' : 'an ordinary user'})`,
+    return print(options.json, { file: output.file, sources, packages, epoch_s: epochS, mode }, [
+      `would make ${output.file}${mode === 'unshare' ? ' in a user namespace' : ''}`,
       ...sources.map((line) => `from ${line}`),
       `with ${packages.join(' ')}`,
     ])
-    return 0
   }
-  let unpackedBytes = 0
-  await build(options, plan, signal, say, (part) => {
-    unpackedBytes += part.length
-  })
-  const bytes = statSync(output.file).size
+  const { facts, findings } = await build(options, plan, signal, say)
+  const nobody = options.sshKey === undefined && !options.consoleLogin
+  const hint = 'nobody can log in: give --ssh-key FILE, or a plugin with /root/.ssh/authorized_keys'
+  await report(options.json, output, startedMs, facts, findings, nobody ? [hint] : [])
+}
+
+async function runTake(options: TakeOptions, artifactsDir: string, signal: AbortSignal): Promise<void> {
+  const startedMs = performance.now()
+  const given = await examine(options.from, options.format, signal)
+  const output = outputFor(options, given, artifactsDir)
+  const how = given.repack === undefined ? 'as it is' : `packed anew: ${given.repack}`
+  if (options.dryRun) {
+    const plan = { file: output.file, from: given.file, inside: given.inside, repack: given.repack }
+    return print(options.json, plan, [`would make ${output.file} from ${given.file}, ${how}`])
+  }
+  say(`${given.file} is a ${given.inside}, taken ${how}`)
+  const { facts, findings } = await take(options, given, output, signal)
+  await report(options.json, output, startedMs, facts, findings, [])
+}
+
+async function report(
+  json: boolean,
+  output: Output,
+  startedMs: number,
+  facts: Facts,
+  findings: readonly Finding[],
+  hints: readonly string[],
+): Promise<void> {
+  const { file } = output
+  const bytes = statSync(file).size
   const seconds = Math.round((performance.now() - startedMs) / 100) / 10
   const shadow = shadowedBy(output)
-  const result = {
-    file: output.file,
-    bytes,
-    sha256: await sha256Of(output.file),
-    unpacked_bytes: unpackedBytes,
-    seconds,
-    shadowed_by: shadow,
-  }
-  print(options.json, result, [
-    `${output.file}: ${mb(bytes)} MB, ${mb(unpackedBytes)} MB unpacked, made in ${seconds} s`,
-    ...(options.sshKey === undefined && !options.consoleLogin
-      ? ['nobody can log in: give --ssh-key FILE, or a plugin with /root/.ssh/authorized_keys']
-      : []),
+  const warnings = [
+    ...findings.map(({ text }) => text),
+    ...hints,
     ...(shadow === undefined
       ? []
       : [`the server takes ${shadow} instead, the last by name: remove one of them`]),
+  ]
+  const result = {
+    file,
+    bytes,
+    sha256: await sha256Of(file),
+    unpacked_bytes: facts.unpackedBytes,
+    members: facts.members,
+    init: facts.init ?? null,
+    kernels: facts.kernels,
+    warnings,
+    seconds,
+  }
+  print(json, result, [
+    `${file}: ${mb(bytes)} MB, made in ${seconds} s`,
+    `${facts.members} members, ${mb(facts.unpackedBytes)} MB unpacked; init: ${facts.init ?? 'none'}`,
+    ...warnings.map((text) => `warning: ${text}`),
   ])
-  return 0
 }
 
 function print(json: boolean, value: object, lines: readonly string[]): void {

@@ -5,12 +5,15 @@ import { dirname, join } from 'node:path'
 import { BootswarmError } from '../../src/errors.js'
 import { basePackages, customizeScript, dpkgOptions } from './contents.js'
 import { chooseMode, type Mode, needTools, thisHost } from './host.js'
+import { type Facts, type Finding, Inspection } from './inspect.js'
 import type { BuildOptions } from './options.js'
 import { chooseOutput, dropOutput, finishOutput, needSpace, type Output, openOutput } from './output.js'
 import { packerOf } from './pack.js'
 import { packStream, start } from './pipe.js'
 import { hostMirror, releaseEpochS, sourceLines } from './sources.js'
 import { parseKeys } from './ssh-keys.js'
+import { settle } from './take.js'
+import { TarReader } from './tar.js'
 
 /** Space that the unpacked root and the packages take at most, without those that the operator adds, bytes. */
 const TREE_BYTES = 900e6
@@ -72,7 +75,6 @@ export function mmdebstrapArgs(plan: BuildPlan, customize: string): string[] {
  * Builds, packs and puts the archive in its place. Whatever goes wrong, nothing is left behind.
  *
  * @param say - told what is being done, in plain words
- * @param look - sees every byte of the tar
  * @throws {BootswarmError}
  */
 export async function build(
@@ -80,8 +82,7 @@ export async function build(
   plan: BuildPlan,
   signal: AbortSignal,
   say: (text: string) => void,
-  look: (part: Buffer) => void,
-): Promise<void> {
+): Promise<{ readonly facts: Facts; readonly findings: readonly Finding[] }> {
   const { output, epochS } = plan
   const sshKeys = options.sshKey === undefined ? [] : parseKeys(readKeys(options.sshKey))
   needSpace(tmpdir(), TREE_BYTES, 'building')
@@ -106,11 +107,20 @@ export async function build(
     if (stdout === null) throw new Error('mmdebstrap without standard output')
     const packer = packerOf(options.format ?? 'tar.zst', options.level, output.partial, epochS)
     // The stream ends with the program, however that ended: its failure is the one to tell.
-    const packing = packStream(stdout, packer, fd, signal, look)
-    packing.catch(() => {})
-    await making.done.catch(explain)
+    const inspection = new Inspection()
+    const reader = new TarReader(inspection.onMember)
+    const packing = packStream(stdout, packer, fd, signal, (part) => reader.push(part))
+    packing.catch(() => making.kill())
+    await making.done.catch(async (error) => {
+      // A full disk ends the packer first, and this program by that.
+      if (making.child.signalCode === 'SIGKILL') await packing
+      explain(error)
+    })
     await packing
+    reader.end()
+    const findings = settle(inspection, plan.suite, false)
     finishOutput(output)
+    return { facts: inspection.facts(), findings }
   } finally {
     closeSync(fd)
     dropOutput(output)

@@ -28,12 +28,13 @@ export function packerOf(format: Format, level: number | undefined, file: string
     case 'tar.gz':
       return stream('gzip', 'gzip', ['-q', '-n', `-${level ?? 9}`, '-c'])
     case 'squashfs': {
+      // Not sqfstar: that of Debian 12 does not read a level (squashfs-tools 4.5.1).
       const zstd = ['-comp', 'zstd', '-Xcompression-level', String(level ?? 19), '-b', '256K']
-      const fixed = ['-reproducible', '-mkfs-time', String(epochS), '-no-progress', '-quiet']
+      const fixed = ['-reproducible', '-mkfs-time', String(epochS), '-no-progress', '-quiet', '-noappend']
       return {
-        program: 'sqfstar',
+        program: 'mksquashfs',
         debianPackage: 'squashfs-tools',
-        args: [...zstd, ...fixed, file],
+        args: ['-', file, '-tar', ...zstd, ...fixed],
         writesFile: true,
       }
     }

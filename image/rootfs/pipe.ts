@@ -10,6 +10,8 @@ export interface Running {
   readonly child: ChildProcess
   /** Resolves when it ended well. @throws {BootswarmError} TOOL_MISSING, or IMAGE_FAILED with what it said */
   readonly done: Promise<void>
+  /** Ends it at once; nobody wants the rest. */
+  kill(): void
 }
 
 /** How to start it. */
@@ -40,7 +42,7 @@ export function start(program: string, args: readonly string[], options: StartOp
   const said: string[] = []
   if (child.stderr !== null) {
     createInterface(child.stderr).on('line', (line) => {
-      said.push(line)
+      if (line.trim() !== '' && line.trim() !== `${program}:`) said.push(line.trim())
       if (said.length > 200) said.shift()
       onLine?.(line)
     })
@@ -67,12 +69,17 @@ export function start(program: string, args: readonly string[], options: StartOp
       if (status === 0) return resolve()
       const errors = said.filter((line) => /^(E:|W: Failed|.*[Ee]rror)/.test(line))
       const why = (errors.length > 0 ? errors : said).slice(-SAID_LINES).join('\n  ')
-      reject(new BootswarmError('IMAGE_FAILED', `${program}: ${why || (ended ?? `exit code ${status}`)}`))
+      reject(
+        new BootswarmError(
+          'IMAGE_FAILED',
+          `${program}: ${why.replace(`${program}: `, '') || (ended ?? `exit code ${status}`)}`,
+        ),
+      )
     })
   })
   // Whoever waits for several programs may hear of another's failure first.
   done.catch(() => {})
-  return { child, done }
+  return { child, done, kill: () => killGroup(child, 'SIGKILL') }
 }
 
 /** What a run ends with that was told to stop. */
@@ -110,7 +117,7 @@ export async function packStream(
   } catch (error) {
     // A packer that ended early (a full disk) says why better than the broken pipe does.
     if (isBrokenPipe(error)) await packing.done
-    killGroup(packing.child, 'SIGKILL')
+    packing.kill()
     throw signal.aborted ? interrupted() : error
   }
   await packing.done

@@ -34,7 +34,6 @@ async function make(): Promise<string> {
   if (options === 'help' || options.kind !== 'build') throw new Error('not a build')
   const { output } = await planBuild(options, cache, process.env)
   if (existsSync(output.file)) return output.file
-  const none = () => {}
-  await build(options, { ...plan, output }, new AbortController().signal, none, none)
+  await build(options, { ...plan, output }, new AbortController().signal, () => {})
   return output.file
 }
