@@ -22,6 +22,7 @@ export interface AnswerSources {
   readonly reachedAt: (address: string) => string
   readonly httpPort: () => number
   readonly introduce: Tracker['introduce']
+  readonly forget: Tracker['forget']
   readonly status: () => object
   /** What a node that has reported is told about its seeding. */
   readonly seedS: (node: string) => number | undefined
@@ -67,6 +68,16 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
         timeS,
       }
       const body = sources.maker.make(version, node)
+      const former = registry.get(id)
+      // What it seeded went with its memory. Of several nodes at one address the others may live.
+      if (
+        boot !== '' &&
+        former !== undefined &&
+        former.boot !== boot &&
+        registry.idAt(former.address) === id
+      ) {
+        sources.forget(former.address)
+      }
       registry.manifestServed(id, address, boot, version.version)
       if (listening === undefined) return body
       const peers = sources.introduce(manifestInfohashes(version), { ...listening, address })

@@ -8,6 +8,11 @@ import { calmInMs, isWholeSeed, type Seed, type SeedRules, seedWordS } from './n
 import type { NodeRegistry } from './nodes/registry.js'
 import type { NodeRecord } from './nodes/state.js'
 
+/** Calm for the tracker where nodes are never told to end, seconds. */
+const calmUnsetS = 900
+/** Every announce asks; the answer holds for so long. */
+const calmLookMs = 1000
+
 /** What the answers are made from. */
 export interface SeedSources {
   readonly rules: SeedRules
@@ -24,14 +29,15 @@ export interface SeedSources {
 export interface SeedStats {
   /** Nodes that seed all artifacts of the version they booted. */
   readonly nodes: number
-  /** Until nodes are told to end, if nobody else boots; 0: they are told now. */
-  readonly calm_in_s: number
+  /** Until nodes are told to end, if nobody else boots; 0: they are told now; null: never. */
+  readonly calm_in_s: number | null
 }
 
 /** The answers. */
 export class SeedAnswers {
   readonly #sources: SeedSources
   #isOver = false
+  #calm = { isCalm: false, untilMs: 0 }
 
   constructor(sources: SeedSources) {
     this.#sources = sources
@@ -52,13 +58,25 @@ export class SeedAnswers {
     return seedS
   }
 
+  /** Whether hardly anybody has booted for a while, at most a second ago. */
+  isCalm(): boolean {
+    const nowMs = this.#sources.nowMs()
+    if (nowMs >= this.#calm.untilMs || nowMs < this.#calm.untilMs - calmLookMs) {
+      const { registry, arriving, rules } = this.#sources
+      const calmS = rules.calmS === 0 ? calmUnsetS : rules.calmS
+      const isCalm = calmInMs(registry.list(), arriving(), calmS, nowMs) === 0
+      this.#calm = { isCalm, untilMs: nowMs + calmLookMs }
+    }
+    return this.#calm.isCalm
+  }
+
   /** Counters. */
   stats(): SeedStats {
     const nodes = this.#sources.registry.list()
     const { calmS } = this.#sources.rules
     return {
       nodes: nodes.filter((node) => this.#isSeed(node)).length,
-      calm_in_s: calmS === 0 ? 0 : Math.ceil(this.#calmInMs(nodes) / 1000),
+      calm_in_s: calmS === 0 ? null : Math.ceil(this.#calmInMs(nodes) / 1000),
     }
   }
 

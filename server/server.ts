@@ -160,6 +160,7 @@ async function compose(
     ...(isNat ? { address: config.address } : {}),
     pathOf: (sha256) => catalog.storeDir.path(sha256),
     torrentOf,
+    isCalm: () => seeds.isCalm(),
     log: log.child({ part: 'swarm' }),
   })
 
@@ -224,6 +225,7 @@ async function compose(
     reachedAt,
     httpPort: () => ports().http,
     introduce: (infohashes, node) => swarm.introduce(infohashes, node),
+    forget: (address) => swarm.forget(address),
     status,
     seedS: (node) => seeds.seedS(node),
     netboot: makeBootAnswers({

@@ -26,6 +26,8 @@ export interface SwarmSideOptions {
   readonly address?: string
   readonly pathOf: (sha256: string) => string
   readonly torrentOf: (artifact: CatalogArtifact) => Uint8Array | undefined
+  /** Hardly anybody boots, nor will soon. */
+  readonly isCalm: () => boolean
   readonly log: Logger
 }
 
@@ -47,6 +49,7 @@ export interface SwarmSide {
   isHandingOut(): boolean
   trackerStats(): TrackerStats
   readonly introduce: Tracker['introduce']
+  readonly forget: Tracker['forget']
   stop(): Promise<void>
 }
 
@@ -60,6 +63,7 @@ export function makeSwarmSide(options: SwarmSideOptions): SwarmSide {
   const tracker = createTracker({
     rackOf,
     ...clock,
+    isCalm: options.isCalm,
     seeder: () =>
       ports.seeder === 0 ? undefined : { port: ports.seeder, ...(address === undefined ? {} : { address }) },
   })
@@ -101,6 +105,7 @@ export function makeSwarmSide(options: SwarmSideOptions): SwarmSide {
     isHandingOut: () => handingOut.look(seeder.stats().torrents, clock.nowMs()),
     trackerStats: () => tracker.stats(),
     introduce: (infohashes, node) => tracker.introduce(infohashes, node),
+    forget: (address) => tracker.forget(address),
     stop: async () => {
       await Promise.allSettled([lsd?.stop(), dht?.stop(), seeder.stop()])
     },

@@ -78,6 +78,11 @@ export class TrackerSwarm {
     if (peer !== undefined) this.#drop(peer)
   }
 
+  /** Removes all peers at an address. */
+  removeAddress(address: string): void {
+    for (const peer of this.#addresses.get(address) ?? []) this.#drop(peer)
+  }
+
   expire(nowMs: number): void {
     for (const peer of this.#peers.values()) if (peer.expiresMs <= nowMs) this.#drop(peer)
   }

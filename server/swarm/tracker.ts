@@ -18,6 +18,8 @@ const announcesPerSecond = 25
 const downloadIntervalMinS = 2
 const downloadIntervalMaxS = 20
 const seedIntervalMinS = 30
+/** Of seeds while nobody boots. */
+const calmIntervalS = 600
 const expireEveryMs = 2_000
 /** A peer is forgotten when it has missed two announces. */
 const expireIntervals = 2
@@ -65,6 +67,10 @@ class HttpTracker implements Tracker {
     for (const infohash of wanted) {
       if (!this.#swarms.has(infohash)) this.#swarms.set(infohash, new TrackerSwarm())
     }
+  }
+
+  forget(address: string): void {
+    for (const swarm of this.#swarms.values()) swarm.removeAddress(address)
   }
 
   stats(): TrackerStats {
@@ -157,10 +163,11 @@ class HttpTracker implements Tracker {
     return seeder === undefined ? [] : [{ address: seeder.address ?? localAddress, port: seeder.port }]
   }
 
-  /** Short while a node downloads, and longer the more nodes there are. */
+  /** Short while a node downloads, and longer the more nodes there are; a seed in calm times only shows that it is there. */
   #intervalS(seed: boolean): number {
     const followS = Math.ceil(this.#peers() / announcesPerSecond)
-    if (seed) return Math.max(seedIntervalMinS, followS)
+    const leastS = this.#options.isCalm?.() === true ? calmIntervalS : seedIntervalMinS
+    if (seed) return Math.max(leastS, followS)
     return Math.min(downloadIntervalMaxS, Math.max(downloadIntervalMinS, followS))
   }
 

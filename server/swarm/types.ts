@@ -110,6 +110,8 @@ export interface Tracker {
    * bencoded list (docs/manifest.md).
    */
   introduce(infohashes: readonly string[], node: AskingNode): Uint8Array
+  /** The node at this address has begun anew: what it announced before is no more. */
+  forget(address: string): void
   /** Routes `GET /announce` and `GET /scrape` for any number of fastify instances. */
   readonly plugin: FastifyPluginAsync
 }
@@ -119,6 +121,8 @@ export interface TrackerOptions {
   rackOf: RackOf
   /** The seeder's TCP port when it runs; its address is the one the client reached us at, unless given. */
   seeder: () => { port: number; address?: string } | undefined
+  /** Hardly anybody boots, nor will soon: seeds may announce rarely. Missing: never. */
+  isCalm?: () => boolean
   /** Milliseconds of a clock that never goes back (`performance.now()`). */
   nowMs: () => number
   /** 0 <= x < 1. */

@@ -9,6 +9,7 @@ import {
   readFileSync,
   readlinkSync,
   rmdirSync,
+  rmSync,
   statfsSync,
   statSync,
   writeFileSync,
@@ -68,10 +69,21 @@ test('after the storm some nodes of each rack seed on, the others end; a late no
     left.map((agent) => agent.child.exitCode),
     [null, null, null],
   )
-  const [one] = left
-  one?.child.kill('SIGTERM')
-  assert.equal(await one?.exited, 0)
-  assert.equal((await one?.event('seeding.ended'))?.data.reason, 'signal')
+  const [one, two] = left
+  assert.ok(one !== undefined && two !== undefined)
+  one.child.kill('SIGTERM')
+  assert.equal(await one.exited, 0)
+  assert.equal((await one.event('seeding.ended')).data.reason, 'signal')
+
+  // One loses its power, and boots again: nobody is sent to its former self.
+  two.child.kill('SIGKILL')
+  await two.exited
+  rmSync(two.target, { recursive: true })
+  const number = agents.indexOf(two) + 1
+  const again = boot(`rig${number}`, `127.0.${number > 4 ? 2 : 1}.${number}`)
+  await again.event('boot.completed')
+  const peers = async () => ((await server.status()).tracker as { peers: number }).peers
+  await until('two nodes at the tracker', async () => ((await peers()) === 2 * 3 ? true : undefined))
 })
 
 test('a node whose memory runs short lets its artifacts go and lives on', {
@@ -88,6 +100,8 @@ test('a node whose memory runs short lets its artifacts go and lives on', {
   await agent.event('boot.completed')
   const whole = heldBytes(agent)
   assert.equal(whole.length, 3)
+  const oom = () => readFileSync(`/proc/${agent.child.pid}/oom_score_adj`, 'utf8').trim()
+  await until('the first place before the OOM killer', async () => (oom() === '1000' ? true : undefined))
   const peers = async () => ((await server.status()).tracker as { peers: number }).peers
   assert.equal(await until('the announces', async () => ((await peers()) === 3 ? 3 : undefined)), 3)
 

@@ -17,14 +17,15 @@ const percent = (bytes: Uint8Array): string =>
 interface Running {
   port: number
   tracker: ReturnType<typeof createTracker>
-  clock: { ms: number }
+  clock: { ms: number; isCalm: boolean }
 }
 
 async function run(t: TestContext): Promise<Running> {
-  const clock = { ms: 1_000_000 }
+  const clock = { ms: 1_000_000, isCalm: false }
   const tracker = createTracker({
     rackOf: (address) => address.split('.').slice(0, 3).join('.'),
     seeder: () => ({ port: 6881 }),
+    isCalm: () => clock.isCalm,
     nowMs: () => clock.ms,
     random: Math.random,
   })
@@ -103,6 +104,32 @@ test('an agent that asks for its manifest has announced itself with that', async
   const next = bytes((await get(port, announcePath(3), '127.0.1.3')).get('peers'))
   assert.ok(next.includes(Buffer.from([127, 0, 1, 9, 7_009 >> 8, 7_009 & 255])))
   assert.equal(tracker.stats().announces, 4)
+})
+
+test('in calm times seeds announce rarely, and are known for as long', async (t) => {
+  const { port, tracker, clock } = await run(t)
+  const seeding = announcePath(1).replace('left=100', 'left=0')
+  assert.equal((await get(port, seeding)).get('interval'), 30)
+  clock.isCalm = true
+  assert.equal((await get(port, seeding)).get('interval'), 600)
+  assert.equal((await get(port, announcePath(2))).get('interval'), 2, 'who downloads has haste')
+  clock.ms += 1_200_000
+  assert.equal(tracker.stats().peers, 1)
+  clock.ms += 20_000
+  assert.equal(tracker.stats().peers, 0)
+})
+
+test('what a node announced before it began anew is forgotten, in all torrents, and nothing else', async (t) => {
+  const { port, tracker } = await run(t)
+  const other = Buffer.alloc(20, 7)
+  tracker.setTorrents([infohash.toString('hex'), other.toString('hex')])
+  await get(port, announcePath(1), '127.0.1.2')
+  await get(port, announcePath(2).replace(percent(infohash), percent(other)), '127.0.1.2')
+  await get(port, announcePath(3), '127.0.1.3')
+  tracker.forget('127.0.1.2')
+  tracker.forget('127.0.1.9')
+  assert.equal(tracker.stats().peers, 1)
+  assert.equal((await get(port, announcePath(4), '127.0.1.4')).get('local peers'), 1)
 })
 
 test('BEP 3 lists, peer ids or not', async (t) => {
