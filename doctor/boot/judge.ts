@@ -57,7 +57,7 @@ export function judgeBoot(facts: BootFacts, { config, mode }: Pick<Site, 'config
           finding(
             'CATALOG_EMPTY',
             `${config.artifacts_dir}/rootfs has no root file system: nodes wait`,
-            'put one there, or make one: ./bootswarm image rootfs --help',
+            'put one there, or make one: ./bootswarm image rootfs',
           ),
         ]),
   ]
@@ -98,12 +98,12 @@ function judgePair(pair: BootPair, { trust }: BootFacts, config: Site['config'])
       finding(
         'BOOT_FILES_MISSING',
         `${config.artifacts_dir}/boot has no ${missing.join(' and no ')} for ${arch}`,
-        'make both: ./bootswarm image stage1 --help',
+        'make both: ./bootswarm image stage1',
       ),
     ]
   }
   if (contents === undefined || contents.unknown !== undefined) return []
-  const again = 'make it again: ./bootswarm image stage1 --help'
+  const again = 'make it again: ./bootswarm image stage1'
   if (contents.damage !== undefined) {
     return [
       finding(
@@ -141,7 +141,7 @@ function otherTrust(
   trust: BootFacts['trust'],
   kernelArgs: string,
 ): Finding[] {
-  const again = 'make stage 1 again with this server’s trust directory: ./bootswarm image stage1 --help'
+  const again = 'make stage 1 again with this server’s trust directory: ./bootswarm image stage1'
   if (trust.key === '') {
     const seen = `${stage1} trusts keys that this data directory does not have: the server makes new ones when it starts`
     return [finding('STAGE1_OTHER_TRUST', seen, 'start the server once, then make stage 1')]
@@ -156,26 +156,14 @@ function otherTrust(
       ),
     ]
   }
-  const findings: Finding[] = []
-  if (manifestKeys.length > 0 && !manifestKeys.includes(trust.key)) {
-    findings.push(
-      finding(
-        'STAGE1_OTHER_TRUST',
-        `${stage1} holds another server’s manifest.pub: its node stops with MANIFEST_BAD_SIGNATURE`,
-        again,
-      ),
-    )
-  }
-  if (ca !== '' && trust.ca !== '' && !certificates(ca).includes(certificates(trust.ca)[0] ?? '')) {
-    findings.push(
-      finding(
-        'STAGE1_OTHER_TRUST',
-        `${stage1} holds another server’s ca.pem: its node stops with TLS_FAILED`,
-        again,
-      ),
-    )
-  }
-  return findings
+  const isOtherCa =
+    ca !== '' && trust.ca !== '' && !certificates(ca).includes(certificates(trust.ca)[0] ?? '')
+  const isOtherKey = manifestKeys.length > 0 && !manifestKeys.includes(trust.key)
+  if (!isOtherCa && !isOtherKey) return []
+  const what = [...(isOtherCa ? ['ca.pem'] : []), ...(isOtherKey ? ['manifest.pub'] : [])].join(' and ')
+  const code = isOtherCa ? 'TLS_FAILED' : 'MANIFEST_BAD_SIGNATURE'
+  const seen = `${stage1} holds ${what} of another server: its node stops with ${code}`
+  return [finding('STAGE1_OTHER_TRUST', seen, again)]
 }
 
 function otherKernel(

@@ -18,14 +18,17 @@ const heldStates: Readonly<Record<string, string>> = { '1': 'listening', '2': 'l
 
 /** All about the network of this machine. */
 export async function gatherNetwork(site: Site): Promise<Gathered<NetworkFacts>> {
-  const { config, only, served } = site
+  const { config, only, served, interfaces } = site
   const named = only === undefined ? config.netboot.interfaces : [only]
   const names = [...new Set([...named, ...served.map(({ name }) => name)])]
-  const links = await Promise.all(names.map(readLink))
+  const leftOut: string[] = []
+  const all = await Promise.all(names.map(readLink))
+  // Containers may see the host's /sys and interfaces of their own.
+  const links = all.filter(({ name, exists }) => exists || interfaces[name] === undefined)
+  if (links.length < all.length) leftOut.push('links and bridges: /sys shows another network namespace')
   const listened = links.flatMap(({ name, ports, exists }) =>
     !exists ? [] : ports.length > 0 ? ports : [name],
   )
-  const leftOut: string[] = []
   const [bpdus, duplicates] = await Promise.all([
     hearBpdus(listened.slice(0, listenedMax), site, leftOut),
     findDuplicates(site, leftOut),

@@ -96,16 +96,12 @@ export class Clinic {
       '--timeout-s',
       '0.6',
     ]
-    const [program = '', ...rest] = wire.command(
-      'server',
-      ...wrapper,
-      process.execPath,
-      script,
-      ...flags,
-      ...args,
-    )
+    // Unlike nsenter, `ip netns exec` brings the namespace's own /sys with it.
+    const namespace = wire.command('server')[1]?.split('/').at(-1) ?? ''
+    const command = [...wrapper, process.execPath, script, ...flags, ...args]
+    const rest = ['netns', 'exec', namespace, ...command]
     return new Promise((resolve, reject) => {
-      execFile(program, rest, { cwd: site.dir }, (error, stdout, stderr) => {
+      execFile('ip', rest, { cwd: site.dir }, (error, stdout, stderr) => {
         const exit = error === null ? 0 : Number(error.code)
         if (!stdout.startsWith('{')) return reject(new Error(`exit code ${exit}: ${stderr}${stdout}`))
         const report = JSON.parse(stdout) as Omit<Diagnosis, 'exit' | 'of' | 'codes'>
