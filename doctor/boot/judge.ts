@@ -141,10 +141,10 @@ function otherTrust(
   trust: BootFacts['trust'],
   kernelArgs: string,
 ): Finding[] {
-  const again = 'make stage 1 again with this server’s trust directory: ./bootswarm image stage1'
+  const again = 'make stage 1 again, with this server’s keys: ./bootswarm image stage1'
   if (trust.key === '') {
     const seen = `${stage1} trusts keys that this data directory does not have: the server makes new ones when it starts`
-    return [finding('STAGE1_OTHER_TRUST', seen, 'start the server once, then make stage 1')]
+    return [finding('STAGE1_OTHER_TRUST', seen, again)]
   }
   const isOnCommandLine = /(^| )bootswarm\.key=/.test(kernelArgs)
   if (manifestKeys.length === 0 && !isOnCommandLine) {

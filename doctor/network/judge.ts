@@ -87,7 +87,7 @@ function judgeLink(link: LinkFacts): Finding[] {
           finding(
             'LINK_SLOW',
             `${name} runs at ${speedMbit} Mbit/s: kernel and stage 1 of each node go through it`,
-            `another cable (all eight wires) and a gigabit port; then: ethtool ${name}`,
+            `another cable (all eight wires) and a gigabit port; cat /sys/class/net/${name}/speed`,
           ),
         ]
       : []),
