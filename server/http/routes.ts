@@ -9,6 +9,7 @@ import { BootswarmError } from '../../src/errors.js'
 import { parseEvents } from '../../src/events.js'
 import { EVENTS_BYTES_MAX } from '../../src/limits.js'
 import { isNonce, MANIFEST_CONTENT_TYPE } from '../../src/manifest.js'
+import { encodeManifestBody, MANIFEST_CODING } from '../../src/manifest-coding.js'
 import { plainAddress } from '../../src/net.js'
 import { isNodeId } from '../../src/node-id.js'
 import { type FileSending, sendFile } from './file-route.js'
@@ -117,8 +118,14 @@ function nodeRoutes(app: FastifyInstance, { secure, services }: RouteOptions): v
       serverAddress: serverAddress(request),
       ...(listening === undefined ? {} : { listening }),
     })
+    const codings = request.headers['accept-encoding']
+    if (accepts(codings, MANIFEST_CODING)) {
+      // Nobody but an agent knows this coding, and agents read no other header.
+      reply.header('content-encoding', MANIFEST_CODING)
+      return reply.send(await encodeManifestBody(body))
+    }
     reply.type(MANIFEST_CONTENT_TYPE).header('cache-control', 'no-store')
-    if (!acceptsGzip(request.headers['accept-encoding'])) return reply.send(Buffer.from(body))
+    if (!accepts(codings, 'gzip')) return reply.send(Buffer.from(body))
     return reply.header('content-encoding', 'gzip').send(await compress(body))
   })
 
@@ -151,10 +158,14 @@ function listeningOf(query: Record<string, unknown>): { peerId: string; port: nu
   return { peerId, port: number }
 }
 
-/** Whether the client names gzip, not with `q=0` (RFC 9110, 12.5.3). */
-function acceptsGzip(header: string | string[] | undefined): boolean {
-  const codings = String(header ?? '').split(',')
-  return codings.some((coding) => /^\s*gzip\s*(?:;\s*q=(?:1|0\.0*[1-9])[0-9.]*\s*)?$/i.test(coding))
+/** Whether the client names this coding, not with `q=0` (RFC 9110, 12.5.3). */
+function accepts(header: string | string[] | undefined, wanted: string): boolean {
+  return String(header ?? '')
+    .split(',')
+    .some((coding) => {
+      const [, name, quality] = /^\s*([\w-]+)\s*(?:;\s*q=([01](?:\.[0-9]{0,3})?)\s*)?$/.exec(coding) ?? []
+      return name?.toLowerCase() === wanted && (quality === undefined || Number(quality) > 0)
+    })
 }
 
 function nodeId(value: unknown): string {

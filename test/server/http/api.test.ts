@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, inflateSync } from 'node:zlib'
+import { MANIFEST_DICTIONARY } from '../../../src/manifest-coding.js'
 import { ask, codeOf, HttpBench, infohash, rest } from './support.js'
 
 const nonce = '00112233445566778899aabbccddeeff'
@@ -47,7 +48,14 @@ test('a manifest goes compressed to who takes gzip, and without headers that no 
       [undefined, undefined, undefined],
     )
   }
-  for (const coding of ['identity', 'gzip;q=0', 'gzip;q=0.000', 'x-gzip-not', '']) {
+  for (const coding of ['bw1, gzip', 'gzip, bw1;q=1.0']) {
+    const answer = await ask(port, path, { ca, headers: { 'accept-encoding': coding } })
+    const { date: _, ...headers } = answer.headers
+    assert.deepEqual(Object.keys(headers).sort(), ['content-encoding', 'content-length'])
+    assert.equal(headers['content-encoding'], 'bw1')
+    assert.equal(inflateSync(answer.body, { dictionary: MANIFEST_DICTIONARY }).toString(), 'manifest')
+  }
+  for (const coding of ['identity', 'bw1;q=0', 'gzip;q=0', 'gzip;q=0.000', 'x-gzip-not', '']) {
     const answer = await ask(port, path, { ca, headers: { 'accept-encoding': coding } })
     assert.equal(answer.headers['content-encoding'], undefined, coding)
     assert.equal(answer.body.toString(), 'manifest')

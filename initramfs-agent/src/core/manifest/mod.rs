@@ -16,6 +16,9 @@ use super::error::{Code, Error, Result};
 use super::json;
 use super::limits::MANIFEST_BYTES_MAX;
 
+/// What all manifests have in common: the dictionary of the content coding `bw1` (docs/manifest.md).
+pub const DICTIONARY: &[u8] = include_bytes!("dictionary.txt");
+
 /// What is signed begins with this line, and so does the body but for the signature in it.
 const HEADER: &[u8; 22] = b"bootswarm-manifest-v1\n";
 /// Header, space, 88 characters of base64: all with the line feed.

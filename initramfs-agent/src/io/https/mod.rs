@@ -1,5 +1,6 @@
 //! A small blocking HTTP/1.1 client over rustls: TLS 1.3 only, IP literals only, no redirects, no cookies.
 
+mod coding;
 mod conn;
 mod provider;
 mod response;
@@ -150,9 +151,10 @@ impl Client {
     pub fn get_compressed(&self, url: &str) -> Result<Response> {
         let url = Url::parse(url)?;
         let head = format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: gzip\r\n\r\n",
+            "GET {} HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: {}\r\n\r\n",
             url.target,
-            url.host()
+            url.host(),
+            coding::ACCEPTED
         );
         let mut response = self.exchange(&url, head.into_bytes())?;
         response.may_inflate = true;

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::net::SocketAddr;
 
+use super::coding::Coding;
 use super::conn::Conn;
 use super::{Idle, failure_at};
 use crate::core::error::{Code, Error, Result};
@@ -28,9 +29,9 @@ pub struct Response {
     pub content_range: Option<(u64, u64, Option<u64>)>,
     /// `Retry-After`, when it is a number of seconds.
     pub retry_after_s: Option<u64>,
-    /// We said that we take gzip.
+    /// We said that we take codings.
     pub(super) may_inflate: bool,
-    gzip: bool,
+    coding: Coding,
     body: Body,
     conn: Option<Conn>,
     keep: bool,
@@ -68,7 +69,7 @@ pub(super) fn read_head(mut conn: Conn, idle: Idle) -> Result<Response> {
             content_range: head.content_range,
             retry_after_s: head.retry_after_s,
             may_inflate: false,
-            gzip: head.gzip,
+            coding: head.coding,
             body,
             conn: Some(conn),
             keep,
@@ -118,7 +119,7 @@ struct Head {
     content_length: Option<u64>,
     content_range: Option<(u64, u64, Option<u64>)>,
     retry_after_s: Option<u64>,
-    gzip: bool,
+    coding: Coding,
 }
 
 impl Head {
@@ -152,7 +153,7 @@ impl Head {
             } else if is("content-range") {
                 head.content_range = Some(content_range(value)?);
             } else if is("content-encoding") {
-                head.gzip = value.eq_ignore_ascii_case(b"gzip");
+                head.coding = Coding::of(value);
             } else if is("retry-after") {
                 head.retry_after_s = number(value);
             } else if is("connection") && value.eq_ignore_ascii_case(b"close") {
@@ -240,8 +241,11 @@ impl Response {
         if body.len() > max {
             return Err(malformed(self.addr, "body too long"));
         }
-        if self.gzip && self.may_inflate {
-            return inflate(&body, max).ok_or_else(|| malformed(self.addr, "gzip"));
+        if self.may_inflate {
+            return self
+                .coding
+                .decode(body, max)
+                .ok_or_else(|| malformed(self.addr, "coding"));
         }
         Ok(body)
     }
@@ -346,14 +350,4 @@ fn server_code(body: &[u8]) -> Option<&str> {
     let (code, _) = rest.split_once('"')?;
     let shown = |c: u8| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_';
     (code.len() <= 64 && code.bytes().all(shown)).then_some(code)
-}
-
-/// The one gzip member that `body` is, if it is whole and has at most `max` bytes inside.
-fn inflate(body: &[u8], max: usize) -> Option<Vec<u8>> {
-    let mut plain = Vec::new();
-    let mut decoder = flate2::bufread::GzDecoder::new(body);
-    (&mut decoder).take(max as u64 + 1).read_to_end(&mut plain).ok()?;
-    // All of it was read, its checksum too, and nothing follows.
-    let whole = plain.len() <= max && decoder.into_inner().is_empty();
-    whole.then_some(plain)
 }

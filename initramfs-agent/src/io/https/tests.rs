@@ -98,7 +98,7 @@ fn compressed_bodies_are_inflated_within_bounds_and_only_when_asked_for() {
     ];
     let server = Server::https("server", move |r: &Request| {
         let body = &bodies[r.target()[1..].parse::<usize>().unwrap()];
-        let asked = r.header("accept-encoding") == Some("gzip");
+        let asked = r.header("accept-encoding") == Some("bw1, gzip");
         let head = format!(
             "HTTP/1.1 200 X\r\nContent-Encoding: gzip\r\nX: {asked}\r\nContent-Length: {}\r\n\r\n",
             body.len()
