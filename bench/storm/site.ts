@@ -21,6 +21,8 @@ import { seeded } from './random.js'
 
 const run = promisify(execFile)
 const serverMain = fileURLToPath(new URL('../../server/main.js', import.meta.url))
+/** As `npm start` has it. */
+const tlsConfig = fileURLToPath(new URL('../../../server/openssl.cnf', import.meta.url))
 
 /** The server's ports: its namespace is its own. */
 export const serverUrl = `https://${SERVER_ADDRESS}:8443`
@@ -137,7 +139,8 @@ async function launch(directory: string, dataDir: string, config: string, plan: 
   ]
   // The bench needs root in any case, and lies in a directory that is closed to others.
   addresses.push('--user', 'root')
-  const [program, args] = inside(plan.serverNamespace, [process.execPath, serverMain, ...flags, ...addresses])
+  const node = [process.execPath, `--openssl-config=${tlsConfig}`, serverMain]
+  const [program, args] = inside(plan.serverNamespace, [...node, ...flags, ...addresses])
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: directory })
   const log = createWriteStream(join(directory, 'server.log'), { flags: 'a' })
   const last: string[] = []
