@@ -5,6 +5,7 @@ import { constants } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { type FastifyInstance, type FastifyPluginAsync, fastify } from 'fastify'
 import { BootswarmError } from '../../src/errors.js'
+import { MANIFEST_CODING } from '../../src/manifest-coding.js'
 import { answerClientError, setErrorHandlers } from './http-errors.js'
 import { type RouteOptions, registerRoutes } from './routes.js'
 
@@ -17,14 +18,19 @@ const connectionsMax = 4096
 /** Largest request header, bytes. */
 const headerBytesMax = 8 * 1024
 
-/** Against clients that never finish, milliseconds. A farm that boots at once over a slow link takes its time. */
-const timeoutsMs = { header: 30_000, request: 60_000, idle: 60_000, keepAlive: 30_000, check: 2000 } as const
+/**
+ * Against clients that never finish, milliseconds. A farm that boots at once over a slow link takes its time. An agent
+ * tells of itself and asks for peers once a minute at least: another connection would cost more than that.
+ */
+const timeoutsMs = { header: 30_000, request: 60_000, idle: 90_000, keepAlive: 75_000, check: 2000 } as const
 
 /**
  * What booting nodes ask for, each many times at once: without the headers that no agent reads, which would be half
  * of an answer. A connection of HTTP/1.1 stays open without a word.
  */
 const terseRoutes = /^\/(?:announce|scrape|v1\/manifest|v1\/nodes\/)/
+
+const agentAnnounce = /^\/announce\?(?:.*&)?peer_id=-BW/
 
 /** The time that running answers have to finish when the server stops, milliseconds. */
 const closeMs = 5000
@@ -131,6 +137,11 @@ function makeApp(options: ListenerOptions): FastifyInstance {
     reply.raw.removeHeader('date')
     reply.raw.removeHeader('connection')
   })
+  app.addHook('onSend', async (request, reply) => {
+    // What only agents ask for, they know the type of.
+    if (reply.getHeader('content-encoding') === MANIFEST_CODING || agentAnnounce.test(request.url))
+      reply.removeHeader('content-type')
+  })
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request
     const facts = {
@@ -147,8 +158,8 @@ function makeApp(options: ListenerOptions): FastifyInstance {
 }
 
 /**
- * TLS 1.3 alone: agents, curl and Node speak it. No state in tickets: a node connects a few times in its life. OpenSSL
- * still sends two of 79 bytes, and Node has no way to tell it not to.
+ * TLS 1.3 alone: agents, curl and Node speak it. No state in tickets: a node connects a few times in its life. That none
+ * are sent at all is said in openssl.cnf, as Node has no call for it.
  */
 function secureOptions(tls: TlsFiles) {
   return { ...tls, minVersion: 'TLSv1.3' as const, secureOptions: constants.SSL_OP_NO_TICKET }

@@ -21,8 +21,9 @@ const seedIntervalMinS = 30
 /** Of seeds while nobody boots. */
 const calmIntervalS = 600
 const expireEveryMs = 2_000
-/** A peer is forgotten when it has missed two announces. */
+/** A peer is forgotten when it has missed two announces; an agent that has peers announces once a minute at least. */
 const expireIntervals = 2
+const agentIntervalMaxS = 60
 const expireGraceMs = 15_000
 
 /** An answer in bencode's terms. */
@@ -108,8 +109,7 @@ class HttpTracker implements Tracker {
       this.#announces++
       const announce = { ...first, infohash, compact: true, withPeerIds: false }
       const ends = { remoteAddress: address, localAddress: '' }
-      const { complete: _, incomplete: __, ...answer } = this.#enter(announce, swarm, ends, nowMs)
-      return answer
+      return this.#enter(announce, swarm, ends, nowMs)
     })
     return encodeBencode(answers)
   }
@@ -126,7 +126,8 @@ class HttpTracker implements Tracker {
     if (announce.event === 'completed') swarm.completed++
     const rack = this.#options.rackOf(address)
     const { peerId, port, agent } = announce
-    const expiresMs = nowMs + expireIntervals * intervalS * 1_000 + expireGraceMs
+    const longestS = Math.max(intervalS, agent ? agentIntervalMaxS : 0)
+    const expiresMs = nowMs + expireIntervals * longestS * 1_000 + expireGraceMs
     swarm.put({ peerId, address, port, rack, agent, seed, expiresMs })
     const met = swarm.introduce({ peerId, address, port, rack, seed }, announce.numwant, this.#options.random)
     const peers: Endpoint[] = [...met.local, ...met.across]
@@ -134,8 +135,8 @@ class HttpTracker implements Tracker {
     if (!agent && !seed) peers.push(...this.#seeder(ends.localAddress))
     return {
       ...answer,
-      complete: swarm.seeds,
-      incomplete: swarm.size - swarm.seeds,
+      // No agent reads these.
+      ...(agent ? {} : { complete: swarm.seeds, incomplete: swarm.size - swarm.seeds }),
       'local peers': announce.compact ? met.local.filter(isV4).length : met.local.length,
       ...(announce.compact ? compactPeers(peers) : { peers: listPeers(peers, announce.withPeerIds) }),
     }

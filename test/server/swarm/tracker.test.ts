@@ -73,7 +73,9 @@ test('agents meet their own rack first, and are told how many those are', async 
   assert.deepEqual(new Set([peers[14], peers[20]]), new Set([1, 2]))
   assert.equal(answer.get('interval'), 2)
   assert.equal(answer.get('min interval'), 1)
-  assert.equal(answer.get('incomplete'), 5)
+  assert.equal(answer.has('incomplete'), false)
+  const stock = await get(port, announcePath(10, '', false), '127.0.0.10')
+  assert.equal(stock.get('incomplete'), 6)
 })
 
 test('stock clients get the seeder last, at the address they reached us at; agents and seeds do not', async (t) => {
@@ -162,7 +164,10 @@ test('stopped leaves, completed counts, silence expires', async (t) => {
   )
   await get(port, announcePath(1, '&event=stopped'))
   assert.equal(tracker.stats().peers, 1)
+  await get(port, announcePath(3, '', false))
   clock.ms += 80_000
+  assert.equal(tracker.stats().peers, 1, 'an agent announces less often')
+  clock.ms += 60_000
   assert.equal(tracker.stats().peers, 0)
   tracker.setTorrents([])
   const gone = await get(port, announcePath(1))
@@ -252,5 +257,5 @@ test('garbage on the tracker port ends connections, not the tracker', async (t) 
       socket.resume()
     })
   }
-  assert.equal((await get(port, announcePath(1))).get('incomplete'), 1)
+  assert.equal((await get(port, announcePath(1, '', false))).get('incomplete'), 1)
 })

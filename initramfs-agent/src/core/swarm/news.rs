@@ -9,8 +9,9 @@ use crate::core::time::{MILLISECOND, SECOND};
 /// Holders near us from which on a piece is no news.
 const COMMON: u32 = 3;
 /// The server's seeder need not hear at once of what many have: each packet to it is acknowledged over the one link
-/// that all share.
-const WAIT_SEEDER_US: Micros = 4 * SECOND;
+/// that all share. Eight piece times, within these bounds: it feeds whom it believes to starve, and knows how long pieces take.
+const WAIT_SEEDER_MIN_US: Micros = 4 * SECOND;
+const WAIT_SEEDER_MAX_US: Micros = 12 * SECOND;
 /// How long news may wait, by the piece times.
 const WAIT_MIN_US: Micros = 20 * MILLISECOND;
 const WAIT_MAX_US: Micros = 4 * SECOND;
@@ -41,7 +42,7 @@ impl Swarm {
                 self.send(conn, Outgoing::Have(piece));
             } else {
                 let until = match peer.origin && common {
-                    true => self.now + WAIT_SEEDER_US,
+                    true => self.now + t.seeder_news_us(),
                     false => due,
                 };
                 if peer.later.is_empty() || until < peer.later_at {
@@ -89,6 +90,11 @@ impl Swarm {
 }
 
 impl Torrent {
+    fn seeder_news_us(&self) -> Micros {
+        let wait = self.piece_p50().map_or(0, |p| 8 * p);
+        wait.clamp(WAIT_SEEDER_MIN_US, WAIT_SEEDER_MAX_US)
+    }
+
     fn news_us(&self) -> Micros {
         self.piece_p50()
             .map_or(WAIT_MAX_US, |p| (4 * p).clamp(WAIT_MIN_US, WAIT_MAX_US))

@@ -312,13 +312,14 @@ fn start(
             artifact: bytes.clone(),
             reported: *have_all,
         });
-    let monitor = Monitor::new(
+    let mut monitor = Monitor::new(
         context.log.clone(),
         watched.collect(),
         unpacked_bytes.clone(),
         options.retry_max.is_some(),
         ask(context, manifest, id),
     );
+    monitor.set_server(Duration::from_micros(context.server_us));
     let (sender, events) = channel();
     let handle = node.handle();
     let node = node.spawn(sender)?;

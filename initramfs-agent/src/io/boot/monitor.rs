@@ -16,8 +16,11 @@ use crate::io::store::Artifact;
 /// Between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(2);
 /// Between two events of progress at most; they begin like the lines, and each wait is twice the one before. In a storm
-/// all events together cost the server's link as much as the manifests.
+/// all events together cost the server's link as much as the manifests: there so many times what the manifest took.
 const PROGRESS_EVENT_MAX: Duration = Duration::from_secs(10);
+const PROGRESS_EVENT_TIMES: u32 = 20;
+/// However busy the server is: it takes a node that is silent for two minutes for lost.
+const PROGRESS_EVENT_BUSY_MAX: Duration = Duration::from_secs(40);
 /// Without a new byte for so long, the server is asked whether the manifest still holds.
 pub const STALL: Duration = Duration::from_secs(60);
 /// Such times in a row before the boot begins anew.
@@ -55,6 +58,7 @@ pub struct Monitor {
     ask: Box<dyn FnMut() -> Word + Send>,
     /// A boot that may fail does so even when only the server is silent.
     may_fail: bool,
+    event_max: Duration,
     stall: Duration,
     started: Instant,
     bans: u32,
@@ -77,11 +81,19 @@ impl Monitor {
             unpacked_bytes,
             ask,
             may_fail,
+            event_max: PROGRESS_EVENT_MAX,
             stall: STALL,
             started: Instant::now(),
             bans: 0,
             trackers_failed: BTreeSet::new(),
         }
+    }
+
+    /// The server took so long for the manifest.
+    pub fn set_server(&mut self, took: Duration) {
+        self.event_max = took
+            .saturating_mul(PROGRESS_EVENT_TIMES)
+            .clamp(PROGRESS_EVENT_MAX, PROGRESS_EVENT_BUSY_MAX);
     }
 
     /// Runs until the node stops and gives the last counters. `shared` has them all the time.
@@ -115,7 +127,7 @@ impl Monitor {
             if told.0.elapsed() >= PROGRESS {
                 let due = event.0.elapsed() >= event.1;
                 if due {
-                    event = (Instant::now(), (event.1 * 2).min(PROGRESS_EVENT_MAX));
+                    event = (Instant::now(), (event.1 * 2).min(self.event_max));
                 }
                 self.tell(
                     &sum,

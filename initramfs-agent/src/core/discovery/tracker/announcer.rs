@@ -123,9 +123,12 @@ impl Announcer {
                     let id = HttpId(self.next_http);
                     self.next_http = self.next_http.wrapping_add(1);
                     let event = tracker.begin(now, id);
-                    let url = torrent
-                        .announce(self.peer_id, self.port, event)
-                        .url(&torrent.trackers[at].url);
+                    let may_name = tracker.may_name();
+                    let mut announce = torrent.announce(self.peer_id, self.port, event);
+                    if !may_name && !torrent.wants_peers {
+                        announce.numwant = 0;
+                    }
+                    let url = announce.url(&torrent.trackers[at].url);
                     outputs.push_back(DiscoveryOutput::HttpGet { id, url });
                 }
             }

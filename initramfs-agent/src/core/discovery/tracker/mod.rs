@@ -24,8 +24,11 @@ const INTERVAL_MAX_S: u32 = 3600;
 /// `min interval` of a tracker that gives none.
 const MIN_INTERVAL_DEFAULT_S: u32 = 30;
 /// Where the tracker's interval is short, each announce in a row waits one more of it than the one before, up to this:
-/// a node that was told of peers is dialled by those that come later, and asks by itself when it has few.
-const STRETCHED_MAX_S: u32 = 15;
+/// a node that was told of peers is dialled by those that come later, and asks by itself when it has few. Our tracker
+/// remembers agents for longer than two of the longest.
+const STRETCHED_MAX_S: u32 = 60;
+/// Answers in a row that may name peers: then a node knows enough of them, unless it says otherwise.
+const NAMED_MAX: u32 = 2;
 /// First wait after a failure; it doubles with each further one.
 const BACKOFF_MIN: Micros = SECOND;
 /// Longest wait after a failure.
@@ -161,6 +164,11 @@ impl Tracker {
         if told && self.failures == 0 {
             self.next_at = self.next_at.min(now);
         }
+    }
+
+    /// Whether its next answer shall name peers.
+    pub fn may_name(&self) -> bool {
+        self.answered < NAMED_MAX
     }
 
     /// Whether the tracker may know of us and is to be told that we leave.

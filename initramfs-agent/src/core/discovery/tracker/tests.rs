@@ -126,13 +126,15 @@ fn short_intervals_grow_until_peers_are_wanted() {
         now += wait;
         wait / S
     };
-    let waits: Vec<Micros> = (0..6).map(|_| wait(&mut tracker, 4)).collect();
+    let waits: Vec<Micros> = (0..20).map(|_| wait(&mut tracker, 4)).collect();
     assert!(
         (4..5).contains(&waits[0]) && (8..9).contains(&waits[1]),
         "{waits:?}"
     );
-    assert!(waits[3..].iter().all(|w| (15..17).contains(w)), "{waits:?}");
+    assert!(waits[14..].iter().all(|w| (60..68).contains(w)), "{waits:?}");
+    assert!(!tracker.may_name(), "it knows enough");
     tracker.want_peers(0);
+    assert!(tracker.may_name());
     assert!((4..5).contains(&wait(&mut tracker, 4)));
     assert!(wait(&mut tracker, 30) >= 30);
 }
