@@ -54,7 +54,7 @@ export const findingCodes = {
   NETBOOT_OFF: 'note',
   PORT_NOT_OPEN: 'stops',
   PORT_TAKEN: 'stops',
-  RECEIVE_BUFFER_SMALL: 'hurts',
+  RECEIVE_BUFFER_SMALL: 'note',
   ROUTE_BACK_FILTERED: 'hurts',
   ROUTE_MISSING: 'stops',
   SERVER_NOT_RUNNING: 'note',

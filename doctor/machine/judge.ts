@@ -17,8 +17,9 @@ const filesMin = 4 * nodes
 /** The server's directories: artifacts/ and the three in it; other programs of the user count too. */
 const watchesMin = 64
 const instancesMin = 16
-/** Datagrams of a DISCOVER take 1280 bytes of a socket's buffer each (Linux: skb->truesize). */
-const receiveBytesMin = nodes * 1280
+/** What a DISCOVER of 330 bytes takes of a socket's buffer, as measured on loopback; the kernel gives twice rmem_max. */
+const datagramBytes = 1280 / 2
+const receiveBytesMin = nodes * datagramBytes
 const receiveBytesWanted = 4 * 1024 * 1024
 /** DHCP, TFTP, and a few connections of each node, which are remembered for some minutes. */
 const trackedMin = 16 * nodes
@@ -87,8 +88,8 @@ function limits({ filesMax, inotifyWatchesMax, inotifyInstancesMax }: MachineFac
 function network({ receiveBytesMax, conntrack, neighboursMax }: MachineFacts): Finding[] {
   const findings: Finding[] = []
   if (receiveBytesMax !== undefined && receiveBytesMax < receiveBytesMin) {
-    const fitting = Math.floor(receiveBytesMax / 1280)
-    const seen = `net.core.rmem_max is ${receiveBytesMax}: about ${fitting} DHCP messages wait at once, further ones are lost and asked again`
+    const fitting = Math.floor(receiveBytesMax / datagramBytes)
+    const seen = `net.core.rmem_max is ${receiveBytesMax}: about ${fitting} DHCP messages wait at once, further ones are lost, and asked again seconds later`
     findings.push(
       finding('RECEIVE_BUFFER_SMALL', seen, persistent(`net.core.rmem_max=${receiveBytesWanted}`)),
     )

@@ -197,22 +197,18 @@ function judgeAddress({ config, interfaces, served, mode }: NetworkSite): Findin
   return findings
 }
 
-function judgeRoutes({ routes, rpFilter }: NetworkFacts, { config, mode, served }: NetworkSite): Finding[] {
+function judgeRoutes(
+  { routes, rpFilter }: NetworkFacts,
+  { config, mode, served, interfaces }: NetworkSite,
+): Finding[] {
   const findings: Finding[] = []
-  served.forEach((one, index) => {
-    const twin = served
-      .slice(0, index)
-      .find(({ name, subnet }) => name !== one.name && subnet.network === one.subnet.network)
-    if (twin === undefined) return
-    const seen = `${twin.name} and ${one.name} have addresses in the same subnet: answers leave by one of them alone`
-    findings.push(
-      finding(
-        'SUBNET_TWICE',
-        seen,
-        'name the one that leads to the nodes in netboot.interfaces, or make the two a bond',
-      ),
-    )
-  })
+  for (const { name, other, block } of overlaps(served, interfaces)) {
+    const seen = `${name} and ${other} (${block}) have addresses of the same subnet: answers leave by one of them alone`
+    const mend = containerBridge.test(other)
+      ? `give the containers another subnet (Docker: default-address-pools in /etc/docker/daemon.json)`
+      : 'name the one that leads to the nodes in netboot.interfaces and give the other another subnet, or make the two a bond'
+    findings.push(finding('SUBNET_TWICE', seen, mend))
+  }
   for (const pool of mode === 'full' ? config.netboot.pools : []) {
     const subnet = subnetOf(pool.subnet)
     if (subnet === undefined || served.some((one) => one.subnet.network === subnet.network)) continue
@@ -233,6 +229,28 @@ function judgeRoutes({ routes, rpFilter }: NetworkFacts, { config, mode, served 
     }
   }
   return findings
+}
+
+/** Other interfaces whose subnet and that of a served one have addresses in common; two served ones once. */
+function overlaps(
+  served: NetworkSite['served'],
+  interfaces: NetworkSite['interfaces'],
+): { name: string; other: string; block: string }[] {
+  return served.flatMap(({ name, subnet }, index) =>
+    Object.entries(interfaces).flatMap(([other, infos]) => {
+      const isTold = served.slice(0, index).some((one) => one.name === other)
+      if (other === name || isTold) return []
+      const block = (infos ?? [])
+        .flatMap(({ family, cidr }) => (family === 'IPv4' && cidr ? [cidr] : []))
+        .find((cidr) => {
+          const theirs = subnetOf(cidr)
+          return (
+            theirs !== undefined && (inSubnet(theirs, subnet.network) || inSubnet(subnet, theirs.network))
+          )
+        })
+      return block === undefined ? [] : [{ name, other, block }]
+    }),
+  )
 }
 
 /** The interface of the longest route that fits. */

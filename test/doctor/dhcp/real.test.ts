@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { Clinic } from '../support.js'
 
@@ -15,6 +17,8 @@ test('beside dnsmasq and a running server: all kinds of firmware are answered, a
     [],
     JSON.stringify(found.findings),
   )
+  // Nothing was taken: dnsmasq has written no lease.
+  assert.equal(readFileSync(join(clinic.place.site.dir, 'site.leases'), 'utf8'), '')
   await server.kill('SIGTERM')
 })
 

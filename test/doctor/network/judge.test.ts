@@ -77,3 +77,16 @@ test('a pool behind a relay needs a route, and one that rp_filter accepts', () =
   assert.deepEqual(codes(judgeNetwork(strict, site)), ['ROUTE_BACK_FILTERED'])
   assert.deepEqual(judgeNetwork({ ...strict, rpFilter: { lan0: 2 } }, site), [])
 })
+
+test('a bridge of containers with addresses of the LAN is named with what to change', () => {
+  const site = makeSite()
+  const info = site.interfaces.lan0?.[0] ?? assert.fail()
+  const docker = (cidr: string) => ({
+    ...site,
+    interfaces: { ...site.interfaces, docker0: [{ ...info, address: cidr.split('/')[0] ?? '', cidr }] },
+  })
+  const found = judgeNetwork(facts(), docker('10.77.1.1/16'))
+  assert.deepEqual(codes(found), ['SUBNET_TWICE'])
+  assert.match(found[0]?.mend ?? '', /default-address-pools/)
+  assert.deepEqual(judgeNetwork(facts(), docker('172.17.0.1/16')), [])
+})
