@@ -1,4 +1,4 @@
-/** `bootswarm doctor`: runs all checks at once and prints what they found. */
+/** `bootswarm doctor`: runs the checks, all at once, and prints what they found. */
 
 import { networkInterfaces } from 'node:os'
 import { loadConfig } from '../server/config.js'
@@ -28,9 +28,10 @@ export async function main(args: readonly string[]): Promise<number> {
       process.stdout.write(doctorHelp())
       return 0
     }
-    const { json, ...flags } = readFlags(loaded.flags)
+    const { json, wanted, ...flags } = readFlags(loaded.flags)
     const site = await lookAround({ config: loaded.config, ...flags })
-    const report = makeReport(await Promise.all(checks.map((check) => check.run(site))))
+    const chosen = checks.filter(({ name }) => wanted.includes(name))
+    const report = makeReport(await Promise.all(chosen.map((check) => check.run(site))))
     process.stdout.write(json ? formatJson(report) : formatText(report, process.stdout.isTTY === true))
     return isBad(report) ? 1 : 0
   } catch (error) {

@@ -2,6 +2,9 @@
 
 import { type ExtraFlag, helpText } from '../server/config.js'
 import { BootswarmError } from '../src/errors.js'
+import { checks } from './checks.js'
+
+const checkNames = checks.map(({ name }) => name)
 
 /** Flags beside those of the configuration. */
 export const doctorFlags: readonly ExtraFlag[] = [
@@ -15,6 +18,7 @@ export const doctorFlags: readonly ExtraFlag[] = [
     value: 'N',
     description: 'seconds to listen for answers on the LAN, 0.2 to 60 (default: 6)',
   },
+  { name: 'check', value: 'A,B,...', description: `only these groups of checks: ${checkNames.join(', ')}` },
   { name: 'json', description: 'print the findings as JSON' },
 ]
 
@@ -27,6 +31,8 @@ export interface DoctorFlags {
   readonly only: string | undefined
   readonly timeoutMs: number
   readonly json: boolean
+  /** Names of groups of checks. */
+  readonly wanted: readonly string[]
 }
 
 /** @throws BootswarmError USAGE_INVALID */
@@ -40,10 +46,21 @@ export function readFlags(flags: ReadonlyMap<string, string | true>): DoctorFlag
     )
   }
   const only = flags.get('interface')
+  const named = flags.get('check')
+  const wanted = typeof named === 'string' ? named.split(',') : checkNames
+  const unknown = wanted.find((name) => !checkNames.includes(name))
+  if (unknown !== undefined) {
+    const known = checkNames.join(', ')
+    throw new BootswarmError(
+      'USAGE_INVALID',
+      `--check: expected some of ${known}, got ${unknown.slice(0, 20)}`,
+    )
+  }
   return {
     only: typeof only === 'string' ? only : undefined,
     timeoutMs: Math.round(timeoutS * 1000),
     json: flags.has('json'),
+    wanted,
   }
 }
 

@@ -118,9 +118,16 @@ function ourPackets(site: FirewallSite): Named[] {
           : from({ proto, dport: port })
       return { packet, what: text }
     })
-    if (site.mode === 'off') return ports
+    const replies = expectedPorts(site)
+      .filter(({ proto }) => proto === 'tcp')
+      .map(({ port, what }) => ({
+        packet: to({ proto: 'tcp', sport: port, dport: transferPort, state: 'established' }),
+        what: `replies of TCP ${port} (${what})`,
+      }))
+    if (site.mode === 'off') return [...ports, ...replies]
     return [
       ...ports,
+      ...replies,
       {
         packet: from({ ...transfer, sport: firmwarePort, dport: transferPort, state: 'established' }),
         what: 'UDP, any port (acknowledgements of TFTP)',

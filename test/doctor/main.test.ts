@@ -3,26 +3,26 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { finding } from '../../doctor/finding.js'
+import { main } from '../../doctor/main.js'
 import { formatJson, formatText, isBad, makeReport } from '../../doctor/print.js'
 import { checkout, scratch } from '../support/scratch.js'
 import { Clinic } from './support.js'
 
 const script = join(checkout, 'dist', 'scripts', 'bootswarm.js')
 
-test('wrong arguments end with 2, help with 0', (t) => {
+test('wrong arguments end with 2, also those of the configuration; help with 0', async (t) => {
   const run = (...args: string[]) =>
     spawnSync(process.execPath, [script, 'doctor', ...args], { cwd: scratch(t), encoding: 'utf8' })
   for (const args of [
     ['--timeout-s', '0'],
-    ['--timeout-s', 'soon'],
-    ['--timeout-s='],
-    ['--nonsense'],
     ['--http-port', 'x'],
-    ['--config', 'none.yaml'],
   ]) {
     const { status, stderr } = run(...args)
     assert.equal(status, 2, args.join(' '))
     assert.match(stderr, /^bootswarm: [A-Z_]+: /)
+  }
+  for (const args of [['--timeout-s', 'soon'], ['--timeout-s='], ['--nonsense'], ['--check', 'dhcp,nose']]) {
+    await assert.rejects(main(args), { code: 'USAGE_INVALID' }, args.join(' '))
   }
   const help = run('--help')
   assert.equal(help.status, 0)

@@ -6,7 +6,7 @@ test('a port that somebody else has is found with the process, for root and for 
   const clinic = Clinic.make(t)
   if (clinic === undefined) return t.skip('NOT TESTED: needs root')
   const pid = await clinic.hold(t, 69)
-  const found = await clinic.doctor()
+  const found = await clinic.doctor('--check', 'ports')
   assert.match(
     found.of('PORT_TAKEN')?.seen ?? '',
     new RegExp(`^UDP port 69 \\(TFTP\\) belongs to node, process ${pid}`),

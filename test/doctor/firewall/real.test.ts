@@ -102,7 +102,14 @@ test('the doctor says of each port what the kernel does with it', async (t) => {
     for (const line of iptables ?? []) wire.server('iptables', ...line.split(' '))
     came.length = 0
     wire.run('site', process.execPath, '-e', sender)
-    const diagnosis = await clinic.doctor('--timeout-s', '0.2', '--http-port', '8480', '--https-port', '8443')
+    const diagnosis = await clinic.doctor(
+      '--check',
+      'firewall',
+      '--http-port',
+      '8480',
+      '--https-port',
+      '8443',
+    )
     const said = diagnosis.findings
       .filter(({ code }) => code === 'FIREWALL_DROPS')
       .map(({ seen }) => seen)
@@ -120,5 +127,52 @@ test('the doctor says of each port what the kernel does with it', async (t) => {
       assert.equal(drops, !passes, `${name}: ${proto} ${port}; came ${came.join(', ')}; said ${said}`)
     }
     if (name === 'sources') assert.match(said, /UDP 67 \(DHCP\)/)
+  }
+})
+
+test('a bridge that Docker’s policy cuts: machines on it do not reach each other, and the doctor says so', async (t) => {
+  const clinic = Clinic.make(t)
+  if (clinic === undefined) return t.skip('NOT TESTED: needs root')
+  const { wire } = clinic.place
+  wire.client('other', '52:54:00:00:00:bb')
+  wire.run('other', 'ip', 'address', 'add', '10.77.0.3/24', 'dev', 'eth0')
+  const ping = () => wire.run('site', 'busybox', 'ping', '-c', '1', '-W', '1', '10.77.0.3')
+  wire.server('sh', '-c', 'echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables')
+  wire.server('iptables', '-P', 'FORWARD', 'DROP')
+  assert.throws(ping)
+  const cut = await clinic.doctor('--check', 'firewall')
+  assert.match(cut.of('BRIDGE_FILTERED')?.seen ?? '', /bridge lan0 .* drops it/)
+  wire.server(
+    ...((cut.of('BRIDGE_FILTERED')?.mend ?? '').split(', or')[0]?.replace('sudo ', '').split(' ') ?? []),
+  )
+  ping()
+  assert.equal((await clinic.doctor('--check', 'firewall')).of('BRIDGE_FILTERED'), undefined)
+})
+
+test('the commands that the doctor names open the firewall: nft and iptables', async (t) => {
+  const clinic = Clinic.make(t)
+  if (clinic === undefined) return t.skip('NOT TESTED: needs root')
+  const { wire, site } = clinic.place
+  const examine = () => clinic.doctor('--check', 'firewall', '--http-port', '8480', '--https-port', '8443')
+  const closed = {
+    nft: `${base}add chain inet f out { type filter hook output priority 0; policy drop; }\n`,
+    iptables: 'iptables -P INPUT DROP; iptables -P OUTPUT DROP',
+  }
+  for (const tool of ['nft', 'iptables'] as const) {
+    wire.server('nft', 'flush', 'ruleset')
+    const file = join(site.dir, 'closed')
+    writeFileSync(file, closed[tool])
+    wire.server(...(tool === 'nft' ? ['nft', '-f', file] : ['sh', file]))
+    const mends = (await examine()).findings
+      .filter(({ code }) => code === 'FIREWALL_DROPS')
+      .map(({ mend }) => mend.split(', and the same')[0]?.replace('sudo ', '') ?? '')
+    assert.ok(mends.length === 4 && mends.every((mend) => mend.startsWith(tool)), mends.join('\n'))
+    for (const mend of mends) wire.server(...mend.split(' '))
+    const open = await examine()
+    assert.deepEqual(
+      open.codes().filter((code) => code.startsWith('FIREWALL')),
+      [],
+      JSON.stringify(open.findings),
+    )
   }
 })

@@ -8,7 +8,7 @@ test('interfaces that are missing, bare or without a link; a bridge with spannin
   if (clinic === undefined) return t.skip('NOT TESTED: needs root')
   const { wire } = clinic.place
   const about = /^(INTERFACE|LINK|STP|ADDRESS|SUBNET|BIND|ROUTE)_/
-  const quick = ['--timeout-s', '0.2']
+  const quick = ['--timeout-s', '0.2', '--check', 'network']
   const clean = await clinic.doctor(...quick)
   assert.deepEqual(
     clean.codes().filter((code) => about.test(code)),
@@ -60,7 +60,7 @@ test('a switch that speaks spanning tree, and a neighbour with the server’s ad
   wire.run('switch', 'ip', 'link', 'set', 'eth0', 'master', 'sw0')
   wire.run('switch', 'ip', 'link', 'set', 'sw0', 'up')
   wire.run('site', 'ip', 'address', 'add', '10.77.0.1/24', 'dev', 'eth0')
-  const found = await clinic.doctor('--timeout-s', '2')
+  const found = await clinic.doctor('--timeout-s', '2', '--check', 'network')
   assert.match(found.of('STP_ON_WIRE')?.seen ?? '', /the switch speaks spanning tree \(forward delay 15 s\)/)
   assert.match(found.of('ADDRESS_DUPLICATE')?.seen ?? '', /52:54:00:00:00:aa has the address 10\.77\.0\.1/i)
 })
