@@ -31,6 +31,13 @@ export function nodeEventLog(log: NodeLog): EventListener {
         return log.warn(facts, `${node.id} did not boot: ${event.data.code}: ${event.data.message}`)
       case 'peer.banned':
         return log.warn(facts, `${node.id} banned ${event.data.addr}: ${event.data.code}`)
+      case 'seeding.ended': {
+        const { reason, given_back_bytes: bytes } = event.data
+        // The storm's end is said once for all.
+        if (reason !== 'memory-short') return log.debug(facts, `${node.id}: ${event.type}`)
+        const megabytes = (bytes / 1e6).toFixed(1)
+        return log.info(facts, `${node.id} is short of memory and seeds no more: ${megabytes} MB given back`)
+      }
       default:
         return log.debug(facts, `${node.id}: ${event.type}`)
     }
