@@ -1,14 +1,56 @@
 /** Real machines from the kernel's start to the root file system, through the stage 1 that `image stage1` makes. */
-import { describe, test } from 'node:test'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { STAGE1_BUDGET_BYTES } from '../../src/limits.js'
 import { Stage1Site } from '../support/stage1.js'
 
-describe('stage 1', { concurrency: 2 }, () => {
-  test('fills a root in memory and enters it; the agent lives on', { timeout: 120_000 }, async (t) => {
-    const site = await Stage1Site.make(t)
-    if (site === undefined) return t.skip('NOT TESTED: needs root')
-    const machine = site.boot(t)
+const limit = { timeout: 180_000 }
+const settings = 'plugin=here pool=pool\\.example:3333'
+
+test('a root file system in an archive', { ...limit, concurrency: 2 }, async (t) => {
+  const site = await Stage1Site.make(t)
+  if (site === undefined) return t.skip('NOT TESTED: needs root')
+  const { kernel, stage1, warnings } = site.report
+
+  const budget = t.test('kernel and stage 1 stay within what the server’s link is given for them', () => {
+    assert.ok(kernel.bytes + stage1.bytes <= STAGE1_BUDGET_BYTES, `${kernel.bytes} + ${stage1.bytes}`)
+    assert.deepEqual(warnings, [])
+  })
+
+  const enters = t.test('is unpacked into memory and entered; the agent lives on', async () => {
+    const machine = site.boot(t, { mac: '52:54:00:00:00:01', words: 'bootswarm.break=switch' })
+    await machine.says(/bootswarm\.break=switch: exit goes on.*#/)
+    machine.types('echo 1st-$(cat /sysroot/etc/hostname)-2nd')
+    await machine.says(/1st-node-525400000001-2nd/)
+    machine.types('exit')
     await machine.says(
-      /ROOT-IS-UP host=node-525400000007 fs=tmpfs agents=1 swaps=0 plugin=here pool=pool\.example:3333 bulk=1000000\./,
+      new RegExp(`ROOT-IS-UP host=node-525400000001 fs=tmpfs agents=1 swaps=0 ${settings} bulk=1000000\\.`),
     )
   })
+
+  const stops = t.test('is not entered when something is wrong; a shell opens with the reason', async () => {
+    const machine = site.boot(t, { mac: '52:54:00:00:00:02', words: 'bootswarm.port=none', card: 'e1000' })
+    await machine.says(
+      /CONFIG_INVALID: bootswarm\.port: not a number.*STOPPED: the agent ended with exit code 1.*#/,
+    )
+    machine.types('exit')
+    await machine.says(/trying again.*CONFIG_INVALID.*STOPPED/)
+  })
+  await Promise.all([budget, enters, stops])
+})
+
+test('a root file system in a squashfs', { ...limit, concurrency: 2 }, async (t) => {
+  const site = await Stage1Site.make(t, { squashfs: true })
+  if (site === undefined) return t.skip('NOT TESTED: needs root')
+  await t.test('is mounted below an overlay, with plugins over it', async () => {
+    const machine = site.boot(t, { mac: '52:54:00:00:00:03' })
+    await machine.says(new RegExp(`ROOT-IS-UP \\S+ fs=overlay agents=1 swaps=0 ${settings} bulk=1000000\\.`))
+  })
+})
+
+test('a root file system larger than memory, with compressed memory', limit, async (t) => {
+  const site = await Stage1Site.make(t, { bulkBytes: 180_000_000 })
+  if (site === undefined) return t.skip('NOT TESTED: needs root')
+  const machine = site.boot(t, { mac: '52:54:00:00:00:04', words: 'bootswarm.root=zram', memoryMb: 192 })
+  await machine.says(new RegExp(`ROOT-IS-UP \\S+ fs=tmpfs agents=1 swaps=1 ${settings} bulk=180000000\\.`))
 })

@@ -17,6 +17,8 @@ export interface Machine {
   /** Its serial console without control sequences and without the ends of lines: the console breaks long ones. */
   console(): string
   says(what: RegExp): Promise<true>
+  /** Types a line at its serial console. */
+  types(line: string): void
 }
 
 /** Switches a machine on. It is ended with the test. */
@@ -27,7 +29,7 @@ export function startMachine(t: TestContext, options: MachineOptions): Machine {
     ...['-serial', 'stdio'],
     ...options.args,
   )
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
   t.after(() => end(child, 'SIGKILL'))
   let said = ''
   const hear = (part: Buffer) => {
@@ -40,6 +42,7 @@ export function startMachine(t: TestContext, options: MachineOptions): Machine {
   return {
     child,
     console: text,
+    types: (line) => child.stdin.write(`${line}\n`),
     says: (what) =>
       until(`${what} on the console`, async () => what.test(text()) || undefined, 90_000).catch(
         (error: Error) => {

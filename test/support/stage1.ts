@@ -47,6 +47,16 @@ export function makeSmallRoot(dir: string, bulkBytes = 1_000_000): void {
   writeFileSync(join(dir, 'bulk'), Buffer.alloc(bulkBytes, 'bootswarm '))
 }
 
+/** A machine that boots without firmware. */
+export interface DirectBoot {
+  readonly mac: string
+  /** Words for the kernel command line. */
+  readonly words?: string
+  readonly memoryMb?: number
+  /** QEMU's name of the network card; `virtio-net-pci` by default. */
+  readonly card?: string
+}
+
 /** A server in a network of its own, with a small root file system, a plugin and a real kernel. */
 export class Stage1Site {
   readonly place: NetbootSite
@@ -104,19 +114,15 @@ export class Stage1Site {
     return new Stage1Site(place, daemon, report)
   }
 
-  /** Switches a machine on that has kernel and stage 1 already, with these words on its command line. */
-  boot(
-    t: TestContext,
-    words = '',
-    options: { readonly memoryMb?: number; readonly mac?: string; readonly card?: string } = {},
-  ): Machine {
+  /** Switches a machine on that has kernel and stage 1 already. */
+  boot(t: TestContext, options: DirectBoot): Machine {
     const { wire, site } = this.place
-    const mac = options.mac ?? '52:54:00:00:00:07'
+    const { mac } = options
     const tap = `tap${mac.slice(-2)}`
     wire.server('ip', 'tuntap', 'add', 'dev', tap, 'mode', 'tap')
     wire.server('ip', 'link', 'set', tap, 'master', 'lan0', 'up')
     const url = `https://10.77.0.1:${this.daemon.ports().https}`
-    const append = `console=ttyS0 panic=-1 bootswarm.server=${url} BOOTIF=01-${mac.replaceAll(':', '-')} ${words}`
+    const append = `console=ttyS0 panic=-1 bootswarm.server=${url} BOOTIF=01-${mac.replaceAll(':', '-')} ${options.words ?? ''}`
     return startMachine(t, {
       args: [
         ...['-m', String(options.memoryMb ?? 256)],
