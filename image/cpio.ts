@@ -42,14 +42,15 @@ export function cpioArchive(members: readonly Member[], timeS: number): Buffer {
           ? Buffer.from(member.target)
           : Buffer.alloc(0)
     const mode = types[member.kind] | (member.kind === 'link' ? 0o777 : member.mode)
-    const device = member.kind === 'device' ? member : { major: 0, minor: 0 }
+    const { major, minor } = member.kind === 'device' ? member : { major: 0, minor: 0 }
     parts.push(
       ...one(path, data, {
         inode: index + 1,
         mode,
         links: member.kind === 'directory' ? 2 : 1,
         timeS,
-        ...device,
+        major,
+        minor,
       }),
     )
   }

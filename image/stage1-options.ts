@@ -29,6 +29,8 @@ export interface Stage1Options {
   readonly wholeModules: boolean
   /** undefined: the one of this checkout. */
   readonly agent?: string
+  /** undefined: .cache of this checkout. */
+  readonly cacheDir?: string
   readonly configFile?: string
   readonly json: boolean
   readonly dryRun: boolean
@@ -69,6 +71,11 @@ const flags: readonly Flag[] = [
   { name: 'whole-modules', description: 'leave modules as they are: signed, and larger' },
   { name: 'agent', value: 'FILE', description: 'an agent of your own' },
   { name: 'out', value: 'DIR', description: 'where vmlinuz and stage1 go (default: boot/ of artifacts_dir)' },
+  {
+    name: 'cache',
+    value: 'DIR',
+    description: 'what was downloaded and compressed (default: .cache of this checkout)',
+  },
   ...commonFlags,
 ]
 
@@ -91,6 +98,7 @@ export function parseStage1Options(args: readonly string[]): Stage1Options {
     ...one('trustDir', 'trust'),
     ...one('busybox', 'busybox'),
     ...one('agent', 'agent'),
+    ...one('cacheDir', 'cache'),
     ...one('configFile', 'config'),
     wholeModules: given.has('whole-modules'),
     json: given.has('json'),

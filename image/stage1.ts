@@ -1,6 +1,6 @@
 /** `bootswarm image stage1`: kernel and stage 1 into `artifacts/boot/`, where a running server publishes them. */
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { buildAgent, processor, root } from '../scripts/build-agent.js'
 import { BootswarmError } from '../src/errors.js'
 import { busyboxFromPackage, busyboxFromSource, type Program } from './busybox.js'
@@ -44,7 +44,7 @@ export async function main(args: readonly string[]): Promise<number> {
 /** The same for other programs. Files are written but in a dry run. */
 export async function makeStage1(options: Stage1Options): Promise<Stage1Report> {
   const site = loadSite(options.configFile)
-  const cacheDir = join(root, '.cache')
+  const cacheDir = resolve(options.cacheDir ?? join(root, '.cache'))
   mkdirSync(cacheDir, { recursive: true })
   const source: DebianSource = {
     suite: options.suite,

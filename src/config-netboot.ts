@@ -60,6 +60,9 @@ const reservation = z.strictObject({
   address: ipv4.describe('in the subnet of a pool, in its range or not'),
 })
 
+/** Where stage 1 puts a root file system. A squashfs is never unpacked, whatever this says. */
+export const rootPlace = z.enum(['tmpfs', 'zram', 'overlay'])
+
 /** The keys below `netboot`. */
 export const netbootSchema = z
   .strictObject({
@@ -82,6 +85,11 @@ export const netbootSchema = z
       .default('')
       .describe('directory with iPXE’s boot programs; empty: where the package ipxe puts them'),
     kernel_args: kernelArgs.default('').describe('words for the kernel command line of every node'),
+    root: rootPlace
+      .default('tmpfs')
+      .describe(
+        'where stage 1 puts the root file system; tmpfs: memory; zram: memory that is compressed where it gets short; overlay: a squashfs is expected',
+      ),
     loads_max: z
       .int()
       .min(1)

@@ -5,7 +5,7 @@
 
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { kernelArgs, netbootSchema } from './config-netboot.js'
+import { kernelArgs, netbootSchema, rootPlace } from './config-netboot.js'
 import type { BootswarmError } from './errors.js'
 import { expandHostlist } from './hostlist.js'
 import { HOSTNAME_LENGTH_MAX, NAME_LENGTH_MAX, SETTINGS_MAX } from './limits.js'
@@ -73,6 +73,7 @@ const node = z
       .optional()
       .describe('words for the kernel command line, after `netboot.kernel_args`'),
     rack: name.optional().describe('its rack, before `racks` and its subnet'),
+    root: rootPlace.optional().describe('in place of `netboot.root`'),
     settings: settings.default({}).describe('environment, over the `settings` of all nodes'),
   })
   .refine((value) => value.hostname === undefined || !/[,[]/.test(value.match), {

@@ -1,6 +1,7 @@
 /** What the configuration gives to one node: host name, rack and settings. */
 
 import type { Config } from './config.js'
+import type { NetbootConfig } from './config-netboot.js'
 import { BootswarmError } from './errors.js'
 import { expandHostlist } from './hostlist.js'
 import { SETTINGS_MAX } from './limits.js'
@@ -32,13 +33,19 @@ export interface NodeConfigs {
  */
 export function makeNodeConfigs(
   config: Pick<Config, 'nodes' | 'racks' | 'settings'> & {
-    readonly netboot?: { readonly kernel_args: string }
+    readonly netboot?: Pick<NetbootConfig, 'kernel_args' | 'root'>
   },
   relayIdsOf?: RelayIdsOf,
 ): NodeConfigs {
   const entries = new Map<
     string,
-    { hostname?: string; rack?: string; kernelArgs?: string; settings: Record<string, string> }
+    {
+      hostname?: string
+      rack?: string
+      kernelArgs?: string
+      root?: NetbootConfig['root']
+      settings: Record<string, string>
+    }
   >()
   for (const entry of config.nodes) {
     for (const id of expandHostlist(entry.match)) {
@@ -48,6 +55,7 @@ export function makeNodeConfigs(
         ...(entry.hostname === undefined ? {} : { hostname: entry.hostname }),
         ...(entry.rack === undefined ? {} : { rack: entry.rack }),
         ...(entry.kernel_args === undefined ? {} : { kernelArgs: entry.kernel_args }),
+        ...(entry.root === undefined ? {} : { root: entry.root }),
         settings: { ...before?.settings, ...entry.settings },
       })
     }
@@ -72,8 +80,19 @@ export function makeNodeConfigs(
         hostname: entry?.hostname ?? defaultHostname(nodeId),
         rack: rackOf(nodeId, address),
         settings: { ...config.settings, ...entry?.settings },
-        kernelArgs: [config.netboot?.kernel_args, entry?.kernelArgs].filter(Boolean).join(' '),
+        kernelArgs: [
+          rootWord(entry?.root ?? config.netboot?.root),
+          config.netboot?.kernel_args,
+          entry?.kernelArgs,
+        ]
+          .filter(Boolean)
+          .join(' '),
       }
     },
   }
+}
+
+/** What tells stage 1 where to put the root; nothing where it does so anyway. */
+function rootWord(root: NetbootConfig['root'] | undefined): string {
+  return root === undefined || root === 'tmpfs' ? '' : `bootswarm.root=${root}`
 }

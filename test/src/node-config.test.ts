@@ -43,7 +43,7 @@ test('kernel arguments: those of all nodes, then the last of its own', () => {
   const configs = makeNodeConfigs({
     racks: [],
     settings: {},
-    netboot: { kernel_args: 'quiet' },
+    netboot: { kernel_args: 'quiet', root: 'tmpfs' },
     nodes: [
       { match: 'rig[1-2]', settings: {}, kernel_args: 'nomodeset' },
       { match: 'rig2', settings: {}, kernel_args: 'console=ttyS0' },
@@ -96,4 +96,20 @@ test('a rack by the port of a relay: after the node’s own name, before its sub
   )
   const racks = ['a', 'b', 'c', 'd', 'e', undefined].map((node) => rackOf(node, '10.1.2.3'))
   assert.deepEqual(racks, ['three', 'west', 'west', 'three', 'west', 'west'])
+})
+
+test('stage 1 is told where the root goes, unless it goes there anyway', () => {
+  const configs = makeNodeConfigs({
+    settings: {},
+    racks: [],
+    netboot: { kernel_args: 'quiet', root: 'zram' },
+    nodes: [
+      { match: 'rig[1-2]', settings: {}, root: 'tmpfs' },
+      { match: 'rig2', settings: {}, root: 'overlay', kernel_args: 'x' },
+    ],
+  })
+  const of = (node: string) => configs.of(node, '10.9.9.9').kernelArgs
+  assert.equal(of('rig1'), 'quiet')
+  assert.equal(of('rig2'), 'bootswarm.root=overlay quiet x')
+  assert.equal(of('rig3'), 'bootswarm.root=zram quiet')
 })
