@@ -36,7 +36,7 @@ test('a real machine that runs out of memory gets that of the artifacts back', {
   const archive = place.site.artifact('rootfs/small.tar.gz')
   execFileSync('tar', ['--owner=0', '--group=0', '-C', root, '-I', 'gzip -1', '-cf', archive, '.'])
   await daemon.line('catalog.published', before)
-  const machine = site.boot(t, '', { memoryMb: 384 })
+  const machine = site.boot(t, { mac: '52:54:00:00:00:07', memoryMb: 384 })
   await machine.says(/ROOT-IS-UP agents=1\./)
   await machine.says(/FILLED available=(?:[12345]\d|\d)\./)
   await machine.says(/bootswarm: memory is short .* small\.tar\.gz is seeded no more, 4\d\.\d MB given back/)
