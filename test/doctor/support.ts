@@ -86,16 +86,7 @@ export class Clinic {
   /** The same behind another program, such as `setpriv`. */
   doctorAs(wrapper: readonly string[], ...args: string[]): Promise<Diagnosis> {
     const { wire, site } = this.place
-    const flags = [
-      'doctor',
-      '--json',
-      '--config',
-      site.config,
-      '--address',
-      '10.77.0.1',
-      '--timeout-s',
-      '0.6',
-    ]
+    const flags = ['doctor', '--json', '--config', site.config, '--address', '10.77.0.1', '--timeout-s', '1']
     // Unlike nsenter, `ip netns exec` brings the namespace's own /sys with it.
     const namespace = wire.command('server')[1]?.split('/').at(-1) ?? ''
     const command = [...wrapper, process.execPath, script, ...flags, ...args]
