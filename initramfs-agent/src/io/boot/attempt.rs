@@ -1,6 +1,6 @@
 //! One try: manifest, swarm, unpacking, settings.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::channel;
@@ -53,6 +53,8 @@ pub struct Kept {
     infohash: [u8; 20],
     sha256: [u8; 32],
     bytes: Arc<Artifact>,
+    /// Where it was handed over, outside of the root that is wiped after a failure.
+    file: Option<PathBuf>,
 }
 
 /// Why a try ended, and when the server wants to hear of us again.
@@ -197,13 +199,15 @@ fn stores(
     kept: &mut Vec<Kept>,
     options: &Options,
 ) -> Result<Vec<(Arc<Artifact>, bool)>> {
-    let wanted = |k: &Kept| {
-        manifest
-            .artifacts
-            .iter()
-            .any(|a| a.infohash == k.infohash && a.sha256 == k.sha256)
-    };
-    kept.retain(wanted);
+    kept.retain(|k| {
+        let mut all = manifest.artifacts.iter();
+        let wanted = all.any(|a| a.infohash == k.infohash && a.sha256 == k.sha256);
+        if let Some(file) = k.file.as_ref().filter(|_| !wanted) {
+            // It would take memory for ever. Another of its name may have its place by now.
+            let _ = std::fs::remove_file(file);
+        }
+        wanted
+    });
     let find = |a: &manifest::Artifact| {
         kept.iter()
             .find(|k| a.infohash == k.infohash && a.sha256 == k.sha256)
@@ -359,6 +363,7 @@ fn unpack(
                 infohash: artifact.infohash,
                 sha256: artifact.sha256,
                 bytes: bytes.clone(),
+                file: unpacking.file_of(artifact),
             });
         }
     }

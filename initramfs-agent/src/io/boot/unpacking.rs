@@ -91,6 +91,12 @@ impl Unpacking<'_> {
         Ok(())
     }
 
+    /// Where this artifact lies outside of the root, if it does.
+    pub fn file_of(&self, artifact: &Artifact) -> Option<PathBuf> {
+        let directory = self.handover.filter(|_| artifact.format.is_handed_over())?;
+        Some(directory.join(&artifact.name))
+    }
+
     /// Puts a file that is whole and right where the init looks for it.
     fn hand_over(
         &self,

@@ -22,6 +22,8 @@ pub fn link_over(artifact: &Artifact, path: &Path) -> Result<bool> {
         return Ok(false);
     }
     rustix::fs::rename(&partial, path).map_err(|e| root::io("naming the file", e))?;
+    // Renaming to another name of the same file, that of an earlier try, leaves both (POSIX).
+    let _ = rustix::fs::unlink(&partial);
     Ok(true)
 }
 

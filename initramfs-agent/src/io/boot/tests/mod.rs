@@ -1,5 +1,6 @@
 //! Whole boots in this process: a real TLS server, the real event loop, real files.
 
+mod again;
 mod clock;
 mod detached;
 mod mounting;
