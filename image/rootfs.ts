@@ -18,6 +18,8 @@ export async function main(args: readonly string[]): Promise<number> {
     return 0
   }
   const artifactsDir = loadSite(options.configFile).config.artifacts_dir
+  // The server reads the archive as another user, and mmdebstrap its files under another number.
+  process.umask(0o022)
   const stop = new AbortController()
   const onSignal = () => stop.abort()
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)

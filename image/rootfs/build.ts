@@ -6,6 +6,7 @@ import { BootswarmError } from '../../src/errors.js'
 import { basePackages, customizeScript, dpkgOptions } from './contents.js'
 import { chooseMode, type Mode, needTools, thisHost } from './host.js'
 import { type Facts, type Finding, Inspection } from './inspect.js'
+import { addModules } from './kernel-modules.js'
 import type { BuildOptions } from './options.js'
 import { chooseOutput, dropOutput, finishOutput, needSpace, type Output, openOutput } from './output.js'
 import { packerOf } from './pack.js'
@@ -24,6 +25,7 @@ const ARCHIVE_BYTES = 200e6
 export interface BuildPlan {
   readonly mode: Mode
   readonly suite: string
+  readonly mirror: string
   readonly sources: readonly string[]
   readonly packages: readonly string[]
   readonly epochS: number
@@ -48,6 +50,7 @@ export async function planBuild(
   return {
     mode,
     suite,
+    mirror,
     sources: sourceLines(suite, mirror, components),
     packages: [...new Set([...basePackages, ...options.include])].sort(),
     epochS: await releaseEpochS(suite, mirror, env),
@@ -94,7 +97,9 @@ export async function build(
     chmodSync(directory, 0o755)
     const customize = join(directory, 'customize')
     const { consoleLogin } = options
-    writeFileSync(customize, customizeScript({ sshKeys, consoleLogin, epochS }), { mode: 0o755 })
+    const kernelRelease = await addModules(options, plan.mirror, join(directory, 'modules'), say)
+    const script = customizeScript({ sshKeys, consoleLogin, epochS, kernelRelease })
+    writeFileSync(customize, script, { mode: 0o755 })
     const making = start('mmdebstrap', mmdebstrapArgs(plan, customize), {
       env: { TMPDIR: directory, SOURCE_DATE_EPOCH: String(epochS) },
       ...{ stdin: 'ignore', stdout: 'pipe', signal },

@@ -15,6 +15,8 @@ export interface ContentOptions {
   readonly consoleLogin: boolean
   /** Seconds since 1970: no clock of a node is before this. */
   readonly epochS: number
+  /** Release of the kernel whose modules lie in `modules/` beside the script; undefined: none do. */
+  readonly kernelRelease: string | undefined
 }
 
 /**
@@ -99,6 +101,7 @@ export function customizeScript(options: ContentOptions): string {
     'cp "$root/usr/share/systemd/tmp.mount" "$root/etc/systemd/system/tmp.mount"',
     `chroot "$root" systemctl --quiet enable ${enabled.join(' ')}`,
     `chroot "$root" systemctl --quiet mask ${masked.join(' ')}`,
+    ...(options.kernelRelease === undefined ? [] : modules(options.kernelRelease)),
     'ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"',
     // Each node makes its own keys, host name and identity.
     'rm -f "$root"/etc/ssh/ssh_host_* "$root/etc/hostname" "$root/var/lib/dbus/machine-id" "$root/etc/ssh/moduli"',
@@ -115,6 +118,14 @@ export function customizeScript(options: ContentOptions): string {
 }
 
 const end = 'BOOTSWARM_END'
+
+function modules(release: string): string[] {
+  return [
+    'mkdir -p "$root/usr/lib/modules"',
+    'cp -R "$(dirname "$0")/modules/." "$root/usr/lib/modules/"',
+    `chroot "$root" depmod ${release}`,
+  ]
+}
 
 const enabled = [
   'ssh-host-keys.service',

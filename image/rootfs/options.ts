@@ -38,6 +38,10 @@ export interface BuildOptions extends Common {
   readonly sshKey: string | undefined
   /** Whether the consoles log in as root without a password. */
   readonly consoleLogin: boolean
+  /** Kernel package whose modules go into the root; undefined: none. */
+  readonly kernel: string | undefined
+  /** Modules beside the usual ones. */
+  readonly modules: readonly string[]
 }
 
 /** An archive that is there, checked and taken over. */
@@ -66,6 +70,12 @@ const flags: readonly Flag[] = [
     value: 'none|console',
     description: 'console: screen and serial line are logged in as root (default: none)',
   },
+  {
+    name: 'kernel',
+    value: 'PACKAGE',
+    description: 'put modules of this kernel in, such as linux-image-amd64',
+  },
+  { name: 'module', value: 'A,B,...', description: 'with --kernel: modules beside the usual ones' },
   { name: 'from', value: 'FILE', description: 'instead of building: a tar, cpio or squashfs to take over' },
   { name: 'force', description: 'with --from: also without an init' },
   { name: 'format', value: formats.join('|'), description: 'how it is packed (default: tar.zst)' },
@@ -76,7 +86,16 @@ const flags: readonly Flag[] = [
 ]
 
 /** Flags that mean nothing for a file that is given. */
-const buildOnly = ['suite', 'mirror', 'components', 'include', 'ssh-key', 'root-login'] as const
+const buildOnly = [
+  'suite',
+  'mirror',
+  'components',
+  'include',
+  'ssh-key',
+  'root-login',
+  'kernel',
+  'module',
+] as const
 
 /** Largest level of each compressor whose dictionary stays within 8 MiB. */
 export const levelMax: Readonly<Record<Format, number>> = {
@@ -113,6 +132,8 @@ export function parseOptions(args: readonly string[]): RootfsOptions | 'help' {
   if (given.has('force')) throw usage('--force makes sense with --from only')
   const suite = given.get('suite') ?? defaultSuite
   const mirror = given.get('mirror')
+  const kernel = given.get('kernel')
+  if (kernel === undefined && given.has('module')) throw usage('--module makes sense with --kernel only')
   return {
     kind: 'build',
     ...common,
@@ -128,6 +149,11 @@ export function parseOptions(args: readonly string[]): RootfsOptions | 'help' {
       matching('--include', word, /^[a-z0-9][a-z0-9+.-]+$/, 'a package'),
     ),
     sshKey: given.get('ssh-key'),
+    kernel:
+      kernel === undefined ? undefined : matching('--kernel', kernel, /^[a-z0-9][a-z0-9+.-]+$/, 'a package'),
+    modules: words(given.get('module') ?? '').map((word) =>
+      matching('--module', word, /^[A-Za-z0-9_-]+$/, 'a module'),
+    ),
     consoleLogin: oneOf('--root-login', given.get('root-login'), ['none', 'console'] as const) === 'console',
   }
 }

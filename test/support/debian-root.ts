@@ -27,8 +27,9 @@ async function make(): Promise<string> {
   if (first === 'help' || first.kind !== 'build') throw new Error('not a build')
   const plan = await planBuild(first, cache, process.env)
   const { epochS } = plan
+  const recipe = { sshKeys: [], consoleLogin: true, epochS, kernelRelease: undefined }
   const key = createHash('sha256')
-    .update(mmdebstrapArgs(plan, customizeScript({ sshKeys: [], consoleLogin: true, epochS })).join('\n'))
+    .update(mmdebstrapArgs(plan, customizeScript(recipe)).join('\n'))
     .digest('hex')
   const options = parseOptions([...flags, '--name', `test-root-${key.slice(0, 12)}`])
   if (options === 'help' || options.kind !== 'build') throw new Error('not a build')

@@ -26,6 +26,8 @@ test('without words a root of the default suite goes into the catalog', () => {
     include: [],
     sshKey: undefined,
     consoleLogin: false,
+    kernel: undefined,
+    modules: [],
   })
 })
 
@@ -51,5 +53,7 @@ test('what cannot be meant is refused before anything is done', () => {
   refused(['--name', '.x'], /plain file name/)
   refused(['--root-login', 'password'], /none, console/)
   refused(['--from', 'x.tar', '--suite', 'sid'], /--suite makes no sense with --from/)
+  refused(['--module', 'x'], /--kernel only/)
+  refused(['--kernel', 'linux image'], /not a package/)
   refused(['--force'], /--from/)
 })
