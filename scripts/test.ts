@@ -70,6 +70,7 @@ try {
     { name: 'zstd', debianPackage: 'zstd' },
     { name: 'cpio', debianPackage: 'cpio' },
     { name: 'mksquashfs', debianPackage: 'squashfs-tools' },
+    { name: 'bzip2', debianPackage: 'bzip2' },
     { name: 'mmdebstrap', debianPackage: 'mmdebstrap' },
     { name: 'newuidmap', debianPackage: 'uidmap' },
     { name: 'busybox', debianPackage: 'busybox-static' },
