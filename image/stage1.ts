@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { buildAgent, processor, root } from '../scripts/build-agent.js'
+import { ensureTools } from '../scripts/tools.js'
 import { BootswarmError } from '../src/errors.js'
 import { busyboxFromPackage, busyboxFromSource, type Program } from './busybox.js'
 import { DebianPackages, type DebianSource, debianArchitecture } from './debian.js'
@@ -44,6 +45,11 @@ export async function main(args: readonly string[]): Promise<number> {
 /** The same for other programs. Files are written but in a dry run. */
 export async function makeStage1(options: Stage1Options): Promise<Stage1Report> {
   const site = loadSite(options.configFile)
+  ensureTools([
+    { name: 'objcopy', debianPackage: 'binutils' },
+    { name: 'xz', debianPackage: 'xz-utils' },
+    ...(options.compression === 'zstd' ? [{ name: 'zstd', debianPackage: 'zstd' }] : []),
+  ])
   const cacheDir = resolve(options.cacheDir ?? join(root, '.cache'))
   mkdirSync(cacheDir, { recursive: true })
   const source: DebianSource = {

@@ -1,4 +1,4 @@
-/** Makes kernel modules smaller: without type information (BTF) and debugging sections, which loading does not need. */
+/** Makes kernel modules smaller: without what loading does not need (type information, debugging, local symbols). */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { run } from './run.js'
 
 /**
  * The same modules, smaller. Their signatures go: a kernel that is locked down (Secure Boot) would refuse them.
- * Symbols and unwind tables stay, so that traces of the kernel stay readable.
+ * Unwind tables stay, so the kernel's traces stay right; a static function in them goes by the name of a neighbour.
  */
 export async function stripModules(set: ModuleSet): Promise<ModuleSet> {
   const dir = mkdtempSync(join(tmpdir(), 'bootswarm-strip-'))
@@ -16,7 +16,7 @@ export async function stripModules(set: ModuleSet): Promise<ModuleSet> {
     const modules = []
     for (const module of set.modules) {
       writeFileSync(before, module.data)
-      await run('objcopy', ['--remove-section=.BTF', '--strip-debug', before, after])
+      await run('objcopy', ['--remove-section=.BTF', '--strip-debug', '--strip-unneeded', before, after])
       modules.push({ ...module, data: readFileSync(after) })
     }
     return { ...set, modules }

@@ -43,14 +43,14 @@ test('a root file system in a squashfs', { ...limit, concurrency: 2 }, async (t)
   const site = await Stage1Site.make(t, { squashfs: true })
   if (site === undefined) return t.skip('NOT TESTED: needs root')
   await t.test('is mounted below an overlay, with plugins over it', async () => {
-    const machine = site.boot(t, { mac: '52:54:00:00:00:03' })
+    const machine = site.boot(t, { mac: '52:54:00:00:00:03', card: 'e1000e' })
     await machine.says(new RegExp(`ROOT-IS-UP \\S+ fs=overlay agents=1 swaps=0 ${settings} bulk=1000000\\.`))
   })
 })
 
 test('a root file system larger than memory, with compressed memory', limit, async (t) => {
-  const site = await Stage1Site.make(t, { bulkBytes: 180_000_000 })
+  const site = await Stage1Site.make(t, { bulkBytes: 150_000_000 })
   if (site === undefined) return t.skip('NOT TESTED: needs root')
-  const machine = site.boot(t, { mac: '52:54:00:00:00:04', words: 'bootswarm.root=zram', memoryMb: 192 })
-  await machine.says(new RegExp(`ROOT-IS-UP \\S+ fs=tmpfs agents=1 swaps=1 ${settings} bulk=180000000\\.`))
+  const machine = site.boot(t, { mac: '52:54:00:00:00:04', words: 'bootswarm.root=zram', memoryMb: 176 })
+  await machine.says(new RegExp(`ROOT-IS-UP \\S+ fs=tmpfs agents=1 swaps=1 ${settings} bulk=150000000\\.`))
 })
