@@ -9,6 +9,8 @@ export interface MachineOptions {
   readonly args: readonly string[]
   /** What QEMU is run by, such as a command that enters a network namespace. */
   readonly command?: (...command: string[]) => readonly string[]
+  /** MiB; 256 by default. */
+  readonly memoryMb?: number
 }
 
 /** A machine that runs. */
@@ -16,7 +18,8 @@ export interface Machine {
   readonly child: ChildProcess
   /** Its serial console without control sequences and without the ends of lines: the console breaks long ones. */
   console(): string
-  says(what: RegExp): Promise<true>
+  /** Waits for words on the console, 90 s by default; fails at once when the machine ends. */
+  says(what: RegExp, timeoutMs?: number): Promise<true>
   /** Types a line at its serial console. */
   types(line: string): void
 }
@@ -24,8 +27,10 @@ export interface Machine {
 /** Switches a machine on. It is ended with the test. */
 export function startMachine(t: TestContext, options: MachineOptions): Machine {
   const [program = '', ...args] = (options.command ?? ((...words) => words))(
-    'qemu-system-x86_64',
-    ...['-accel', 'tcg', '-m', '256', '-smp', '1', '-nographic', '-no-reboot', '-nodefaults'],
+    // It ends with this process, also where that has no time to end it.
+    ...['setpriv', '--pdeathsig', 'KILL', 'qemu-system-x86_64'],
+    ...['-accel', 'tcg', '-m', `${options.memoryMb ?? 256}`, '-smp', '1', '-nographic', '-no-reboot'],
+    ...['-nodefaults'],
     ...['-serial', 'stdio'],
     ...options.args,
   )
@@ -37,17 +42,24 @@ export function startMachine(t: TestContext, options: MachineOptions): Machine {
   }
   child.stdout.on('data', hear)
   child.stderr.on('data', hear)
+  child.stdin.on('error', () => {})
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's sequences are what is taken out
   const text = () => said.replace(/\u001b\[[0-9;?=]*[A-Za-z]|[\r\n]/g, '')
   return {
     child,
     console: text,
-    types: (line) => child.stdin.write(`${line}\n`),
-    says: (what) =>
-      until(`${what} on the console`, async () => what.test(text()) || undefined, 90_000).catch(
-        (error: Error) => {
-          throw new Error(`${error.message}:\n${text().slice(-3000)}`)
+    types: (line) => void child.stdin.write(`${line}\n`),
+    says: (what, timeoutMs = 90_000) =>
+      until(
+        `${what} on the console`,
+        async () => {
+          if (what.test(text())) return true
+          if (child.exitCode !== null) throw new Error(`QEMU ended with ${child.exitCode}`)
+          return undefined
         },
-      ),
+        timeoutMs,
+      ).catch((error: Error) => {
+        throw new Error(`${error.message}:\n${text().slice(-3000)}`)
+      }),
   }
 }
