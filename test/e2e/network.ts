@@ -10,6 +10,7 @@ import { until } from '../support/processes.js'
 /** The part of `/v1/status` that is looked at. */
 export interface Status {
   readonly version: number
+  readonly artifacts: readonly { readonly infohash: string; readonly size_bytes: number }[]
   readonly origin: {
     readonly boot_bytes: number
     readonly https_bytes: number
