@@ -1,4 +1,5 @@
 /** A site of the tests' own: the real server in a network namespace, and machines on taps of its bridge. */
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Daemon } from '../server/main/support.js'
@@ -23,12 +24,6 @@ export interface Status {
   }
 }
 
-/** Full mode: bootswarm gives the addresses. */
-export const full =
-  '{mode: full, interfaces: [lan0], pools: [{subnet: 10.77.0.0/24, range: 10.77.0.100-10.77.0.150}]}'
-/** Proxy mode: {@link Network.siteDhcp} does. */
-export const proxy = '{mode: proxy, interfaces: [lan0]}'
-
 const neighbour = [
   'dnsmasq',
   '--no-daemon',
@@ -43,8 +38,11 @@ export class Network {
   readonly place: NetbootSite
   #taps = 0
 
+  readonly #leaseFile: string
+
   constructor(place: NetbootSite) {
     this.place = place
+    this.#leaseFile = join(place.site.dir, 'dnsmasq.leases')
   }
 
   /** Makes it; `netboot` is the YAML of that section. Undefined without root. */
@@ -53,11 +51,12 @@ export class Network {
     return place === undefined ? undefined : new Network(place)
   }
 
-  /** Starts the server; resolves when it has published what lies in `artifacts/`. */
-  async start(): Promise<Daemon> {
-    const daemon = await this.place.start()
-    await daemon.line('catalog.published')
-    return daemon
+  /** Waits until so many files are published. */
+  published(daemon: Daemon, files: number): Promise<true> {
+    return until(
+      'all files to be published',
+      async () => this.status(daemon).artifacts.length === files || undefined,
+    )
   }
 
   status(daemon: Daemon): Status {
@@ -65,8 +64,8 @@ export class Network {
   }
 
   /**
-   * A router as most sites have one: it announces itself by IPv6. Where nobody does, iPXE waits 16 s for it
-   * (docs/boot-walkthrough.md), so one machine is enough to test that.
+   * A router as many sites have one: it announces itself by IPv6. Where nobody does, iPXE waits 16 s for it each time
+   * that it sets up its network.
    */
   async router(t: TestContext): Promise<void> {
     this.#neighbour('router', 'fd77::1/64', '52:54:00:00:00:fa')
@@ -76,9 +75,13 @@ export class Network {
   /** dnsmasq as the DHCP server of the site: it gives addresses and knows of no network boot. */
   async siteDhcp(t: TestContext): Promise<void> {
     this.#neighbour('site', '10.77.0.2/24', '52:54:00:00:00:aa')
-    const files = [`--dhcp-leasefile=${join(this.place.site.dir, 'dnsmasq.leases')}`]
     const range = '--dhcp-range=10.77.0.100,10.77.0.150,1h'
-    await this.place.background(t, 'site', ...neighbour, ...files, range)
+    await this.place.background(t, 'site', ...neighbour, `--dhcp-leasefile=${this.#leaseFile}`, range)
+  }
+
+  /** The file of dnsmasq's leases. */
+  siteLeases(): string {
+    return readFileSync(this.#leaseFile, 'utf8')
   }
 
   /** Switches a machine on. */
@@ -92,18 +95,6 @@ export class Network {
       command: (...words) => wire.command('server', ...words),
       ...(memoryMb === undefined ? {} : { memoryMb }),
     })
-  }
-
-  /** Waits until so many machines have kernel and stage 1. */
-  loaded(daemon: Daemon, machines: number, timeoutMs: number): Promise<Status> {
-    return until(
-      `${machines} machines to have kernel and stage 1`,
-      async () => {
-        const status = this.status(daemon)
-        return status.netboot.queue.completed >= machines ? status : undefined
-      },
-      timeoutMs,
-    )
   }
 
   #neighbour(name: string, address: string, mac: string): void {
