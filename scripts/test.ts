@@ -21,16 +21,20 @@ function testFiles(folder: string): string[] {
     .sort()
 }
 
-function nodeTests(name: string, folders: readonly string[], concurrency: number): Step {
+function nodeTests(name: string, folders: readonly string[], concurrency: number, testMs = 240_000): Step {
   const files = folders.flatMap(testFiles)
   const flags = [
     '--test',
     '--test-reporter=spec',
     `--test-concurrency=${concurrency}`,
-    '--test-timeout=240000',
+    `--test-timeout=${testMs}`,
   ]
   return { name, command: [process.execPath, ...flags, ...files], count: countNode, cwd: root }
 }
+
+/** The suite of real machines ends itself after this (test/e2e/deadline.ts); what does not is ended a little later. */
+const e2eMs = 360_000
+const e2eGraceMs = 15_000
 
 const steps: Step[] = [
   { name: 'format and lint', command: [bin('biome'), 'ci', '--error-on-warnings', '.'], cwd: root },
@@ -49,6 +53,7 @@ const steps: Step[] = [
   },
   // These start real servers and agents and share two cores: one file at a time.
   nodeTests('boot, faults, interop, storm', ['agent', 'boot', 'interop', 'bench'], 1),
+  { ...nodeTests('real machines (e2e)', ['e2e'], 1, e2eMs), limitMs: e2eMs + e2eGraceMs },
 ]
 
 try {

@@ -15,6 +15,8 @@ export interface Step {
   readonly command: readonly [string, ...string[]]
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
+  /** It is ended after this, milliseconds. */
+  readonly limitMs?: number
   /** Takes the counts out of the output; `undefined`: one test, by the exit code. */
   readonly count?: (output: string) => Count
 }
@@ -43,6 +45,9 @@ export function countNode(output: string): Count {
   }
 }
 
+/** What is told to end has this long for it. */
+const killMs = 5000
+
 /** Runs a step, its output passed on to `write`, and counts it. A step that dies without a count has failed. */
 export async function runStep(
   step: Step,
@@ -65,6 +70,20 @@ export async function runStep(
       write(text)
     })
   }
+  const limit = step.limitMs
+  const timer =
+    limit === undefined
+      ? undefined
+      : setTimeout(() => {
+          write(`== ${step.name}: ended after ${limit / 1000} s\n`)
+          child.kill('SIGTERM')
+          setTimeout(() => {
+            child.kill('SIGKILL')
+            // Something that it left behind may hold them.
+            child.stdout.destroy()
+            child.stderr.destroy()
+          }, killMs).unref()
+        }, limit)
   const ok = await new Promise<boolean>((resolve) => {
     child.on('error', (error) => {
       write(`${program}: ${error.message}\n`)
@@ -72,6 +91,7 @@ export async function runStep(
     })
     child.on('close', (code) => resolve(code === 0))
   })
+  clearTimeout(timer)
   const count = step.count?.(output) ?? { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 }
   if (ok && count.passed === 0) count.failed += 1
   if (!ok && count.failed === 0) count.failed = 1

@@ -76,8 +76,9 @@ export async function login(machine: Machine, timeoutMs: number): Promise<Said> 
     marker: 'ls -A / | grep -c bootswarm-incomplete',
   }
   const words = Object.entries(facts).map(([name, command]) => `${name}=$(${command})`)
-  machine.type(
-    `systemctl is-system-running --wait > /dev/null; echo "NODE-""SAYS ${words.join(' ')} THE-""END"\r`,
+  // The kernel's own words would stand in the middle of the answer.
+  machine.types(
+    `dmesg -n 1; systemctl is-system-running --wait > /dev/null; echo "NODE-""SAYS ${words.join(' ')} THE-""END"`,
   )
   await machine.says(/NODE-SAYS .* THE-END/, 60_000)
   const line = /NODE-SAYS (.*?) THE-END/.exec(machine.console())?.[1] ?? ''

@@ -150,9 +150,6 @@ export class Storm {
     const said = await login(machine, 150_000)
     t.diagnostic(`login and all services after ${at()}: ${JSON.stringify(said)}`)
     assertWhole(said, orphan)
-    t.diagnostic(
-      /root complete after .{0,120}/.exec(machine.console())?.[0] ?? machine.console().slice(-9000, -5000),
-    )
   }
 
   #completed(kind: Kind): Promise<Completed> {

@@ -36,3 +36,8 @@ test('a step that dies has failed whatever it counted before', async () => {
   )
   assert.deepEqual(count, { passed: 3, failed: 1, skipped: 0 })
 })
+
+test('a step that does not end is ended, and has failed', async () => {
+  const count = await runStep({ name: 'hangs', command: ['sleep', '600'], limitMs: 100 }, quiet)
+  assert.deepEqual(count, { passed: 0, failed: 1, skipped: 0 })
+})
