@@ -24,6 +24,12 @@ export interface Status {
   }
 }
 
+/**
+ * For the kernel of every machine. On a busy host a virtual timer comes too late for Linux, which takes that for a broken
+ * mainboard and stops ("IO-APIC + timer doesn't work").
+ */
+export const kernelArgs = 'console=ttyS0 no_timer_check'
+
 const neighbour = [
   'dnsmasq',
   '--no-daemon',

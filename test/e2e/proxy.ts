@@ -10,7 +10,7 @@ import type { TestContext } from 'node:test'
 import type { Kind } from '../support/firmware.js'
 import { until } from '../support/processes.js'
 import { makeBootFiles, makeSmallRoot } from '../support/stage1.js'
-import { Network, plainMac } from './network.js'
+import { kernelArgs, Network, plainMac } from './network.js'
 import { addPlugins } from './site.js'
 
 const kinds: readonly Kind[] = [
@@ -24,7 +24,7 @@ const kinds: readonly Kind[] = [
 export async function besideDnsmasq(t: TestContext): Promise<true | undefined> {
   const network = Network.make(
     t,
-    "{mode: proxy, interfaces: [lan0], kernel_args: 'console=ttyS0'}",
+    `{mode: proxy, interfaces: [lan0], kernel_args: '${kernelArgs}'}`,
     "settings: {POOL: 'pool.example:3333'}",
   )
   if (network === undefined) return undefined

@@ -11,7 +11,7 @@ import type { Kind } from '../support/firmware.js'
 import type { Machine } from '../support/machine.js'
 import { until } from '../support/processes.js'
 import { makeBootFiles } from '../support/stage1.js'
-import { Network, plainMac } from './network.js'
+import { kernelArgs, Network, plainMac } from './network.js'
 import { addPlugins, agentPort, login, sizeOf } from './site.js'
 
 /** What the server's link carries. */
@@ -55,7 +55,7 @@ export class Storm {
     const pools = '[{subnet: 10.77.0.0/24, range: 10.77.0.100-10.77.0.150}]'
     const network = Network.make(
       t,
-      `{mode: full, interfaces: [lan0], pools: ${pools}, kernel_args: 'console=ttyS0 bootswarm.port=${agentPort}'}`,
+      `{mode: full, interfaces: [lan0], pools: ${pools}, kernel_args: '${kernelArgs} bootswarm.port=${agentPort}'}`,
       "settings: {POOL: 'pool.example:3333'}",
     )
     if (network === undefined) return undefined

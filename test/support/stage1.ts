@@ -122,7 +122,7 @@ export class Stage1Site {
     wire.server('ip', 'tuntap', 'add', 'dev', tap, 'mode', 'tap')
     wire.server('ip', 'link', 'set', tap, 'master', 'lan0', 'up')
     const url = `https://10.77.0.1:${this.daemon.ports().https}`
-    const append = `console=ttyS0 panic=-1 bootswarm.server=${url} BOOTIF=01-${mac.replaceAll(':', '-')} ${options.words ?? ''}`
+    const append = `console=ttyS0 no_timer_check panic=-1 bootswarm.server=${url} BOOTIF=01-${mac.replaceAll(':', '-')} ${options.words ?? ''}`
     return startMachine(t, {
       args: [
         ...['-m', String(options.memoryMb ?? 256)],
