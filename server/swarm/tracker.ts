@@ -24,6 +24,11 @@ const expireEveryMs = 2_000
 /** A peer is forgotten when it has missed two announces; an agent that has peers announces once a minute at least. */
 const expireIntervals = 2
 const agentIntervalMaxS = 60
+/**
+ * For those that are introduced with their manifest. The first of a farm meet few, but whoever comes later dials them,
+ * and a node with too few neighbours does not wait.
+ */
+const introducedIntervalS = 30
 const expireGraceMs = 15_000
 
 /** An answer in bencode's terms. */
@@ -109,7 +114,7 @@ class HttpTracker implements Tracker {
       this.#announces++
       const announce = { ...first, infohash, compact: true, withPeerIds: false }
       const ends = { remoteAddress: address, localAddress: '' }
-      return this.#enter(announce, swarm, ends, nowMs)
+      return { ...this.#enter(announce, swarm, ends, nowMs), interval: introducedIntervalS }
     })
     return encodeBencode(answers)
   }

@@ -19,6 +19,9 @@ const PROGRESS: Duration = Duration::from_secs(2);
 /// all events together cost the server's link as much as the manifests: there so many times what the manifest took.
 const PROGRESS_EVENT_MAX: Duration = Duration::from_secs(10);
 const PROGRESS_EVENT_TIMES: u32 = 20;
+/// And before the first one.
+const PROGRESS_EVENT_FIRST_TIMES: u32 = 2;
+const PROGRESS_EVENT_FIRST_MAX: Duration = Duration::from_secs(20);
 /// However busy the server is: it takes a node that is silent for two minutes for lost.
 const PROGRESS_EVENT_BUSY_MAX: Duration = Duration::from_secs(40);
 /// Without a new byte for so long, the server is asked whether the manifest still holds.
@@ -58,6 +61,7 @@ pub struct Monitor {
     ask: Box<dyn FnMut() -> Word + Send>,
     /// A boot that may fail does so even when only the server is silent.
     may_fail: bool,
+    event_first: Duration,
     event_max: Duration,
     stall: Duration,
     started: Instant,
@@ -81,6 +85,7 @@ impl Monitor {
             unpacked_bytes,
             ask,
             may_fail,
+            event_first: PROGRESS,
             event_max: PROGRESS_EVENT_MAX,
             stall: STALL,
             started: Instant::now(),
@@ -94,6 +99,9 @@ impl Monitor {
         self.event_max = took
             .saturating_mul(PROGRESS_EVENT_TIMES)
             .clamp(PROGRESS_EVENT_MAX, PROGRESS_EVENT_BUSY_MAX);
+        self.event_first = took
+            .saturating_mul(PROGRESS_EVENT_FIRST_TIMES)
+            .clamp(PROGRESS, PROGRESS_EVENT_FIRST_MAX);
     }
 
     /// Runs until the node stops and gives the last counters. `shared` has them all the time.
@@ -107,7 +115,7 @@ impl Monitor {
             self.log.event("artifact.started", data, None);
         }
         let mut told = (Instant::now(), 0);
-        let mut event = (Instant::now(), PROGRESS);
+        let mut event = (Instant::now(), self.event_first);
         let mut moved = (Instant::now(), 0, 0);
         loop {
             match events.recv_timeout(PROGRESS / 4) {
