@@ -24,11 +24,9 @@ const expireEveryMs = 2_000
 /** A peer is forgotten when it has missed two announces; an agent that has peers announces once a minute at least. */
 const expireIntervals = 2
 const agentIntervalMaxS = 60
-/**
- * For those that are introduced with their manifest. The first of a farm meet few, but whoever comes later dials them,
- * and a node with too few neighbours does not wait.
- */
+/** For those that met so many with their manifest: they need not ask again while the link is full of others' manifests. */
 const introducedIntervalS = 30
+const introducedEnough = 12
 const expireGraceMs = 15_000
 
 /** An answer in bencode's terms. */
@@ -114,7 +112,8 @@ class HttpTracker implements Tracker {
       this.#announces++
       const announce = { ...first, infohash, compact: true, withPeerIds: false }
       const ends = { remoteAddress: address, localAddress: '' }
-      return { ...this.#enter(announce, swarm, ends, nowMs), interval: introducedIntervalS }
+      const answer = this.#enter(announce, swarm, ends, nowMs)
+      return countPeers(answer) < introducedEnough ? answer : { ...answer, interval: introducedIntervalS }
     })
     return encodeBencode(answers)
   }
@@ -197,6 +196,11 @@ class HttpTracker implements Tracker {
   #reply(reply: FastifyReply, answer: BencodeInput): FastifyReply {
     return reply.header('content-type', 'text/plain').send(Buffer.from(encodeBencode(answer)))
   }
+}
+
+function countPeers({ peers, peers6 }: Answer): number {
+  const bytes = (value: BencodeInput | undefined) => (Buffer.isBuffer(value) ? value.length : 0)
+  return bytes(peers) / 6 + bytes(peers6) / 18
 }
 
 type Endpoint = Pick<SwarmPeer, 'address' | 'port'> & { peerId?: string }

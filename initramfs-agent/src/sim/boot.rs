@@ -13,18 +13,23 @@ const INTERVAL_NODE_US: Micros = SECOND / 25;
 const INTERVAL_MIN_US: Micros = 2 * SECOND;
 const INTERVAL_LONGEST_US: Micros = 20 * SECOND;
 /// Announces of a node wait one, two, three intervals and so on, up to this.
-const INTERVAL_MAX_US: Micros = 15 * SECOND;
-/// The TLS handshake and the manifest, and what asks for it.
-const MANIFEST_BYTES: u32 = 2_100;
-pub(super) const REQUEST_BYTES: u32 = 900;
+const INTERVAL_MAX_US: Micros = 60 * SECOND;
+/// The same after a manifest, which is the first announce, for who met so many with it.
+const INTERVAL_INTRODUCED_US: Micros = 30 * SECOND;
+const INTRODUCED_ENOUGH: usize = 12;
+/// Answers that name peers to a node that has not said that it wants some.
+const NAMED_MAX: u64 = 2;
+/// The TLS handshake and the manifest without the peers behind it, and what asks for it (`npm run bench:start`).
+const MANIFEST_BYTES: u32 = 1_600;
+pub(super) const REQUEST_BYTES: u32 = 980;
 /// Request to a tracker, and its answer without the peers, on a connection that stays.
-const ANNOUNCE_BYTES: u32 = 330;
-const ANSWER_BYTES: u32 = 230;
+const ANNOUNCE_BYTES: u32 = 400;
+const ANSWER_BYTES: u32 = 260;
 /// Opening that connection, each way.
-const CONNECTION_BYTES: u32 = 160;
-/// Three posts of events and their answers, charged with the first announce.
-const EVENTS_BYTES: u32 = 2_200;
-const EVENTS_ANSWER_BYTES: u32 = 450;
+const CONNECTION_BYTES: u32 = 180;
+/// Three posts of events and their answers, charged with the manifest.
+const EVENTS_BYTES: u32 = 2_000;
+const EVENTS_ANSWER_BYTES: u32 = 400;
 
 impl World {
     /// The node asks for the manifest.
@@ -69,9 +74,15 @@ impl World {
                 .filter(|o| *o != node && w.nodes[*o].started && (w.rack(*o) == rack) == near)
                 .collect()
         };
+        let asked = self.nodes[node].announces;
+        let wants = self.nodes[node].next_announce > self.now;
+        let named = wants || asked < NAMED_MAX;
         let mut answer = Vec::new();
         for (near, most) in [(true, TRACKER_LOCAL), (false, TRACKER_ACROSS)] {
-            let mut all = up(self, near);
+            let mut all = match named {
+                true => up(self, near),
+                false => Vec::new(),
+            };
             for _ in 0..most.min(all.len()) {
                 let other = all.swap_remove(self.rng.below(all.len() as u64) as usize);
                 answer.push((
@@ -80,21 +91,23 @@ impl World {
                 ));
             }
         }
-        let first = self.nodes[node].announces == 0;
-        let (asks, says) = match first && self.cfg.manifest {
-            true => (
-                CONNECTION_BYTES + EVENTS_BYTES,
-                CONNECTION_BYTES + EVENTS_ANSWER_BYTES,
-            ),
-            false => (0, 0),
+        // With a manifest the first announce came with it, and the second opens the connection.
+        let introduced = asked == 0 && self.cfg.manifest;
+        let (asks, says) = match (introduced, asked == 1 && self.cfg.manifest) {
+            (true, _) => (EVENTS_BYTES, EVENTS_ANSWER_BYTES),
+            (_, true) => (CONNECTION_BYTES + ANNOUNCE_BYTES, CONNECTION_BYTES + ANSWER_BYTES),
+            _ => (ANNOUNCE_BYTES, ANSWER_BYTES),
         };
-        self.charge(node, self.server(), ANNOUNCE_BYTES + asks);
-        self.charge(self.server(), node, ANSWER_BYTES + says + 6 * answer.len() as u32);
+        self.charge(node, self.server(), asks);
+        self.charge(self.server(), node, says + 6 * answer.len() as u32);
         if self.nodes[node].done_at.is_none() && self.nodes[node].next_announce <= self.now {
             self.nodes[node].announces += 1;
             let interval =
                 (INTERVAL_NODE_US * self.nodes.len() as u64).clamp(INTERVAL_MIN_US, INTERVAL_LONGEST_US);
-            let wait = (interval * self.nodes[node].announces).min(INTERVAL_MAX_US.max(interval));
+            let wait = match introduced && answer.len() >= INTRODUCED_ENOUGH {
+                true => INTERVAL_INTRODUCED_US,
+                false => (interval * self.nodes[node].announces).min(INTERVAL_MAX_US.max(interval)),
+            };
             self.nodes[node].next_announce = self.now + wait;
             self.events.push(self.now + wait, Event::Announce(node));
         }

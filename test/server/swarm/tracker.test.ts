@@ -99,6 +99,7 @@ test('an agent that asks for its manifest has announced itself with that', async
   const list = decodeBencode(tracker.introduce([infohash.toString('hex'), other], node)) as BencodeDict[]
   assert.equal(list.length, 2)
   assert.deepEqual([...(list[0]?.keys() ?? [])], ['interval', 'local peers', 'min interval', 'peers'])
+  assert.equal(list[0]?.get('interval'), 2, 'it has met few')
   assert.equal(list[0]?.get('local peers'), 1)
   assert.deepEqual([...bytes(list[0]?.get('peers'))].slice(0, 6), [127, 0, 1, 2, 7_001 >> 8, 7_001 & 255])
   assert.match(text(list[1]?.get('failure reason')), /unknown torrent/)
@@ -106,6 +107,14 @@ test('an agent that asks for its manifest has announced itself with that', async
   const next = bytes((await get(port, announcePath(3), '127.0.1.3')).get('peers'))
   assert.ok(next.includes(Buffer.from([127, 0, 1, 9, 7_009 >> 8, 7_009 & 255])))
   assert.equal(tracker.stats().announces, 4)
+  for (let number = 20; number < 40; number++) await get(port, announcePath(number), `127.0.1.${number}`)
+  const later = {
+    peerId: Buffer.from('-BW0001-000000000050').toString('hex'),
+    port: 7_050,
+    address: '127.0.1.50',
+  }
+  const [many] = decodeBencode(tracker.introduce([infohash.toString('hex')], later)) as BencodeDict[]
+  assert.equal(many?.get('interval'), 30)
 })
 
 test('in calm times seeds announce rarely, and are known for as long', async (t) => {

@@ -23,7 +23,7 @@ pub(super) const HANDSHAKE_US: Micros = 10 * SECOND;
 /// We say something at least that often.
 pub(super) const KEEP_ALIVE_US: Micros = 100 * SECOND;
 /// Between announces that we ask for.
-const WANT_PEERS_US: Micros = 5 * SECOND;
+pub(super) const WANT_PEERS_US: Micros = 5 * SECOND;
 
 /// An address that somebody told us of.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::connect::Known;
+use super::connect::{Known, WANT_PEERS_US};
 use super::types::{ConnId, FetchId, Progress, Slot, TorrentSpec};
 use crate::core::limits::BLOCK_BYTES;
 use crate::core::time::{MILLISECOND, Micros};
@@ -169,7 +169,8 @@ impl Torrent {
             piece_p95: None,
             origin: super::origin::Origin::new(now),
             metadata: super::metadata::Metadata::new(&spec.metadata, now),
-            wanted_peers_at: 0,
+            // The trackers are asked at the start anyway, or have answered already.
+            wanted_peers_at: now + WANT_PEERS_US,
             first_missing: if have_all { pieces } else { 0 },
             spec,
         }
