@@ -19,6 +19,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { ensureTools } from '../scripts/tools.js'
 import { BootswarmError } from '../src/errors.js'
+import { makeOnce } from './cache.js'
 import { DebianPackages, type DebianSource, unpackPackage } from './debian.js'
 import { run } from './run.js'
 
@@ -97,16 +98,7 @@ export async function busyboxFromPackage(source: DebianSource): Promise<Program>
   const packages = new DebianPackages(source)
   const found = await packages.find('busybox-static')
   const dir = join(source.cacheDir, `busybox-${found.sha256.slice(0, 12)}`)
-  if (!existsSync(dir)) {
-    const deb = await packages.fetch(found)
-    const fresh = mkdtempSync(`${dir}.new-`)
-    try {
-      await unpackPackage(deb, fresh)
-      if (!existsSync(dir)) renameSync(fresh, dir)
-    } finally {
-      rmSync(fresh, { recursive: true, force: true })
-    }
-  }
+  await makeOnce(dir, async (fresh) => unpackPackage(await packages.fetch(found), fresh))
   const file = ['bin/busybox', 'usr/bin/busybox'].map((name) => join(dir, name)).find(existsSync)
   if (file === undefined) {
     throw new BootswarmError('IMAGE_FAILED', `the package busybox-static ${found.version} holds no busybox`)

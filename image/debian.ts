@@ -16,6 +16,7 @@ import {
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { BootswarmError } from '../src/errors.js'
+import { renameOnce } from './cache.js'
 import { run } from './run.js'
 
 /** Where packages come from. */
@@ -168,7 +169,7 @@ export class DebianPackages {
 
   async #fetchLists(force: boolean): Promise<void> {
     const stamp = join(this.#dir, 'stamp')
-    if (!force && existsSync(stamp) && Date.now() - statSync(stamp).mtimeMs < LISTS_AGE_MAX_MS) return
+    if (!force && isCurrent(stamp)) return
     mkdirSync(this.#source.cacheDir, { recursive: true })
     const fresh = mkdtempSync(`${this.#dir}.new-`)
     for (const dir of ['lists/partial', 'cache/archives/partial', 'parts']) {
@@ -187,6 +188,8 @@ export class DebianPackages {
         .filter((line) => /^Acquire::(http|https|ftp|Retries)[: ]/i.test(line)),
     )
     writeFileSync(join(fresh, 'acquire.conf'), `${acquire.join('\n')}\n`)
+    this.#writeConf(fresh, fresh, 'update.conf')
+    this.#writeConf(fresh, this.#dir, 'apt.conf')
     try {
       await this.#apt('apt-get', ['update', '-qq', '--error-on=any'], undefined, fresh).catch(
         (error: BootswarmError) => {
@@ -194,9 +197,12 @@ export class DebianPackages {
         },
       )
       writeFileSync(join(fresh, 'stamp'), '')
+      // Another run may have been faster, and may be reading its lists.
+      if (!force && isCurrent(stamp)) return rmSync(fresh, { recursive: true, force: true })
       const old = `${fresh}.old`
       if (existsSync(this.#dir)) renameSync(this.#dir, old)
-      renameSync(fresh, this.#dir)
+      renameOnce(fresh, this.#dir)
+      rmSync(fresh, { recursive: true, force: true })
       rmSync(old, { recursive: true, force: true })
     } catch (error) {
       rmSync(fresh, { recursive: true, force: true })
@@ -204,6 +210,15 @@ export class DebianPackages {
       if (force || !existsSync(stamp)) throw error
       process.stderr.write(`bootswarm: package lists could not be renewed: ${(error as Error).message}\n`)
     }
+  }
+
+  /** What apt reads before its flags: no file of the host's. `dir` is where it will be when apt reads it. */
+  #writeConf(into: string, dir: string, name: string): void {
+    const lines = [
+      `Dir::Etc::main "${join(dir, 'acquire.conf')}";`,
+      `Dir::Etc::parts "${join(dir, 'parts')}";`,
+    ]
+    writeFileSync(join(into, name), `${lines.join('\n')}\n`)
   }
 
   async #apt(program: string, args: readonly string[], cwd?: string, dir = this.#dir): Promise<Buffer> {
@@ -225,11 +240,7 @@ export class DebianPackages {
       'Acquire::Languages': 'none',
     }
     const flags = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`])
-    const conf = join(dir, 'apt.conf')
-    writeFileSync(
-      conf,
-      `Dir::Etc::main "${join(dir, 'acquire.conf')}";\nDir::Etc::parts "${join(dir, 'parts')}";\n`,
-    )
+    const conf = join(dir, dir === this.#dir ? 'apt.conf' : 'update.conf')
     return run(program, [...flags, ...args], {
       env: { APT_CONFIG: conf },
       ...(cwd === undefined ? {} : { cwd }),
@@ -252,6 +263,10 @@ export function parsePackage(text: string): DebianPackage | undefined {
 export async function unpackPackage(deb: string, dir: string): Promise<void> {
   mkdirSync(dir, { recursive: true })
   await run('dpkg-deb', ['--extract', deb, dir])
+}
+
+function isCurrent(stamp: string): boolean {
+  return existsSync(stamp) && Date.now() - statSync(stamp).mtimeMs < LISTS_AGE_MAX_MS
 }
 
 async function sha256Of(file: string): Promise<string> {

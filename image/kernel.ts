@@ -1,7 +1,8 @@
 /** The kernel of stage 1: from a Debian package, never installed here, or from files given. */
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { BootswarmError } from '../src/errors.js'
+import { makeOnce } from './cache.js'
 import { type DebianPackage, type DebianPackages, unpackPackage } from './debian.js'
 
 /** A kernel on disk. */
@@ -45,16 +46,7 @@ export async function kernelFromPackage(
   cacheDir: string,
 ): Promise<Kernel> {
   const dir = join(cacheDir, `kernel-${found.name}-${found.sha256.slice(0, 12)}`)
-  if (!existsSync(dir)) {
-    const deb = await packages.fetch(found)
-    const fresh = mkdtempSync(`${dir}.new-`)
-    try {
-      await unpackPackage(deb, fresh)
-      if (!existsSync(dir)) renameSync(fresh, dir)
-    } finally {
-      rmSync(fresh, { recursive: true, force: true })
-    }
-  }
+  await makeOnce(dir, async (fresh) => unpackPackage(await packages.fetch(found), fresh))
   const origin = `${found.name} ${found.version}`
   const boot = join(dir, 'boot')
   const name = existsSync(boot) ? readdirSync(boot).find((one) => one.startsWith('vmlinuz-')) : undefined

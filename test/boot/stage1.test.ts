@@ -18,7 +18,12 @@ test('a root file system in an archive', { ...limit, concurrency: 2 }, async (t)
   })
 
   const enters = t.test('is unpacked into memory and entered; the agent lives on', async () => {
-    const machine = site.boot(t, { mac: '52:54:00:00:00:01', words: 'bootswarm.break=switch' })
+    const words = 'console=tty0 console=ttyS0 bootswarm.break=switch'
+    const machine = site.boot(t, { mac: '52:54:00:00:00:01', words })
+    // A switch port that is not forwarding yet.
+    site.place.wire.server('ip', 'link', 'set', 'tap01', 'nomaster')
+    await machine.says(/no answer from a DHCP server at eth0 for \d+ s/)
+    site.place.wire.server('ip', 'link', 'set', 'tap01', 'master', 'lan0')
     await machine.says(/bootswarm\.break=switch: exit goes on.*#/)
     machine.types('echo 1st-$(cat /sysroot/etc/hostname)-2nd')
     await machine.says(/1st-node-525400000001-2nd/)
@@ -43,7 +48,12 @@ test('a root file system in a squashfs', { ...limit, concurrency: 2 }, async (t)
   const site = await Stage1Site.make(t, { squashfs: true })
   if (site === undefined) return t.skip('NOT TESTED: needs root')
   await t.test('is mounted below an overlay, with plugins over it', async () => {
-    const machine = site.boot(t, { mac: '52:54:00:00:00:03', card: 'e1000e' })
+    const machine = site.boot(t, {
+      mac: '52:54:00:00:00:03',
+      card: 'e1000e',
+      words: 'ip=10.77.0.55::10.77.0.1:255.255.255.0',
+    })
+    await machine.says(/address 10\.77\.0\.55\/255\.255\.255\.0 from the kernel command line/)
     await machine.says(new RegExp(`ROOT-IS-UP \\S+ fs=overlay agents=1 swaps=0 ${settings} bulk=1000000\\.`))
   })
 })
