@@ -1,7 +1,8 @@
 /** Nothing is left behind by a suite that is interrupted: no machine, no process, no namespace. */
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, rmSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { end, until } from '../support/processes.js'
@@ -17,39 +18,54 @@ const namespaces = (pid: number | undefined) =>
 const gone = (pids: readonly number[]) =>
   until('the processes to end', async () => !pids.some((pid) => existsSync(`/proc/${pid}`)) || undefined)
 
-/** Starts it and ends it; the ids of what ran in its network. */
-async function interrupt(t: TestContext, signal: NodeJS.Signals) {
+/** Starts it; resolves when all of it runs. */
+async function start(t: TestContext, ...args: string[]) {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
-  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'], env })
+  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
   t.after(() => end(child, 'SIGKILL'))
   let said = ''
-  child.stdout.on('data', (part: Buffer) => {
-    said += part.toString()
-  })
-  const words = await until(
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (part: Buffer) => {
+      said += part.toString()
+    })
+  }
+  const [, machine, program, directory = ''] = await until(
     'the machine to run',
-    async () => /STARTED ([0-9]+) ([0-9]+) THE-END/.exec(said) ?? undefined,
+    async () => /STARTED ([0-9]+) ([0-9]+) (\S+) THE-END/.exec(said) ?? undefined,
   )
   assert.equal(namespaces(child.pid).length, 1)
-  await end(child, signal)
-  return { pid: child.pid, pids: words.slice(1).map(Number) }
+  assert.ok(existsSync(directory))
+  return { child, machine: Number(machine), program: Number(program), directory, said: () => said }
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   test(`ended by ${signal} the suite takes everything with it`, async (t) => {
     if (process.getuid?.() !== 0) return t.skip('NOT TESTED: needs root')
-    const { pid, pids } = await interrupt(t, signal)
-    await gone(pids)
-    assert.deepEqual(namespaces(pid), [])
+    const { child, machine, program, directory } = await start(t)
+    await end(child, signal)
+    await gone([machine, program])
+    assert.deepEqual([namespaces(child.pid), existsSync(directory)], [[], false])
   })
 }
 
+test('at its deadline the suite says what still runs, fails, and takes everything with it', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('NOT TESTED: needs root')
+  const { child, machine, program, directory, said } = await start(t, '200')
+  if (child.exitCode === null) await once(child, 'close')
+  assert.equal(child.exitCode, 1)
+  assert.match(said(), /e2e: not done after 0\.2 s; still running: never ends \([0-9.]+ s\)/)
+  await gone([machine, program])
+  assert.deepEqual([namespaces(child.pid), existsSync(directory)], [[], false])
+})
+
 test('what a suite that was killed has left behind goes with the next one; its machines at once', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('NOT TESTED: needs root')
-  const { pid, pids } = await interrupt(t, 'SIGKILL')
-  await gone(pids.slice(0, 1))
-  assert.equal(namespaces(pid).length, 1)
+  const { child, machine, program, directory } = await start(t)
+  t.after(() => rmSync(directory, { recursive: true }))
+  await end(child, 'SIGKILL')
+  await gone([machine])
+  // Another suite of this host may have done it already.
   Wire.make(t)
-  await gone(pids)
-  assert.deepEqual(namespaces(pid), [])
+  await gone([program])
+  assert.deepEqual(namespaces(child.pid), [])
 })

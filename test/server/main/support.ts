@@ -25,7 +25,12 @@ export interface Line {
   readonly msg: string
 }
 
-/** A site: artifacts, data and configuration. */
+const live = new Set<Site>()
+process.on('exit', () => {
+  for (const site of live) site.endNow()
+})
+
+/** A site: artifacts, data and configuration. Its directory goes away with the process, at the latest. */
 export class Site {
   /** What {@link end} takes away. */
   readonly top = mkdtempSync(join(tmpdir(), 'bootswarm-main-'))
@@ -38,6 +43,7 @@ export class Site {
 
   /** @param below where in its directory it lies */
   constructor(extra = '', below = '.') {
+    live.add(this)
     // Another user may have to reach it.
     chmodSync(this.top, 0o755)
     this.dir = join(this.top, below)
@@ -71,8 +77,15 @@ export class Site {
     return daemon
   }
 
+  /** The same where nothing can be waited for: the process ends. */
+  endNow(): void {
+    for (const daemon of this.daemons) daemon.signal('SIGKILL')
+    rmSync(this.top, { recursive: true, force: true, maxRetries: 3 })
+  }
+
   async end(): Promise<void> {
     for (const daemon of this.daemons) await daemon.kill('SIGKILL')
+    live.delete(this)
     rmSync(this.top, { recursive: true, force: true })
   }
 }
