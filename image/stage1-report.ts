@@ -22,6 +22,8 @@ export interface Stage1Report {
     readonly busybox: Part
     readonly agent: Part
     readonly modules: readonly { readonly name: string; readonly rawBytes: number }[]
+    /** Asked for, and part of the kernel itself. */
+    readonly builtin: readonly string[]
     /** Directory of the trust files. */
     readonly trust: string
   }
@@ -35,14 +37,13 @@ interface Part {
 }
 
 /** What is not as it should be, in words. `bytes`: kernel and stage 1 together. */
-export function wanting({ modules, builtin }: ModuleSet, bytes: number): string[] {
+export function wanting({ modules }: ModuleSet, bytes: number): string[] {
   const warnings: string[] = []
   if (bytes > STAGE1_BUDGET_BYTES) {
     warnings.push(
       `kernel and stage 1 have ${megabytes(bytes)} together, more than ${megabytes(STAGE1_BUDGET_BYTES)}: every node loads them through the server's link`,
     )
   }
-  if (builtin.length > 0) warnings.push(`part of the kernel, no modules: ${builtin.join(', ')}`)
   for (const { name, info } of modules) {
     if (info.firmware.length > 0 && !worksWithoutFirmware.has(name)) {
       warnings.push(`${name} may need firmware, which is not in stage 1: ${info.firmware.join(', ')}`)
@@ -71,6 +72,7 @@ export function report({ kernel, stage1, warnings }: Stage1Report, dryRun: boole
     row(kernel.bytes + stage1.bytes, 'together'),
     `  busybox: ${stage1.busybox.origin}; trust: ${stage1.trust}`,
     `  modules: ${modules}`,
+    ...(stage1.builtin.length > 0 ? [`  in the kernel itself: ${stage1.builtin.join(' ')}`] : []),
     ...warnings.map((warning) => `warning: ${warning}`),
     ...(dryRun ? [] : ['A running server publishes both by itself.']),
     '',

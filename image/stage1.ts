@@ -108,6 +108,7 @@ export async function makeStage1(options: Stage1Options): Promise<Stage1Report> 
       busybox: { origin: busybox.origin, rawBytes: busybox.data.length },
       agent: { origin: agent, rawBytes: readFileSync(agent).length },
       modules: modules.modules.map(({ name, data }) => ({ name, rawBytes: data.length })),
+      builtin: modules.builtin,
       trust: trust.dir,
     },
     warnings: wanting(modules, vmlinuz.length + built.data.length),
