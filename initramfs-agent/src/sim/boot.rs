@@ -8,7 +8,7 @@ use crate::core::time::{Micros, SECOND};
 /// Peers in a tracker's answer from the node's own rack, and from others.
 const TRACKER_LOCAL: usize = 23;
 const TRACKER_ACROSS: usize = 4;
-/// The tracker's interval while a node downloads: for each node of the site, and its bounds.
+/// The tracker's interval while a node downloads: for each node that has begun, and its bounds.
 const INTERVAL_NODE_US: Micros = SECOND / 25;
 const INTERVAL_MIN_US: Micros = 2 * SECOND;
 const INTERVAL_LONGEST_US: Micros = 20 * SECOND;
@@ -102,8 +102,9 @@ impl World {
         self.charge(self.server(), node, says + 6 * answer.len() as u32);
         if self.nodes[node].done_at.is_none() && self.nodes[node].next_announce <= self.now {
             self.nodes[node].announces += 1;
-            let interval =
-                (INTERVAL_NODE_US * self.nodes.len() as u64).clamp(INTERVAL_MIN_US, INTERVAL_LONGEST_US);
+            // The tracker goes by those that it knows.
+            let known = self.nodes.iter().filter(|n| n.started).count() as u64;
+            let interval = (INTERVAL_NODE_US * known).clamp(INTERVAL_MIN_US, INTERVAL_LONGEST_US);
             let wait = match introduced && answer.len() >= INTRODUCED_ENOUGH {
                 true => INTERVAL_INTRODUCED_US,
                 false => (interval * self.nodes[node].announces).min(INTERVAL_MAX_US.max(interval)),
