@@ -22,6 +22,7 @@ impl World {
             Event::Kill(node) => self.kill(node),
             Event::Tick(node) => self.tick(node),
             Event::Announce(node) => self.announce(node),
+            Event::Introduced(node) => self.introduced(node),
             Event::Dial { conn } => self.dialled(conn),
             Event::Up { conn } => self.up(conn),
             Event::Refused { conn } => {
@@ -136,8 +137,9 @@ impl World {
             return;
         }
         let id = self.number(conn);
-        self.charge(from, far, HANDSHAKE_BYTES);
-        self.charge(far, from, HANDSHAKE_BYTES);
+        let there = self.charge(from, far, HANDSHAKE_BYTES);
+        // Behind all that waits in front of the far end's link: a busy server lets us wait.
+        let up = self.charge(far, from, HANDSHAKE_BYTES).max(there);
         if far == server {
             self.seeder.connected(from, conn);
         } else {
@@ -162,7 +164,7 @@ impl World {
                 },
             );
         }
-        self.events.push(self.now + latency, Event::Up { conn });
+        self.events.push(up, Event::Up { conn });
     }
 
     fn up(&mut self, conn: usize) {

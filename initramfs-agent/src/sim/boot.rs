@@ -37,6 +37,7 @@ impl World {
         if !self.cfg.manifest || self.server_gone {
             return self.start(node);
         }
+        self.nodes[node].asked_at = self.now;
         self.charge(node, self.server(), REQUEST_BYTES);
         let at = self.charge(self.server(), node, MANIFEST_BYTES);
         self.events.push(at + 3 * self.cfg.latency_us, Event::Begin(node));
@@ -47,6 +48,8 @@ impl World {
             return;
         }
         self.nodes[node].started = true;
+        let asked_at = self.nodes[node].asked_at;
+        self.nodes[node].swarm.server_took(self.now - asked_at);
         let spec = TorrentSpec {
             infohash: self.infohash,
             size_bytes: self.cfg.payload_bytes,
@@ -99,25 +102,33 @@ impl World {
             _ => (ANNOUNCE_BYTES, ANSWER_BYTES),
         };
         self.charge(node, self.server(), asks);
-        self.charge(self.server(), node, says + 6 * answer.len() as u32);
+        let answered = self.charge(self.server(), node, says + 6 * answer.len() as u32);
+        let enough = introduced && answer.len() >= INTRODUCED_ENOUGH;
+        // Those that came with the manifest are here already.
+        let at = if introduced { self.now } else { answered };
+        self.nodes[node].answers.push_back(answer);
+        self.events.push(at, Event::Introduced(node));
         if self.nodes[node].done_at.is_none() && self.nodes[node].next_announce <= self.now {
             self.nodes[node].announces += 1;
             // The tracker goes by those that it knows.
             let known = self.nodes.iter().filter(|n| n.started).count() as u64;
             let interval = (INTERVAL_NODE_US * known).clamp(INTERVAL_MIN_US, INTERVAL_LONGEST_US);
-            let wait = match introduced && answer.len() >= INTRODUCED_ENOUGH {
+            let wait = match enough {
                 true => INTERVAL_INTRODUCED_US,
                 false => (interval * self.nodes[node].announces).min(INTERVAL_MAX_US.max(interval)),
             };
             self.nodes[node].next_announce = self.now + wait;
             self.events.push(self.now + wait, Event::Announce(node));
         }
-        self.tell(
-            node,
-            Input::Peers {
-                torrent: TorrentId(0),
-                peers: &answer,
-            },
-        );
+    }
+
+    /// It knows its neighbours.
+    pub fn introduced(&mut self, node: Endpoint) {
+        let peers = self.nodes[node].answers.pop_front().unwrap_or_default();
+        let input = Input::Peers {
+            torrent: TorrentId(0),
+            peers: &peers,
+        };
+        self.tell(node, input);
     }
 }

@@ -133,6 +133,8 @@ pub(super) enum Event {
     Kill(Endpoint),
     Tick(Endpoint),
     Announce(Endpoint),
+    /// The tracker's answer reaches the node.
+    Introduced(Endpoint),
     /// A dialled connection reaches the far end.
     Dial {
         conn: usize,

@@ -71,6 +71,8 @@ impl World {
                 doomed: order[..kills].contains(&node),
                 slow: order[kills..kills + slows].contains(&node),
                 done_at: None,
+                asked_at: 0,
+                answers: VecDeque::new(),
                 announced_at: 0,
                 next_announce: 0,
                 announces: 0,

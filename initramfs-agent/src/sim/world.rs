@@ -11,7 +11,7 @@ use super::timeline::{Moment, Timeline};
 use super::wire::{PACKET_BYTES, SEGMENT_BYTES, wire_bytes};
 use super::{Report, SimConfig};
 use crate::core::rng::Rng;
-use crate::core::swarm::{ConnId, FetchId, Input, Output, Slot, Swarm};
+use crate::core::swarm::{ConnId, FetchId, Input, Nearness, Output, Slot, Swarm};
 use crate::core::time::{Micros, SECOND};
 
 /// HTTPS answers that the server gives at a time.
@@ -28,6 +28,10 @@ pub(super) struct Node {
     pub doomed: bool,
     pub slow: bool,
     pub done_at: Option<Micros>,
+    /// When it asked for the manifest.
+    pub asked_at: Micros,
+    /// Answers of the tracker on their way.
+    pub answers: VecDeque<Vec<(SocketAddr, Nearness)>>,
     pub announced_at: Micros,
     pub next_announce: Micros,
     /// Announces since it last wanted peers.

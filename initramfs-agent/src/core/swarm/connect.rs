@@ -301,6 +301,7 @@ impl Swarm {
         if let Some(known) = listen.and_then(|a| self.torrents[usize::from(torrent.0)].known.get_mut(&a)) {
             known.fails = 0;
         }
+        self.seeder_answered(conn);
         if let Some(message) = first {
             self.send(conn, message);
         }

@@ -108,7 +108,7 @@ impl Metadata {
         }
     }
 
-    fn wanted(&mut self) -> Option<&mut Wanted> {
+    pub(super) fn wanted(&mut self) -> Option<&mut Wanted> {
         match self {
             Self::Wanted(wanted) => Some(wanted),
             _ => None,
@@ -117,6 +117,11 @@ impl Metadata {
 }
 
 impl Wanted {
+    /// The waits begin anew.
+    pub(super) fn wait_from(&mut self, now: Micros) {
+        self.since = now;
+    }
+
     fn parts(&self) -> usize {
         self.shape.len().div_ceil(METADATA_PART_BYTES)
     }
@@ -158,7 +163,7 @@ impl Swarm {
     fn seek_metadata(&mut self, torrent: TorrentId) {
         let at = usize::from(torrent.0);
         let now = self.now;
-        let busy = self.server_busy_us();
+        let busy = self.server_silent_us();
         let t = &mut self.torrents[at];
         let (alone, known) = (t.origin.alone, t.present != 0 || !t.known.is_empty());
         let Some(wanted) = t.metadata.wanted() else {

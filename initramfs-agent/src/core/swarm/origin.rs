@@ -2,7 +2,7 @@
 //! never runs there all at once, and never given up for good.
 
 use super::torrent::{Job, Source, Torrent};
-use super::types::{FetchId, Output, TorrentId};
+use super::types::{ConnId, FetchId, Output, TorrentId};
 use super::{Micros, Swarm};
 use crate::core::time::{MILLISECOND, SECOND};
 
@@ -106,7 +106,35 @@ impl Swarm {
 
     /// How long a server that was slow to answer is not asked for what others may give.
     pub(super) fn server_busy_us(&self) -> Micros {
-        (SERVER_TIMES.saturating_mul(self.cfg.server_us)).min(SERVER_PATIENCE_MAX_US)
+        SERVER_TIMES
+            .saturating_mul(self.cfg.server_us)
+            .min(SERVER_PATIENCE_MAX_US)
+    }
+
+    /// The same where its seeder has not yet shaken hands. Who came first in a farm had its manifest at once; that
+    /// the seeder lets it wait tells it that all the others came since.
+    pub(super) fn server_silent_us(&self) -> Micros {
+        let dialled = self.peers.values().filter(|p| p.origin && !p.shaken);
+        let waits_us = dialled.map(|p| self.now.saturating_sub(p.opened_at)).max();
+        let waits_us = SERVER_TIMES.saturating_mul(waits_us.unwrap_or(0));
+        self.server_busy_us().max(waits_us.min(SERVER_PATIENCE_MAX_US))
+    }
+
+    /// The server took so long for something that it was asked, microseconds.
+    pub fn server_took(&mut self, took_us: Micros) {
+        self.cfg.server_us = self.cfg.server_us.max(took_us);
+    }
+
+    /// The server's seeder has shaken hands: what others may give is waited for from now on, as long as that took.
+    pub(super) fn seeder_answered(&mut self, conn: ConnId) {
+        let Some(peer) = self.peers.get(&conn).filter(|p| p.origin && p.outgoing) else {
+            return;
+        };
+        let (took_us, torrent) = (self.now.saturating_sub(peer.opened_at), peer.torrent);
+        self.server_took(took_us);
+        if let Some(wanted) = self.torrents[usize::from(torrent.0)].metadata.wanted() {
+            wanted.wait_from(self.now);
+        }
     }
 
     /// When patience with the peers ends.
