@@ -145,6 +145,12 @@ export class Storm {
       msg.startsWith('GET /v1/manifest?') && decodeURIComponent(msg).includes(orphan.mac)
     await until('its manifest', async () => this.#daemon.lines.some(asked) || undefined, 60_000)
     await this.#daemon.kill('SIGKILL')
+    const { wire } = this.#network.place
+    await until(
+      'its processes to be gone, and their ports',
+      async () => wire.server('ss', '-Hlntu').trim() === '' || undefined,
+      5_000,
+    )
     t.diagnostic(`server killed after ${at()}`)
     assert.ok(!this.#daemon.lines.some(isCompletedOf(orphan)), 'it was not done before')
     const said = await login(machine, 150_000)
