@@ -4,14 +4,18 @@
 use super::torrent::{Job, Source, Torrent};
 use super::types::{ConnId, TorrentId};
 use super::{Micros, Swarm};
-use crate::core::time::{MILLISECOND, SECOND};
+use crate::core::time::MILLISECOND;
 
 /// Members of a rack that import.
 const IMPORTERS: usize = 3;
 /// Pieces that one of them imports at a time.
-const IMPORTS_MAX: usize = 4;
+const IMPORTS_MAX: usize = 3;
 /// The next importer in turn waits for this part of a piece's time.
 const STEPS: Micros = 4;
+/// The other members wait for this part of a claim's time, and at random for up to another: often only one of them
+/// has a neighbour with the piece.
+const OTHERS: Micros = 7;
+const OTHERS_SPREAD: Micros = 20;
 /// Neighbours in other racks that an importer dials for, and that the others do, in case the importers fail.
 const ACROSS_IMPORTER: usize = 5;
 const ACROSS_OTHER: usize = 1;
@@ -56,7 +60,8 @@ impl Swarm {
             let turn = (t.import_rank + piece as usize) % IMPORTERS;
             now + step * turn as u64 + self.rng.below(step / 4 + 1)
         } else {
-            now + t.claim_us() + self.rng.below(SECOND)
+            let claim_us = t.claim_us();
+            now + claim_us / OTHERS + self.rng.below(claim_us / OTHERS_SPREAD + 1)
         };
         let t = &mut self.torrents[usize::from(torrent.0)];
         t.claimed[piece as usize] = at.max(1);

@@ -145,15 +145,19 @@ impl Peer {
 
     /// Requests outstanding at most. To an agent hardly more than one: what is asked for waits in front of our link
     /// and everybody's messages with it, and the agent has others to serve until we ask again. More only as far
-    /// as blocks come faster than requests travel. The server's seeder gets one more: a hand-out shall not wait for us,
-    /// nor its bytes in the server's sockets, where nobody sees whether they move. Stock clients get all requests at once.
-    pub fn requests_room(&self) -> u32 {
+    /// as blocks come faster than requests travel. An agent of another rack gets one more: its piece is awaited by all
+    /// of ours. So does the server's seeder: a hand-out shall not wait for us, nor its bytes in the server's sockets,
+    /// where nobody sees whether they move. Stock clients get all requests at once.
+    pub fn requests_room(&self, across: bool) -> u32 {
         let room = self.requests_max.min(REQUESTS_OUTSTANDING_MAX);
         if !self.bootswarm && !self.origin {
             return room;
         }
         let ahead = TRAVEL_US.checked_div(self.block_us).unwrap_or(1);
-        room.min(1 + u32::from(self.origin) + ahead.min(u64::from(REQUESTS_OUTSTANDING_MAX)) as u32)
+        let ahead = ahead.min(u64::from(REQUESTS_OUTSTANDING_MAX)) as u32;
+        // On fast links the requests under way make it up already.
+        let least = if across { 2 } else { 1 };
+        room.min((1 + u32::from(self.origin) + ahead).max(least))
     }
 
     pub fn mask(&self) -> u128 {

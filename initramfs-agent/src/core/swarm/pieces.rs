@@ -46,8 +46,8 @@ impl Swarm {
         let Some(peer) = self.peers.get_mut(&conn) else {
             return;
         };
-        let room = peer.requests_room();
         let t = &mut self.torrents[usize::from(peer.torrent.0)];
+        let room = peer.requests_room(t.racked && t.local & peer.mask() == 0);
         for i in 0..t.jobs.len() {
             if t.jobs[i].source != Source::Peer(conn) {
                 continue;

@@ -50,7 +50,11 @@ fn importers_take_turns_and_the_others_wait_for_them() {
     assert!(turns[0] < 50 * MILLISECOND, "{turns:?}");
     assert!(turns[0] < turns[1] && turns[1] < turns[2], "{turns:?}");
     assert!(turns[2] < SECOND, "{turns:?}");
-    assert!(asks_at(6) >= 2 * SECOND, "no importer");
+    let other = asks_at(6);
+    assert!(
+        (700 * MILLISECOND..SECOND).contains(&other),
+        "no importer: {other}"
+    );
 }
 
 #[test]
