@@ -5,7 +5,7 @@ use crate::core::limits::METADATA_PART_BYTES;
 use crate::core::metainfo::{InfoShape, info_dictionary, infohash};
 use crate::core::wire::{MetadataMessage, metadata_part};
 
-const PIECES: u32 = 20;
+pub(super) const PIECES: u32 = 20;
 
 fn size(pieces: u32) -> u64 {
     spec(pieces).size_bytes
@@ -16,7 +16,7 @@ fn info_of(pieces: u32) -> Vec<u8> {
     info_dictionary("file", size(pieces), PIECE, &hashes)
 }
 
-fn wanting(pieces: u32, has_url: bool) -> TorrentSpec {
+pub(super) fn wanting(pieces: u32, has_url: bool) -> TorrentSpec {
     TorrentSpec {
         infohash: infohash(&info_of(pieces)),
         has_origin: has_url,
@@ -69,7 +69,7 @@ fn asked(outputs: &[Output]) -> Vec<(ConnId, u32)> {
     outputs.iter().filter_map(pick).collect()
 }
 
-fn fetches(outputs: &[Output]) -> bool {
+pub(super) fn fetches(outputs: &[Output]) -> bool {
     outputs.iter().any(|o| matches!(o, Output::FetchMetadata { .. }))
 }
 
@@ -90,7 +90,12 @@ fn tick(s: &mut Swarm, now: Micros) -> Vec<Output> {
 }
 
 /// Ticks until there is such an output; when that was.
-fn until(s: &mut Swarm, mut now: Micros, limit: Micros, wanted: fn(&[Output]) -> bool) -> Option<Micros> {
+pub(super) fn until(
+    s: &mut Swarm,
+    mut now: Micros,
+    limit: Micros,
+    wanted: fn(&[Output]) -> bool,
+) -> Option<Micros> {
     while now < limit {
         if wanted(&tick(s, now)) {
             return Some(now);
@@ -382,60 +387,4 @@ fn a_seed_gives_it_to_a_stock_client() {
         },
     };
     assert_eq!(out, [served]);
-}
-
-#[test]
-fn a_busy_server_is_asked_late() {
-    for (server_us, least) in [(0, 0), (2 * SECOND, 8 * SECOND)] {
-        let mut s = swarm_of(1, server_us);
-        s.add_torrent(0, wanting(PIECES, true));
-        s.handle(
-            0,
-            Input::Peers {
-                torrent: T0,
-                peers: &[(addr(9), Nearness::Local)],
-            },
-        );
-        drain(&mut s);
-        let at = until(&mut s, 0, 60 * SECOND, fetches).expect("in the end");
-        assert!(at >= least && at <= least * 3 + 3 * SECOND, "{server_us}: {at}");
-    }
-}
-
-#[test]
-fn a_seeder_that_lets_us_wait_for_a_handshake_tells_of_a_busy_server() {
-    let mut s = swarm_of(1, 0);
-    let mut spec = wanting(PIECES, true);
-    spec.seeders = vec![addr(200)];
-    s.add_torrent(0, spec);
-    drain(&mut s);
-    assert_eq!(
-        until(&mut s, 0, 9 * SECOND, fetches),
-        None,
-        "not while it is dialled"
-    );
-    let conn = ConnId(0);
-    s.handle(9 * SECOND, Input::Connected { conn });
-    let handshake = Input::Handshake {
-        conn,
-        peer_id: *b"-WW0001-000000000000",
-        fast: true,
-        extended: true,
-    };
-    s.handle(9 * SECOND, handshake);
-    drain(&mut s);
-    // It has the hashes, but does not send them.
-    let at = until(&mut s, 9 * SECOND, 100 * SECOND, fetches).expect("in the end");
-    assert!(at >= 29 * SECOND, "{at}");
-}
-
-#[test]
-fn a_seeder_that_cannot_be_reached_keeps_nobody_from_https_for_long() {
-    let mut s = swarm_of(1, 0);
-    let mut spec = wanting(PIECES, true);
-    spec.seeders = vec![addr(200)];
-    s.add_torrent(0, spec);
-    drain(&mut s);
-    let at = until(&mut s, 0, 60 * SECOND, fetches).expect("after the dial has failed");
-    assert!((10 * SECOND..=13 * SECOND).contains(&at), "{at}");
 }

@@ -1,5 +1,6 @@
 //! Hand-driven tests in virtual time: one state machine, and we are its peers.
 
+mod busy;
 mod hedge;
 mod hostile;
 mod metadata;

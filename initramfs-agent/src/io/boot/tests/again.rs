@@ -1,7 +1,7 @@
 //! Files that are handed over outside of the root, when a boot fails and begins anew.
 
 use super::site::{PIECE, Plan, Scratch, Site, SiteFile, noise, tar};
-use super::{alone, boot};
+use super::{MARKER, TargetRoot, alone, boot, root_and_plugins};
 use crate::core::manifest::testing::artifact;
 
 /// A squashfs, and a plugin whose SHA-256 is wrong the first time.
@@ -63,4 +63,21 @@ fn a_file_that_the_next_manifest_does_not_have_goes_away() {
     };
     let (_scratch, found) = second_try(other_name);
     assert_eq!(found, [("root.squashfs".into(), noise(50_000))]);
+}
+
+#[test]
+fn a_second_boot_into_a_half_filled_root_begins_anew() {
+    let scratch = Scratch::new();
+    std::fs::create_dir(scratch.target()).unwrap();
+    std::fs::write(scratch.target().join(MARKER), "").unwrap();
+    std::fs::write(scratch.target().join("left-over"), "old").unwrap();
+    let site = Site::new(root_and_plugins(), alone(), true, vec![Plan::Give]);
+    assert_eq!(boot(site.options(&scratch.target())).0, 0);
+    assert!(!scratch.target().join("left-over").exists());
+    assert!(
+        !TargetRoot::open(&scratch.target())
+            .unwrap()
+            .is_incomplete()
+            .unwrap()
+    );
 }

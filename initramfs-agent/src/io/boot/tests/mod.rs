@@ -383,20 +383,3 @@ fn json_is_one_event_a_line_and_nothing_else() {
     assert_eq!(lines, site.events());
     assert!(!console.contains(SECRET));
 }
-
-#[test]
-fn a_second_boot_into_a_half_filled_root_begins_anew() {
-    let scratch = Scratch::new();
-    std::fs::create_dir(scratch.target()).unwrap();
-    std::fs::write(scratch.target().join(MARKER), "").unwrap();
-    std::fs::write(scratch.target().join("left-over"), "old").unwrap();
-    let site = Site::new(root_and_plugins(), alone(), true, vec![Plan::Give]);
-    assert_eq!(boot(site.options(&scratch.target())).0, 0);
-    assert!(!scratch.target().join("left-over").exists());
-    assert!(
-        !TargetRoot::open(&scratch.target())
-            .unwrap()
-            .is_incomplete()
-            .unwrap()
-    );
-}
