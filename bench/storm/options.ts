@@ -127,7 +127,7 @@ export function parseOptions(argv: readonly string[]): StormOptions {
       throw new BootswarmError('USAGE_INVALID', `--${name}: not a percentage`)
     return Number(match[1]) / 100
   }
-  const payloadMb = number('payload-mb', 13, 0.05, 10_000)
+  const payloadMb = number('payload-mb', 13, 0.01, 10_000)
   const stage1Mb = number('stage1-mb', (payloadMb * 10) / 130, 0.001, 10_000)
   return {
     nodes: whole('nodes', 500, 1, 4000),
