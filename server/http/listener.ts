@@ -30,7 +30,8 @@ const timeoutsMs = { header: 30_000, request: 60_000, idle: 90_000, keepAlive: 7
  */
 const terseRoutes = /^\/(?:announce|scrape|v1\/manifest|v1\/nodes\/)/
 
-const agentAnnounce = /^\/announce\?(?:.*&)?peer_id=-BW/
+/** Asked by agents alone. */
+const agentRoutes = /^\/announce\?(?:.*&)?peer_id=-BW|^\/v1\/nodes\//
 
 /** The time that running answers have to finish when the server stops, milliseconds. */
 const closeMs = 5000
@@ -139,8 +140,8 @@ function makeApp(options: ListenerOptions): FastifyInstance {
   })
   app.addHook('onSend', async (request, reply) => {
     // What only agents ask for, they know the type of.
-    if (reply.getHeader('content-encoding') === MANIFEST_CODING || agentAnnounce.test(request.url))
-      reply.removeHeader('content-type')
+    const isTerse = reply.statusCode === 200 && agentRoutes.test(request.url)
+    if (isTerse || reply.getHeader('content-encoding') === MANIFEST_CODING) reply.removeHeader('content-type')
   })
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request

@@ -1,7 +1,7 @@
 /** Makes the CA and the server's certificate (X.509 v3, EC P-256: what rustls and every browser accept). */
 
 import 'reflect-metadata'
-import { type KeyObject, randomBytes, webcrypto } from 'node:crypto'
+import { createHash, type KeyObject, randomBytes, webcrypto } from 'node:crypto'
 import { isIP } from 'node:net'
 import * as x509 from '@peculiar/x509'
 
@@ -41,13 +41,17 @@ export async function createCaCertificate(key: KeyObject, site: string, nowMs: n
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false),
+      new x509.SubjectKeyIdentifierExtension(await shortKeyId(keys.publicKey), false),
     ],
   })
   return `${certificate.toString('pem')}\n`
 }
 
-/** The server's certificate for names and IP addresses, signed by the CA. */
+/**
+ * The server's certificate for names and IP addresses, signed by the CA. Each TLS handshake carries it, so it has what TLS
+ * clients ask for and no more: without basic constraints it is no CA either (RFC 5280, 4.2.1.9), and the identifier of its
+ * own key would be for those that it issued.
+ */
 export async function createServerCertificate(
   key: KeyObject,
   ca: { readonly certificate: string; readonly key: KeyObject },
@@ -67,11 +71,8 @@ export async function createServerCertificate(
     signingKey: signing.privateKey,
     signingAlgorithm: SIGNING,
     extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      await x509.SubjectKeyIdentifierExtension.create(own.publicKey, false),
-      await x509.AuthorityKeyIdentifierExtension.create(signing.publicKey, false),
+      await authorityKeyId(issuer),
       new x509.SubjectAlternativeNameExtension(
         names.map((name) => ({ type: isIP(name) === 0 ? 'dns' : 'ip', value: name })),
       ),
@@ -80,9 +81,24 @@ export async function createServerCertificate(
   return `${certificate.toString('pem')}\n`
 }
 
-/** 16 random bytes, positive and without a leading zero (RFC 5280, 4.1.2.2). */
+/** RFC 5280, 4.2.1.2, method 2: the end of the key's SHA-1 with a mark in front, hex. Certificates repeat their CA's. */
+async function shortKeyId(key: webcrypto.CryptoKey): Promise<string> {
+  const point = new Uint8Array(await webcrypto.subtle.exportKey('raw', key))
+  const end = createHash('sha1').update(point).digest().subarray(-8)
+  end[0] = ((end[0] ?? 0) & 0x0f) | 0x40
+  return end.toString('hex')
+}
+
+/** What the CA calls its own key; where it has no name, method 1. */
+async function authorityKeyId(ca: x509.X509Certificate): Promise<x509.Extension> {
+  const named = ca.getExtension(x509.SubjectKeyIdentifierExtension)
+  if (named === null) return await x509.AuthorityKeyIdentifierExtension.create(ca.publicKey, false)
+  return new x509.AuthorityKeyIdentifierExtension(named.keyId, false)
+}
+
+/** 8 random bytes, positive and without a leading zero (RFC 5280, 4.1.2.2). */
 function serial(): string {
-  const bytes = randomBytes(16)
+  const bytes = randomBytes(8)
   bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40
   return bytes.toString('hex')
 }

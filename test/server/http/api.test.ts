@@ -144,6 +144,7 @@ test('events are taken in, or refused by code', async (t) => {
   const told = await post('[]')
   assert.equal(told.status, 200)
   assert.equal(told.body.toString(), '{"seed_s":900}')
+  assert.equal(told.headers['content-type'], undefined)
   site.events.pop()
   for (const body of ['', '{', '{}', '[1]', JSON.stringify([{ ...event, type: 'unknown' }])]) {
     const answer = await post(body)

@@ -106,8 +106,8 @@ impl Client {
         Self::with_tls(tls)
     }
 
-    fn with_tls(mut tls: ClientConfig) -> Self {
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    /// Without ALPN: HTTP/1.1 is what servers speak to who names no protocol, and its name costs bytes both ways.
+    fn with_tls(tls: ClientConfig) -> Self {
         Self {
             tls: Arc::new(tls),
             bind: None,
