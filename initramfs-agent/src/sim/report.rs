@@ -19,6 +19,11 @@ pub struct Report {
     pub last_s: f64,
     /// The last of those with full links that told no lies (liars are banned and left with HTTPS).
     pub last_fast_s: f64,
+    /// 99 per cent of the same.
+    pub healthy_p99_s: f64,
+    /// The median and the last of those with a tenth of the rate; 0 without any. Their links need ten floors.
+    pub slow_median_s: f64,
+    pub slow_last_s: f64,
     /// Payload bytes that the server sent, over BitTorrent and HTTPS, in payloads.
     pub origin_copies: f64,
     /// The HTTPS part of it.
@@ -53,7 +58,7 @@ impl Report {
         self.last_s / self.floor_s
     }
 
-    fn rows(&self) -> [(&'static str, String); 23] {
+    fn rows(&self) -> [(&'static str, String); 26] {
         let s = |v: f64| format!("{v:.3}");
         [
             ("floor_s", s(self.floor_s)),
@@ -64,6 +69,9 @@ impl Report {
             ("p99_s", s(self.p99_s)),
             ("last_s", s(self.last_s)),
             ("last_fast_over_floor", s(self.last_fast_s / self.floor_s)),
+            ("healthy_p99_over_floor", s(self.healthy_p99_s / self.floor_s)),
+            ("slow_median_over_floor", s(self.slow_median_s / self.floor_s)),
+            ("slow_last_over_floor", s(self.slow_last_s / self.floor_s)),
             ("last_over_floor", s(self.last_over_floor())),
             ("origin_copies", s(self.origin_copies)),
             ("https_copies", s(self.https_copies)),

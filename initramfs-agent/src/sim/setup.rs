@@ -113,19 +113,17 @@ impl World {
     }
 
     pub fn report(&self, floor: Micros) -> Report {
-        let mut times: Vec<f64> = Vec::new();
-        let mut last_fast_s = 0.0_f64;
+        let (mut times, mut healthy, mut slow) = (Vec::new(), Vec::new(), Vec::new());
         let (mut wasted, mut useful, mut failed) = (0, 0, 0);
         for n in self.nodes.iter().filter(|n| !n.doomed) {
-            match n.done_at {
+            match n.done_at.map(|at| at as f64 / SECOND as f64) {
                 Some(at) => {
-                    let at = at as f64 / SECOND as f64;
                     times.push(at);
-                    last_fast_s = if n.slow || n.corrupt {
-                        last_fast_s
-                    } else {
-                        last_fast_s.max(at)
-                    };
+                    match n.slow {
+                        true => slow.push(at),
+                        false if n.corrupt => {}
+                        false => healthy.push(at),
+                    }
                 }
                 None => failed += 1,
             }
@@ -133,14 +131,15 @@ impl World {
             wasted += p.duplicate_bytes;
             useful += p.from_origin_bytes + p.from_peers_bytes;
         }
-        times.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let last = times.len().saturating_sub(1);
-            times
-                .get(((times.len() as f64 * share) as usize).min(last))
-                .copied()
-                .unwrap_or(f64::NAN)
+        for list in [&mut times, &mut healthy, &mut slow] {
+            list.sort_by(f64::total_cmp);
+        }
+        let of = |list: &[f64], share: f64| {
+            let last = list.len().saturating_sub(1);
+            let at = ((list.len() as f64 * share) as usize).min(last);
+            list.get(at).copied()
         };
+        let at = |share: f64| of(&times, share).unwrap_or(f64::NAN);
         let copies = |bytes: u64| bytes as f64 / self.cfg.payload_bytes as f64;
         let base = (self.nodes.len() + 1) * 2;
         let racks: Vec<f64> = match self.cfg.racks {
@@ -157,7 +156,10 @@ impl World {
             p95_s: at(0.95),
             p99_s: at(0.99),
             last_s: at(1.0),
-            last_fast_s,
+            last_fast_s: of(&healthy, 1.0).unwrap_or(0.0),
+            healthy_p99_s: of(&healthy, 0.99).unwrap_or(0.0),
+            slow_median_s: of(&slow, 0.5).unwrap_or(0.0),
+            slow_last_s: of(&slow, 1.0).unwrap_or(0.0),
             origin_copies: copies(self.seeder.sent_bytes + self.https_bytes),
             https_copies: copies(self.https_bytes),
             origin_link_copies: copies(self.links[self.server() * 2].bytes),
