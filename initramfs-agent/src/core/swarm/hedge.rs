@@ -14,6 +14,8 @@ const LATE_UNKNOWN_US: Micros = 2 * SECOND;
 const STALL_MIN_US: Micros = SECOND;
 const STALL_MAX_US: Micros = 20 * SECOND;
 const STALL_UNKNOWN_US: Micros = 3 * SECOND;
+/// The same when blocks wait in front of our own link.
+const STALL_BUSY_MAX_US: Micros = 60 * SECOND;
 /// How often a rest doubles.
 const STALLS_MAX: u32 = 4;
 /// A piece in flight that nobody moves goes to the origin after these, by the piece times.
@@ -216,6 +218,7 @@ impl Torrent {
     pub(super) fn late_us(&self) -> Micros {
         self.piece_p95()
             .map_or(LATE_UNKNOWN_US, |p| (3 * p).max(LATE_MIN_US))
+            .max(3 * self.wait_us())
     }
 
     /// Whether what comes from this peer is nobody's concern but ours: it is in our rack, or we are alone.
@@ -230,6 +233,9 @@ impl Torrent {
             .map_or(STALL_UNKNOWN_US, |p| (8 * p).clamp(STALL_MIN_US, STALL_MAX_US));
         let usual = if near { usual } else { usual.max(self.claim_us()) };
         let usual = if others { usual } else { 3 * usual };
-        usual.min(STALL_MAX_US)
+        // Behind our own link all wait, and all alike.
+        usual
+            .min(STALL_MAX_US)
+            .max((8 * self.wait_us()).min(STALL_BUSY_MAX_US))
     }
 }

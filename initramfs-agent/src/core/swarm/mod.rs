@@ -9,6 +9,7 @@ mod connect;
 mod ends;
 mod hedge;
 mod import;
+mod intake;
 mod messages;
 mod metadata;
 mod news;

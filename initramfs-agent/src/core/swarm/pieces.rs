@@ -23,6 +23,7 @@ impl Swarm {
         };
         let blocks = t.blocks_of(piece);
         t.take_wanted(piece);
+        t.note_asked(now);
         t.jobs.push(Job::new(
             piece,
             slot,
@@ -185,6 +186,7 @@ impl Swarm {
             }
             return;
         };
+        t.note_block(now);
         let job = &mut t.jobs[at];
         job.set_block(index);
         job.moved_at = now;

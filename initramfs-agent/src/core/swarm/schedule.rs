@@ -31,6 +31,7 @@ impl super::torrent::Torrent {
         ((self.pace(IN_FLIGHT_BYTES, IN_FLIGHT_FLAT_BYTES) / self.spec.piece_length.max(BLOCK_BYTES))
             as usize)
             .max(IN_FLIGHT_PIECES_MIN)
+            .min(self.intake_pieces())
     }
 }
 

@@ -114,6 +114,7 @@ pub(super) struct Torrent {
     pub piece_us_at: usize,
     piece_p50: Option<Micros>,
     piece_p95: Option<Micros>,
+    pub intake: super::intake::Intake,
     pub origin: super::origin::Origin,
     pub metadata: super::metadata::Metadata,
     pub wanted_peers_at: Micros,
@@ -167,6 +168,7 @@ impl Torrent {
             piece_us_at: 0,
             piece_p50: None,
             piece_p95: None,
+            intake: super::intake::Intake::new(now),
             origin: super::origin::Origin::new(now),
             metadata: super::metadata::Metadata::new(&spec.metadata, now),
             // The trackers are asked at the start anyway, or have answered already.

@@ -8,6 +8,7 @@ mod pieces;
 mod rack;
 mod seeded;
 mod service;
+mod slow;
 
 use std::net::SocketAddr;
 
