@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { type FastifyInstance, type FastifyPluginAsync, fastify } from 'fastify'
 import { BootswarmError } from '../../src/errors.js'
 import { MANIFEST_CODING } from '../../src/manifest-coding.js'
+import { putDoor } from './door.js'
 import { answerClientError, setErrorHandlers } from './http-errors.js'
 import { type RouteOptions, registerRoutes } from './routes.js'
 
@@ -22,7 +23,15 @@ const headerBytesMax = 8 * 1024
  * Against clients that never finish, milliseconds. A farm that boots at once over a slow link takes its time. An agent
  * tells of itself and asks for peers once a minute at least: another connection would cost more than that.
  */
-const timeoutsMs = { header: 30_000, request: 60_000, idle: 90_000, keepAlive: 75_000, check: 2000 } as const
+const timeoutsMs = {
+  /** One that takes longer keeps nobody else waiting in front of the door. */
+  handshake: 1000,
+  header: 30_000,
+  request: 60_000,
+  idle: 90_000,
+  keepAlive: 75_000,
+  check: 2000,
+} as const
 
 /**
  * What booting nodes ask for, each many times at once: without the headers that no agent reads, which would be half
@@ -79,6 +88,9 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const app = makeApp(options)
   const { server } = app
   server.maxConnections = connectionsMax
+  const { handshake: overdueMs, header: silentMs } = { ...timeoutsMs, ...options.timeoutsMs }
+  const nowMs = () => performance.now()
+  const door = options.tls && putDoor(server, { overdueMs, silentMs, nowMs })
   registerRoutes(app, { ...options, secure: options.tls !== undefined })
   for (const plugin of options.plugins) await app.register(plugin)
   try {
@@ -94,6 +106,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
         server.setSecureContext(secureOptions(tls))
     },
     close: async () => {
+      door?.close()
       const force = setTimeout(() => server.closeAllConnections(), closeMs)
       await app.close()
       clearTimeout(force)

@@ -20,7 +20,7 @@ const INTRODUCED_ENOUGH: usize = 12;
 /// Answers that name peers to a node that has not said that it wants some.
 const NAMED_MAX: u64 = 2;
 /// The TLS handshake and the manifest without the peers behind it, and what asks for it (`npm run bench:start`).
-const MANIFEST_BYTES: u32 = 1_600;
+const MANIFEST_BYTES: u32 = 1_500;
 pub(super) const REQUEST_BYTES: u32 = 980;
 /// Request to a tracker, and its answer without the peers, on a connection that stays.
 const ANNOUNCE_BYTES: u32 = 400;
