@@ -46,6 +46,7 @@ export interface Agent {
 interface Rack {
   agents: Set<Agent>
   outstanding: number
+  /** Pieces that came into the farm through it. */
   received: number
 }
 
@@ -159,6 +160,15 @@ export class HandoutTorrent {
       rack.outstanding++
       rack.received++
     }
+  }
+
+  /**
+   * An agent got a piece that nobody had otherwise than from us: by HTTPS. All other racks will take it from its rack
+   * as they do with what was handed out, so it counts like that.
+   */
+  brought(agent: Agent): void {
+    const rack = this.racks.get(agent.rack)
+    if (rack !== undefined) rack.received++
   }
 
   /** Takes a hand-out off the books: confirmed, overdue, or its holder gone. */

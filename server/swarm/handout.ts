@@ -89,7 +89,7 @@ export class Handout {
     const agent = this.#agents.get(conn)
     if (agent === undefined) return
     for (let piece = 0; piece < agent.torrent.pieces; piece++) {
-      if (((bits[piece >> 3] ?? 0) & (0x80 >> (piece & 7))) !== 0) this.have(conn, piece, nowMs)
+      if (((bits[piece >> 3] ?? 0) & (0x80 >> (piece & 7))) !== 0) this.#gain(agent, piece, nowMs)
     }
   }
 
@@ -98,7 +98,13 @@ export class Handout {
     const agent = this.#agents.get(conn)
     if (agent === undefined || !Number.isInteger(piece)) return
     if (piece < 0 || piece >= agent.torrent.pieces) return
-    if (!agent.torrent.gain(agent, piece, nowMs)) return
+    const isFirst = agent.torrent.copies[piece] === 0 && !agent.given.has(piece)
+    if (this.#gain(agent, piece, nowMs) && isFirst) agent.torrent.brought(agent)
+  }
+
+  /** False when it was known that the agent has the piece. */
+  #gain(agent: Agent, piece: number, nowMs: number): boolean {
+    if (!agent.torrent.gain(agent, piece, nowMs)) return false
     agent.haveMs = nowMs
     agent.progressMs = nowMs
     agent.fed = 0
@@ -106,7 +112,7 @@ export class Handout {
     if (given === undefined) {
       agent.isolated = false
       this.#isolated.delete(agent)
-      return
+      return true
     }
     if (given.inWindow) this.#inWindow--
     agent.strikes = 0
@@ -117,6 +123,7 @@ export class Handout {
     agent.confirmedMs = nowMs
     this.#measure(nowMs - given.atMs)
     this.#window.confirmed(bytes, nowMs)
+    return true
   }
 
   /** BEP 3 `interested`, `not interested`; an agent counts as interested until it says otherwise. */

@@ -290,6 +290,31 @@ test('an agent to whom nobody gives anything is fed by the origin', () => {
   assert.equal(world.nodes.get(3)?.have.size, 50)
 })
 
+test('a rack that brings pieces in by HTTPS is handed fewer', () => {
+  const [racks, each, brought] = [8, 4, 3]
+  const handout = new Handout(seeded(1))
+  handout.addTorrent({ infohash, sizeBytes: pieceLength * racks * each, pieceLength, priority: 0 })
+  for (let rack = 0; rack < racks; rack += 1) handout.join(rack, infohash, `rack${rack}`, 0)
+  const received = new Array<number>(racks).fill(0)
+  for (let piece = 0; piece < brought; piece += 1) handout.have(0, piece, 0)
+  received[0] = brought
+  const underWay: { conn: number; piece: number }[] = []
+  for (let nowMs = 0; ; nowMs += 10) {
+    for (const grant of handout.poll(nowMs)) {
+      received[grant.conn] = (received[grant.conn] ?? 0) + 1
+      underWay.push(grant)
+    }
+    const oldest = underWay.shift()
+    if (oldest === undefined) break
+    handout.have(oldest.conn, oldest.piece, nowMs)
+  }
+  assert.ok(Math.max(...received) <= each + 1, `${received}`)
+  assert.equal(
+    received.reduce((sum, count) => sum + count),
+    racks * each,
+  )
+})
+
 test('torrents go in order of priority', () => {
   const handout = new Handout(seeded(1))
   const second = 'b'.repeat(40)
