@@ -23,7 +23,8 @@ const LOOK_MAX: usize = 1024;
 impl super::torrent::Torrent {
     /// How long a claim of somebody else keeps us from fetching the piece over the uplink too.
     pub(super) fn claim_us(&self) -> Micros {
-        let usual = self.piece_p95().map_or(5 * SECOND, |p| 8 * p);
+        let usual = self.piece_p95().or(self.piece_p50());
+        let usual = usual.map_or(5 * SECOND, |p| 8 * p);
         usual.max(3 * self.across_us).clamp(SECOND / 4, 20 * SECOND)
     }
 

@@ -14,6 +14,11 @@ pub(super) const SLOTS: usize = 128;
 /// Blocks of the largest piece, as words of a bit set.
 const BLOCK_WORDS: usize = 4;
 const NOWHERE: u32 = u32::MAX;
+/// So many pieces tell how long one takes.
+const PIECES_MEASURED_MIN: usize = 4;
+/// Fewer tell it too when they were faster than this: what is guessed until then is for slow links, and where links are
+/// fast a farm would wait for its first pieces longer than all of them take.
+const FAST_PIECE_US: Micros = 100 * MILLISECOND;
 
 /// Who delivers a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -339,20 +344,22 @@ impl Torrent {
             self.piece_us[self.piece_us_at] = us;
         }
         self.piece_us_at = (self.piece_us_at + 1) % 32;
-        if self.piece_us.len() >= 4 {
-            let mut sorted = self.piece_us.clone();
-            sorted.sort_unstable();
-            self.piece_p50 = Some(Micros::from(sorted[sorted.len() / 2]));
+        let mut sorted = self.piece_us.clone();
+        sorted.sort_unstable();
+        let p50 = Micros::from(sorted[sorted.len() / 2]);
+        let enough = sorted.len() >= PIECES_MEASURED_MIN;
+        self.piece_p50 = Some(p50).filter(|p| enough || *p < FAST_PIECE_US);
+        if enough {
             self.piece_p95 = Some(Micros::from(sorted[sorted.len() * 95 / 100]));
         }
     }
 
-    /// The median of recent piece times.
+    /// The median of recent piece times, or `None` before there are [`PIECES_MEASURED_MIN`] or fast ones.
     pub fn piece_p50(&self) -> Option<Micros> {
         self.piece_p50
     }
 
-    /// The 95th percentile of recent piece times, or `None` before there are four.
+    /// The 95th percentile of recent piece times, or `None` before there are [`PIECES_MEASURED_MIN`].
     pub fn piece_p95(&self) -> Option<Micros> {
         self.piece_p95
     }
