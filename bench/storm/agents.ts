@@ -15,6 +15,9 @@ export interface NodeBoot {
   manifestS?: number
   /** All bytes here. */
   downloadedS?: number
+  /** The same two by the node's own clock, so that a late look of the bench does not count between them. */
+  manifestOwnMs?: number
+  downloadedOwnMs?: number
   /** Root complete. */
   bootedS?: number
   killedS?: number
@@ -122,7 +125,7 @@ export async function startAgents(plan: Plan, options: AgentStormOptions): Promi
 
 /** Reads one event of an agent (docs/protocol.md). */
 function note(boot: NodeBoot, line: string, atS: number): void {
-  let event: { type?: string; data?: Record<string, unknown> }
+  let event: { type?: string; t_ms?: number; data?: Record<string, unknown> }
   try {
     event = JSON.parse(line) as typeof event
   } catch {
@@ -133,12 +136,14 @@ function note(boot: NodeBoot, line: string, atS: number): void {
   switch (event.type) {
     case 'manifest.verified':
       boot.manifestS = atS
+      boot.manifestOwnMs = Number(event.t_ms)
       break
     case 'progress':
       boot.progress.push([round(atS, 2), Number(data.done_bytes), Number(data.peers)])
       break
     case 'artifact.downloaded':
       boot.downloadedS = atS
+      boot.downloadedOwnMs = Number(event.t_ms)
       boot.fromPeersBytes = Number(data.from_peers_bytes)
       boot.fromOriginBytes = Number(data.from_origin_bytes)
       boot.duplicateBytes = Number(data.duplicate_bytes)

@@ -82,6 +82,7 @@ export function agentFigures(facts: RunFacts) {
     healthy: { ...well, p99_over_floor: over(well.p99_s, floor), last_over_floor: over(well.last_s, floor) },
     downloaded: timesOf(booted.map((boot) => boot.downloadedS ?? 0)),
     manifest: timesOf(booted.map((boot) => boot.manifestS ?? 0)),
+    after_manifest: timesOf(booted.flatMap(afterManifestS)),
     origin_copies: round(sum((boot) => boot.fromOriginBytes) / payloadBytes, 3),
     origin_link_copies: round(payloadOf(facts.serverBytes) / payloadBytes, 3),
     ...racks,
@@ -93,6 +94,11 @@ export function agentFigures(facts: RunFacts) {
     agent_rss_mb_max: round(Math.max(0, ...memory), 2),
     agent_rss_mb_median: round(memory.sort((a, b) => a - b)[memory.length >> 1] ?? 0, 2),
   }
+}
+
+/** From a node's verified manifest to its last byte: what the swarm takes, without the server's time for the start. */
+function afterManifestS({ manifestOwnMs: from, downloadedOwnMs: to }: NodeBoot): number[] {
+  return from === undefined || to === undefined ? [] : [(to - from) / 1000]
 }
 
 /** Copies of the payload into the racks; headers of full segments are taken off, all other traffic is in. */

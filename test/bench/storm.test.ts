@@ -62,10 +62,14 @@ test('a storm of 20 nodes in 4 racks', { skip, timeout: 100_000 }, async (t) => 
     const types = [properties[key]?.type ?? []].flat()
     assert.ok(types.includes(jsonType(value)), `${key}: ${jsonType(value)} is not in the schema: ${types}`)
   }
+  const [after, downloaded] = [result.after_manifest, result.downloaded] as Record<string, number>[]
+  // 1.5 MB cannot follow a manifest at once, nor take longer than from the storm's start.
+  assert.ok(Number(after?.first_s) > 0.5 && Number(after?.last_s) < Number(downloaded?.last_s), output)
   // Who has booted has every byte, and the server did not send them all.
   assert.ok(Number(result.first_s) >= Number(result.floor_s), 'nobody beats the floor')
   assert.ok(Number(result.origin_copies) < 10, `${result.origin_copies} copies from the server`)
   const page = readFileSync(html, 'utf8')
+  assert.ok(page.includes(`the longest ${after?.last_s} s`), 'the time after the manifest is in the report')
   assert.ok(page.includes('<svg') && !/https?:\/\/|src=/.test(page), 'the report needs nothing else')
   assert.deepEqual(leftovers(pid), [])
 })
