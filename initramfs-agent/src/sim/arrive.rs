@@ -141,7 +141,7 @@ impl World {
         // Behind all that waits in front of the far end's link: a busy server lets us wait.
         let up = self.charge(far, from, HANDSHAKE_BYTES).max(there);
         if far == server {
-            self.seeder.connected(from, conn);
+            self.seeder.connected(from, conn, self.now);
         } else {
             let mut addr = self.nodes_addr(from);
             addr.set_port(40_000 + (conn % 20_000) as u16);

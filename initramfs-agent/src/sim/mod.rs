@@ -6,6 +6,7 @@
 //! Acknowledgements take their bytes too. Not modelled: packet loss, processor time. The same configuration gives the
 //! same trace, event by event.
 
+mod agents;
 mod arrive;
 mod boot;
 mod carry;

@@ -1,223 +1,293 @@
-//! A model of the server's seeder: hands each piece out once, to the rack with the fewest hand-outs
-//! outstanding, then only rescues (docs/protocol.md, "Origin hand-out").
+//! A model of the server's seeder: the rules of `server/swarm/handout.ts` and `handout-torrent.ts` for one torrent
+//! (docs/protocol.md, "Origin hand-out"). Each piece once, to the rack with the fewest hand-outs outstanding, then
+//! only rescues.
 
-use std::collections::VecDeque;
-
+use super::agents::{Agents, Given};
 use super::window::Window;
-use crate::core::time::{Micros, SECOND};
+use crate::core::rng::Rng;
+use crate::core::time::{MILLISECOND, Micros, SECOND};
 use crate::core::wire::Block;
 
+const LATENCY_GUESS_US: Micros = 2_500 * MILLISECOND;
+const STALL_MIN_US: Micros = 200 * MILLISECOND;
+const DEADLINE_MIN_US: Micros = 300 * MILLISECOND;
+const DEADLINE_MAX_US: Micros = 60 * SECOND;
+const EXTENSIONS_MAX: u32 = 4;
 /// How long a piece may stay with a single holder while others lack it.
-const SPREAD_US: Micros = 3 * SECOND / 2;
-
-struct HandOut {
-    piece: u32,
-    node: usize,
-    due: Micros,
-}
-
-/// A node as the seeder sees it.
-struct Client {
-    conn: usize,
-    have: Vec<bool>,
-    gone: bool,
-    given: u32,
-    /// Pieces that were ever handed to it: it may fetch them also when they have been handed to somebody else since.
-    granted: Vec<bool>,
-}
+const SPREAD_MIN_US: Micros = 1_500 * MILLISECOND;
+/// How long an agent may get nothing from anybody before the origin feeds it.
+const STARVE_MIN_US: Micros = 3 * SECOND;
+const SWEEP_US: Micros = 100 * MILLISECOND;
 
 pub(super) struct Seeder {
-    pieces: u32,
-    piece_bytes: u32,
-    link_bits: u64,
-    racks: Vec<usize>,
-    clients: Vec<Option<Client>>,
-    /// Pieces to hand out, rescues first.
-    queue: VecDeque<u32>,
-    out: Vec<HandOut>,
+    agents: Agents,
     window: Window,
-    rack_out: Vec<u32>,
-    rack_given: Vec<u32>,
-    /// Nodes that are there and have the piece.
-    holders: Vec<u32>,
+    in_window: usize,
+    /// The last times from hand-out to HAVE.
+    latencies: Vec<Micros>,
+    swept_at: Micros,
     /// Bytes sent over BitTorrent.
     pub sent_bytes: u64,
     /// Each piece has been with a node.
     pub copied: u32,
     once: Vec<bool>,
-    /// When each piece was last handed out or got a holder, and how often it was handed out.
-    moved_at: Vec<Micros>,
-    handed: Vec<u32>,
 }
 
 impl Seeder {
-    pub fn new(pieces: u32, piece_bytes: u32, link_bits: u64, racks: Vec<usize>) -> Self {
-        let rack_count = racks.iter().max().map_or(1, |m| m + 1);
+    pub fn new(bytes: u64, piece_bytes: u32, racks: Vec<usize>, rng: Rng) -> Self {
+        let agents = Agents::new(bytes, piece_bytes, racks, rng);
         Self {
-            pieces,
-            piece_bytes,
-            link_bits,
-            clients: racks.iter().map(|_| None).collect(),
-            racks,
-            queue: (0..pieces).collect(),
-            out: Vec::new(),
+            once: vec![false; agents.pieces as usize],
+            agents,
             window: Window::new(),
-            rack_out: vec![0; rack_count],
-            rack_given: vec![0; rack_count],
-            holders: vec![0; pieces as usize],
+            in_window: 0,
+            latencies: Vec::new(),
+            swept_at: 0,
             sent_bytes: 0,
             copied: 0,
-            once: vec![false; pieces as usize],
-            moved_at: vec![0; pieces as usize],
-            handed: vec![0; pieces as usize],
         }
     }
 
-    pub fn connected(&mut self, node: usize, conn: usize) {
-        let have = vec![false; self.pieces as usize];
-        self.clients[node] = Some(Client {
-            conn,
-            granted: have.clone(),
-            have,
-            gone: false,
-            given: 0,
-        });
+    pub fn connected(&mut self, node: usize, conn: usize, now: Micros) {
+        self.leave(node);
+        self.agents.join(node, conn, now);
     }
 
     pub fn conn_of(&self, node: usize) -> Option<usize> {
-        self.clients[node].as_ref().filter(|c| !c.gone).map(|c| c.conn)
+        self.agents.get(node).map(|a| a.conn)
     }
 
     pub fn closed(&mut self, node: usize, conn: usize) {
-        let Some(client) = self.clients[node].as_mut().filter(|c| c.conn == conn && !c.gone) else {
-            return;
-        };
-        client.gone = true;
-        let had: Vec<u32> = (0..self.pieces).filter(|p| client.have[*p as usize]).collect();
-        for piece in had {
-            self.holders[piece as usize] -= 1;
-            if self.holders[piece as usize] == 0 {
-                self.queue.push_front(piece);
-            }
-        }
-        let lost: Vec<u32> = self
-            .out
-            .iter()
-            .filter(|h| h.node == node)
-            .map(|h| h.piece)
-            .collect();
-        for piece in lost {
-            self.end(piece, node);
-            self.rescue(piece);
+        if self.conn_of(node) == Some(conn) {
+            self.leave(node);
         }
     }
 
-    fn rescue(&mut self, piece: u32) {
-        if self.holders[piece as usize] == 0 && !self.queue.contains(&piece) {
-            self.queue.push_front(piece);
+    fn leave(&mut self, node: usize) {
+        let given = self.agents.leave(node);
+        self.in_window -= given.iter().filter(|g| g.in_window).count();
+    }
+
+    pub fn interest(&mut self, node: usize, interested: bool) {
+        if let Some(agent) = self.agents.get_mut(node) {
+            agent.interested = interested;
         }
     }
 
-    /// A piece that stays with one holder goes to another node as well: that one may be a liar, or slow.
-    fn spread(&mut self, now: Micros) {
-        for piece in 0..self.pieces {
-            let at = piece as usize;
-            let tries = self.handed[at].saturating_sub(1).min(6);
-            let stays = self.holders[at] == 1 && now >= self.moved_at[at] + (SPREAD_US << tries);
-            if stays && !self.out.iter().any(|h| h.piece == piece) {
-                self.queue.push_back(piece);
-            }
+    /// Payload has gone out to it.
+    pub fn sent(&mut self, node: usize, now: Micros) {
+        if let Some(agent) = self.agents.get_mut(node) {
+            agent.progress_at = now;
         }
-    }
-
-    fn end(&mut self, piece: u32, node: usize) -> bool {
-        let Some(at) = self.out.iter().position(|h| h.piece == piece && h.node == node) else {
-            return false;
-        };
-        self.out.swap_remove(at);
-        self.rack_out[self.racks[node]] -= 1;
-        true
     }
 
     pub fn has(&mut self, node: usize, piece: u32, now: Micros) {
-        let Some(client) = self.clients[node].as_mut().filter(|c| !c.gone) else {
+        if !self.agents.gain(node, piece, now) {
             return;
-        };
-        if !client.have[piece as usize] {
-            client.have[piece as usize] = true;
-            self.holders[piece as usize] += 1;
-            self.moved_at[piece as usize] = now;
         }
         if !std::mem::replace(&mut self.once[piece as usize], true) {
             self.copied += 1;
         }
-        if self.end(piece, node) {
-            self.window.confirmed(self.piece_bytes, now);
+        let bytes = self.agents.bytes(piece);
+        let given = self.agents.release(node, piece);
+        let Some(agent) = self.agents.get_mut(node) else {
+            return;
+        };
+        agent.have_at = now;
+        agent.progress_at = now;
+        agent.fed = 0;
+        let Some(given) = given else {
+            agent.isolated = false;
+            return;
+        };
+        agent.strikes = 0;
+        let took = now.saturating_sub(given.at.max(agent.confirmed_at)).max(100);
+        let rate = bytes as f64 * SECOND as f64 / took as f64;
+        agent.rate_bps = Some(agent.rate_bps.map_or(rate, |r| r * 0.75 + rate * 0.25));
+        agent.confirmed_at = now;
+        self.in_window -= usize::from(given.in_window);
+        self.latencies.push(now - given.at);
+        if self.latencies.len() > 15 {
+            self.latencies.remove(0);
         }
+        self.window.confirmed(bytes, now);
     }
 
     /// Whether the node may have this block.
     pub fn serves(&self, node: usize, block: Block) -> bool {
-        let client = self.clients[node].as_ref().filter(|c| !c.gone);
-        client.is_some_and(|c| c.granted.get(block.piece as usize).is_some_and(|g| *g))
+        let agent = self.agents.get(node);
+        agent.is_some_and(|a| a.granted.get(block.piece as usize).is_some_and(|g| *g))
     }
 
     /// Hand-outs to make now, as (connection, piece).
     pub fn hand_out(&mut self, now: Micros) -> Vec<(usize, u32)> {
-        let late: Vec<(u32, usize)> = self
-            .out
-            .iter()
-            .filter(|h| h.due <= now)
-            .map(|h| (h.piece, h.node))
-            .collect();
-        for (piece, node) in late {
-            self.end(piece, node);
-            self.rescue(piece);
-        }
-        if self.queue.is_empty() {
-            self.spread(now);
-        }
-        let most = self.window.size();
         let mut made = Vec::new();
-        while self.out.len() < most {
-            let Some(piece) = self.queue.pop_front() else {
-                break;
-            };
-            if self.holders[piece as usize] > 1 {
-                continue;
-            }
-            let best = (0..self.clients.len())
-                .filter(|n| {
-                    self.clients[*n]
-                        .as_ref()
-                        .is_some_and(|c| !c.gone && !c.have[piece as usize])
-                })
-                .min_by_key(|n| {
-                    let rack = self.racks[*n];
-                    let given = self.clients[*n].as_ref().map_or(0, |c| c.given);
-                    (self.rack_out[rack], self.rack_given[rack], given, *n)
-                });
-            let Some(node) = best else {
-                self.queue.push_front(piece);
-                break;
-            };
-            let takes = u64::from(self.piece_bytes) * 8 * SECOND / self.link_bits.max(1);
-            let due = now + SECOND + takes * (most as u64 + 2) * 4;
-            self.out.push(HandOut { piece, node, due });
-            self.moved_at[piece as usize] = now;
-            self.handed[piece as usize] += 1;
-            let rack = self.racks[node];
-            self.rack_out[rack] += 1;
-            self.rack_given[rack] += 1;
-            if let Some(client) = self.clients[node].as_mut() {
-                client.given += 1;
-                client.granted[piece as usize] = true;
-                made.push((client.conn, piece));
-            }
+        if now >= self.swept_at + SWEEP_US {
+            self.swept_at = now;
+            self.expire(now);
+            self.rescue(now, &mut made);
         }
-        if self.out.len() + 1 < most {
+        while self.in_window < self.window.size() {
+            let Some(piece) = self.agents.next_needed() else {
+                break;
+            };
+            let Some(node) = self.recipient(piece, now) else {
+                break;
+            };
+            self.grant(node, piece, now, &mut made);
+        }
+        self.feed(now, &mut made);
+        if self.in_window + 1 < self.window.size() {
             self.window.idle();
         }
         made
+    }
+
+    fn recipient(&mut self, piece: u32, now: Micros) -> Option<usize> {
+        let per_agent = self.window.size().div_ceil(self.agents.count().max(1)).max(2);
+        let stall = self.stall_us();
+        self.agents.recipient(piece, per_agent, now, stall)
+    }
+
+    fn grant(&mut self, node: usize, piece: u32, now: Micros, made: &mut Vec<(usize, u32)>) {
+        let deadline = now + self.allowance(node, piece);
+        if let Some(conn) = self.agents.give(node, piece, now, deadline) {
+            self.in_window += 1;
+            made.push((conn, piece));
+        }
+    }
+
+    /// How long this agent may take: four times what its rate says, doubled for each earlier try.
+    fn allowance(&self, node: usize, piece: u32) -> Micros {
+        let median = self.median();
+        let Some(agent) = self.agents.get(node) else {
+            return median;
+        };
+        let given: u64 = agent
+            .given
+            .iter()
+            .map(|g| u64::from(self.agents.bytes(g.piece)))
+            .sum();
+        let bytes = given + u64::from(self.agents.bytes(piece));
+        let ahead = match self.latencies.is_empty() {
+            true => self.in_window,
+            false => agent.given.len(),
+        };
+        let own = match agent.rate_bps {
+            None => median * (ahead as Micros + 1),
+            Some(rate) => (bytes as f64 * SECOND as f64 / rate) as Micros,
+        };
+        let tries = self.agents.handed[piece as usize].min(6);
+        ((4 * own.max(median)).max(DEADLINE_MIN_US) << tries).min(DEADLINE_MAX_US)
+    }
+
+    /// Takes back what is overdue; what has stalled no longer holds the window.
+    fn expire(&mut self, now: Micros) {
+        let stall = self.stall_us();
+        let idle = self.in_window < self.window.size() && self.agents.next_needed().is_none();
+        let idle_us = (idle && !self.latencies.is_empty()).then(|| SPREAD_MIN_US.max(4 * self.median()));
+        let mut over = Vec::new();
+        for (node, agent) in self.agents.all_mut() {
+            for given in &mut agent.given {
+                if given.in_window && now.saturating_sub(given.at.max(agent.progress_at)) > stall {
+                    given.in_window = false;
+                    self.in_window -= 1;
+                }
+                over.push((node, given.piece));
+            }
+        }
+        for (node, piece) in over {
+            let tries = self.agents.handed[piece as usize].saturating_sub(1).min(6);
+            let alone = self.agents.copies[piece as usize] == 0;
+            let Some(agent) = self.agents.get_mut(node) else {
+                continue;
+            };
+            let Some(given) = agent.given.iter_mut().find(|g| g.piece == piece) else {
+                continue;
+            };
+            let age = now - given.at;
+            let lost = alone && idle_us.is_some_and(|us| age > us << tries);
+            if now < given.deadline && !lost {
+                continue;
+            }
+            let flowing = now - agent.progress_at < SECOND.max(age / 4);
+            if flowing && !lost && given.extensions < EXTENSIONS_MAX {
+                given.extensions += 1;
+                given.deadline = now + age;
+                continue;
+            }
+            self.in_window -= usize::from(given.in_window);
+            agent.strikes += 1;
+            agent.progress_at = now;
+            self.agents.release(node, piece);
+        }
+    }
+
+    /// A piece that stays with one holder, and an agent to whom nobody gives anything.
+    fn rescue(&mut self, now: Micros, made: &mut Vec<(usize, u32)>) {
+        if self.agents.count() < 2 || self.agents.next_needed().is_some() {
+            return;
+        }
+        let median = match self.latencies.is_empty() {
+            true => 0,
+            false => self.median(),
+        };
+        let spread = SPREAD_MIN_US.max(16 * median);
+        for piece in 0..self.agents.pieces {
+            if self.in_window >= self.window.size() {
+                break;
+            }
+            let at = piece as usize;
+            if self.agents.copies[at] != 1 || self.agents.outstanding[at] != 0 {
+                continue;
+            }
+            let tries = self.agents.handed[at].saturating_sub(1).min(6);
+            if now - self.agents.moved_at[at] < spread << tries {
+                continue;
+            }
+            if let Some(node) = self.recipient(piece, now) {
+                self.grant(node, piece, now, made);
+            }
+        }
+        let starve = STARVE_MIN_US.max(16 * median);
+        let pieces = self.agents.pieces;
+        for (_, agent) in self.agents.all_mut() {
+            let full = agent.have_count == pieces;
+            if agent.isolated || !agent.interested || full || !agent.given.is_empty() {
+                continue;
+            }
+            if now - agent.have_at < starve << agent.fed.min(6) {
+                continue;
+            }
+            agent.fed += 1;
+            agent.have_at = now;
+            agent.isolated = true;
+        }
+    }
+
+    /// Feeds those whom nobody else feeds, two pieces at a time.
+    fn feed(&mut self, now: Micros, made: &mut Vec<(usize, u32)>) {
+        for node in self.agents.isolated() {
+            while self.in_window < self.window.size() {
+                let room = |given: &[Given]| given.len() < 2;
+                if !self.agents.get(node).is_some_and(|a| room(&a.given)) {
+                    break;
+                }
+                let Some(piece) = self.agents.next_lacking(node) else {
+                    break;
+                };
+                self.grant(node, piece, now, made);
+            }
+        }
+    }
+
+    fn median(&self) -> Micros {
+        let mut sorted = self.latencies.clone();
+        sorted.sort_unstable();
+        sorted.get(sorted.len() / 2).copied().unwrap_or(LATENCY_GUESS_US)
+    }
+
+    fn stall_us(&self) -> Micros {
+        STALL_MIN_US.max(2 * self.median())
     }
 }

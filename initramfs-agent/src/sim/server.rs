@@ -24,6 +24,8 @@ impl World {
                     }
                 }
             }
+            Outgoing::Interested => self.seeder.interest(from, true),
+            Outgoing::NotInterested => self.seeder.interest(from, false),
             Outgoing::Request(block) if self.seeder.serves(from, *block) => {
                 self.seeder.sent_bytes += u64::from(block.len);
                 self.conns[conn].pipes[1]

@@ -47,7 +47,8 @@ impl World {
             .collect();
         let piece_bytes = cfg.piece_bytes();
         let pieces = cfg.payload_bytes.div_ceil(u64::from(piece_bytes)) as u32;
-        let seeder = Seeder::new(pieces, piece_bytes, cfg.link_bits, racks.clone());
+        let dice = Rng::new(rng.next_u64());
+        let seeder = Seeder::new(cfg.payload_bytes, piece_bytes, racks.clone(), dice);
         let mut nodes = Vec::new();
         for (node, rack) in racks.iter().enumerate() {
             let mut peer_id = *b"-BW0001-000000000000";

@@ -171,7 +171,9 @@ impl World {
     fn tell_sent(&mut self) {
         while let Some((conn, from, bytes)) = self.sent.pop_front() {
             let (node, id) = self.conns[conn].ends[from];
-            if self.conns[conn].open && node != self.server() {
+            if node == self.server() {
+                self.seeder.sent(self.conns[conn].ends[1 - from].0, self.now);
+            } else if self.conns[conn].open {
                 self.tell(node, Input::Sent { conn: id, bytes });
             }
         }
