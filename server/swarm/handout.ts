@@ -253,7 +253,7 @@ export class Handout {
   #rescue(torrent: HandoutTorrent, nowMs: number, grants: Grant[]): void {
     if (torrent.agents.size < 2 || torrent.nextNeeded() !== undefined) return
     const median = this.#latenciesMs.length === 0 ? 0 : this.#medianMs()
-    const spreadMs = Math.max(spreadMinMs, 16 * median)
+    const spreadMs = Math.max(spreadMinMs, 6 * median)
     for (let piece = 0; piece < torrent.pieces && this.#inWindow < this.#window.size; piece++) {
       if (torrent.copies[piece] !== 1 || torrent.outstanding[piece] !== 0) continue
       const tries = Math.min(6, Math.max(0, (torrent.handed[piece] ?? 0) - 1))

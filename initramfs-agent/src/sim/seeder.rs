@@ -232,7 +232,7 @@ impl Seeder {
             true => 0,
             false => self.median(),
         };
-        let spread = SPREAD_MIN_US.max(16 * median);
+        let spread = SPREAD_MIN_US.max(6 * median);
         for piece in 0..self.agents.pieces {
             if self.in_window >= self.window.size() {
                 break;

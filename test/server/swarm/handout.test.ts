@@ -249,6 +249,17 @@ test('a piece that stays with one holder is rescued after a while, each time lat
   assert.equal(world.grants.length, 2)
 })
 
+test('a piece stays with one holder for six times what hand-outs take, however long that is', () => {
+  const world = new World(8, { uplink: gigabit / 500, rttMs: 1, spreadMs: undefined })
+  for (let i = 0; i < 10; i++) world.join(i, 'rack')
+  world.run(60_000)
+  // Each took up to four times the 1,050 ms of a piece: four at a time share the uplink.
+  const [first, again] = [world.grants[0], world.grants.find((g, i) => i > 0 && g.piece === 0)]
+  assert.ok(first !== undefined && again !== undefined)
+  const waitedMs = again.atMs - first.atMs
+  assert.ok(waitedMs > 8_000 && waitedMs < 35_000, `${waitedMs} ms`)
+})
+
 test('at the end, what nobody has is given to a second agent however much the first tells of others', () => {
   const handout = new Handout(seeded(3))
   handout.addTorrent({ infohash, sizeBytes: 64 * pieceLength, pieceLength, priority: 0 })

@@ -10,6 +10,8 @@ use crate::core::time::{MILLISECOND, SECOND};
 const LATE_MIN_US: Micros = 50 * MILLISECOND;
 /// Before any piece has come we cannot know how long one takes.
 const LATE_UNKNOWN_US: Micros = 2 * SECOND;
+/// The last pieces, of which we are impatient.
+const ENDING_PIECES: usize = 4;
 /// A peer that owes us blocks and sends none while others do is given up between these, by the piece times.
 const STALL_MIN_US: Micros = SECOND;
 const STALL_MAX_US: Micros = 20 * SECOND;
@@ -184,7 +186,8 @@ impl Swarm {
         };
         let peer = matches!(slow, Source::Peer(_));
         let begun = t.jobs[at].received > 0;
-        if begun && self.now < t.jobs[at].moved_at + t.late_us() * 3 {
+        let times = if t.is_ending() { 1 } else { 3 };
+        if begun && self.now < t.jobs[at].moved_at + t.late_us() * times {
             return;
         }
         let Some(other) = self.idle_holder(torrent, piece, slow) else {
@@ -217,8 +220,17 @@ impl Torrent {
     /// How long a piece may go without a block before it is late.
     pub(super) fn late_us(&self) -> Micros {
         self.piece_p95()
-            .map_or(LATE_UNKNOWN_US, |p| (3 * p).max(LATE_MIN_US))
+            .map_or(LATE_UNKNOWN_US, |p| {
+                let times = if self.is_ending() { 1 } else { 3 };
+                (times * p).max(LATE_MIN_US)
+            })
             .max(3 * self.wait_us())
+    }
+
+    /// Only a few pieces are left, all are asked for, and our link is idle but for them: whoever has them may be
+    /// slow or dead, and asking another costs little.
+    fn is_ending(&self) -> bool {
+        self.wanted.is_empty() && self.jobs.len() <= ENDING_PIECES
     }
 
     /// Whether what comes from this peer is nobody's concern but ours: it is in our rack, or we are alone.

@@ -10,6 +10,7 @@ mod ends;
 mod hedge;
 mod import;
 mod intake;
+mod lag;
 mod messages;
 mod metadata;
 mod news;
@@ -237,6 +238,7 @@ impl Swarm {
         self.check_origin();
         self.check_pex();
         self.check_news();
+        self.check_lag();
         self.check_claims();
         self.check_metadata();
         self.pump_uploads();

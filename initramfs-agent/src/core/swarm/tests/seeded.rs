@@ -58,10 +58,15 @@ fn a_seeder_that_answers_nothing_is_replaced_by_https_within_seconds() {
 
 /// A swarm that is connected to the server's seeder, which has everything and keeps it choked.
 fn seeded(seed: u8) -> (Swarm, ConnId) {
+    seeded_of(seed, 2)
+}
+
+/// The same with so many pieces.
+pub(super) fn seeded_of(seed: u8, pieces: u32) -> (Swarm, ConnId) {
     let mut s = swarm(seed);
     let spec = TorrentSpec {
         seeders: vec![addr(200)],
-        ..site(2)
+        ..site(pieces)
     };
     s.add_torrent(0, spec);
     let conn = ConnId(0);

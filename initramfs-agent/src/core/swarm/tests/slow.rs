@@ -104,3 +104,91 @@ fn a_fast_link_asks_for_as_much_as_before() {
     assert!(seen.done && seen.cancels == 0, "{}", seen.cancels);
     assert!(seen.waiting >= 9, "{} under way", seen.waiting);
 }
+
+fn interest(outputs: &[Output], conn: ConnId) -> Vec<bool> {
+    let pick = |o: &Output| match o {
+        Output::Send { conn: c, message } if *c == conn => match message {
+            Outgoing::Interested => Some(true),
+            Outgoing::NotInterested => Some(false),
+            _ => None,
+        },
+        _ => None,
+    };
+    outputs.iter().filter_map(pick).collect()
+}
+
+/// Lets the timers run until then.
+fn pass(s: &mut Swarm, until: Micros) -> Vec<Output> {
+    let mut all = Vec::new();
+    while let Some(at) = s.deadline().filter(|at| *at <= until) {
+        s.handle(at, Input::Tick);
+        all.extend(drain(s));
+    }
+    all
+}
+
+#[test]
+fn hand_outs_are_left_to_those_who_are_far_ahead_as_long_as_they_feed_us() {
+    let (mut s, seeder) = super::seeded::seeded_of(1, 40);
+    let peers: Vec<ConnId> = (2..5)
+        .map(|n| join(&mut s, u32::from(n) * 2 + 1, n, id(n)))
+        .collect();
+    // Two of three neighbours get six pieces, we the first block of one.
+    let mut asked = Vec::new();
+    for piece in 0..6 {
+        for conn in &peers[..2] {
+            asked.extend(requests(&hears(&mut s, 10, *conn, Message::Have { piece })));
+        }
+    }
+    assert!(asked.len() > 1, "{asked:?}");
+    let mut out = deliver(&mut s, SECOND, &asked[..1]);
+    out.extend(pass(&mut s, 2 * SECOND));
+    assert_eq!(interest(&out, seeder), [false], "said once");
+    // Nobody sends anything any more.
+    let out = pass(&mut s, 30 * SECOND);
+    assert_eq!(interest(&out, seeder), [true]);
+}
+
+#[test]
+fn the_last_piece_is_asked_of_another_soon_though_its_holder_has_begun() {
+    let mut s = swarm(1);
+    s.add_torrent(0, spec(9));
+    let [first, other] = [2, 3].map(|n| join(&mut s, u32::from(n) * 2 + 1, n, id(n)));
+    let mut asked = requests(&hears(&mut s, 0, first, Message::Bitfield(&[0xff, 0x80])));
+    let mut now = 0;
+    let last = loop {
+        let (conn, block) = asked.remove(0);
+        if s.progress(T0).pieces_done == 8 {
+            break (conn, block);
+        }
+        now += 25 * MILLISECOND;
+        let mut out = deliver(&mut s, now, &[(conn, block)]);
+        let whole = out.iter().find_map(|o| match o {
+            Output::Verify { piece, slot, .. } => Some((*piece, *slot)),
+            _ => None,
+        });
+        if let Some((piece, slot)) = whole {
+            s.handle(
+                now,
+                Input::Verified {
+                    torrent: T0,
+                    piece,
+                    slot,
+                    ok: true,
+                },
+            );
+            out.extend(drain(&mut s));
+        }
+        asked.extend(requests(&out));
+    };
+    assert_eq!(last.0, first);
+    hears(&mut s, now, other, Message::HaveAll);
+    let begun = now;
+    let (at, _) = super::hedge::until(
+        &mut s,
+        now + 10 * SECOND,
+        |o| matches!(o, Output::Send { conn, message: Outgoing::Request(_) } if *conn == other),
+    );
+    // Pieces took 0.1 to 0.2 s.
+    assert!(at - begun <= 500 * MILLISECOND, "after {}", at - begun);
+}
