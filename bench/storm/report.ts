@@ -202,8 +202,10 @@ export function reportHtml(result: StormResult): string {
     'body{font:14px sans-serif;max-width:1000px;margin:2em auto;padding:0 1em}svg{width:100%;font-size:11px}table{border-collapse:collapse}td,th{padding:3px 8px;border:1px solid #ccc;text-align:right}.bad{background:#fdd;padding:.6em}.legend span{margin-right:1em}'
   const { median_s, last_s } = result.after_manifest
   const after = `<p>From a node's verified manifest to its last byte: ${median_s ?? '-'} s, the longest ${last_s ?? '-'} s.</p>`
+  const { p99_s, p99_over_floor } = result.healthy
+  const healthy = `<p>Nodes with full links: p99 ${p99_s ?? '-'} s, ${p99_over_floor ?? '-'} floors.</p>`
   const simulated = result.simulated
     ? `<p>Simulated with the same figures: last / floor ${result.simulated.last_over_floor}, measured ${result.last_over_floor}.</p>`
     : ''
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>bootswarm storm</title><style>${style}</style><h1>A storm of ${result.nodes}</h1><p>${what}. Floor ${result.floor_s} s.</p>${verdict}${table(result)}${after}${simulated}${completion(result)}${bytes(result)}${uplinks(result)}${waterfall(result)}</html>\n`
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>bootswarm storm</title><style>${style}</style><h1>A storm of ${result.nodes}</h1><p>${what}. Floor ${result.floor_s} s.</p>${verdict}${table(result)}${after}${healthy}${simulated}${completion(result)}${bytes(result)}${uplinks(result)}${waterfall(result)}</html>\n`
 }

@@ -79,7 +79,12 @@ export function agentFigures(facts: RunFacts) {
   return {
     ...all,
     last_over_floor: over(all.last_s, floor),
-    healthy: { ...well, p99_over_floor: over(well.p99_s, floor), last_over_floor: over(well.last_s, floor) },
+    healthy: {
+      ...well,
+      p99_over_floor: over(well.p99_s, floor),
+      last_over_floor: over(well.last_s, floor),
+      cpu_idle_share: idleUntil(facts.samples, well.last_s ?? Number.POSITIVE_INFINITY),
+    },
     downloaded: timesOf(booted.map((boot) => boot.downloadedS ?? 0)),
     manifest: timesOf(booted.map((boot) => boot.manifestS ?? 0)),
     after_manifest: timesOf(booted.flatMap(afterManifestS)),
@@ -99,6 +104,12 @@ export function agentFigures(facts: RunFacts) {
 /** From a node's verified manifest to its last byte: what the swarm takes, without the server's time for the start. */
 function afterManifestS({ manifestOwnMs: from, downloadedOwnMs: to }: NodeBoot): number[] {
   return from === undefined || to === undefined ? [] : [(to - from) / 1000]
+}
+
+/** Idle processor time until then: slow nodes that go on alone for ten floors leave the processors idle. */
+export function idleUntil(samples: readonly Pick<Sample, 'atS' | 'idle'>[], untilS: number): number {
+  const until = samples.filter(({ atS }) => atS <= untilS)
+  return until.length === 0 ? 1 : round(until.reduce((sum, { idle }) => sum + idle, 0) / until.length, 4)
 }
 
 /** Copies of the payload into the racks; headers of full segments are taken off, all other traffic is in. */

@@ -153,8 +153,9 @@ export async function stormOfAgents(site: StormSite, agent: string, undo: Undo, 
     (sum, [port, { drops: n }]) => sum + n - (shapedBefore.get(port)?.drops ?? 0),
     0,
   )
+  const agents = agentFigures(facts)
   const figures = {
-    ...agentFigures(facts),
+    ...agents,
     server_https_copies: copiesOf(status?.httpsBytes, originBefore.httpsBytes, payload.bytes),
     server_bittorrent_copies: copiesOf(status?.bittorrentBytes, originBefore.bittorrentBytes, payload.bytes),
     cpu_idle_share: round(idle, 4),
@@ -167,7 +168,7 @@ export async function stormOfAgents(site: StormSite, agent: string, undo: Undo, 
     tcp_retransmits: spent.retransmits,
     load_before: round(load, 2),
     switch_drops: drops,
-    valid: idle >= IDLE_SHARE_LEAST,
+    valid: (options.slowShare > 0 ? agents.healthy.cpu_idle_share : idle) >= IDLE_SHARE_LEAST,
   }
   await storm.fleet.end()
   live.end()

@@ -70,6 +70,7 @@ test('a storm of 20 nodes in 4 racks', { skip, timeout: 100_000 }, async (t) => 
   assert.ok(Number(result.origin_copies) < 10, `${result.origin_copies} copies from the server`)
   const page = readFileSync(html, 'utf8')
   assert.ok(page.includes(`the longest ${after?.last_s} s`), 'the time after the manifest is in the report')
+  assert.ok(page.includes('Nodes with full links: p99 '), 'the healthy are told apart')
   assert.ok(page.includes('<svg') && !/https?:\/\/|src=/.test(page), 'the report needs nothing else')
   assert.deepEqual(leftovers(pid), [])
 })
