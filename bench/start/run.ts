@@ -56,7 +56,7 @@ export async function measureStart(agent: string, undo: Undo): Promise<StartCost
   const directory = mkdtempSync(join(tmpdir(), `bwstorm-${process.pid}-`))
   undo.add(() => rmSync(directory, { recursive: true, force: true }))
   const plan = makePlan({ runId: `${process.pid}`, nodes: 2, rackSize: 0, liars: 0, isSlow: () => false })
-  makePayload(directory, payloadBytes, 1)
+  makePayload(directory, payloadBytes, 1, 'tar')
   const network = await buildNetwork(plan, shapeOf(linkMbit), shapeOf(linkMbit))
   undo.add(() => network.remove())
   const server = await startServer(directory, plan)

@@ -16,6 +16,11 @@ export const baselineNames = ['https', 'aria2', 'libtorrent', 'libtorrent-super'
 /** One of {@link baselineNames}. */
 export type BaselineName = (typeof baselineNames)[number]
 
+/** What the payload is: a tar that every node unpacks into memory, or a squashfs that it hands over as it came. */
+export const payloadFormats = ['tar', 'squashfs'] as const
+/** One of {@link payloadFormats}. */
+export type PayloadFormat = (typeof payloadFormats)[number]
+
 /** A whole storm. */
 export interface StormOptions {
   readonly nodes: number
@@ -24,6 +29,7 @@ export interface StormOptions {
   /** Rate of every link, both ways, 10^6 bits a second. */
   readonly linkMbit: number
   readonly payloadBytes: number
+  readonly format: PayloadFormat
   readonly arrivals: Arrivals
   /** Share of the nodes that is killed in mid-download, 0-1. */
   readonly killShare: number
@@ -55,6 +61,7 @@ export const usage = `npm run bench:storm -- [options]       (root, Linux)
   --rack-size N       nodes of a rack, 0: one flat network (24)
   --link-mbit M       rate of every link, both ways (8)
   --payload-mb M      bytes that each node fetches, 10^6 (13)
+  --format KIND       tar, unpacked by every node, or squashfs, handed over: it is in memory once (tar)
   --arrivals WHEN     at-once, server (as a stage 1 through the server lets them), or a file of seconds (at-once)
   --stage1-mb M       size of that stage 1 (10 / 130 of the payload)
   --kill 5%           nodes killed in mid-download
@@ -89,6 +96,7 @@ export function parseOptions(argv: readonly string[]): StormOptions {
         'rack-size': text,
         'link-mbit': text,
         'payload-mb': text,
+        format: text,
         arrivals: text,
         'stage1-mb': text,
         kill: text,
@@ -134,6 +142,7 @@ export function parseOptions(argv: readonly string[]): StormOptions {
     rackSize: whole('rack-size', 24, 0, 250),
     linkMbit: number('link-mbit', 8, 0.1, 10_000),
     payloadBytes: Math.round(payloadMb * 1e6),
+    format: parseFormat(String(values.format ?? 'tar')),
     arrivals: parseArrivals(String(values.arrivals ?? 'at-once'), stage1Mb * 1e6),
     killShare: share('kill'),
     slowShare: share('slow'),
@@ -150,6 +159,12 @@ export function parseOptions(argv: readonly string[]): StormOptions {
     ...(typeof values.json === 'string' ? { json: values.json } : {}),
     ...(typeof values.html === 'string' ? { html: values.html } : {}),
   }
+}
+
+function parseFormat(word: string): PayloadFormat {
+  const format = payloadFormats.find((known) => known === word)
+  if (!format) throw new BootswarmError('USAGE_INVALID', `--format: ${word} is not one of ${payloadFormats}`)
+  return format
 }
 
 function parseArrivals(word: string, stage1Bytes: number): Arrivals {

@@ -65,7 +65,7 @@ export async function buildSite(
     liars: options.corrupt,
     isSlow: (index) => slow.has(index),
   })
-  const payload = makePayload(directory, options.payloadBytes, options.seed)
+  const payload = makePayload(directory, options.payloadBytes, options.seed, options.format)
   const network = await buildNetwork(plan, shapeOf(options.linkMbit), shapeOf(options.linkMbit / 10))
   undo.add(() => network.remove())
   const rackText = options.rackSize === 0 ? 'flat' : `${plan.racks.length} racks of ${options.rackSize}`
@@ -84,13 +84,13 @@ export async function buildSite(
   return { options, plan, network, server, payload, directory, floorS: floor, linkMeasured }
 }
 
-/** Memory for the worst moment: every node has the payload and the root that it became. */
+/** Memory for the worst moment: every node has the payload, and the root that it unpacked. */
 function checkSize(options: StormOptions): void {
   const ports = options.rackSize === 0 ? options.nodes + options.corrupt : 0
   if (ports >= BRIDGE_PORTS_MAX) {
     throw new BootswarmError('STORM_UNSUPPORTED', `a Linux bridge has no more than ${BRIDGE_PORTS_MAX} ports`)
   }
-  const needed = options.nodes * (2 * options.payloadBytes + 8e6) + 1e9
+  const needed = options.nodes * ((options.format === 'tar' ? 2 : 1) * options.payloadBytes + 8e6) + 1e9
   const match = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'))
   const available = Number(match?.[1] ?? 0) * 1024
   if (available < needed) {

@@ -42,6 +42,7 @@ function describe(
     rack_size: options.rackSize,
     link_mbit: options.linkMbit,
     payload_bytes: site.payload.bytes,
+    payload_format: options.format,
     floor_s: round(site.floorS, 3),
     ...figures,
     seed: options.seed,

@@ -75,6 +75,17 @@ test('a storm of 20 nodes in 4 racks', { skip, timeout: 100_000 }, async (t) => 
   assert.deepEqual(leftovers(pid), [])
 })
 
+test('a squashfs is handed over as it is', { skip, timeout: 60_000 }, async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'bootswarm-storm-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const json = join(directory, 'storm.json')
+  const shape = ['--nodes', '4', '--rack-size', '2', '--payload-mb', '0.5', '--format', 'squashfs']
+  const { output } = await run([...shape, '--baselines', 'none', '--no-simulation', '--json', json])
+  assert.ok(existsSync(json), output)
+  const result = JSON.parse(readFileSync(json, 'utf8')) as Record<string, unknown>
+  assert.deepEqual([result.payload_format, result.failed], ['squashfs', 0], output)
+})
+
 test('an interrupted storm leaves nothing behind', { skip, timeout: 60_000 }, async () => {
   const args = ['--nodes', '4', '--rack-size', '2', '--payload-mb', '1', '--baselines', 'none']
   const { code, output, pid } = await run(args, /payload .* floor/)
@@ -87,6 +98,7 @@ test('wrong options are refused before anything is built', async () => {
     ['--nodes', '0'],
     ['--kill', '5x'],
     ['--baselines', 'nfs'],
+    ['--format', 'zip'],
     ['--arrivals', '/no/file'],
     ['x'],
   ]) {
