@@ -159,14 +159,18 @@ export async function buildNetwork(plan: Plan, full: Shape, slow: Shape): Promis
     const hosts = [...plan.nodes, ...plan.liars].map(({ namespace, address, slow: isSlow }) => ({
       namespace,
       address,
-      shape: isSlow ? slow : full,
+      queue: hostQueue(isSlow ? slow : full),
     }))
-    hosts.push({ namespace: plan.serverNamespace, address: SERVER_ADDRESS, shape: full })
+    hosts.push({
+      namespace: plan.serverNamespace,
+      address: SERVER_ADDRESS,
+      queue: [`qdisc add dev eth0 root ${tbf(full)}`],
+    })
     tune(plan.siteNamespace, SITE_SYSCTLS)
     for (const host of hosts) {
       tune(host.namespace, HOST_SYSCTLS)
       batch('ip', ['-n', host.namespace], [...hostLinks(host.address), ...everybody])
-      batch('tc', ['-n', host.namespace], [`qdisc add dev eth0 root ${tbf(host.shape)}`])
+      batch('tc', ['-n', host.namespace], host.queue)
     }
     holder.pid = await startHolder(plan.siteNamespace)
     return network
@@ -174,6 +178,17 @@ export async function buildNetwork(plan: Plan, full: Shape, slow: Shape): Promis
     network.remove()
     throw error
   }
+}
+
+/**
+ * A node's own end of its link: in front of the wire the three bands of Linux's default queue, as a node in its initramfs
+ * has them. Switches have one queue for all.
+ */
+function hostQueue(shape: Shape): string[] {
+  return [
+    `qdisc add dev eth0 root handle 1: ${tbf(shape)}`,
+    'qdisc add dev eth0 parent 1:1 handle 2: pfifo_fast',
+  ]
 }
 
 /** Sets sysctls of a namespace; what this kernel does not have costs nothing. */

@@ -278,6 +278,9 @@ impl World {
             Load::Packet(number) => {
                 let messages = self.packets.unpack(number);
                 for message in &messages {
+                    if let Outgoing::Have(piece) = message {
+                        self.end_bulk(conn, to, *piece);
+                    }
                     self.message(conn, to, message);
                 }
                 self.packets.free(number, messages);

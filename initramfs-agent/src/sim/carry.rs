@@ -56,13 +56,29 @@ impl World {
                 }
                 pipe.in_net += bytes;
             }
-            if let Load::Block(_) = load {
+            if let Load::Block(block) = load {
                 sent += bytes;
+                self.conns[conn].pipes[from].bulk = Some(block.piece);
             }
             self.forward(conn, 1 - from, load, bytes, 0, self.now);
         }
         if sent > 0 {
             self.sent.push_back((conn, from, sent));
+        }
+    }
+
+    /// Whether what leaves a node over this direction of a connection goes before payload: all that is none, unless it has to
+    /// stay behind payload of its own connection. The server's system has no such order.
+    fn overtakes(&self, conn: usize, from: usize) -> bool {
+        let c = &self.conns[conn];
+        c.ends[from].0 != self.server() && c.pipes[from].bulk.is_none()
+    }
+
+    /// The far end has announced a piece.
+    pub fn end_bulk(&mut self, conn: usize, from: usize, piece: u32) {
+        let pipe = &mut self.conns[conn].pipes[from];
+        if pipe.bulk == Some(piece) && !pipe.queue.iter().any(|(load, _)| matches!(load, Load::Block(_))) {
+            pipe.bulk = None;
         }
     }
 
@@ -72,12 +88,18 @@ impl World {
         let ends = [c.ends[1 - to].0, c.ends[to].0];
         loop {
             let (cable, last) = self.cable(ends[0], ends[1], hop);
+            let first = hop == 0 && self.overtakes(conn, 1 - to);
             let link = &mut self.links[cable];
-            let begins = link.begins(self.now);
+            let mut begins = link.begins(self.now);
             if !matches!(load, Load::Packet(_)) {
                 link.payload_bytes += u64::from(bytes);
             }
-            tail = link.pass(self.now, tail, bytes);
+            if first {
+                tail = link.overtake(self.now, bytes);
+                begins = self.now;
+            } else {
+                tail = link.pass(self.now, tail, bytes);
+            }
             if last {
                 let at = tail + self.cfg.latency_us;
                 return self.events.push(
@@ -126,8 +148,12 @@ impl World {
         let (mut at, mut tail) = (self.now, self.now);
         for hop in 0.. {
             let (cable, last) = self.cable(from, to, hop);
-            let begins = self.links[cable].begins(at);
+            let mut begins = self.links[cable].begins(at);
             tail = match hop {
+                0 if from != self.server() => {
+                    begins = at;
+                    self.links[cable].overtake(at, bytes)
+                }
                 0 => self.links[cable].pass(at, tail, bytes),
                 _ => self.links[cable].slip(begins, tail, bytes),
             };

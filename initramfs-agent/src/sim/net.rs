@@ -9,6 +9,9 @@ use crate::core::wire::Block;
 /// The server among the endpoints: the last index.
 pub(super) type Endpoint = usize;
 
+/// What has left the sender's queues for good, on average: half of the largest packet that the kernel cuts itself.
+const OVERTAKEN_BYTES: u32 = 8 << 10;
+
 /// One direction of a cable.
 pub(super) struct Link {
     bits: u64,
@@ -35,6 +38,16 @@ impl Link {
         let takes = u64::from(bytes) * 8 * 1_000_000 / self.bits;
         self.busy_until = self.busy_until.max(now) + takes;
         self.busy_until.max(tail)
+    }
+
+    /// Bytes that overtake all but the packet that is leaving; when the last one has passed.
+    pub fn overtake(&mut self, now: Micros, bytes: u32) -> Micros {
+        self.bytes += u64::from(bytes);
+        let takes = |bytes: u32| u64::from(bytes) * 8 * 1_000_000 / self.bits;
+        let leaving = self.busy_until.saturating_sub(now).min(takes(OVERTAKEN_BYTES));
+        let takes = takes(bytes);
+        self.busy_until = self.busy_until.max(now) + takes;
+        now + leaving + takes
     }
 
     /// Few bytes that begin to leave at a later time, between others; when the last one has passed.
@@ -114,6 +127,9 @@ pub(super) enum Load {
 pub(super) struct Pipe {
     pub queue: VecDeque<(Load, u32)>,
     pub in_net: u32,
+    /// The piece whose payload it carries, until the far end announces that: as long it steps back behind the others
+    /// (see `io/node/conn.rs`).
+    pub bulk: Option<u32>,
 }
 
 /// A connection between two endpoints; `ends[0]` opened it.
@@ -186,4 +202,20 @@ pub(super) enum Event {
     /// It has the metainfo file, or no answer.
     MetadataFetched(Endpoint),
     SeederTick,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_overtakes_waits_for_one_packet_and_holds_up_the_rest() {
+        // A byte takes a microsecond.
+        let mut link = Link::new(8_000_000);
+        assert_eq!(link.pass(0, 0, 100_000), 100_000);
+        let overtaken = u64::from(OVERTAKEN_BYTES);
+        assert_eq!(link.overtake(0, 100), overtaken + 100);
+        assert_eq!(link.begins(0), 100_100);
+        assert_eq!(link.overtake(100_090, 100), 100_200);
+    }
 }

@@ -4,10 +4,16 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use mio::net::TcpStream;
+use rustix::net::sockopt;
 
 use crate::core::swarm::{Slot, TorrentId};
 use crate::core::time::Micros;
 use crate::core::wire::{Block, ExtensionIds, PIECE_HEADER_BYTES};
+
+/// Payload steps back behind everything else that leaves this machine: a request that waits behind a few blocks in front
+/// of our own link leaves another node's link idle. AF11 is high-throughput data (RFC 4594); Linux puts it into
+/// the last band of its default queue, and switches that look at it into a low class.
+const BULK_TOS: u8 = 0x28;
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +64,8 @@ pub(super) struct Conn {
     pub out_done: usize,
     pub blocks: VecDeque<Block>,
     pub sending: Option<Sending>,
+    /// The piece that it carries, until the peer announces that: see [`BULK_TOS`].
+    bulk: Option<u32>,
     /// The kernel takes more: no write has been refused since it last said so.
     pub writable: bool,
     /// It is on the loop's list of connections with something to send.
@@ -79,8 +87,25 @@ impl Conn {
             out_done: 0,
             blocks: VecDeque::new(),
             sending: None,
+            bulk: None,
             writable: false,
             flush_listed: false,
+        }
+    }
+
+    /// Payload of a piece is about to go out.
+    pub fn begin_bulk(&mut self, piece: u32) {
+        if self.bulk.replace(piece).is_none() {
+            // Where that cannot be, it goes out like everything else.
+            let _ = sockopt::set_ip_tos(&self.stream, BULK_TOS);
+        }
+    }
+
+    /// The peer has announced a piece: when it is what we sent last, nothing is under way that could be overtaken.
+    pub fn end_bulk(&mut self, piece: u32) {
+        if self.bulk == Some(piece) && self.sending.is_none() && self.blocks.is_empty() {
+            self.bulk = None;
+            let _ = sockopt::set_ip_tos(&self.stream, 0);
         }
     }
 
@@ -110,5 +135,37 @@ impl Conn {
         if self.blocks.is_empty() && self.blocks.capacity() > 32 {
             self.blocks = VecDeque::new();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn payload_steps_back_until_the_peer_has_announced_it() {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let stream = TcpStream::from_std(std::net::TcpStream::connect(addr).unwrap());
+        let mut conn = Conn::new(stream, addr, Phase::Open, 0);
+        let tos = |conn: &Conn| sockopt::ip_tos(&conn.stream).unwrap();
+        assert_eq!(tos(&conn), 0);
+        conn.begin_bulk(3);
+        assert_eq!(tos(&conn), BULK_TOS);
+        conn.end_bulk(2);
+        assert_eq!(tos(&conn), BULK_TOS, "another piece");
+        let block = Block {
+            piece: 3,
+            begin: 0,
+            len: 16 << 10,
+        };
+        conn.blocks.push_back(block);
+        conn.end_bulk(3);
+        assert_eq!(tos(&conn), BULK_TOS, "more of it waits");
+        conn.blocks.clear();
+        conn.end_bulk(3);
+        assert_eq!(tos(&conn), 0);
     }
 }

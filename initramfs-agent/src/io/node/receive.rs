@@ -295,7 +295,12 @@ impl Node {
                     self.drain_discovery();
                 }
             }
-            message => self.input(Input::Message { conn: id, message }),
+            message => {
+                if let (Message::Have { piece }, Some(conn)) = (&message, self.conns.get_mut(&id)) {
+                    conn.end_bulk(*piece);
+                }
+                self.input(Input::Message { conn: id, message });
+            }
         }
         Ok(())
     }

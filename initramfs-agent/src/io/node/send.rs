@@ -173,6 +173,7 @@ fn write(conn: &mut Conn, artifact: Option<&Artifact>, piece_length: u32, payloa
             let Some(block) = conn.blocks.pop_front() else {
                 return Wrote::All;
             };
+            conn.begin_bulk(block.piece);
             conn.sending = Some(Sending {
                 block,
                 header: piece_header(&block),
