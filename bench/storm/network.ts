@@ -14,7 +14,7 @@ import {
   siteLinks,
   siteShapes,
 } from './plan.js'
-import { MIN_TSO_SEGMENTS, type Shape, tbf } from './shaping.js'
+import { MIN_TSO_SEGMENTS, rtoMinUs, type Shape, tbf } from './shaping.js'
 
 /** Where `ip netns` keeps its names. */
 const NETNS_DIR = '/run/netns'
@@ -160,15 +160,17 @@ export async function buildNetwork(plan: Plan, full: Shape, slow: Shape): Promis
       namespace,
       address,
       queue: hostQueue(isSlow ? slow : full),
+      shape: isSlow ? slow : full,
     }))
     hosts.push({
       namespace: plan.serverNamespace,
       address: SERVER_ADDRESS,
       queue: [`qdisc add dev eth0 root ${tbf(full)}`],
+      shape: full,
     })
     tune(plan.siteNamespace, SITE_SYSCTLS)
     for (const host of hosts) {
-      tune(host.namespace, HOST_SYSCTLS)
+      tune(host.namespace, [...HOST_SYSCTLS, ['net/ipv4/tcp_rto_min_us', String(rtoMinUs(host.shape))]])
       batch('ip', ['-n', host.namespace], [...hostLinks(host.address), ...everybody])
       batch('tc', ['-n', host.namespace], host.queue)
     }

@@ -42,6 +42,14 @@ export function shapeOf(linkMbit: number): Shape {
   }
 }
 
+/**
+ * The shortest time after which TCP sends again, microseconds (Linux: 200 ms). On a link of 1 Gbit/s that is a hundred times what
+ * a full queue takes; on a scaled-down one a full queue takes longer, and without this TCP takes every wait for a loss.
+ */
+export function rtoMinUs({ limitBytes, rateBits }: Shape): number {
+  return Math.max(200_000, Math.round((2 * limitBytes * 8 * 1e6) / rateBits))
+}
+
 /** The arguments of `tc qdisc add dev X root`. */
 export function tbf(shape: Shape): string {
   return `tbf rate ${shape.rateBits}bit burst ${shape.burstBytes} limit ${shape.limitBytes}`
