@@ -8,7 +8,7 @@ use crate::core::limits::BLOCK_BYTES;
 use crate::core::time::SECOND;
 
 /// Bytes in flight to us at which no further piece is begun, beyond those that must be.
-const IN_FLIGHT_BYTES: u32 = 512 << 10;
+const IN_FLIGHT_BYTES: u32 = 640 << 10;
 /// The same where there are no other racks.
 const IN_FLIGHT_FLAT_BYTES: u32 = 768 << 10;
 /// Pieces in flight at least, however large they are.

@@ -9,10 +9,10 @@ use crate::core::time::{MILLISECOND, SECOND};
 use crate::core::wire::Block;
 
 /// Peers served at a time, and where there are no other racks.
-const UPLOADS_MAX: usize = 4;
+const UPLOADS_MAX: usize = 5;
 const UPLOADS_FLAT_MAX: usize = 6;
 /// Agents' pieces that are served or wait, and how many when a whole rack wants them; others are rejected.
-const TURNS_MAX: usize = 6;
+const TURNS_MAX: usize = 7;
 const TURNS_FLAT_MAX: usize = 8;
 const TURNS_ACROSS_MAX: usize = 10;
 /// Payload bytes of one connection that wait in the shell.
