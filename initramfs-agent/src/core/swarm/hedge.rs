@@ -12,6 +12,8 @@ const LATE_MIN_US: Micros = 50 * MILLISECOND;
 const LATE_UNKNOWN_US: Micros = 2 * SECOND;
 /// The last pieces, of which we are impatient.
 const ENDING_PIECES: usize = 4;
+/// Pieces that a node may lack while its rack lacks so few.
+const ENDING_LOOK: usize = 40;
 /// A peer that owes us blocks and sends none while others do is given up between these, by the piece times.
 const STALL_MIN_US: Micros = SECOND;
 const STALL_MAX_US: Micros = 20 * SECOND;
@@ -91,6 +93,7 @@ impl Swarm {
         let late = self.torrents[at].late_us();
         let quiet = self.quiet_us(torrent);
         let t = &self.torrents[at];
+        let rack_ends = t.rack_is_ending();
         let mut hedges = Vec::new();
         let mut quiets = Vec::new();
         let mut next = Micros::MAX;
@@ -98,8 +101,11 @@ impl Swarm {
             // The uplink is shared by the whole rack: a second copy over it hurts more than a late one.
             let (late, moved_at) = match job.source {
                 Source::Peer(conn) => match self.peers.get(&conn) {
-                    Some(p) if !t.counts_near(p.mask()) => (late.max(t.claim_us()), job.moved_at),
-                    _ => (late, job.moved_at),
+                    Some(p) if t.counts_near(p.mask()) => (late, job.moved_at),
+                    // All of ours wait for the last ones.
+                    Some(_) if rack_ends => (t.late_at_the_end_us(), job.moved_at),
+                    Some(_) => (late.max(t.claim_us()), job.moved_at),
+                    None => (late, job.moved_at),
                 },
                 Source::Fetch(_) => (late.max(STALL_MIN_US), job.moved_at.max(t.origin.fetched_at)),
             };
@@ -186,8 +192,13 @@ impl Swarm {
         };
         let peer = matches!(slow, Source::Peer(_));
         let begun = t.jobs[at].received > 0;
-        let times = if t.is_ending() { 1 } else { 3 };
-        if begun && self.now < t.jobs[at].moved_at + t.late_us() * times {
+        let is_import = t.holders[piece as usize] & t.local == 0 && t.rack_is_ending();
+        let late = match (is_import, t.is_ending()) {
+            (true, _) => t.late_at_the_end_us(),
+            (_, true) => t.late_us(),
+            _ => 3 * t.late_us(),
+        };
+        if begun && self.now < t.jobs[at].moved_at + late {
             return;
         }
         let Some(other) = self.idle_holder(torrent, piece, slow) else {
@@ -231,6 +242,22 @@ impl Torrent {
     /// slow or dead, and asking another costs little.
     fn is_ending(&self) -> bool {
         self.wanted.is_empty() && self.jobs.len() <= ENDING_PIECES
+    }
+
+    /// The same for the last pieces that our rack lacks.
+    fn late_at_the_end_us(&self) -> Micros {
+        let usual = self.piece_p95().unwrap_or(LATE_UNKNOWN_US);
+        usual.max(LATE_MIN_US).max(2 * self.wait_us())
+    }
+
+    /// Our rack lacks a few pieces only, and there are other racks: one of them that is late holds up all of ours, and
+    /// the uplink is idle but for it.
+    fn rack_is_ending(&self) -> bool {
+        let lacks = |piece: u32| self.holders[piece as usize] & self.local == 0;
+        self.racked && self.wanted.len() + self.jobs.len() <= ENDING_LOOK && {
+            let jobs = self.jobs.iter().filter(|j| lacks(j.piece)).count();
+            jobs + self.wanted.iter().filter(|p| lacks(**p)).count() <= ENDING_PIECES
+        }
     }
 
     /// Whether what comes from this peer is nobody's concern but ours: it is in our rack, or we are alone.

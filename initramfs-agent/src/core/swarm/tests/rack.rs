@@ -88,6 +88,70 @@ fn one_piece_tells_how_fast_the_links_are() {
 }
 
 #[test]
+fn the_last_import_is_not_waited_for_as_long_as_a_claim() {
+    let mut s = swarm(1);
+    s.add_torrent(0, spec(6));
+    let told = [
+        (addr(2), Nearness::Local),
+        (addr(3), Nearness::Across),
+        (addr(4), Nearness::Across),
+    ];
+    s.handle(
+        0,
+        Input::Peers {
+            torrent: T0,
+            peers: &told,
+        },
+    );
+    let near = join(&mut s, 1, 2, id(9));
+    let far = [join(&mut s, 3, 3, id(8)), join(&mut s, 5, 4, id(7))];
+    let mut now = SECOND;
+    // Five pieces from the rack, 100 ms each.
+    for piece in 0..5 {
+        let asked = requests(&hears(&mut s, now, near, Message::Have { piece }));
+        now += 100 * MILLISECOND;
+        deliver_whole(&mut s, now, &asked);
+        let slot = Slot::Primary;
+        s.handle(
+            now,
+            Input::Verified {
+                torrent: T0,
+                piece,
+                slot,
+                ok: true,
+            },
+        );
+        drain(&mut s);
+    }
+    assert_eq!(s.progress(T0).pieces_done, 5);
+    let first = requests(&asks_from(&mut s, &mut now, far[0], 5));
+    assert_eq!(first[0].0, far[0]);
+    hears(&mut s, now, far[1], Message::Have { piece: 5 });
+    let asked_at = now;
+    let again = loop {
+        now = s.deadline().expect("it never gives up");
+        s.handle(now, Input::Tick);
+        let asked = requests(&drain(&mut s));
+        if !asked.is_empty() {
+            break asked;
+        }
+    };
+    assert_eq!(again[0].0, far[1]);
+    assert!(now - asked_at < 400 * MILLISECOND, "after {}", now - asked_at);
+}
+
+/// What the node does until it asks for the piece that this peer elsewhere has.
+fn asks_from(s: &mut Swarm, now: &mut Micros, far: ConnId, piece: u32) -> Vec<Output> {
+    let mut out = hears(s, *now, far, Message::Have { piece });
+    while requests(&out).is_empty() {
+        *now = s.deadline().expect("it never gives up");
+        s.handle(*now, Input::Tick);
+        out = drain(s);
+    }
+    out
+}
+
+#[test]
 fn where_no_other_rack_is_known_everybody_is_near() {
     let mut s = swarm(1);
     s.add_torrent(0, spec(2));
