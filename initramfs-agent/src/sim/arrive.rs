@@ -140,6 +140,9 @@ impl World {
         let there = self.charge(from, far, HANDSHAKE_BYTES);
         // Behind all that waits in front of the far end's link: a busy server lets us wait.
         let up = self.charge(far, from, HANDSHAKE_BYTES).max(there);
+        // What the far end says comes after its handshake.
+        self.events.push(up, Event::Up { conn });
+        self.conns[conn].pipes[1].arrived_at = up;
         if far == server {
             self.seeder.connected(from, conn, self.now);
         } else {
@@ -164,7 +167,6 @@ impl World {
                 },
             );
         }
-        self.events.push(up, Event::Up { conn });
     }
 
     fn up(&mut self, conn: usize) {

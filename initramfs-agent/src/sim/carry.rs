@@ -101,7 +101,9 @@ impl World {
                 tail = link.pass(self.now, tail, bytes);
             }
             if last {
-                let at = tail + self.cfg.latency_us;
+                let pipe = &mut self.conns[conn].pipes[1 - to];
+                let at = (tail + self.cfg.latency_us).max(pipe.arrived_at);
+                pipe.arrived_at = at;
                 return self.events.push(
                     at,
                     Event::Arrive {

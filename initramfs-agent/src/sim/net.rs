@@ -130,6 +130,8 @@ pub(super) struct Pipe {
     /// The piece whose payload it carries, until the far end announces that: as long it steps back behind the others
     /// (see `io/node/conn.rs`).
     pub bulk: Option<u32>,
+    /// Nothing arrives before what was sent before it.
+    pub arrived_at: Micros,
 }
 
 /// A connection between two endpoints; `ends[0]` opened it.
