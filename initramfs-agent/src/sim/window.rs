@@ -3,11 +3,13 @@
 use crate::core::time::Micros;
 
 const PIECES_MIN: f64 = 4.0;
-const PIECES_MAX: f64 = 16.0;
+const PIECES_MAX: f64 = 32.0;
 const CONFIRMATIONS_MIN: f64 = 4.0;
 const STEP: f64 = 1.25;
 /// Differences below this are noise.
 const NOISE: f64 = 0.05;
+/// What a round leaves of the best rate so far.
+const FADE: f64 = 0.98;
 
 /// The window, in pieces.
 pub(super) struct Window {
@@ -16,6 +18,8 @@ pub(super) struct Window {
     widening: bool,
     settling: bool,
     before: f64,
+    /// The best rate lately.
+    best: f64,
     bytes: u64,
     count: f64,
     since: Option<Micros>,
@@ -29,6 +33,7 @@ impl Window {
             widening: true,
             settling: false,
             before: 0.0,
+            best: 0.0,
             bytes: 0,
             count: 0.0,
             since: None,
@@ -70,6 +75,8 @@ impl Window {
 
     fn decide(&mut self, rate: f64) {
         let before = std::mem::replace(&mut self.before, rate);
+        let best = self.best;
+        self.best = rate.max(best * FADE);
         if self.starting {
             if rate > before * (1.0 + NOISE) {
                 return self.resize(2.0);
@@ -78,7 +85,7 @@ impl Window {
             self.widening = false;
         } else if match self.widening {
             true => rate < before * (1.0 + NOISE),
-            false => rate < before * (1.0 - NOISE),
+            false => rate < best * (1.0 - NOISE),
         } {
             self.widening = !self.widening;
         }
