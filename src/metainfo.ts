@@ -22,14 +22,13 @@ const MIB = 1024 * KIB
 /**
  * The piece length for the swarm, bytes: a power of two. A node can only pass on whole pieces, so a file needs many
  * (a chain of nodes fills while it is short); each costs a HAVE to every neighbour, so not too many. Up to 1 MiB:
- * 16 KiB; up to 32 MiB: 64 KiB; up to 64 MiB: 128 KiB; then 256 KiB (130 MB in about 500) until 4,096 pieces, from
- * where on the length doubles, up to 4 MiB.
+ * 16 KiB; up to 32 MiB: 64 KiB; then 128 KiB (130 MB in about 1,000) until 4,096 pieces, from where on the length
+ * doubles, up to 4 MiB.
  */
 export function choosePieceLength(sizeBytes: number): number {
   if (sizeBytes <= MIB) return PIECE_LENGTH_MIN_BYTES
   if (sizeBytes <= 32 * MIB) return 64 * KIB
-  if (sizeBytes <= 64 * MIB) return 128 * KIB
-  let length = 256 * KIB
+  let length = 128 * KIB
   while (length < PIECE_LENGTH_MAX_BYTES && sizeBytes / length > 4096) length *= 2
   return length
 }

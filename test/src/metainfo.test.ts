@@ -45,14 +45,14 @@ test('piece lengths for the swarm', () => {
     [32 * MIB, 64 * KIB],
     [32 * MIB + 1, 128 * KIB],
     [64 * MIB, 128 * KIB],
-    [130_000_000, 256 * KIB],
-    [1024 * MIB, 256 * KIB],
-    [1024 * MIB + 1, 512 * KIB],
+    [130_000_000, 128 * KIB],
+    [512 * MIB, 128 * KIB],
+    [512 * MIB + 1, 256 * KIB],
     [16 * 1024 * MIB, 4 * MIB],
     [2 ** 40, 4 * MIB],
   ]
   for (const [size, length] of cases) assert.equal(choosePieceLength(size), length, `${size}`)
-  assert.equal(pieceCount(130_000_000, choosePieceLength(130_000_000)), 496)
+  assert.equal(pieceCount(130_000_000, choosePieceLength(130_000_000)), 992)
   for (let size = 1; size < 2 ** 40; size = Math.ceil(size * 1.7)) {
     const length = choosePieceLength(size)
     assert.ok(Number.isInteger(Math.log2(length)) && length >= 16 * KIB && length <= 4 * MIB)

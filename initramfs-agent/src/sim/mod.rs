@@ -85,12 +85,19 @@ impl Default for SimConfig {
 }
 
 impl SimConfig {
-    /// Bytes of a piece: about 200 pieces, a power of two between 64 and 256 KiB.
+    /// Bytes of a piece, as the server chooses them (`src/metainfo.ts`).
     pub fn piece_bytes(&self) -> u32 {
         if self.piece_length != 0 {
             return self.piece_length;
         }
-        let ideal = (self.payload_bytes / 256).clamp(64 << 10, 256 << 10) as u32;
-        1 << (31 - ideal.leading_zeros())
+        let bytes = self.payload_bytes;
+        match bytes {
+            _ if bytes <= 1 << 20 => 16 << 10,
+            _ if bytes <= 32 << 20 => 64 << 10,
+            _ => (17..22)
+                .map(|n| 1 << n)
+                .find(|length| bytes <= u64::from(*length) << 12)
+                .unwrap_or(4 << 20),
+        }
     }
 }
