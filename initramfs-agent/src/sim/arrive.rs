@@ -18,6 +18,8 @@ impl World {
     pub(super) fn step(&mut self, event: Event) {
         match event {
             Event::Start(node) => self.power(node),
+            Event::Greeting(node) => self.greeting(node),
+            Event::Shaken(node) => self.shaken(node),
             Event::Begin(node) => self.start(node),
             Event::Kill(node) => self.kill(node),
             Event::Tick(node) => self.tick(node),

@@ -1,6 +1,6 @@
 //! How bytes get from one endpoint to another: through a connection's window into the links on their way.
 
-use super::net::{Endpoint, Event, Load};
+use super::net::{Endpoint, Event, Load, NODE_QUEUE_BYTES, SERVER_QUEUE_BYTES};
 use super::wire::ack_bytes;
 use super::world::World;
 use crate::core::time::Micros;
@@ -95,7 +95,7 @@ impl World {
                 link.payload_bytes += u64::from(bytes);
             }
             if first {
-                tail = link.overtake(self.now, bytes);
+                tail = link.overtake(self.now, bytes, NODE_QUEUE_BYTES);
                 begins = self.now;
             } else {
                 tail = link.pass(self.now, tail, bytes);
@@ -148,15 +148,18 @@ impl World {
     /// their time, but reserve nothing: what comes there in the meantime does not wait for them.
     pub fn charge(&mut self, from: Endpoint, to: Endpoint, bytes: u32) -> Micros {
         let (mut at, mut tail) = (self.now, self.now);
+        let queue = match from == self.server() {
+            true => SERVER_QUEUE_BYTES,
+            false => NODE_QUEUE_BYTES,
+        };
         for hop in 0.. {
             let (cable, last) = self.cable(from, to, hop);
             let mut begins = self.links[cable].begins(at);
             tail = match hop {
-                0 if from != self.server() => {
+                0 => {
                     begins = at;
-                    self.links[cable].overtake(at, bytes)
+                    self.links[cable].overtake(at, bytes, queue)
                 }
-                0 => self.links[cable].pass(at, tail, bytes),
                 _ => self.links[cable].slip(begins, tail, bytes),
             };
             at = begins;

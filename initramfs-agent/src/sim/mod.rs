@@ -10,6 +10,7 @@ mod agents;
 mod arrive;
 mod boot;
 mod carry;
+mod door;
 mod metadata;
 mod net;
 mod queue;

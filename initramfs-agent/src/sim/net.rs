@@ -9,8 +9,10 @@ use crate::core::wire::Block;
 /// The server among the endpoints: the last index.
 pub(super) type Endpoint = usize;
 
-/// What has left the sender's queues for good, on average: half of the largest packet that the kernel cuts itself.
-const OVERTAKEN_BYTES: u32 = 8 << 10;
+/// What has left a node's queues for good, on average: half of the largest packet that the kernel cuts itself.
+pub(super) const NODE_QUEUE_BYTES: u32 = 8 << 10;
+/// What waits in front of the server's link at most; the rest of its payload waits in the sockets (docs/bench.md).
+pub(super) const SERVER_QUEUE_BYTES: u32 = 64 << 10;
 
 /// One direction of a cable.
 pub(super) struct Link {
@@ -40,11 +42,11 @@ impl Link {
         self.busy_until.max(tail)
     }
 
-    /// Bytes that overtake all but the packet that is leaving; when the last one has passed.
-    pub fn overtake(&mut self, now: Micros, bytes: u32) -> Micros {
+    /// Bytes that overtake all but the first `queue` bytes of what waits; when the last one has passed.
+    pub fn overtake(&mut self, now: Micros, bytes: u32, queue: u32) -> Micros {
         self.bytes += u64::from(bytes);
         let takes = |bytes: u32| u64::from(bytes) * 8 * 1_000_000 / self.bits;
-        let leaving = self.busy_until.saturating_sub(now).min(takes(OVERTAKEN_BYTES));
+        let leaving = self.busy_until.saturating_sub(now).min(takes(queue));
         let takes = takes(bytes);
         self.busy_until = self.busy_until.max(now) + takes;
         now + leaving + takes
@@ -146,6 +148,10 @@ pub(super) struct Conn {
 pub(super) enum Event {
     /// A node has its power and its kernel.
     Start(Endpoint),
+    /// It wants a TLS handshake of the server.
+    Greeting(Endpoint),
+    /// It has had one.
+    Shaken(Endpoint),
     /// It has the manifest.
     Begin(Endpoint),
     Kill(Endpoint),
@@ -215,9 +221,9 @@ mod tests {
         // A byte takes a microsecond.
         let mut link = Link::new(8_000_000);
         assert_eq!(link.pass(0, 0, 100_000), 100_000);
-        let overtaken = u64::from(OVERTAKEN_BYTES);
-        assert_eq!(link.overtake(0, 100), overtaken + 100);
+        let overtaken = u64::from(NODE_QUEUE_BYTES);
+        assert_eq!(link.overtake(0, 100, NODE_QUEUE_BYTES), overtaken + 100);
         assert_eq!(link.begins(0), 100_100);
-        assert_eq!(link.overtake(100_090, 100), 100_200);
+        assert_eq!(link.overtake(100_090, 100, NODE_QUEUE_BYTES), 100_200);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::door::Door;
 use super::net::{Event, Link, Packets};
 use super::queue::Events;
 use super::seeder::Seeder;
@@ -100,6 +101,7 @@ impl World {
             sent: VecDeque::new(),
             links,
             seeder,
+            door: Door::new(),
             rng,
             server_gone: false,
             streams: 0,

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use super::door::Door;
 use super::net::{Conn, Endpoint, Event, Link, Load, Packets, Pipe};
 use super::queue::Events;
 use super::seeder::Seeder;
@@ -57,6 +58,7 @@ pub(super) struct World {
     pub sent: VecDeque<(usize, usize, u32)>,
     pub links: Vec<Link>,
     pub seeder: Seeder,
+    pub door: Door,
     /// The info dictionary, and its hash.
     pub info: Arc<[u8]>,
     pub infohash: [u8; 20],
