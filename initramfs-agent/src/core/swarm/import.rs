@@ -19,8 +19,9 @@ const OTHERS_SPREAD: Micros = 20;
 /// Neighbours in other racks that an importer dials for, and that the others do, in case the importers fail.
 const ACROSS_IMPORTER: usize = 5;
 const ACROSS_OTHER: usize = 1;
-/// So long after the start we do not know our rack well enough to be sure that we are an importer.
-pub(super) const SETTLE_US: Micros = 250 * MILLISECOND;
+/// So long after the start we do not know our rack well enough to be sure that we are an importer. Later a farm that
+/// starts at once waits for its importers.
+pub(super) const SETTLE_US: Micros = 30 * MILLISECOND;
 
 /// A node's place in the order of importers.
 pub(super) fn tag(peer_id: &[u8; 20]) -> u64 {

@@ -23,6 +23,8 @@ impl Swarm {
         let holders = t.holders[piece as usize];
         let common = (holders & t.local).count_ones() >= COMMON;
         let first = holders & t.local == 0;
+        // Our link has nothing better to do; when a farm starts, every step from rack to rack counts.
+        let idle = self.uploads.is_idle();
         let due = self.now + t.news_us();
         let done = t.done();
         let conns: Vec<ConnId> = t.slots.iter().flatten().copied().collect();
@@ -37,6 +39,7 @@ impl Swarm {
             let soon = !(peer.bootswarm || peer.origin)
                 || from == Some(conn)
                 || done
+                || (idle && !has && !peer.origin)
                 || (!has && if near { !common } else { first });
             if soon {
                 self.send(conn, Outgoing::Have(piece));

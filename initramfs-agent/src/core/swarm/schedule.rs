@@ -14,7 +14,7 @@ const IN_FLIGHT_FLAT_BYTES: u32 = 768 << 10;
 /// Pieces in flight at least, however large they are.
 const IN_FLIGHT_PIECES_MIN: usize = 6;
 /// Pieces that the rack brings in over its uplink at a time.
-const CLAIMS_MAX: usize = 12;
+const CLAIMS_MAX: usize = 20;
 
 /// Wanted pieces that are looked at for one choice once there is one: rare ones are found among so many,
 /// and an artifact of many pieces does not cost the square of their number.

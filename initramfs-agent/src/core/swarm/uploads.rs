@@ -11,8 +11,10 @@ use crate::core::wire::Block;
 /// Peers served at a time, and where there are no other racks.
 const UPLOADS_MAX: usize = 5;
 const UPLOADS_FLAT_MAX: usize = 6;
+/// Of these, the ones in other racks.
+const UPLOADS_ACROSS_MAX: usize = 2;
 /// Agents' pieces that are served or wait, and how many when a whole rack wants them; others are rejected.
-const TURNS_MAX: usize = 7;
+const TURNS_MAX: usize = 6;
 const TURNS_FLAT_MAX: usize = 8;
 const TURNS_ACROSS_MAX: usize = 10;
 /// Payload bytes of one connection that wait in the shell.
@@ -34,6 +36,13 @@ struct Turn {
     piece: u32,
     /// The last block was given to the shell, or the turn began waiting.
     moved_at: Micros,
+}
+
+impl Uploads {
+    /// Nobody waits for anything from us.
+    pub(super) fn is_idle(&self) -> bool {
+        self.turns.is_empty()
+    }
 }
 
 impl Swarm {
@@ -125,7 +134,7 @@ impl Swarm {
         let now = self.now;
         let flat = self.torrents.iter().all(|t| t.outside() == 0);
         let most = if flat { UPLOADS_FLAT_MAX } else { UPLOADS_MAX };
-        let mut served = 0;
+        let (mut served, mut served_across) = (0, 0);
         let mut at = 0;
         while at < self.uploads.turns.len() && served < most {
             let Turn { conn, piece, .. } = self.uploads.turns[at];
@@ -135,6 +144,12 @@ impl Swarm {
             };
             let torrent = peer.torrent;
             let t = &mut self.torrents[usize::from(torrent.0)];
+            // One after the other: the first rack that has a piece passes it on while the next one gets it.
+            let across = t.racked && t.local & peer.mask() == 0;
+            if across && served_across >= UPLOADS_ACROSS_MAX {
+                at += 1;
+                continue;
+            }
             let mut left = peer.queue.iter().any(|b| b.piece == piece);
             while left && peer.unsent < UNSENT_BYTES_MAX {
                 let next = peer.queue.iter().position(|b| b.piece == piece);
@@ -166,6 +181,7 @@ impl Swarm {
                     self.uploads.turns[at].moved_at + if gone { patience } else { patience.max(STUCK_US) };
                 self.wake = self.wake.min(until);
                 served += 1;
+                served_across += usize::from(across);
             }
             at += 1;
         }

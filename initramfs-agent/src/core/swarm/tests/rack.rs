@@ -211,6 +211,85 @@ fn news_waits_for_company_where_it_is_no_use() {
     assert!(told(&all, has), "it hears of it a little later");
 }
 
+/// Whether a peer that lacks it hears at once of a piece that is common around us, while this many ask us for another.
+fn tells_of_a_common_piece(askers: u8) -> bool {
+    let (mut s, giver) = with_peer(spec(3), id(9));
+    let lacks = join(&mut s, 3, 3, id(8));
+    let common = [5, 7, 9].map(|conn| join(&mut s, u32::from(conn), conn, id(conn + 20)));
+    for (piece, now) in [(1, 20), (0, 60)] {
+        let asked = requests(&hears(&mut s, now, giver, Message::Have { piece }));
+        for conn in common {
+            hears(&mut s, now, conn, Message::Have { piece });
+        }
+        deliver_whole(&mut s, now + 10, &asked);
+        let verified = Input::Verified {
+            torrent: T0,
+            piece,
+            slot: Slot::Primary,
+            ok: true,
+        };
+        s.handle(now + 10, verified);
+        if piece == 0 {
+            break;
+        }
+        for n in 0..askers {
+            let conn = join(&mut s, 21 + 2 * u32::from(n), 40 + n, id(40 + n));
+            let (begin, len) = (0, 16 << 10);
+            hears(
+                &mut s,
+                now + 20,
+                conn,
+                Message::Request(Block { piece, begin, len }),
+            );
+        }
+        drain(&mut s);
+    }
+    drain(&mut s).contains(&Output::Send {
+        conn: lacks,
+        message: Outgoing::Have(0),
+    })
+}
+
+#[test]
+fn who_serves_nobody_tells_at_once() {
+    assert!(tells_of_a_common_piece(0));
+    assert!(!tells_of_a_common_piece(1));
+}
+
+#[test]
+fn two_of_other_racks_are_served_at_a_time() {
+    let mut s = swarm(1);
+    let all = TorrentSpec {
+        have_all: true,
+        ..spec(9)
+    };
+    s.add_torrent(0, all);
+    let told: Vec<_> = (0..4u8).map(|n| (addr(20 + n), Nearness::Across)).collect();
+    let told = [told, vec![(addr(30), Nearness::Local)]].concat();
+    let peers = &told;
+    s.handle(0, Input::Peers { torrent: T0, peers });
+    let served = |out: &[Output]| -> Vec<u32> {
+        let sent = out.iter().filter_map(|o| match o {
+            Output::SendBlock { conn, .. } => Some(conn.0),
+            _ => None,
+        });
+        sent.collect()
+    };
+    let asks = |s: &mut Swarm, conn: u32, host: u8| {
+        let conn = join(s, conn, host, id(host));
+        let (begin, len) = (0, 16 << 10);
+        let piece = conn.0 % 8;
+        served(&hears(s, 10, conn, Message::Request(Block { piece, begin, len })))
+    };
+    let far: Vec<_> = (0..4u8)
+        .map(|n| asks(&mut s, 2 * u32::from(n) + 1, 20 + n))
+        .collect();
+    assert_eq!(far, [vec![1], vec![3], vec![], vec![]]);
+    assert_eq!(asks(&mut s, 21, 30), [21], "of the own rack: not held up");
+    let next = hears(&mut s, 20, ConnId(3), Message::Have { piece: 3 });
+    assert_eq!(served(&next), [5]);
+}
+
 #[test]
 fn keep_alives_are_sent_before_two_minutes_are_over() {
     let (mut s, conn) = with_peer(spec(1), id(9));
