@@ -245,14 +245,14 @@ impl Torrent {
     }
 
     /// The same for the last pieces that our rack lacks.
-    fn late_at_the_end_us(&self) -> Micros {
+    pub(super) fn late_at_the_end_us(&self) -> Micros {
         let usual = self.piece_p95().unwrap_or(LATE_UNKNOWN_US);
         usual.max(LATE_MIN_US).max(2 * self.wait_us())
     }
 
     /// Our rack lacks a few pieces only, and there are other racks: one of them that is late holds up all of ours, and
     /// the uplink is idle but for it.
-    fn rack_is_ending(&self) -> bool {
+    pub(super) fn rack_is_ending(&self) -> bool {
         let lacks = |piece: u32| self.holders[piece as usize] & self.local == 0;
         self.racked && self.wanted.len() + self.jobs.len() <= ENDING_LOOK && {
             let jobs = self.jobs.iter().filter(|j| lacks(j.piece)).count();

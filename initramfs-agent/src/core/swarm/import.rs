@@ -88,6 +88,15 @@ impl Swarm {
             self.dirty = true;
         }
     }
+
+    /// Looks again when a claim has become too old, at the end of a rack's imports.
+    pub(super) fn check_stale_claims(&mut self) {
+        let now = self.now;
+        let dues = self.torrents.iter().flat_map(Torrent::claims_due);
+        if let Some(due) = dues.map(|(_, due)| due).filter(|due| *due > now).min() {
+            self.wake_at(due);
+        }
+    }
 }
 
 impl Torrent {
@@ -108,6 +117,26 @@ impl Torrent {
     /// One bound where there are other racks, another where there are none.
     pub(super) fn pace<T>(&self, racks: T, flat: T) -> T {
         if self.outside() == 0 { flat } else { racks }
+    }
+
+    /// Pieces that others of our rack bring in, and when we no longer wait for them. All of the rack waits for the last ones:
+    /// who has claimed one may have been turned away, or have a single neighbour with it, who is slow.
+    fn claims_due(&self) -> impl Iterator<Item = (u32, Micros)> {
+        let late = self.late_at_the_end_us();
+        let wait = 2 * late + late / STEPS * self.import_rank as u64;
+        let claims = if self.rack_is_ending() {
+            &self.claims[..]
+        } else {
+            &[]
+        };
+        let others = claims.iter().filter(|c| c.by.is_some());
+        others.map(move |c| (c.piece, c.since + wait))
+    }
+
+    /// Those of them for which we do not wait any more.
+    pub(super) fn stale_claims(&self, now: Micros) -> Vec<u32> {
+        let stale = self.claims_due().filter(|(_, due)| *due <= now);
+        stale.map(|(piece, _)| piece).collect()
     }
 
     /// Whether we may begin to bring one more piece in.

@@ -240,6 +240,7 @@ impl Swarm {
         self.check_news();
         self.check_lag();
         self.check_claims();
+        self.check_stale_claims();
         self.check_metadata();
         self.pump_uploads();
     }

@@ -141,6 +141,7 @@ impl Swarm {
         let outside = self.outside_in_flight(torrent);
         let t = &self.torrents[usize::from(torrent.0)];
         let may = !t.racked || t.may_import();
+        let stale = t.stale_claims(now);
         let salt = self.rng.next_u64() as u32;
         let t = &self.torrents[usize::from(torrent.0)];
         // A piece with more holders near us than `most` is of no use any more: most pieces are told by that.
@@ -155,7 +156,10 @@ impl Swarm {
                 if can == 0 {
                     return None;
                 }
-            } else if t.claimed[piece as usize] > now || !may || outside >= CLAIMS_MAX {
+            } else if (t.claimed[piece as usize] > now && !stale.contains(&piece))
+                || !may
+                || outside >= CLAIMS_MAX
+            {
                 return None;
             }
             let near = (holders & local).count_ones();
@@ -196,7 +200,7 @@ impl Swarm {
         let now = self.now;
         t.claims
             .iter()
-            .filter(|(p, _)| t.claimed[*p as usize] > now && t.holders[*p as usize] & t.local == 0)
+            .filter(|c| t.claimed[c.piece as usize] > now && t.holders[c.piece as usize] & t.local == 0)
             .count()
     }
 

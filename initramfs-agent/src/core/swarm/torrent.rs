@@ -77,6 +77,14 @@ impl Job {
     }
 }
 
+/// Somebody of our rack, or ourselves, brings a piece in from outside.
+pub(super) struct Claim {
+    pub piece: u32,
+    /// Who said so; none: we.
+    pub by: Option<ConnId>,
+    pub since: Micros,
+}
+
 /// One torrent of the node.
 pub(super) struct Torrent {
     pub spec: TorrentSpec,
@@ -91,7 +99,7 @@ pub(super) struct Torrent {
     /// Until when somebody in our rack brings the piece in from outside.
     pub claimed: Vec<Micros>,
     /// Pieces whose claim may still run.
-    pub claims: Vec<(u32, Option<ConnId>)>,
+    pub claims: Vec<Claim>,
     /// How often each was claimed.
     pub claims_made: Vec<u8>,
     /// How long a piece takes over the uplink, rather too long.
@@ -290,26 +298,29 @@ impl Torrent {
         self.claimed[piece as usize] = until;
         self.claims_made[piece as usize] = self.claims_made[piece as usize].saturating_add(1);
         let (claimed, holders, local) = (&self.claimed, &self.holders, self.local);
-        self.claims
-            .retain(|(p, _)| *p != piece && claimed[*p as usize] > now && holders[*p as usize] & local == 0);
-        self.claims.push((piece, by));
+        self.claims.retain(|c| {
+            c.piece != piece && claimed[c.piece as usize] > now && holders[c.piece as usize] & local == 0
+        });
+        self.claims.push(Claim {
+            piece,
+            by,
+            since: now,
+        });
     }
 
     /// We said that we bring it and failed: we may try again.
     pub fn unclaim(&mut self, piece: u32, now: Micros) {
-        if self.claims.iter().any(|(p, by)| *p == piece && by.is_none()) {
+        if self.claims.iter().any(|c| c.piece == piece && c.by.is_none()) {
             self.claimed[piece as usize] = now;
         }
     }
 
     /// A peer is gone, and with it what it wanted to bring.
     pub fn forget_claims(&mut self, by: ConnId) {
-        for (piece, claimer) in &self.claims {
-            if *claimer == Some(by) {
-                self.claimed[*piece as usize] = 0;
-            }
+        for claim in self.claims.iter().filter(|c| c.by == Some(by)) {
+            self.claimed[claim.piece as usize] = 0;
         }
-        self.claims.retain(|(_, claimer)| *claimer != Some(by));
+        self.claims.retain(|c| c.by != Some(by));
     }
 
     /// How long a piece took over the uplink.

@@ -87,8 +87,8 @@ fn one_piece_tells_how_fast_the_links_are() {
     );
 }
 
-#[test]
-fn the_last_import_is_not_waited_for_as_long_as_a_claim() {
+/// A node that has five of six pieces, 100 ms each, one agent in its rack and two elsewhere; and the time.
+fn before_the_last() -> (Swarm, ConnId, [ConnId; 2], Micros) {
     let mut s = swarm(1);
     s.add_torrent(0, spec(6));
     let told = [
@@ -124,20 +124,44 @@ fn the_last_import_is_not_waited_for_as_long_as_a_claim() {
         drain(&mut s);
     }
     assert_eq!(s.progress(T0).pieces_done, 5);
+    (s, near, far, now)
+}
+
+/// What it asks for next, and when.
+fn asks_next(s: &mut Swarm) -> (Micros, Vec<(ConnId, Block)>) {
+    loop {
+        let now = s.deadline().expect("it never gives up");
+        s.handle(now, Input::Tick);
+        let asked = requests(&drain(s));
+        if !asked.is_empty() {
+            return (now, asked);
+        }
+    }
+}
+
+#[test]
+fn the_last_import_is_not_waited_for_as_long_as_a_claim() {
+    let (mut s, _, far, mut now) = before_the_last();
     let first = requests(&asks_from(&mut s, &mut now, far[0], 5));
     assert_eq!(first[0].0, far[0]);
     hears(&mut s, now, far[1], Message::Have { piece: 5 });
-    let asked_at = now;
-    let again = loop {
-        now = s.deadline().expect("it never gives up");
-        s.handle(now, Input::Tick);
-        let asked = requests(&drain(&mut s));
-        if !asked.is_empty() {
-            break asked;
-        }
-    };
+    let (again_at, again) = asks_next(&mut s);
     assert_eq!(again[0].0, far[1]);
-    assert!(now - asked_at < 400 * MILLISECOND, "after {}", now - asked_at);
+    assert!(again_at - now < 400 * MILLISECOND, "after {}", again_at - now);
+}
+
+#[test]
+fn nor_is_what_another_said_that_it_brings() {
+    let (mut s, near, far, now) = before_the_last();
+    hears(&mut s, now, near, Message::Suggest { piece: 5 });
+    hears(&mut s, now, far[0], Message::Have { piece: 5 });
+    let (asks_at, asked) = asks_next(&mut s);
+    assert_eq!(asked[0].0, far[0]);
+    let waited = asks_at - now;
+    assert!(
+        (200 * MILLISECOND..400 * MILLISECOND).contains(&waited),
+        "{waited}"
+    );
 }
 
 /// What the node does until it asks for the piece that this peer elsewhere has.
