@@ -4,6 +4,7 @@ mod busy;
 mod hedge;
 mod hostile;
 mod metadata;
+mod news;
 mod pieces;
 mod rack;
 mod seeded;
