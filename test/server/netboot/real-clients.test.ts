@@ -22,7 +22,7 @@ test('full mode: udhcpc and dhclient get an address and all that goes with it; a
     [given.subnet, given.router, given.dns, given.domain, given.lease, given.serverid],
     ['255.255.255.0', '10.77.0.254', '10.77.0.2 10.77.0.3', 'farm.example', '600', '10.77.0.1'],
   )
-  const other = place.dhclient('b')
+  const other = await place.dhclient('b')
   assert.notEqual(other.new_ip_address, given.ip)
   assert.deepEqual(
     [other.new_subnet_mask, other.new_routers, other.new_dhcp_lease_time],

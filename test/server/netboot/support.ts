@@ -1,8 +1,10 @@
 /** The real server in a network of its own, and real DHCP clients there. */
+import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -63,18 +65,28 @@ export class NetbootSite {
     return hook.read()
   }
 
-  /** ISC’s dhclient, once. */
-  dhclient(client: string): Given {
+  /** ISC’s dhclient, until it has a lease. In the foreground: in the background it names its pid at some later time. */
+  async dhclient(client: string): Promise<Given> {
     const hook = this.#hook('$reason', 'BOUND', 'ip address add "$new_ip_address/24" dev eth0')
     const file = (name: string) => join(this.site.dir, `dhclient-${client}.${name}`)
-    const conf = file('conf')
-    // Its pid file may not be written to by a daemon that has gone: -1 -d keeps it in the foreground.
-    writeFileSync(conf, 'timeout 20; initial-interval 1;\n')
-    const flags = ['-4', '-1', '-cf', conf, '-lf', file('leases'), '-pf', file('pid'), '-sf', hook.script]
-    this.wire.run(client, 'dhclient', ...flags, 'eth0')
-    const given = hook.read()
-    process.kill(Number(readFileSync(file('pid'), 'utf8')), 'SIGKILL')
-    return given
+    writeFileSync(file('conf'), 'timeout 20; initial-interval 1;\n')
+    const files = ['-cf', file('conf'), '-lf', file('leases'), '-pf', file('pid'), '-sf', hook.script]
+    const [program = '', ...args] = this.wire.command(client, 'dhclient', '-4', '-1', '-d', ...files, 'eth0')
+    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    const patience = setTimeout(() => child.kill('SIGKILL'), 30_000)
+    try {
+      let bound = false
+      // It says so after its hook has ended.
+      for await (const line of createInterface(child.stderr)) {
+        bound = line.startsWith('bound to')
+        if (bound) break
+      }
+      assert.ok(bound, 'dhclient has a lease')
+    } finally {
+      clearTimeout(patience)
+      await end(child, 'SIGKILL')
+    }
+    return hook.read()
   }
 
   /**
