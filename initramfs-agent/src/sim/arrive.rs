@@ -44,6 +44,7 @@ impl World {
                 }
             }
             Event::Granted { conn, piece } if self.conns[conn].open => {
+                debug_assert!(self.conns[conn].up, "a hand-out came before the handshake");
                 let (node, conn) = self.conns[conn].ends[0];
                 let message = Message::AllowedFast { piece };
                 self.tell(node, Input::Message { conn, message });
@@ -177,6 +178,7 @@ impl World {
         }
         let (node, id) = self.conns[conn].ends[0];
         let far = self.conns[conn].ends[1].0;
+        self.conns[conn].up = true;
         self.tell(node, Input::Connected { conn: id });
         let seeder = far == self.server();
         let peer_id = if seeder {
@@ -262,6 +264,10 @@ impl World {
         if !self.conns[conn].open {
             return self.packets.lose(load);
         }
+        debug_assert!(
+            self.conns[conn].up || to == 1,
+            "something came before the handshake"
+        );
         let (node, id) = self.conns[conn].ends[to];
         let from = self.conns[conn].ends[1 - to].0;
         if node < self.nodes.len() && !self.nodes[node].alive {

@@ -141,6 +141,8 @@ pub(super) struct Conn {
     pub ends: [(Endpoint, ConnId); 2],
     pub pipes: [Pipe; 2],
     pub open: bool,
+    /// Who opened it knows that the far end took it.
+    pub up: bool,
 }
 
 /// Small and copied: queues hold millions.

@@ -72,8 +72,10 @@ impl World {
             if self.conns[conn].open {
                 let node = self.conns[conn].ends[0].0;
                 let at = self.charge(self.server(), node, 93);
-                // Not before the node knows that the connection is up.
-                let at = at.max(self.now + 2 * self.cfg.latency_us);
+                // Behind what the connection has carried: not before the node knows that it is up.
+                let pipe = &mut self.conns[conn].pipes[1];
+                let at = at.max(pipe.arrived_at);
+                pipe.arrived_at = at;
                 self.events.push(at, Event::Granted { conn, piece });
             }
         }
@@ -124,6 +126,7 @@ impl World {
             ends,
             pipes: [Pipe::default(), pipe],
             open: true,
+            up: true,
         });
         self.nodes[node].fetches.push((fetch, conn));
         self.pump(conn, 1);

@@ -1,6 +1,9 @@
 //! Small storms with fixed seeds, the whole way from power-on to the last byte.
 
+use super::net::Event;
+use super::world::World;
 use super::*;
+use crate::core::time::SECOND;
 
 fn racks() -> SimConfig {
     SimConfig {
@@ -96,4 +99,27 @@ fn watching_a_run_changes_nothing_and_tells_how_it_went() {
             .iter()
             .any(|m| m.node_up > 0.3 && m.rack_down > 0.0 && m.server_up > 0.3)
     );
+}
+
+#[test]
+fn a_hand_out_does_not_overtake_what_its_connection_carries() {
+    let mut world = World::new(&racks());
+    let conn = loop {
+        let (at, event) = world.events.pop().expect("a node dials the server");
+        world.now = at;
+        world.step(event);
+        if let Some(conn) = (0..20).find_map(|node| world.seeder.conn_of(node)) {
+            break conn;
+        }
+    };
+    // A link on its way is busy.
+    let up = world.now + SECOND;
+    world.conns[conn].pipes[1].arrived_at = up;
+    world.hand_out();
+    let granted = loop {
+        if let (at, Event::Granted { .. }) = world.events.pop().expect("a piece is handed out") {
+            break at;
+        }
+    };
+    assert!(granted >= up, "{granted} {up}");
 }

@@ -223,6 +223,7 @@ impl World {
                     ends: [(node, conn), (far, ConnId(0))],
                     pipes: [Pipe::default(), Pipe::default()],
                     open: true,
+                    up: false,
                 });
                 self.events.push(now + latency, Event::Dial { conn: index });
             }
