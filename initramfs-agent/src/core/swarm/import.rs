@@ -114,9 +114,9 @@ impl Torrent {
         self.present & !self.local & !self.seeders
     }
 
-    /// One bound where there are other racks, another where there are none.
-    pub(super) fn pace<T>(&self, racks: T, flat: T) -> T {
-        if self.outside() == 0 { flat } else { racks }
+    /// Whether a peer is in another rack.
+    pub(super) fn is_across(&self, mask: u128) -> bool {
+        self.racked && self.local & mask == 0
     }
 
     /// Pieces that others of our rack bring in, and when we no longer wait for them. All of the rack waits for the last ones:

@@ -48,7 +48,7 @@ impl Swarm {
             return;
         };
         let t = &mut self.torrents[usize::from(peer.torrent.0)];
-        let room = peer.requests_room(t.racked && t.local & peer.mask() == 0);
+        let room = peer.requests_room(t.is_across(peer.mask()));
         for i in 0..t.jobs.len() {
             if t.jobs[i].source != Source::Peer(conn) {
                 continue;

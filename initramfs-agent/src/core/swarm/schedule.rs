@@ -8,11 +8,9 @@ use crate::core::limits::BLOCK_BYTES;
 use crate::core::time::SECOND;
 
 /// Bytes in flight to us at which no further piece is begun, beyond those that must be.
-const IN_FLIGHT_BYTES: u32 = 640 << 10;
-/// The same where there are no other racks.
-const IN_FLIGHT_FLAT_BYTES: u32 = 768 << 10;
+const IN_FLIGHT_BYTES: u32 = 512 << 10;
 /// Pieces in flight at least, however large they are.
-const IN_FLIGHT_PIECES_MIN: usize = 6;
+pub(super) const IN_FLIGHT_PIECES_MIN: usize = 8;
 /// Pieces that the rack brings in over its uplink at a time.
 const CLAIMS_MAX: usize = 20;
 
@@ -29,8 +27,7 @@ impl super::torrent::Torrent {
     }
 
     fn in_flight_max(&self) -> usize {
-        ((self.pace(IN_FLIGHT_BYTES, IN_FLIGHT_FLAT_BYTES) / self.spec.piece_length.max(BLOCK_BYTES))
-            as usize)
+        ((IN_FLIGHT_BYTES / self.spec.piece_length.max(BLOCK_BYTES)) as usize)
             .max(IN_FLIGHT_PIECES_MIN)
             .min(self.intake_pieces())
     }

@@ -9,14 +9,14 @@ use crate::core::time::{MILLISECOND, SECOND};
 use crate::core::wire::Block;
 
 /// Peers served at a time, and where there are no other racks.
-const UPLOADS_MAX: usize = 5;
-const UPLOADS_FLAT_MAX: usize = 6;
+const UPLOADS_MAX: usize = 6;
+const UPLOADS_FLAT_MAX: usize = 7;
 /// Of these, the ones in other racks.
 const UPLOADS_ACROSS_MAX: usize = 2;
-/// Agents' pieces that are served or wait, and how many when a whole rack wants them; others are rejected.
-const TURNS_MAX: usize = 6;
-const TURNS_FLAT_MAX: usize = 8;
-const TURNS_ACROSS_MAX: usize = 10;
+/// Agents' pieces that are served or wait, those for our rack and those for others; more are rejected. As many as a node
+/// asks for: with fewer places than questions most are turned away, with more they wait.
+const TURNS_MAX: usize = super::schedule::IN_FLIGHT_PIECES_MIN;
+const TURNS_ACROSS_MAX: usize = 6;
 /// Payload bytes of one connection that wait in the shell.
 const UNSENT_BYTES_MAX: u32 = 32 << 10;
 
@@ -48,7 +48,7 @@ impl Uploads {
 impl Swarm {
     /// Takes a request within the torrent; false when it is against the protocol.
     pub(super) fn on_request(&mut self, conn: ConnId, block: Block) -> bool {
-        let Some(peer) = self.peers.get_mut(&conn) else {
+        let Some(peer) = self.peers.get(&conn) else {
             return true;
         };
         let t = &self.torrents[usize::from(peer.torrent.0)];
@@ -67,20 +67,23 @@ impl Swarm {
             .iter()
             .any(|t| t.conn == conn && t.piece == block.piece);
         // An agent that is turned away soon finds another holder; a long queue here would only keep it
-        // waiting. What leaves the rack serves a whole rack: for that there is more room.
-        let across = t.racked && t.local & peer.mask() == 0;
-        let most = if across {
-            TURNS_ACROSS_MAX
-        } else {
-            t.pace(TURNS_MAX, TURNS_FLAT_MAX)
+        // waiting. What leaves the rack serves a whole rack, and is not kept out by our own.
+        let across = t.is_across(peer.mask());
+        let most = if across { TURNS_ACROSS_MAX } else { TURNS_MAX };
+        let alike = |turn: &&Turn| {
+            let other = self.peers.get(&turn.conn);
+            other.is_some_and(|p| self.torrents[usize::from(p.torrent.0)].is_across(p.mask()) == across)
         };
+        let full = self.uploads.turns.iter().filter(alike).count() >= most;
         // Alone it may ask for as much as it likes: there is nobody to be fair to.
-        let crowd = self.uploads.turns.len() >= most && self.uploads.turns.iter().any(|t| t.conn != conn);
+        let crowd = full && self.uploads.turns.iter().any(|t| t.conn != conn);
         if !waiting && peer.bootswarm && peer.fast && crowd {
             self.send(conn, Outgoing::Reject(block));
             return true;
         }
-        peer.queue.push_back(block);
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.queue.push_back(block);
+        }
         if !waiting {
             let turn = Turn {
                 conn,
@@ -145,7 +148,7 @@ impl Swarm {
             let torrent = peer.torrent;
             let t = &mut self.torrents[usize::from(torrent.0)];
             // One after the other: the first rack that has a piece passes it on while the next one gets it.
-            let across = t.racked && t.local & peer.mask() == 0;
+            let across = t.is_across(peer.mask());
             if across && served_across >= UPLOADS_ACROSS_MAX {
                 at += 1;
                 continue;

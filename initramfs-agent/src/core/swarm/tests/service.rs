@@ -75,7 +75,7 @@ fn serves_few_at_a_time_and_rejects_what_it_lacks() {
             .filter(|o| matches!(o, Output::SendBlock { .. }))
             .count();
     }
-    assert_eq!(sent, 6);
+    assert_eq!(sent, 7);
     s.handle(
         20,
         Input::Sent {
@@ -102,6 +102,50 @@ fn serves_few_at_a_time_and_rejects_what_it_lacks() {
         }),
     );
     assert!(banned(&out, Code::PeerProtocol));
+}
+
+/// So many agents of our rack and then so many of others ask for a piece each: how many of them are turned away.
+fn turned_away(near: u8, far: u8) -> [usize; 2] {
+    let mut s = swarm(1);
+    let spec = TorrentSpec {
+        have_all: true,
+        ..spec(40)
+    };
+    s.add_torrent(0, spec);
+    let host = |n: u8| addr(20 + n);
+    let told: Vec<(SocketAddr, Nearness)> = (0..near)
+        .map(|n| (host(n), Nearness::Local))
+        .chain((near..near + far).map(|n| (host(n), Nearness::Across)))
+        .collect();
+    s.handle(
+        0,
+        Input::Peers {
+            torrent: T0,
+            peers: &told,
+        },
+    );
+    let mut away = [0, 0];
+    for n in 0..near + far {
+        let conn = join(&mut s, u32::from(n) * 2 + 1, 20 + n, id(100 + n));
+        let block = Block {
+            piece: u32::from(n),
+            begin: 0,
+            len: 16 << 10,
+        };
+        let out = hears(&mut s, 10, conn, Message::Request(block));
+        let rejects = out.contains(&Output::Send {
+            conn,
+            message: Outgoing::Reject(block),
+        });
+        away[usize::from(n >= near)] += usize::from(rejects);
+    }
+    away
+}
+
+#[test]
+fn our_rack_and_the_others_do_not_keep_each_other_out() {
+    assert_eq!(turned_away(8, 6), [0, 0]);
+    assert_eq!(turned_away(11, 8), [3, 2]);
 }
 
 #[test]
