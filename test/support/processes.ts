@@ -1,6 +1,6 @@
 /** The real server and real agents as child processes of a test, ended with it by their pids. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -180,15 +180,15 @@ export function startAgent(
     wake()
   })
   createInterface(child.stderr).on('line', (line) => lines.push(line))
-  const exited = new Promise<number | null>((resolve) => {
+  const closed = new Promise<number | null>((resolve) => {
     child.once('close', (code) => {
       ended = true
       wake()
       resolve(code)
     })
   })
-  const event = (type: string) =>
-    new Promise<AgentEvent>((resolve, reject) => {
+  const event = (type: string) => {
+    const happened = new Promise<AgentEvent>((resolve, reject) => {
       const look = () => {
         const found = events.find((candidate) => candidate.type === type)
         if (found) resolve(found)
@@ -199,7 +199,55 @@ export function startAgent(
       waiting.add(look)
       look()
     })
-  return { child, target, events, lines, event, exited }
+    return within(agentPatienceMs, happened, () => stuck(child, `for ${type}`, lines))
+  }
+  return {
+    child,
+    target,
+    events,
+    lines,
+    event,
+    get exited() {
+      return within(agentPatienceMs, closed, () => stuck(child, 'for its end', lines))
+    },
+  }
+}
+
+/** No test waits for an agent this long: where the runner ends a file, nobody learns what it waited for. */
+const agentPatienceMs = 100_000
+
+/** What a promise gives, or what is thrown when it has given nothing in time. */
+async function within<T>(timeoutMs: number, promise: Promise<T>, late: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), timeoutMs)
+  })
+  try {
+    return await Promise.race([promise, over])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Where an agent that does not go on stands: its console, and what the kernel says of its threads. */
+function stuck(child: ChildProcess, what: string, lines: readonly string[]): Error {
+  const proc = `/proc/${child.pid}`
+  const read = (path: string) => {
+    try {
+      return readFileSync(path, 'utf8').trim()
+    } catch (error) {
+      return String(error)
+    }
+  }
+  const threads = existsSync(`${proc}/task`) ? readdirSync(`${proc}/task`) : []
+  const state = [
+    `waited ${agentPatienceMs} ms ${what}; exit code ${child.exitCode}, signal ${child.signalCode}`,
+    ...threads.map((id) =>
+      ['comm', 'wchan', 'syscall'].map((name) => read(`${proc}/task/${id}/${name}`)).join(' '),
+    ),
+    ...lines.slice(-20),
+  ]
+  return new Error(state.join('\n'))
 }
 
 /** Resident memory of the process at its peak without the payload, which lies in memfds, MB (10^6 bytes). */

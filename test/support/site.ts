@@ -66,5 +66,6 @@ export function makeSite(directory: string, bulkBytes = 6_000_000): TestSite {
 }
 
 function tar(to: string, from: string, args: readonly string[]): void {
-  execFileSync('tar', ['--owner=root:0', '--group=root:0', '-C', from, '-cf', to, ...args])
+  const all = ['--owner=root:0', '--group=root:0', '-C', from, '-cf', to, ...args]
+  execFileSync('tar', all, { timeout: 60_000 })
 }
