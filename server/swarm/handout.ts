@@ -29,8 +29,14 @@ const stallMinMs = 200
 const deadlineMinMs = 300
 const deadlineMaxMs = 60_000
 const extensionsMax = 4
-/** How long a piece may stay with a single holder while others lack it. */
+/**
+ * How long a piece may stay with a single holder while others lack it, at least and in times of a hand-out: its holder may be
+ * slow, and then all wait for it. The shorter one with fewer hand-outs under way than this, when a second copy costs nobody anything.
+ */
 const spreadMinMs = 1_500
+const spreadTimes = 6
+const spreadIdleTimes = 2
+const idleHandoutsMax = 2
 /** How long an agent may get nothing from anybody before the origin feeds it. */
 const starveMinMs = 3_000
 const sweepMs = 100
@@ -222,7 +228,9 @@ export class Handout {
     // nothing: then an agent has no longer than others took, however much it tells of other pieces.
     const isIdle = this.#inWindow < this.#window.size && torrent.nextNeeded() === undefined
     const idleMs =
-      isIdle && this.#latenciesMs.length > 0 ? Math.max(spreadMinMs, 4 * this.#medianMs()) : undefined
+      isIdle && this.#latenciesMs.length > 0
+        ? Math.max(spreadMinMs, spreadIdleTimes * this.#medianMs())
+        : undefined
     for (const agent of torrent.agents) {
       for (const given of agent.given.values()) {
         if (given.inWindow && nowMs - Math.max(given.atMs, agent.progressMs) > stallMs) {
@@ -253,11 +261,11 @@ export class Handout {
   #rescue(torrent: HandoutTorrent, nowMs: number, grants: Grant[]): void {
     if (torrent.agents.size < 2 || torrent.nextNeeded() !== undefined) return
     const median = this.#latenciesMs.length === 0 ? 0 : this.#medianMs()
-    const spreadMs = Math.max(spreadMinMs, 6 * median)
     for (let piece = 0; piece < torrent.pieces && this.#inWindow < this.#window.size; piece++) {
       if (torrent.copies[piece] !== 1 || torrent.outstanding[piece] !== 0) continue
       const tries = Math.min(6, Math.max(0, (torrent.handed[piece] ?? 0) - 1))
-      if (nowMs - (torrent.movedMs[piece] ?? 0) < spreadMs * 2 ** tries) continue
+      const times = this.#inWindow < idleHandoutsMax ? spreadIdleTimes : spreadTimes
+      if (nowMs - (torrent.movedMs[piece] ?? 0) < Math.max(spreadMinMs, times * median) * 2 ** tries) continue
       const agent = this.#recipient(torrent, piece, nowMs)
       if (agent !== undefined) this.#grant(agent, piece, nowMs, grants)
     }

@@ -13,8 +13,12 @@ const STALL_MIN_US: Micros = 200 * MILLISECOND;
 const DEADLINE_MIN_US: Micros = 300 * MILLISECOND;
 const DEADLINE_MAX_US: Micros = 60 * SECOND;
 const EXTENSIONS_MAX: u32 = 4;
-/// How long a piece may stay with a single holder while others lack it.
+/// How long a piece may stay with a single holder while others lack it, at least and in times of a hand-out; the
+/// shorter one with fewer hand-outs under way than this.
 const SPREAD_MIN_US: Micros = 1_500 * MILLISECOND;
+const SPREAD_TIMES: u64 = 6;
+const SPREAD_IDLE_TIMES: u64 = 2;
+const IDLE_HANDOUTS_MAX: usize = 2;
 /// How long an agent may get nothing from anybody before the origin feeds it.
 const STARVE_MIN_US: Micros = 3 * SECOND;
 const SWEEP_US: Micros = 100 * MILLISECOND;
@@ -185,7 +189,8 @@ impl Seeder {
     fn expire(&mut self, now: Micros) {
         let stall = self.stall_us();
         let idle = self.in_window < self.window.size() && self.agents.next_needed().is_none();
-        let idle_us = (idle && !self.latencies.is_empty()).then(|| SPREAD_MIN_US.max(4 * self.median()));
+        let idle_us = (idle && !self.latencies.is_empty())
+            .then(|| SPREAD_MIN_US.max(SPREAD_IDLE_TIMES * self.median()));
         let mut over = Vec::new();
         for (node, agent) in self.agents.all_mut() {
             for given in &mut agent.given {
@@ -232,7 +237,6 @@ impl Seeder {
             true => 0,
             false => self.median(),
         };
-        let spread = SPREAD_MIN_US.max(6 * median);
         for piece in 0..self.agents.pieces {
             if self.in_window >= self.window.size() {
                 break;
@@ -242,7 +246,11 @@ impl Seeder {
                 continue;
             }
             let tries = self.agents.handed[at].saturating_sub(1).min(6);
-            if now - self.agents.moved_at[at] < spread << tries {
+            let times = match self.in_window < IDLE_HANDOUTS_MAX {
+                true => SPREAD_IDLE_TIMES,
+                false => SPREAD_TIMES,
+            };
+            if now - self.agents.moved_at[at] < SPREAD_MIN_US.max(times * median) << tries {
                 continue;
             }
             if let Some(node) = self.recipient(piece, now) {

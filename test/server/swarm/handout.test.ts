@@ -249,7 +249,7 @@ test('a piece that stays with one holder is rescued after a while, each time lat
   assert.equal(world.grants.length, 2)
 })
 
-test('a piece stays with one holder for six times what hand-outs take, however long that is', () => {
+test('with an idle uplink a piece stays with one holder for twice what hand-outs take, however long that is', () => {
   const world = new World(8, { uplink: gigabit / 500, rttMs: 1, spreadMs: undefined })
   for (let i = 0; i < 10; i++) world.join(i, 'rack')
   world.run(60_000)
@@ -257,7 +257,7 @@ test('a piece stays with one holder for six times what hand-outs take, however l
   const [first, again] = [world.grants[0], world.grants.find((g, i) => i > 0 && g.piece === 0)]
   assert.ok(first !== undefined && again !== undefined)
   const waitedMs = again.atMs - first.atMs
-  assert.ok(waitedMs > 8_000 && waitedMs < 35_000, `${waitedMs} ms`)
+  assert.ok(waitedMs > 4_000 && waitedMs < 14_000, `${waitedMs} ms`)
 })
 
 test('at the end, what nobody has is given to a second agent however much the first tells of others', () => {
@@ -285,7 +285,7 @@ test('at the end, what nobody has is given to a second agent however much the fi
     }
   }
   assert.ok(lost !== undefined && rescuedMs !== undefined)
-  assert.ok(rescuedMs - lost.atMs <= 4_500, `${rescuedMs - lost.atMs} ms`)
+  assert.ok(rescuedMs - lost.atMs <= 2_500, `${rescuedMs - lost.atMs} ms`)
 })
 
 test('an agent to whom nobody gives anything is fed by the origin', () => {
