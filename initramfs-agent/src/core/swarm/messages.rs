@@ -3,7 +3,7 @@
 use super::types::{ConnId, Nearness, Outgoing};
 use super::{Code, Swarm};
 use crate::core::time::{MILLISECOND, SECOND};
-use crate::core::wire::Message;
+use crate::core::wire::{Block, Message};
 
 /// Pieces that one peer may have offered us while choking us.
 const ALLOWED_FAST_MAX: usize = 256;
@@ -158,7 +158,7 @@ impl Swarm {
                 true
             }
             Message::Reject(block) if peer.fast => {
-                self.on_reject(conn, block.piece);
+                self.on_reject(conn, block);
                 true
             }
             _ => false,
@@ -169,8 +169,8 @@ impl Swarm {
     }
 
     /// A peer will not send a block: the whole piece goes to somebody else.
-    fn on_reject(&mut self, conn: ConnId, piece: u32) {
-        let now = self.now;
+    fn on_reject(&mut self, conn: ConnId, block: Block) {
+        let (now, piece) = (self.now, block.piece);
         let Some(peer) = self.peers.get_mut(&conn) else {
             return;
         };
@@ -199,7 +199,7 @@ impl Swarm {
             };
         let until = peer.rest_until;
         peer.allowed.retain(|p| *p != piece);
-        self.drop_job(torrent, at);
+        self.drop_job_but(torrent, at, Some(block));
         self.wake_at(until);
     }
 

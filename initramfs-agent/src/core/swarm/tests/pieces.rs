@@ -128,6 +128,29 @@ fn a_stock_peer_is_asked_only_when_it_unchokes_and_loses_requests_when_it_chokes
 }
 
 #[test]
+fn a_request_that_is_turned_away_is_not_cancelled_on_top() {
+    let (mut s, conn) = with_peer(spec(1), id(9));
+    let asked = requests(&hears(&mut s, 10, conn, Message::HaveAll));
+    assert_eq!(asked.len(), 1, "an agent is asked for one block at a time");
+    let out = hears(&mut s, 20, conn, Message::Reject(asked[0].1));
+    let cancels = |o: &&Output| {
+        let message = match o {
+            Output::Send { message, .. } => Some(message),
+            _ => None,
+        };
+        matches!(message, Some(Outgoing::Cancel(_)))
+    };
+    assert_eq!(out.iter().find(cancels), None);
+    assert!(out.iter().any(|o| matches!(o, Output::Discard { piece: 0, .. })));
+    // It is asked again, and what it sends then is no flood of blocks that nobody wanted.
+    let at = s.deadline().expect("it is asked again");
+    s.handle(at.max(5 * SECOND), Input::Tick);
+    let asked = requests(&drain(&mut s));
+    assert_eq!(asked.len(), 1);
+    assert!(deliver(&mut s, 6 * SECOND, &asked).iter().all(|o| !cancels(&o)));
+}
+
+#[test]
 fn takes_from_a_choking_seeder_exactly_what_it_is_given() {
     let mut s = swarm(1);
     s.add_torrent(
