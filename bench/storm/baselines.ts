@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { makeTorrent, torrentFile } from '../../server/catalog/torrent.js'
 import { stop } from '../agent/measure.js'
 import { type Fleet, type Member, startFleet } from './fleet.js'
-import { inside } from './network.js'
+import { insideServer } from './network.js'
 import type { BaselineName } from './options.js'
 import { type Host, SERVER_ADDRESS } from './plan.js'
 import { type BaselineResult, copies, IDLE_SHARE_LEAST, over, round, timesOf } from './result.js'
@@ -152,7 +152,7 @@ async function prepare(
 ): Promise<Baseline> {
   const { plan, payload, server } = site
   const onServer = (command: readonly string[]) => async () => {
-    const [program, args] = inside(plan.serverNamespace, command)
+    const [program, args] = insideServer(plan.serverNamespace, command)
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     if (name.startsWith('libtorrent')) await once(child.stdout as NodeJS.ReadableStream, 'data')
     return child

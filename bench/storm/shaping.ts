@@ -24,13 +24,13 @@ export interface Shape {
 }
 
 /** Largest segment that the kernel keeps whole on its way (GSO), so that 500 links cost little processor time. */
-export const GSO_BYTES = 16_384
+export const GSO_BYTES = 18_000
 
 /**
  * Least segments that TCP gives down at once. On a link of 1 Gbit/s it makes them as large as they may be; on the
  * scaled-down one it would take two, and each costs a timer interrupt of the bucket.
  */
-export const MIN_TSO_SEGMENTS = 11
+export const MIN_TSO_SEGMENTS = 12
 
 /** The shape of a link. The queue is what a plain switch lets one port have: bytes, as bursts of TCP do not shrink with the rate. */
 export function shapeOf(linkMbit: number): Shape {

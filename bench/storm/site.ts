@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { BootswarmError } from '../../src/errors.js'
 import { stop } from '../agent/measure.js'
-import { inside } from './network.js'
+import { inside, insideServer } from './network.js'
 import type { PayloadFormat } from './options.js'
 import { type Plan, rackConfig, SERVER_ADDRESS } from './plan.js'
 import { seeded } from './random.js'
@@ -157,7 +157,7 @@ async function launch(directory: string, dataDir: string, config: string, plan: 
   // The bench needs root in any case, and lies in a directory that is closed to others.
   addresses.push('--user', 'root')
   const node = [process.execPath, `--openssl-config=${tlsConfig}`, serverMain]
-  const [program, args] = inside(plan.serverNamespace, [...node, ...flags, ...addresses])
+  const [program, args] = insideServer(plan.serverNamespace, [...node, ...flags, ...addresses])
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: directory })
   const log = createWriteStream(join(directory, 'server.log'), { flags: 'a' })
   const last: string[] = []

@@ -12,9 +12,10 @@ const COMMON: u32 = 3;
 /// that all share. Eight piece times, within these bounds: it feeds whom it believes to starve, and knows how long pieces take.
 const WAIT_SEEDER_MIN_US: Micros = 4 * SECOND;
 const WAIT_SEEDER_MAX_US: Micros = 12 * SECOND;
-/// How long news may wait, by the piece times.
+/// How long news may wait, by the piece times; without racks nobody has to bring anything in for others, and it may wait longer.
 const WAIT_MIN_US: Micros = 20 * MILLISECOND;
 const WAIT_MAX_US: Micros = 4 * SECOND;
+const WAIT_FLAT_MAX_US: Micros = 8 * SECOND;
 
 impl Swarm {
     /// Tells the peers of a piece that is in place; `from` delivered it.
@@ -99,7 +100,12 @@ impl Torrent {
     }
 
     fn news_us(&self) -> Micros {
+        let most = if self.racked {
+            WAIT_MAX_US
+        } else {
+            WAIT_FLAT_MAX_US
+        };
         self.piece_p50()
-            .map_or(WAIT_MAX_US, |p| (4 * p).clamp(WAIT_MIN_US, WAIT_MAX_US))
+            .map_or(WAIT_MAX_US, |p| (4 * p).clamp(WAIT_MIN_US, most))
     }
 }
