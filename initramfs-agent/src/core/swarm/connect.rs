@@ -136,24 +136,37 @@ impl Swarm {
             let torrent = TorrentId(at as u16);
             let t = &self.torrents[at];
             let done = t.done();
-            let (mut local, mut across) = (0, 0);
-            for known in t.known.values().filter(|k| k.conn.is_some() && !k.seeder) {
+            let (mut local, mut across, mut crowd) = (0, 0, 0);
+            for known in t.known.values() {
+                crowd += usize::from(known.nearness == Nearness::Local);
+                if known.conn.is_none() || known.seeder {
+                    continue;
+                }
                 match Self::counts_local(t.racked, known.nearness) {
                     true => local += 1,
                     false => across += 1,
                 }
             }
-            let crowd = t.known.values().filter(|k| k.nearness == Nearness::Local).count();
             let local_wanted = match crowd > RACK_MAX || self.now < t.started_at + super::import::SETTLE_US {
                 true => LOCAL_WANTED_CROWD,
                 false => LOCAL_WANTED,
             };
+            let wants = |known: &Known, local: usize, across: usize| {
+                known.seeder
+                    || match Self::counts_local(t.racked, known.nearness) {
+                        true => !done && local < local_wanted,
+                        false => !done && across < t.across_wanted(self.now),
+                    }
+            };
+            // A farm's hundreds of addresses are gone through only when one of them may be dialled.
+            let lone = |addr: &SocketAddr| t.known.get(addr).is_some_and(|k| k.conn.is_none());
+            let full = done || (local >= local_wanted && across >= t.across_wanted(self.now));
+            let idle = full && !t.spec.seeders.iter().any(lone);
             let mut ready: Vec<(u64, SocketAddr)> = Vec::new();
-            for (addr, known) in t
-                .known
-                .iter()
-                .filter(|(_, k)| k.conn.is_none() && (!done || k.seeder))
-            {
+            for (addr, known) in t.known.iter().filter(|_| !idle) {
+                if known.conn.is_some() || !wants(known, local, across) {
+                    continue;
+                }
                 if known.next_at > self.now {
                     self.wake = self.wake.min(known.next_at);
                 } else {
@@ -166,30 +179,26 @@ impl Swarm {
                 }
             }
             ready.sort_unstable();
+            let mut chosen = Vec::new();
             for (_, addr) in ready {
-                let t = &self.torrents[at];
                 let known = t.known[&addr];
-                let near = Self::counts_local(t.racked, known.nearness);
-                let wanted = known.seeder
-                    || if near {
-                        local < local_wanted
-                    } else {
-                        across < t.across_wanted(self.now)
-                    };
-                if !wanted {
+                if !wants(&known, local, across) {
                     continue;
                 }
-                if dialling >= DIALLING_MAX || self.peers.len() >= CONNECTIONS_MAX {
+                if dialling >= DIALLING_MAX || self.peers.len() + chosen.len() >= CONNECTIONS_MAX {
                     break;
                 }
                 dialling += 1;
-                match near {
+                match Self::counts_local(t.racked, known.nearness) {
                     true => local += 1,
                     false => across += usize::from(!known.seeder),
                 }
-                self.connect(torrent, addr, known.seeder);
+                chosen.push((addr, known.seeder));
             }
-            self.want_peers(torrent);
+            for (addr, seeder) in chosen {
+                self.connect(torrent, addr, seeder);
+            }
+            self.want_peers(torrent, local + across);
             let full_at = self.torrents[at].started_at + super::import::SETTLE_US;
             if full_at >= self.now {
                 self.wake_at(full_at + 1);
@@ -210,12 +219,11 @@ impl Swarm {
         self.wake_at(self.now + HANDSHAKE_US);
     }
 
-    /// Asks for an announce when there are few neighbours.
-    fn want_peers(&mut self, torrent: TorrentId) {
+    /// Asks for an announce when there are few neighbours, connected or dialled.
+    fn want_peers(&mut self, torrent: TorrentId, neighbours: usize) {
         let now = self.now;
         let t = &mut self.torrents[usize::from(torrent.0)];
-        let peers = t.known.values().filter(|k| k.conn.is_some() && !k.seeder).count();
-        if t.done() || peers >= 4 {
+        if t.done() || neighbours >= 4 {
             return;
         }
         if t.wanted_peers_at <= now {
