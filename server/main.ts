@@ -30,8 +30,11 @@ const usageCodes: readonly ErrorCode[] = [
 /** A stop that takes longer is forced, milliseconds. */
 const stopMs = 15_000
 
-/** systemd signals every process of a service, and npm and the process outside of a room hand theirs on: milliseconds. */
-const sameSignalMs = 500
+/**
+ * systemd signals every process of a service, and npm and the process outside of a room hand theirs on, late where the
+ * machine is busy: milliseconds.
+ */
+const sameSignalMs = 2_000
 
 async function main(): Promise<void> {
   const loaded = load()

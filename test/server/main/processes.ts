@@ -39,6 +39,17 @@ export function assertUnprivileged(pid: number, count: number, name = user): num
   return pids
 }
 
+/** Signals them one by one, as a service manager does; the first ones may have ended the others meanwhile. */
+export function signalEach(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+  }
+}
+
 /** Whether a process is there and no zombie. */
 export function isAlive(pid: number): boolean {
   try {

@@ -18,7 +18,7 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { tarball } from '../catalog/support.js'
 import { ask } from '../http/support.js'
-import { assertUnprivileged, idOf, isAlive, needsRoot, user } from './processes.js'
+import { assertUnprivileged, idOf, isAlive, needsRoot, signalEach, user } from './processes.js'
 import { type Daemon, mainFile, Site } from './support.js'
 
 /** A site in a clone of its own below two closed directories, each of which holds something else too. */
@@ -115,7 +115,7 @@ test('a signal that every process of a service gets is one signal', needsRoot, a
   const site = await closedSite(t)
   const server = await ready(site.start())
   const pids = unprivileged(server)
-  for (const pid of pids) process.kill(pid, 'SIGTERM')
+  signalEach(pids, 'SIGTERM')
   assert.equal(await server.exited, 0)
   await gone(pids)
 })
