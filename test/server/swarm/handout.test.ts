@@ -260,6 +260,32 @@ test('with an idle uplink a piece stays with one holder for twice what hand-outs
   assert.ok(waitedMs > 4_000 && waitedMs < 14_000, `${waitedMs} ms`)
 })
 
+test('while two other hand-outs are under way it stays six times as long as they take, not twice', () => {
+  for (const [others, times] of [
+    [1, 2],
+    [2, 6],
+  ] as const) {
+    const handout = new Handout(seeded(5))
+    handout.addTorrent({ infohash, sizeBytes: (1 + others) * pieceLength, pieceLength, priority: 0 })
+    for (let conn = 1; conn <= 8; conn++) handout.join(conn, infohash, 'r', 0)
+    let againMs: number | undefined
+    let first: number | undefined
+    for (let nowMs = 0; nowMs < 20_000 && againMs === undefined; nowMs += 50) {
+      // The others are slow, and never done.
+      for (let conn = 1; conn <= 8; conn++) if (conn !== first) handout.sent(conn, nowMs)
+      if (nowMs === 1_000 && first !== undefined) handout.have(first, 0, nowMs)
+      for (const { conn, piece } of handout.poll(nowMs)) {
+        if (piece !== 0) continue
+        if (first === undefined) first = conn
+        else againMs = nowMs
+      }
+    }
+    assert.ok(againMs !== undefined)
+    const waited = (againMs - 1_000) / 1_000
+    assert.ok(waited >= times && waited < times + 1, `${others} others: ${waited} times`)
+  }
+})
+
 test('at the end, what nobody has is given to a second agent however much the first tells of others', () => {
   const handout = new Handout(seeded(3))
   handout.addTorrent({ infohash, sizeBytes: 64 * pieceLength, pieceLength, priority: 0 })
