@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { BootswarmError } from '../../src/errors.js'
 import { type AgentStorm, measureAgents, startAgents } from './agents.js'
 import { arrivalTimes } from './arrivals.js'
+import { backlogDrops, widenBacklog } from './backlog.js'
 import { checkLink } from './check.js'
 import { scheduleFaults } from './faults.js'
 import type { Live } from './live.js'
@@ -53,6 +54,7 @@ export async function buildSite(
   removeLeftovers()
   checkSupport()
   checkSize(options)
+  undo.add(widenBacklog())
   const directory = mkdtempSync(join(options.directory, `bwstorm-${process.pid}-`))
   undo.add(() => rmSync(directory, { recursive: true, force: true }))
   const random = seeded(options.seed)
@@ -117,6 +119,7 @@ export async function stormOfAgents(site: StormSite, agent: string, undo: Undo, 
   const load = loadavg()[0] ?? 0
   const shapedBefore = network.shapedBytes()
   const originBefore = await server.status()
+  const lostBefore = backlogDrops()
   live.begin(storm.boots, site)
   const cpuBefore = cpuTimes()
   const serverCpu = server.cost().cpuSeconds
@@ -134,6 +137,7 @@ export async function stormOfAgents(site: StormSite, agent: string, undo: Undo, 
   clearTimeout(timer.id)
   const cpuAfter = cpuTimes()
   const shaped = network.shapedBytes()
+  const lost = backlogDrops() - lostBefore
   sampler.stop()
   faults.end()
   const spent = measureAgents(storm)
@@ -168,6 +172,7 @@ export async function stormOfAgents(site: StormSite, agent: string, undo: Undo, 
     tcp_retransmits: spent.retransmits,
     load_before: round(load, 2),
     switch_drops: drops,
+    host_drops: lost,
     valid: (options.slowShare > 0 ? agents.healthy.cpu_idle_share : idle) >= IDLE_SHARE_LEAST,
   }
   await storm.fleet.end()

@@ -88,9 +88,12 @@ test('a squashfs is handed over as it is', { skip, timeout: 60_000 }, async (t) 
 
 test('an interrupted storm leaves nothing behind', { skip, timeout: 60_000 }, async () => {
   const args = ['--nodes', '4', '--rack-size', '2', '--payload-mb', '1', '--baselines', 'none']
+  const backlog = () => readFileSync('/proc/sys/net/core/netdev_max_backlog', 'utf8')
+  const before = backlog()
   const { code, output, pid } = await run(args, /payload .* floor/)
   assert.equal(code, 130, output)
   assert.deepEqual(leftovers(pid), [])
+  assert.equal(backlog(), before, 'what it sets on the host is as it was')
 })
 
 test('wrong options are refused before anything is built', async () => {
