@@ -34,6 +34,9 @@ const extensionsMax = 4
  * slow, and then all wait for it. The shorter one with fewer hand-outs under way than this, when a second copy costs nobody anything.
  */
 const spreadMinMs = 1_500
+/** The same where so many agents wait for it: on links of 1 Gbit/s the whole boot takes them little longer. */
+const spreadCrowdMinMs = 200
+const crowdAgents = 16
 const spreadTimes = 6
 const spreadIdleTimes = 2
 const idleHandoutsMax = 2
@@ -229,7 +232,7 @@ export class Handout {
     const isIdle = this.#inWindow < this.#window.size && torrent.nextNeeded() === undefined
     const idleMs =
       isIdle && this.#latenciesMs.length > 0
-        ? Math.max(spreadMinMs, spreadIdleTimes * this.#medianMs())
+        ? Math.max(spreadLeastMs(torrent), spreadIdleTimes * this.#medianMs())
         : undefined
     for (const agent of torrent.agents) {
       for (const given of agent.given.values()) {
@@ -265,7 +268,8 @@ export class Handout {
       if (torrent.copies[piece] !== 1 || torrent.outstanding[piece] !== 0) continue
       const tries = Math.min(6, Math.max(0, (torrent.handed[piece] ?? 0) - 1))
       const times = this.#inWindow < idleHandoutsMax ? spreadIdleTimes : spreadTimes
-      if (nowMs - (torrent.movedMs[piece] ?? 0) < Math.max(spreadMinMs, times * median) * 2 ** tries) continue
+      const patienceMs = Math.max(spreadLeastMs(torrent), times * median) * 2 ** tries
+      if (nowMs - (torrent.movedMs[piece] ?? 0) < patienceMs) continue
       const agent = this.#recipient(torrent, piece, nowMs)
       if (agent !== undefined) this.#grant(agent, piece, nowMs, grants)
     }
@@ -311,4 +315,9 @@ export class Handout {
   #sort(): void {
     this.#sorted = [...this.#torrents.values()].sort((a, b) => a.priority - b.priority || a.order - b.order)
   }
+}
+
+/** How long a piece may stay with a single holder at least. */
+function spreadLeastMs(torrent: HandoutTorrent): number {
+  return torrent.agents.size > crowdAgents ? spreadCrowdMinMs : spreadMinMs
 }

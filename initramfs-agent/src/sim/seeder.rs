@@ -16,6 +16,9 @@ const EXTENSIONS_MAX: u32 = 4;
 /// How long a piece may stay with a single holder while others lack it, at least and in times of a hand-out; the
 /// shorter one with fewer hand-outs under way than this.
 const SPREAD_MIN_US: Micros = 1_500 * MILLISECOND;
+/// The same where so many agents wait for it.
+const SPREAD_CROWD_MIN_US: Micros = 200 * MILLISECOND;
+const CROWD_AGENTS: usize = 16;
 const SPREAD_TIMES: u64 = 6;
 const SPREAD_IDLE_TIMES: u64 = 2;
 const IDLE_HANDOUTS_MAX: usize = 2;
@@ -190,7 +193,7 @@ impl Seeder {
         let stall = self.stall_us();
         let idle = self.in_window < self.window.size() && self.agents.next_needed().is_none();
         let idle_us = (idle && !self.latencies.is_empty())
-            .then(|| SPREAD_MIN_US.max(SPREAD_IDLE_TIMES * self.median()));
+            .then(|| self.spread_least().max(SPREAD_IDLE_TIMES * self.median()));
         let mut over = Vec::new();
         for (node, agent) in self.agents.all_mut() {
             for given in &mut agent.given {
@@ -250,7 +253,7 @@ impl Seeder {
                 true => SPREAD_IDLE_TIMES,
                 false => SPREAD_TIMES,
             };
-            if now - self.agents.moved_at[at] < SPREAD_MIN_US.max(times * median) << tries {
+            if now - self.agents.moved_at[at] < self.spread_least().max(times * median) << tries {
                 continue;
             }
             if let Some(node) = self.recipient(piece, now) {
@@ -286,6 +289,14 @@ impl Seeder {
                 };
                 self.grant(node, piece, now, made);
             }
+        }
+    }
+
+    /// How long a piece may stay with a single holder at least.
+    fn spread_least(&self) -> Micros {
+        match self.agents.count() > CROWD_AGENTS {
+            true => SPREAD_CROWD_MIN_US,
+            false => SPREAD_MIN_US,
         }
     }
 

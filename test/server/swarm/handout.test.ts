@@ -249,6 +249,15 @@ test('a piece that stays with one holder is rescued after a while, each time lat
   assert.equal(world.grants.length, 2)
 })
 
+test('a crowd waits for a piece with one holder no longer than a fifth of a second', () => {
+  const world = new World(1, { uplink: gigabit, rttMs: 1, spreadMs: undefined })
+  for (let i = 0; i < 20; i++) world.join(i, 'rack')
+  world.run(190)
+  assert.equal(world.grants.length, 1)
+  world.run(400)
+  assert.equal(world.grants.length, 2)
+})
+
 test('with an idle uplink a piece stays with one holder for twice what hand-outs take, however long that is', () => {
   const world = new World(8, { uplink: gigabit / 500, rttMs: 1, spreadMs: undefined })
   for (let i = 0; i < 10; i++) world.join(i, 'rack')
