@@ -212,7 +212,7 @@ impl Swarm {
 
     /// How long a piece in flight may rest, in the whole swarm, before the origin is asked: longer with
     /// many neighbours, who wait as well, each for a time of its own.
-    fn quiet_us(&mut self, torrent: TorrentId) -> Micros {
+    pub(super) fn quiet_us(&mut self, torrent: TorrentId) -> Micros {
         let random = self.patience(torrent);
         let t = &self.torrents[usize::from(torrent.0)];
         let others = t.neighbours();
@@ -222,7 +222,9 @@ impl Swarm {
                 (4 * p).clamp(QUIET_ALONE_US, QUIET_ALONE_MAX_US)
             });
         }
-        let base = p95.map_or(QUIET_UNKNOWN_US, |p| (12 * p).clamp(QUIET_MIN_US, QUIET_MAX_US));
+        let base = p95.map_or(QUIET_UNKNOWN_US, |p| {
+            (12 * p).clamp(QUIET_MIN_US, QUIET_MAX_US.max(t.slow_us()))
+        });
         base + t.spread_us() * others * random / 1000
     }
 }

@@ -29,6 +29,8 @@ const STUCK_US: Micros = 3 * SECOND;
 /// With peers that keep announcing new pieces: no useful block for this long, by the piece times.
 const STUCK_LIVELY_US: Micros = 15 * SECOND;
 const STUCK_LIVELY_MIN_US: Micros = 3 * SECOND;
+/// However slow pieces are, nobody waits longer for one of them.
+const SLOW_MAX_US: Micros = 60 * SECOND;
 /// Added at random for each neighbour, so that a rack does not fall back as one.
 const SPREAD_US: Micros = 100 * MILLISECOND;
 const SPREAD_MIN_US: Micros = 10 * MILLISECOND;
@@ -158,7 +160,7 @@ impl Swarm {
             let lively = t.origin.heard_at + STUCK_US > self.now;
             let base = match (lively, t.piece_p95()) {
                 (true, None) => STUCK_LIVELY_US,
-                (true, Some(p)) => (16 * p).clamp(STUCK_LIVELY_MIN_US, STUCK_LIVELY_US),
+                (true, Some(p)) => (16 * p).clamp(STUCK_LIVELY_MIN_US, STUCK_LIVELY_US.max(t.slow_us())),
                 (false, p) => STUCK_US.max(busy).max(p.map_or(0, |p| 8 * p)),
             };
             base + t.spread_us() * peers * random / 1000
@@ -315,6 +317,11 @@ impl Swarm {
 }
 
 impl Torrent {
+    /// Where pieces take so long that the bounds of our patience are little more than one of them: three times the slow ones.
+    pub(super) fn slow_us(&self) -> Micros {
+        self.piece_p95().map_or(0, |p| (3 * p).min(SLOW_MAX_US))
+    }
+
     /// What each neighbour adds to our patience with them at most.
     pub(super) fn spread_us(&self) -> Micros {
         self.piece_p95()

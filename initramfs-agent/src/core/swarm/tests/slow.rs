@@ -192,3 +192,20 @@ fn the_last_piece_is_asked_of_another_soon_though_its_holder_has_begun() {
     // Pieces took 0.1 to 0.2 s.
     assert!(at - begun <= 500 * MILLISECOND, "after {}", at - begun);
 }
+
+#[test]
+fn where_pieces_take_long_the_server_is_asked_no_sooner_than_three_of_them() {
+    for (piece_us, least, most) in [
+        (SECOND / 10, 1_500 * MILLISECOND, 2 * SECOND),
+        (3 * SECOND, 20 * SECOND, 21 * SECOND),
+        (12 * SECOND, 36 * SECOND, 37 * SECOND),
+        (100 * SECOND, 60 * SECOND, 61 * SECOND),
+    ] {
+        let (mut s, _) = with_peer(site(9), id(9));
+        for _ in 0..4 {
+            s.torrents[0].note_piece_us(piece_us);
+        }
+        let quiet = s.quiet_us(T0);
+        assert!((least..=most).contains(&quiet), "{piece_us}: {quiet}");
+    }
+}
