@@ -3,6 +3,13 @@
  * Bookkeeping and the choice of piece and recipient; the pace is handout.ts. No I/O, no clock.
  */
 
+/**
+ * Who has told of less than this part of what all have told of in the mean lags, once that is so many pieces: a slow node, with
+ * which a hand-out stays while the whole farm waits for it. It may not know it, or say so over a link that is full.
+ */
+const LAG_TIMES = 3
+const LAG_PIECES_MIN = 6
+
 /** Numbers a connection; the adapter chooses them. */
 export type ConnId = number
 
@@ -69,6 +76,8 @@ export class HandoutTorrent {
   readonly movedMs: Float64Array
   /** No piece below it is needed. */
   #hint = 0
+  /** Pieces that all connected agents have told of together. */
+  #haveTotal = 0
   handouts = 0
   rescues = 0
   /** Pieces that no connected agent has. */
@@ -129,7 +138,7 @@ export class HandoutTorrent {
     for (let piece = 0; piece < this.pieces; piece++) {
       if (this.has(agent, piece)) this.#lose(piece)
     }
-    this.agents.delete(agent)
+    if (this.agents.delete(agent)) this.#haveTotal -= agent.haveCount
     const rack = this.racks.get(agent.rack)
     rack?.agents.delete(agent)
     if (rack?.agents.size === 0) this.racks.delete(agent.rack)
@@ -141,6 +150,7 @@ export class HandoutTorrent {
     const byte = piece >> 3
     agent.have[byte] = (agent.have[byte] ?? 0) | (0x80 >> (piece & 7))
     agent.haveCount++
+    this.#haveTotal++
     const copies = (this.copies[piece] ?? 0) + 1
     this.copies[piece] = copies
     if (copies === 1) this.unheld--
@@ -203,7 +213,7 @@ export class HandoutTorrent {
 
   /**
    * Who shall get this piece: in the rack with the fewest unconfirmed hand-outs, then the fewest copies
-   * received, the agent with fewest unconfirmed, strikes, and pieces given, ties at random.
+   * received, an agent that does not lag, with the fewest strikes, unconfirmed, and pieces given, ties at random.
    */
   recipient(
     piece: number,
@@ -235,12 +245,26 @@ export class HandoutTorrent {
       // Somebody who sits on a hand-out gets no other; whoever missed deadlines is tried ever more rarely.
       if (agent.given.size > 0 && limits.nowMs - agent.progressMs > limits.stallMs) continue
       if (agent.strikes > 0 && limits.nowMs - agent.progressMs < strikePauseMs(agent.strikes)) continue
-      const order = best === undefined ? -1 : compareAgents(agent, best)
+      const order = best === undefined ? -1 : this.#compareAgents(agent, best)
       if (order > 0) continue
       ties = order === 0 ? ties + 1 : 1
       if (ties === 1 || limits.random() * ties < 1) best = agent
     }
     return best
+  }
+
+  #compareAgents(a: Agent, b: Agent): number {
+    return (
+      Number(this.#lags(a)) - Number(this.#lags(b)) ||
+      a.strikes - b.strikes ||
+      a.given.size - b.given.size ||
+      a.givenCount - b.givenCount
+    )
+  }
+
+  #lags(agent: Agent): boolean {
+    const mean = this.#haveTotal / Math.max(1, this.agents.size)
+    return mean >= LAG_PIECES_MIN && agent.haveCount * LAG_TIMES < mean
   }
 
   #lose(piece: number): void {
@@ -258,8 +282,4 @@ function strikePauseMs(strikes: number): number {
 
 function compareRacks(a: Rack, b: Rack): number {
   return a.outstanding - b.outstanding || a.received - b.received
-}
-
-function compareAgents(a: Agent, b: Agent): number {
-  return a.strikes - b.strikes || a.given.size - b.given.size || a.givenCount - b.givenCount
 }

@@ -4,6 +4,10 @@
 use crate::core::rng::Rng;
 use crate::core::time::{MILLISECOND, Micros};
 
+/// Who has less than this part of what the agents have in the mean lags, once that is so many pieces.
+const LAG_PIECES_MIN: u64 = 6;
+const LAG_TIMES: u64 = 3;
+
 /// An agent's copy of a hand-out that has not been confirmed by its HAVE.
 #[derive(Clone)]
 pub(super) struct Given {
@@ -58,6 +62,8 @@ pub(super) struct Agents {
     pub handed: Vec<u32>,
     /// When each piece last got a new copy, or was handed out.
     pub moved_at: Vec<Micros>,
+    /// Pieces that all connected agents have told of together.
+    have_total: u64,
     /// No piece below it is needed.
     hint: u32,
     rng: Rng,
@@ -81,6 +87,7 @@ impl Agents {
             outstanding: vec![0; n],
             handed: vec![0; n],
             moved_at: vec![0; n],
+            have_total: 0,
             hint: 0,
             rng,
         }
@@ -149,6 +156,7 @@ impl Agents {
             return given;
         };
         self.count -= 1;
+        self.have_total -= u64::from(agent.have_count);
         for piece in (0..self.pieces).filter(|p| agent.have[*p as usize]) {
             self.copies[piece as usize] -= 1;
             if self.copies[piece as usize] == 0 {
@@ -168,6 +176,7 @@ impl Agents {
         };
         *have = true;
         agent.have_count += 1;
+        self.have_total += 1;
         self.copies[piece as usize] += 1;
         self.moved_at[piece as usize] = now;
         true
@@ -224,8 +233,14 @@ impl Agents {
         None
     }
 
+    /// Far behind the others: what it is handed stays with it for long.
+    fn lags(&self, agent: &Agent) -> bool {
+        let mean = self.have_total / (self.count as u64).max(1);
+        mean >= LAG_PIECES_MIN && u64::from(agent.have_count) * LAG_TIMES < mean
+    }
+
     /// Who shall get this piece: in the rack with the fewest unconfirmed hand-outs, then the fewest copies
-    /// received, the agent with fewest strikes, unconfirmed, and pieces given, ties at random.
+    /// received, an agent that does not lag, with fewest strikes, unconfirmed, and pieces given, ties at random.
     pub fn recipient(
         &mut self,
         piece: u32,
@@ -246,12 +261,13 @@ impl Agents {
                 continue;
             }
             let rack = self.racks[node];
+            let draw = self.rng.next_u64();
             let key = (
                 (self.rack_out[rack], self.rack_given[rack]),
-                (agent.strikes, agent.given.len(), agent.given_count),
-                self.rng.next_u64(),
+                (self.lags(agent), agent.strikes, agent.given.len(), agent.given_count),
+                draw,
             );
-            if best.is_none_or(|(k, _)| key < k) {
+            if best.as_ref().is_none_or(|(k, _)| key < *k) {
                 best = Some((key, node));
             }
         }

@@ -361,6 +361,31 @@ test('a rack that brings pieces in by HTTPS is handed fewer', () => {
   )
 })
 
+test('who is far behind the others is handed nothing while others can take it', () => {
+  const [nodes, told, pieces] = [8, 10, 40]
+  const handedToFirst = (isFarBehind: boolean): number => {
+    const handout = new Handout(seeded(3))
+    handout.addTorrent({ infohash, sizeBytes: pieceLength * pieces, pieceLength, priority: 0 })
+    for (let conn = 0; conn < nodes; conn++) {
+      handout.join(conn, infohash, 'rack', 0)
+      for (let piece = 0; piece < (conn === 0 && isFarBehind ? 2 : told); piece++) handout.have(conn, piece, 0)
+    }
+    let given = 0
+    // After three seconds without anything it would be fed, as anybody whom nobody else serves.
+    for (let nowMs = 0; nowMs < 2_500; nowMs += 10) {
+      for (const { conn, piece } of handout.poll(nowMs)) {
+        if (conn === 0) given++
+        // It spreads at once, but not to the one that is behind.
+        for (let other = 0; other < nodes; other++)
+          if (other !== 0 || !isFarBehind || conn === 0) handout.have(other, piece, nowMs + 5)
+      }
+    }
+    return given
+  }
+  assert.ok(handedToFirst(false) > 0)
+  assert.equal(handedToFirst(true), 0)
+})
+
 test('torrents go in order of priority', () => {
   const handout = new Handout(seeded(1))
   const second = 'b'.repeat(40)
