@@ -6,8 +6,10 @@ use super::types::{ConnId, Outgoing, Output, TorrentId};
 use super::{Micros, Swarm};
 use crate::core::time::{MILLISECOND, SECOND};
 
-/// Holders near us from which on a piece is no news.
+/// Holders near us from which on a piece is no news; without racks the first one is enough: whoever has it tells all of its own
+/// neighbours, and no uplink waits for it.
 const COMMON: u32 = 3;
+const COMMON_FLAT: u32 = 1;
 /// The server's seeder need not hear at once of what many have: each packet to it is acknowledged over the one link
 /// that all share. Eight piece times, within these bounds: it feeds whom it believes to starve, and knows how long pieces take.
 const WAIT_SEEDER_MIN_US: Micros = 4 * SECOND;
@@ -22,7 +24,8 @@ impl Swarm {
     pub(super) fn tell_have(&mut self, torrent: TorrentId, piece: u32, from: Option<ConnId>) {
         let t = &self.torrents[usize::from(torrent.0)];
         let holders = t.holders[piece as usize];
-        let common = (holders & t.local).count_ones() >= COMMON;
+        let enough = if t.racked { COMMON } else { COMMON_FLAT };
+        let common = (holders & t.local).count_ones() >= enough;
         let first = holders & t.local == 0;
         // Our link has nothing better to do; when a farm starts, every step from rack to rack counts.
         let idle = self.uploads.is_idle();

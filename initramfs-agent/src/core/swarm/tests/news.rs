@@ -89,3 +89,60 @@ fn who_serves_nobody_tells_at_once() {
     assert!(tells_of_a_common_piece(0));
     assert!(!tells_of_a_common_piece(1));
 }
+
+/// Whether a peer that lacks it hears at once of a piece that one other near us has, while we serve somebody else.
+fn tells_of_a_second_copy(racks: bool) -> bool {
+    let (mut s, giver) = with_peer(spec(3), id(9));
+    if racks {
+        let peers = [(addr(200), Nearness::Across)];
+        s.handle(
+            0,
+            Input::Peers {
+                torrent: T0,
+                peers: &peers,
+            },
+        );
+    }
+    let near = [(addr(2), Nearness::Local), (addr(3), Nearness::Local)];
+    s.handle(
+        0,
+        Input::Peers {
+            torrent: T0,
+            peers: &near,
+        },
+    );
+    drain(&mut s);
+    let lacks = join(&mut s, 3, 3, id(8));
+    let asker = join(&mut s, 5, 40, id(40));
+    let mut told = Vec::new();
+    for (piece, now) in [(1, 20), (0, 60)] {
+        let asked = requests(&hears(&mut s, now, giver, Message::Have { piece }));
+        deliver_whole(&mut s, now + 10, &asked);
+        let slot = Slot::Primary;
+        let verified = Input::Verified {
+            torrent: T0,
+            piece,
+            slot,
+            ok: true,
+        };
+        s.handle(now + 10, verified);
+        told = drain(&mut s);
+        let (begin, len) = (0, 16 << 10);
+        hears(
+            &mut s,
+            now + 20,
+            asker,
+            Message::Request(Block { piece, begin, len }),
+        );
+    }
+    told.contains(&Output::Send {
+        conn: lacks,
+        message: Outgoing::Have(0),
+    })
+}
+
+#[test]
+fn without_racks_only_the_first_holder_tells_everybody_at_once() {
+    assert!(tells_of_a_second_copy(true));
+    assert!(!tells_of_a_second_copy(false));
+}
