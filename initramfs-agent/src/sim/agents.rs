@@ -264,7 +264,12 @@ impl Agents {
             let draw = self.rng.next_u64();
             let key = (
                 (self.rack_out[rack], self.rack_given[rack]),
-                (self.lags(agent), agent.strikes, agent.given.len(), agent.given_count),
+                (
+                    self.lags(agent),
+                    agent.strikes,
+                    agent.given.len(),
+                    agent.given_count,
+                ),
                 draw,
             );
             if best.as_ref().is_none_or(|(k, _)| key < *k) {

@@ -2,11 +2,15 @@
 
 use super::types::{ConnId, Nearness, Outgoing};
 use super::{Code, Swarm};
-use crate::core::time::{MILLISECOND, SECOND};
+use crate::core::time::{MILLISECOND, Micros, SECOND};
 use crate::core::wire::{Block, Message};
 
 /// Pieces that one peer may have offered us while choking us.
 const ALLOWED_FAST_MAX: usize = 256;
+/// An agent that turned us away is left alone for about what pieces take, within these bounds: asked sooner it is still busy,
+/// and on slow links two of three requests were turned away.
+const REST_MIN_US: Micros = 10 * MILLISECOND;
+const REST_MAX_US: Micros = 8 * SECOND;
 /// Claims of one piece that we respect.
 const CLAIMS_HEEDED: u8 = 64;
 
@@ -191,8 +195,8 @@ impl Swarm {
                 // Too many wait there already. Others will soon have the piece as well.
                 let usual = t
                     .piece_p50()
-                    .unwrap_or(100 * MILLISECOND)
-                    .clamp(10 * MILLISECOND, SECOND);
+                    .unwrap_or((50 * MILLISECOND) << peer.rejects)
+                    .clamp(REST_MIN_US, REST_MAX_US);
                 usual / 2 + self.rng.below(usual)
             } else {
                 (100 * MILLISECOND) << peer.rejects

@@ -271,3 +271,41 @@ fn little_is_asked_ahead_of_an_agent_unless_it_is_fast() {
         assert_eq!(asked.len(), ahead, "{block_us}");
     }
 }
+
+#[test]
+fn who_turned_us_away_is_left_alone_for_about_what_pieces_take() {
+    let (mut s, conn) = with_peer(spec(12), id(9));
+    let mut asked = requests(&hears(&mut s, 10, conn, Message::HaveAll));
+    // Four blocks a piece, each takes a second, one or two pieces under way at a time.
+    let mut now = 0;
+    for _ in 0..18 {
+        now += SECOND;
+        let mut out = deliver(&mut s, now, &asked);
+        let verify = |o: &Output| match o {
+            Output::Verify { piece, slot, .. } => Some((*piece, *slot)),
+            _ => None,
+        };
+        for (piece, slot) in out.iter().filter_map(verify).collect::<Vec<_>>() {
+            let (torrent, ok) = (T0, true);
+            let verified = Input::Verified {
+                torrent,
+                piece,
+                slot,
+                ok,
+            };
+            s.handle(now, verified);
+            out.extend(drain(&mut s));
+        }
+        asked = requests(&out);
+    }
+    assert!(!asked.is_empty());
+    while let Some((_, block)) = asked.pop() {
+        asked.extend(requests(&hears(&mut s, now, conn, Message::Reject(block))));
+    }
+    let again = (1..200).map(|n| n * 100 * MILLISECOND).find(|waited| {
+        s.handle(now + waited, Input::Tick);
+        !requests(&drain(&mut s)).is_empty()
+    });
+    let waited = again.expect("it is asked again");
+    assert!(waited >= 2 * SECOND && waited <= 12 * SECOND, "{waited} us");
+}
