@@ -14,6 +14,9 @@ pub(super) const IN_FLIGHT_PIECES_MIN: usize = 8;
 /// Pieces that the rack brings in over its uplink at a time.
 const CLAIMS_MAX: usize = 20;
 
+/// A claim lasts no longer, however slow pieces are: whoever made it may be gone.
+const CLAIM_MAX_US: Micros = 60 * SECOND;
+
 /// Wanted pieces that are looked at for one choice once there is one: rare ones are found among so many,
 /// and an artifact of many pieces does not cost the square of their number.
 const LOOK_MAX: usize = 1024;
@@ -23,7 +26,7 @@ impl super::torrent::Torrent {
     pub(super) fn claim_us(&self) -> Micros {
         let usual = self.piece_p95().or(self.piece_p50());
         let usual = usual.map_or(5 * SECOND, |p| 8 * p);
-        usual.max(3 * self.across_us).clamp(SECOND / 4, 20 * SECOND)
+        usual.max(3 * self.across_us).clamp(SECOND / 4, CLAIM_MAX_US)
     }
 
     fn in_flight_max(&self) -> usize {

@@ -355,3 +355,15 @@ fn the_window_comes_first_and_the_rest_is_not_left_out() {
     }
     assert_eq!(missing, 40);
 }
+
+#[test]
+fn a_claim_lasts_for_eight_slow_pieces_but_a_minute_at_most() {
+    for (piece_us, claim_us) in [(6 * SECOND, 48 * SECOND), (20 * SECOND, 60 * SECOND)] {
+        let mut s = swarm(1);
+        s.add_torrent(0, spec(4));
+        for _ in 0..8 {
+            s.torrents[0].note_piece_us(piece_us);
+        }
+        assert_eq!(s.torrents[0].claim_us(), claim_us);
+    }
+}
