@@ -368,7 +368,8 @@ test('who is far behind the others is handed nothing while others can take it', 
     handout.addTorrent({ infohash, sizeBytes: pieceLength * pieces, pieceLength, priority: 0 })
     for (let conn = 0; conn < nodes; conn++) {
       handout.join(conn, infohash, 'rack', 0)
-      for (let piece = 0; piece < (conn === 0 && isFarBehind ? 2 : told); piece++) handout.have(conn, piece, 0)
+      for (let piece = 0; piece < (conn === 0 && isFarBehind ? 2 : told); piece++)
+        handout.have(conn, piece, 0)
     }
     let given = 0
     // After three seconds without anything it would be fed, as anybody whom nobody else serves.

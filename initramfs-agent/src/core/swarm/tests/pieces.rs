@@ -307,5 +307,5 @@ fn who_turned_us_away_is_left_alone_for_about_what_pieces_take() {
         !requests(&drain(&mut s)).is_empty()
     });
     let waited = again.expect("it is asked again");
-    assert!(waited >= 2 * SECOND && waited <= 12 * SECOND, "{waited} us");
+    assert!((2 * SECOND..=12 * SECOND).contains(&waited), "{waited} us");
 }
