@@ -13,7 +13,7 @@ const libtorrent: Tool = {
   present: () => pythonHas('libtorrent'),
 }
 const baselineTools: Readonly<Record<BaselineName, readonly Tool[]>> = {
-  https: [],
+  https: [{ name: 'wget', debianPackage: 'wget' }],
   // Their seeder and tracker are libtorrent's.
   aria2: [{ name: 'aria2c', debianPackage: 'aria2' }, libtorrent],
   libtorrent: [libtorrent],

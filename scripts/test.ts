@@ -68,6 +68,7 @@ try {
       present: () => pythonHas('libtorrent'),
     },
     { name: 'curl', debianPackage: 'curl' },
+    { name: 'wget', debianPackage: 'wget' },
     { name: 'openssl', debianPackage: 'openssl' },
     { name: 'ip', debianPackage: 'iproute2' },
     { name: 'tar', debianPackage: 'tar' },
