@@ -1,67 +1,31 @@
 /** The report with pictures: one HTML file that needs no network. No I/O. */
+import { chart, escapeHtml, type Line, WIDTH } from './chart.js'
 import type { StormResult } from './storm.js'
 
-const WIDTH = 900
-const HEIGHT = 300
-const LEFT = 60
-const BOTTOM = 34
 const colours = ['#0b6', '#06c', '#c40', '#808', '#a80', '#666', '#0aa', '#e06']
-
-interface Line {
-  readonly name: string
-  readonly colour: string
-  readonly points: readonly (readonly [number, number])[]
-  readonly dashed?: boolean
-}
-
-function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
-}
-
-/** A chart of lines with axes and a legend. */
-function chart(title: string, xLabel: string, yLabel: string, lines: readonly Line[], xMost = 0): string {
-  const points = lines.flatMap((line) => line.points)
-  const xMax = Math.max(0.001, xMost, ...points.map(([x]) => x))
-  const yMax = Math.max(0.001, ...points.map(([, y]) => y)) * 1.05
-  const x = (value: number) => LEFT + (value / xMax) * (WIDTH - LEFT - 10)
-  const y = (value: number) => HEIGHT - BOTTOM - (value / yMax) * (HEIGHT - BOTTOM - 10)
-  const ticks = [0, 0.25, 0.5, 0.75, 1]
-  const grid = ticks.map((share) => {
-    const [atX, atY] = [x(share * xMax), y(share * yMax)]
-    return (
-      `<path d="M${LEFT} ${atY.toFixed(1)}H${WIDTH - 10}" stroke="#ddd"/>` +
-      `<text x="${LEFT - 6}" y="${(atY + 4).toFixed(1)}" text-anchor="end">${label(share * yMax)}</text>` +
-      `<text x="${atX.toFixed(1)}" y="${HEIGHT - 16}" text-anchor="middle">${label(share * xMax)}</text>`
-    )
-  })
-  const paths = lines.map((line) => {
-    const path = line.points.map(([px, py], at) => `${at ? 'L' : 'M'}${x(px).toFixed(1)} ${y(py).toFixed(1)}`)
-    const dash = line.dashed ? ' stroke-dasharray="6 4"' : ''
-    return `<path d="${path.join('')}" fill="none" stroke="${line.colour}" stroke-width="2"${dash}/>`
-  })
-  const legend = lines.map(
-    ({ name, colour }) => `<span style="color:${colour}">&#9632; ${escapeHtml(name)}</span>`,
-  )
-  const axes = `<text x="${WIDTH / 2}" y="${HEIGHT - 2}" text-anchor="middle">${xLabel}</text><text x="12" y="${HEIGHT / 2}" transform="rotate(-90 12 ${HEIGHT / 2})" text-anchor="middle">${yLabel}</text>`
-  return `<h2>${title}</h2><p class="legend">${legend.join(' ')}</p><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title}">${grid.join('')}${axes}${paths.join('')}</svg>`
-}
-
-function label(value: number): string {
-  return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)))
-}
+/** The picture of completion ends after so many times what the agents took: HTTPS would push all others to its edge. */
+const COMPLETION_SPAN = 3
 
 /** Steps from 0 to 100 % at the times of completion. */
 function curve(seconds: readonly number[], nodes: number): [number, number][] {
   const sorted = [...seconds].sort((a, b) => a - b)
-  return [[0, 0], ...sorted.map((at, index): [number, number] => [at, (100 * (index + 1)) / nodes])]
+  const share = (count: number) => (100 * count) / nodes
+  const steps = sorted.flatMap((at, index): [number, number][] => [
+    [at, share(index)],
+    [at, share(index + 1)],
+  ])
+  return [[0, 0], ...steps]
 }
 
 function completion(result: StormResult): string {
   const own = result.nodes_detail.flatMap((node) => (node.booted_s === null ? [] : [node.booted_s]))
+  const spanS = COMPLETION_SPAN * Math.max(result.floor_s, ...own)
+  const until = (seconds: readonly number[]) =>
+    Math.max(0, ...seconds) > spanS ? `, until ${Math.max(...seconds).toFixed(0)} s` : ''
   const lines: Line[] = [
     { name: 'bootswarm', colour: colours[0] ?? '', points: curve(own, result.nodes) },
     ...result.baselines.map((baseline, index) => ({
-      name: `${baseline.name} (${baseline.nodes} nodes)`,
+      name: `${baseline.name} (${baseline.nodes} nodes${until(baseline.completed_s)})`,
       colour: colours[index + 1] ?? '#000',
       points: curve(baseline.completed_s, baseline.nodes),
     })),
@@ -75,7 +39,7 @@ function completion(result: StormResult): string {
       ],
     },
   ]
-  return chart('Nodes complete', 'seconds', '% of the nodes', lines)
+  return chart({ title: 'Nodes complete', x: 'seconds', y: '% of the nodes' }, lines, spanS)
 }
 
 function bytes(result: StormResult): string {
@@ -84,15 +48,15 @@ function bytes(result: StormResult): string {
     [0, 0],
     ...result.samples.map((sample): [number, number] => [sample.at_s, megabytes(value(sample))]),
   ]
-  const lines = [
-    {
-      name: 'from other nodes',
-      colour: '#06c',
-      points: points((at) => at.nodes_rx_bytes - at.server_tx_bytes),
-    },
-    { name: 'from the server', colour: '#c40', points: points((at) => at.server_tx_bytes) },
-  ]
-  return chart('Bytes by source, on the links', 'seconds', 'MB so far', lines)
+  // One picture each: next to what 500 nodes give each other the server's bytes are a flat line.
+  const one = (source: string, colour: string, value: Parameters<typeof points>[0]) =>
+    chart({ title: `Bytes from ${source}`, x: 'seconds', y: 'MB so far, on the links' }, [
+      { name: `from ${source}`, colour, points: points(value) },
+    ])
+  return (
+    one('other nodes', '#06c', (at) => at.nodes_rx_bytes - at.server_tx_bytes) +
+    one('the server', '#c40', (at) => at.server_tx_bytes)
+  )
 }
 
 function uplinks(result: StormResult): string {
@@ -107,7 +71,7 @@ function uplinks(result: StormResult): string {
     })
     return { name: `rack ${rack + 1}`, colour: colours[rack % colours.length] ?? '#000', points }
   })
-  return chart("Each rack's uplink, inwards", 'seconds', 'Mbit/s', lines)
+  return chart({ title: "Each rack's uplink, inwards", x: 'seconds', y: 'Mbit/s' }, lines)
 }
 
 /** Where the time of the slowest nodes went. */
@@ -124,10 +88,11 @@ function waterfall(result: StormResult): string {
     const downloaded = node.downloaded_s ?? end
     const y = index * 22
     const bar = (from: number, to: number, colour: string) =>
-      `<rect x="${(70 + scale(from)).toFixed(1)}" y="${y + 3}" width="${Math.max(0, scale(to - from)).toFixed(1)}" height="14" fill="${colour}"/>`
+      `<rect x="${(90 + scale(from)).toFixed(1)}" y="${y + 3}" width="${Math.max(0, scale(to - from)).toFixed(1)}" height="14" fill="${colour}"/>`
     const bars =
       bar(node.start_s, manifest, '#a80') + bar(manifest, downloaded, '#06c') + bar(downloaded, end, '#0b6')
-    return `<text x="0" y="${y + 15}">${escapeHtml(node.id)}</text>${bars}<text x="640" y="${y + 15}">${escapeHtml(reason(node, result))}</text>`
+    const took = node.booted_s === null ? '' : `, ${node.booted_s.toFixed(1)} s`
+    return `<text x="0" y="${y + 15}">${escapeHtml(node.id + took)}</text>${bars}<text x="660" y="${y + 15}">${escapeHtml(reason(node, result))}</text>`
   })
   return `<h2>The slowest nodes</h2><p class="legend"><span style="color:#a80">&#9632; manifest</span> <span style="color:#06c">&#9632; download</span> <span style="color:#0b6">&#9632; unpack</span></p><svg viewBox="0 0 ${WIDTH + 100} ${slowest.length * 22 + 6}">${rows.join('')}</svg>`
 }
@@ -148,6 +113,8 @@ export function reason(node: StormResult['nodes_detail'][number], result: StormR
   if (stall.seconds > 0.15 * result.floor_s) {
     return `nothing came for ${stall.seconds.toFixed(1)} s from ${stall.fromS.toFixed(1)} s on`
   }
+  const behindS = node.booted_s - (result.p95_s ?? node.booted_s)
+  if (behindS > 0.05 * result.floor_s) return `95 % were done ${behindS.toFixed(1)} s before`
   return 'the swarm was as slow for all'
 }
 
@@ -165,7 +132,8 @@ function longestStall(progress: readonly (readonly [number, number, number])[]) 
 }
 
 function table(result: StormResult): string {
-  const own = { ...result, name: 'bootswarm', note: '', valid: result.valid }
+  // What left the server's link, as for the others.
+  const own = { ...result, name: 'bootswarm', note: '', origin_copies: result.origin_link_copies }
   const rows = [own, ...result.baselines].map((row) => {
     const cells = [
       row.name,
@@ -178,13 +146,13 @@ function table(result: StormResult): string {
       row.rack_copies_max,
       row.failed,
       `${(row.cpu_idle_share * 100).toFixed(0)} %`,
-      row.valid ? '' : 'processor-bound',
+      row.valid ? 'yes' : 'processor-bound',
       row.note,
     ]
     return `<tr>${cells.map((cell) => `<td>${escapeHtml(String(cell ?? '-'))}</td>`).join('')}</tr>`
   })
   const heads =
-    'who,nodes,median s,p99 s,last s,last / floor,origin copies,rack copies,failed,idle,valid,note'
+    'who,nodes,median s,p99 s,last s,last / floor,copies on the server&#39;s link,rack copies,failed,idle,valid,note'
   return `<table><tr>${heads
     .split(',')
     .map((head) => `<th>${head}</th>`)
@@ -199,7 +167,7 @@ export function reportHtml(result: StormResult): string {
     ? ''
     : '<p class="bad">This run was processor-bound: its times say more about this machine than about the swarm.</p>'
   const style =
-    'body{font:14px sans-serif;max-width:1000px;margin:2em auto;padding:0 1em}svg{width:100%;font-size:11px}table{border-collapse:collapse}td,th{padding:3px 8px;border:1px solid #ccc;text-align:right}.bad{background:#fdd;padding:.6em}.legend span{margin-right:1em}'
+    'body{font:14px sans-serif;max-width:1000px;margin:2em auto;padding:0 1em}svg{width:100%;font-size:11px}table{border-collapse:collapse}td,th{padding:3px 8px;border:1px solid #ccc;text-align:right}.bad{background:#fdd;padding:.6em}.legend span{margin-right:1em;white-space:nowrap}'
   const { median_s, last_s } = result.after_manifest
   const after = `<p>From a node's verified manifest to its last byte: ${median_s ?? '-'} s, the longest ${last_s ?? '-'} s.</p>`
   const { p99_s, p99_over_floor } = result.healthy
