@@ -11,10 +11,14 @@ export const simulator = fileURLToPath(new URL('../../agent/swarm-sim', import.m
 /** What the simulator prints with `--json`. */
 export type Simulated = Readonly<Record<string, number | string>>
 
-/** Runs the simulator; null when it is not built or found no end. */
+/** Runs the simulator, which says on standard error what it has to say; null when it is not built or found no end. */
 export function simulate(args: readonly string[]): Simulated | null {
   if (!existsSync(simulator)) return null
-  const { stdout } = spawnSync(simulator, [...args, '--json'], { encoding: 'utf8', maxBuffer: 1 << 26 })
+  const { stdout } = spawnSync(simulator, [...args, '--json'], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   try {
     return JSON.parse(stdout) as Simulated
   } catch {

@@ -65,6 +65,10 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Arguments, String> {
 }
 
 fn main() {
+    if std::env::args().any(|arg| arg == "--help") {
+        println!("{USAGE}");
+        return;
+    }
     match parse(std::env::args().skip(1)) {
         Ok(args) => {
             if args.timeline_us > 0 {
