@@ -1,5 +1,6 @@
 // The first step of every npm script, before any dependency is there: installs the dependencies where they
-// are missing or outdated, compiles the TypeScript, then hands over to dist/scripts/COMMAND.js.
+// are missing or outdated, compiles the TypeScript and, for the commands that hand the agent on, the agent. Then
+// it becomes dist/scripts/COMMAND.js, or the product's own command line (dist/cli/bootswarm.js), which compiles nothing.
 // Plain JavaScript because nothing is compiled yet; nothing but that happens here.
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
@@ -21,10 +22,25 @@ if (!dependenciesCurrent()) {
 }
 run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '--pretty', 'false'])
 
-process.argv.splice(2, 1)
-const script = join(root, 'dist', 'scripts', `${command}.js`)
+const words = process.argv.slice(3)
+const isProduct = command === 'start' || command === 'bootswarm'
+const product = command === 'start' ? ['start', ...words] : words
+if (isProduct && needsAgent(product)) {
+  run(process.execPath, [join(root, 'dist', 'scripts', 'build.js'), '--quiet'])
+}
+process.argv.splice(2, process.argv.length, ...(isProduct ? product : words))
+const script = isProduct
+  ? join(root, 'dist', 'cli', 'bootswarm.js')
+  : join(root, 'dist', 'scripts', `${command}.js`)
 if (!existsSync(script)) fail(`no script named ${command}`)
 await import(pathToFileURL(script).href)
+
+/** The server gives the agent to its demo nodes, `image stage1` packs it. */
+function needsAgent(words) {
+  if (words.some((word) => ['--help', '-h', '--version'].includes(word))) return false
+  const [first = 'start', second] = words
+  return first === 'start' || first.startsWith('-') || (first === 'image' && second === 'stage1')
+}
 
 /** npm writes node_modules/.package-lock.json last: newer than the lock means a finished install. */
 function dependenciesCurrent() {

@@ -15,6 +15,7 @@ const bin = (name: string) => join(root, 'node_modules', '.bin', name)
 
 function testFiles(folder: string): string[] {
   const base = join(root, 'dist', 'test', folder)
+  if (!existsSync(base)) return []
   return readdirSync(base, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.test.js'))
     .map((name) => join(base, name))
@@ -38,7 +39,7 @@ const e2eGraceMs = 15_000
 
 const steps: Step[] = [
   { name: 'format and lint', command: [bin('biome'), 'ci', '--error-on-warnings', '.'], cwd: root },
-  nodeTests('server: unit', ['src', 'server', 'image', 'doctor', 'scripts'], 2),
+  nodeTests('server: unit', ['src', 'host', 'archive', 'server', 'image', 'doctor', 'cli', 'scripts'], 2),
   { name: 'agent: format', command: ['cargo', 'fmt', '--check'], cwd: crate },
   {
     name: 'agent: lint',

@@ -107,7 +107,7 @@ test('an interrupted build leaves nothing behind', { timeout: 120_000 }, async (
   const tmp = join(directory, 'tmp')
   mkdirSync(tmp)
   execFileSync('chmod', ['755', directory, tmp])
-  const command = [join(checkout, 'dist/scripts/bootswarm.js'), 'image', 'rootfs']
+  const command = [join(checkout, 'dist/cli/bootswarm.js'), 'image', 'rootfs']
   const child = spawn(process.execPath, command, {
     cwd: directory,
     env: { ...process.env, TMPDIR: tmp },

@@ -22,7 +22,7 @@ function place(t: TestContext) {
   writeFileSync(join(root, 'usr/sbin/init'), '#!/bin/sh\n', { mode: 0o755 })
   const sh = (script: string) => execFileSync('bash', ['-euc', script], { cwd: dir, stdio: 'ignore' })
   const take = (...args: string[]) => {
-    const command = [join(checkout, 'dist/scripts/bootswarm.js'), 'image', 'rootfs', '--from', ...args]
+    const command = [join(checkout, 'dist/cli/bootswarm.js'), 'image', 'rootfs', '--from', ...args]
     const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd: dir, encoding: 'utf8' })
     return { status, stdout, stderr }
   }

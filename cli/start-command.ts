@@ -3,6 +3,6 @@
 /** Becomes the server. */
 export async function main(args: readonly string[]): Promise<number> {
   process.argv.splice(2, process.argv.length, ...args)
-  await import('./start.js')
+  await import('../server/main.js')
   return Number(process.exitCode ?? 0)
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { chooseCommand } from '../../scripts/choose-command.js'
-import { type Command, commands } from '../../scripts/commands.js'
+import { chooseCommand } from '../../cli/choose-command.js'
+import { type Command, commands } from '../../cli/commands.js'
 import { BootswarmError } from '../../src/errors.js'
 
 const chosen = (...words: string[]) => {
