@@ -17,7 +17,7 @@ import {
 } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { ensureTools } from '../scripts/tools.js'
+import { ensureTools } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
 import { makeOnce } from './cache.js'
 import { DebianPackages, type DebianSource, unpackPackage } from './debian.js'

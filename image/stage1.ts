@@ -1,8 +1,8 @@
 /** `bootswarm image stage1`: kernel and stage 1 into `artifacts/boot/`, where a running server publishes them. */
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { buildAgent, processor, root } from '../scripts/build-agent.js'
-import { ensureTools } from '../scripts/tools.js'
+import { installedAgent, processor, root } from '../host/agent-binary.js'
+import { ensureTools } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
 import { busyboxFromPackage, busyboxFromSource, type Program } from './busybox.js'
 import { DebianPackages, type DebianSource, debianArchitecture } from './debian.js'
@@ -66,7 +66,7 @@ export async function makeStage1(options: Stage1Options): Promise<Stage1Report> 
   const modules = options.wholeModules ? whole : await stripModules(whole)
   const busybox = await busyboxOf(options, source)
   const trust = await trustOf(options, site)
-  const agent = options.agent ?? buildAgent()
+  const agent = options.agent ?? installedAgent()
   const built = await buildStage1(
     {
       release: kernel.release,

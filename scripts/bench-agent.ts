@@ -5,8 +5,9 @@ import { parseArgs } from 'node:util'
 import { agentContestant, aria2Contestant, libtorrentContestant } from '../bench/agent/clients.js'
 import { type Row, runBench } from '../bench/agent/run.js'
 import { BootswarmError } from '../src/errors.js'
-import { buildAgent, root } from './build-agent.js'
-import { ensureTools, pythonHas } from './tools.js'
+import { root } from '../host/agent-binary.js'
+import { buildAgent } from './build-agent.js'
+import { ensureTools, pythonHas } from '../host/tools.js'
 
 const { values } = parseArgs({
   options: {

@@ -3,7 +3,7 @@ import { measureStart } from '../bench/start/run.js'
 import { Undo } from '../bench/storm/run.js'
 import { BootswarmError } from '../src/errors.js'
 import { buildAgent } from './build-agent.js'
-import { ensureTools } from './tools.js'
+import { ensureTools } from '../host/tools.js'
 
 const usage = `usage: npm run bench:start -- [--json]
 What the start of one node costs the server's link, by service and direction. Needs root on Linux.

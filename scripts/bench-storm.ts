@@ -5,7 +5,7 @@ import { Undo } from '../bench/storm/run.js'
 import { runStorm } from '../bench/storm/storm.js'
 import { BootswarmError } from '../src/errors.js'
 import { buildAgent } from './build-agent.js'
-import { ensureTools, pythonHas, type Tool } from './tools.js'
+import { ensureTools, pythonHas, type Tool } from '../host/tools.js'
 
 const libtorrent: Tool = {
   name: 'python3-libtorrent',

@@ -2,22 +2,9 @@
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { agentPath, root } from '../host/agent-binary.js'
+import { ensureTools } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
-import { ensureTools } from './tools.js'
-
-/** The checkout's folder (this file runs as dist/scripts/build-agent.js). */
-export const root = fileURLToPath(new URL('../..', import.meta.url))
-
-/** The processor's name as Rust and `uname -m` have it. */
-export function processor(): string {
-  return { x64: 'x86_64', arm64: 'aarch64' }[process.arch as string] ?? process.arch
-}
-
-/** Where the agent of this processor lies. */
-export function agentPath(): string {
-  return join(root, 'dist', 'agent', `bootswarm-agent-${processor()}`)
-}
 
 /**
  * Compiles the agent and the simulator where their sources have changed.

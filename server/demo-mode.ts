@@ -2,10 +2,9 @@
  * `--demo N`: the server on a demo site of its own, with free ports, beside N local agents. Touches neither the
  * configured artifacts nor the configured data.
  */
-import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { installedAgent, root } from '../host/agent-binary.js'
 import type { Config } from '../src/config.js'
 import { BootswarmError } from '../src/errors.js'
 import { makeDemoSite, runDemo } from './demo/index.js'
@@ -15,9 +14,6 @@ import { type RunningServer, startServer } from './server.js'
 
 /** Agents that one machine is asked to run. */
 const nodesMax = 500
-
-/** The checkout: this file runs as dist/server/demo-mode.js. */
-const checkout = fileURLToPath(new URL('../..', import.meta.url))
 
 /** What `--demo`, `--once` and `--json` said. */
 export interface DemoFlags {
@@ -60,9 +56,7 @@ export async function runDemoMode(
   log: Logger,
   onStop: (stop: () => Promise<void>) => void,
 ): Promise<RunningDemo> {
-  const agent = join(checkout, 'dist', 'agent', `bootswarm-agent-${processor()}`)
-  if (!existsSync(agent))
-    throw new BootswarmError('AGENT_MISSING', `${agent} is missing: npm run build makes it`)
+  const agent = installedAgent()
   const directory = join(config.data_dir, 'demo')
   await rm(directory, { recursive: true, force: true })
   // All of the demo, its agents too, is that user's, and no port needs root.
@@ -70,7 +64,7 @@ export async function runDemoMode(
   const privileges = becomeUser({
     ...{ user, group, seeder, dht, data_dir: directory },
     database: join(directory, 'lock'),
-    files: [agent, join(checkout, 'docs', 'architecture.md')],
+    files: [agent, join(root, 'docs', 'architecture.md')],
     noRoom,
   })
   privileges.drop()
@@ -101,11 +95,6 @@ export async function runDemoMode(
     },
   })
   return { server, allBooted: demo.allBooted, stop: () => stop() }
-}
-
-/** The name of this processor as `uname -m` says it. */
-function processor(): string {
-  return { x64: 'x86_64', arm64: 'aarch64' }[process.arch as string] ?? process.arch
 }
 
 function demoConfig(config: Config, directory: string, artifactsDir: string): Config {

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
-import { onPath } from '../../scripts/tools.js'
+import { onPath } from '../../host/tools.js'
 import { formatIpv4 } from '../../src/ipv4.js'
 import type { Gathered, Site } from '../check.js'
 import type { BpduFacts, DuplicateFacts, LinkFacts, NetworkFacts, RouteFacts } from './facts.js'

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { ensureTools, onPath, type Tool } from '../../scripts/tools.js'
+import { ensureTools, onPath, type Tool } from '../../host/tools.js'
 import { BootswarmError } from '../../src/errors.js'
 
 /** How mmdebstrap becomes root of the new tree. */

@@ -1,7 +1,7 @@
 /** Modules of a Debian kernel for the root, beside those that stage 1 has loaded: what plugins and services ask for. */
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { root } from '../../scripts/build-agent.js'
+import { root } from '../../host/agent-binary.js'
 import { DebianPackages, debianArchitecture } from '../debian.js'
 import { findKernelPackage, kernelFromPackage } from '../kernel.js'
 import { chooseModules } from '../modules.js'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
-import { agentPath } from '../../scripts/build-agent.js'
+import { agentPath } from '../../host/agent-binary.js'
 
 const compressedBytesMax = 1_200_000
 

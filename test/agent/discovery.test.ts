@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { freePort, startService } from '../../bench/agent/measure.js'
 import { makePayload, type Payload } from '../../bench/agent/payload.js'
-import { agentPath } from '../../scripts/build-agent.js'
+import { agentPath } from '../../host/agent-binary.js'
 import { end } from '../support/processes.js'
 import { checkout, scratch, sha256File } from '../support/scratch.js'
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { measureStart } from '../../bench/start/run.js'
 import { Undo } from '../../bench/storm/run.js'
-import { agentPath } from '../../scripts/build-agent.js'
+import { agentPath } from '../../host/agent-binary.js'
 
 /**
  * Bytes on the wire, with preamble and gap, and about a tenth more than measured. In a storm of 500 each hundred bytes that

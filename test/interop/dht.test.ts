@@ -12,7 +12,7 @@ import { type TestContext, test } from 'node:test'
 import DHT from 'bittorrent-dht'
 import { freePort, startService, stop } from '../../bench/agent/measure.js'
 import { makePayload, type Payload } from '../../bench/agent/payload.js'
-import { agentPath } from '../../scripts/build-agent.js'
+import { agentPath } from '../../host/agent-binary.js'
 import { scratch, sha256File } from '../support/scratch.js'
 
 const python = '/usr/bin/python3'

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { agentContestant, aria2Contestant, libtorrentContestant } from '../../bench/agent/clients.js'
 import { stop } from '../../bench/agent/measure.js'
 import { makePayload } from '../../bench/agent/payload.js'
-import { agentPath } from '../../scripts/build-agent.js'
+import { agentPath } from '../../host/agent-binary.js'
 import { checkout, scratch, sha256File } from '../support/scratch.js'
 
 const agent = agentContestant(agentPath())

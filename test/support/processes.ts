@@ -5,7 +5,7 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
-import { agentPath } from '../../scripts/build-agent.js'
+import { agentPath } from '../../host/agent-binary.js'
 import { checkout } from './scratch.js'
 
 /** A running daemon. */
