@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Content } from './compress.js'
-import { type Member, parentsOf } from './cpio.js'
+import { type Member, parentsOf } from '../archive/cpio-writer.js'
 import { type ModuleSet, modulesAlias, modulesDep } from './modules.js'
 
 /** What stage 1 is made from. */

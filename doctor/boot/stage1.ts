@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { open, stat } from 'node:fs/promises'
 import { gunzipSync } from 'node:zlib'
-import { type Member, type Packing, packingOf, readPlain } from './cpio.js'
+import { type Member, type Packing, packingOf, readPlain } from '../../archive/cpio-scan.js'
 
 /** What a stage 1 holds. */
 export interface Stage1Facts {

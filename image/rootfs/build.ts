@@ -14,7 +14,7 @@ import { packStream, start } from './pipe.js'
 import { hostMirror, releaseEpochS, sourceLines } from './sources.js'
 import { parseKeys } from './ssh-keys.js'
 import { settle } from './take.js'
-import { TarReader } from './tar.js'
+import { TarReader } from '../../archive/tar.js'
 
 /** Space that the unpacked root and the packages take at most, without those that the operator adds, bytes. */
 const TREE_BYTES = 900e6

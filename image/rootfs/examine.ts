@@ -1,8 +1,8 @@
 /** Tells what a given root file system is from its beginning, and whether it can stay as it is. */
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
-import { dictionaryOf } from '../../server/catalog/dictionary.js'
-import { detectFormat, headBytes } from '../../server/catalog/format.js'
+import { dictionaryOf } from '../../archive/dictionary.js'
+import { detectFormat, headBytes } from '../../archive/format.js'
 import { BootswarmError } from '../../src/errors.js'
 import { UNPACK_DICTIONARY_BYTES_MAX } from '../../src/limits.js'
 import { needTools } from './host.js'

@@ -1,5 +1,5 @@
 /** What a root file system holds, and what the operator should know of it before 500 nodes boot it. No I/O. */
-import type { Member, OnMember } from './members.js'
+import type { Member, OnMember } from '../../archive/members.js'
 
 /** What was found out. */
 export interface Facts {

@@ -2,7 +2,7 @@
 
 import { run } from '../run.js'
 import { needTools } from './host.js'
-import { MEMBERS_MAX, type MemberKind, type OnMember, unreadable } from './members.js'
+import { MEMBERS_MAX, type MemberKind, type OnMember, unreadable } from '../../archive/members.js'
 
 const kinds: Readonly<Record<string, MemberKind>> = {
   d: 'directory',

@@ -4,8 +4,8 @@
  */
 import { open } from 'node:fs/promises'
 import type { FileOutcome } from './compose.js'
-import { dictionaryOf, dictionaryRefusal } from './dictionary.js'
-import { detectFormat, headBytes } from './format.js'
+import { dictionaryOf, dictionaryRefusal } from '../../archive/dictionary.js'
+import { detectFormat, headBytes } from '../../archive/format.js'
 import { isUnpacked } from './ingest-job.js'
 import { Ingester } from './ingester.js'
 import type { ServiceLog } from './problem-log.js'

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { cpioArchive, type Member, parentsOf } from '../../image/cpio.js'
+import { cpioArchive, type Member, parentsOf } from '../../archive/cpio-writer.js'
 
 const file = (path: string, text: string): Member => ({
   kind: 'file',

@@ -3,11 +3,11 @@ import { execFileSync } from 'node:child_process'
 import { linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { CpioReader } from '../../../image/rootfs/cpio-reader.js'
-import type { Member, MemberReader, OnMember } from '../../../image/rootfs/members.js'
-import { TarReader } from '../../../image/rootfs/tar.js'
-import { fuzzed, outcome } from '../../fuzz.js'
-import { scratch } from '../../support/scratch.js'
+import { CpioReader } from '../../archive/cpio-reader.js'
+import type { Member, MemberReader, OnMember } from '../../archive/members.js'
+import { TarReader } from '../../archive/tar.js'
+import { fuzzed, outcome } from '../fuzz.js'
+import { scratch } from '../support/scratch.js'
 
 const long = `${'long-name/'.repeat(15)}end`
 

@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { packingOf, readPlain } from '../../../doctor/boot/cpio.js'
-import { fuzzed } from '../../fuzz.js'
-import { scratch } from '../../support/scratch.js'
+import { packingOf, readPlain } from '../../archive/cpio-scan.js'
+import { fuzzed } from '../fuzz.js'
+import { scratch } from '../support/scratch.js'
 
 test('what cpio writes is read, archive after archive; cut and mutated ones end without an error', (t) => {
   const dir = scratch(t)

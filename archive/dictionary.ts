@@ -2,7 +2,7 @@
  * Tells from an archive's first bytes how large a dictionary its decompressor needs: the agent has that memory
  * beside the payload while it unpacks. Reads the first frame or block; hostile bytes give no answer. No I/O.
  */
-import { UNPACK_DICTIONARY_BYTES_MAX } from '../../src/limits.js'
+import { UNPACK_DICTIONARY_BYTES_MAX } from '../src/limits.js'
 import { compressionOf } from './format.js'
 
 /** What the header of a compressed archive asks for. */

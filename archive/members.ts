@@ -1,5 +1,5 @@
 /** Members of an archive, as both kinds of reader tell them, and the buffer that they read from. No I/O. */
-import { BootswarmError } from '../../src/errors.js'
+import { BootswarmError } from '../src/errors.js'
 
 /** What a member is. `strange`: what agents do not unpack. */
 export type MemberKind =

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { detectFormat, headBytes } from '../../../server/catalog/format.js'
+import { detectFormat, headBytes } from '../../archive/format.js'
 
 let dir = ''
 before(() => {

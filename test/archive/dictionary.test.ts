@@ -3,11 +3,11 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { dictionaryOf, dictionaryRefusal } from '../../../server/catalog/dictionary.js'
-import { UNPACK_DICTIONARY_BYTES_MAX } from '../../../src/limits.js'
-import { fuzzed } from '../../fuzz.js'
-import { checkout } from '../../support/scratch.js'
-import { Bench, until } from './support.js'
+import { dictionaryOf, dictionaryRefusal } from '../../archive/dictionary.js'
+import { UNPACK_DICTIONARY_BYTES_MAX } from '../../src/limits.js'
+import { fuzzed } from '../fuzz.js'
+import { checkout } from '../support/scratch.js'
+import { Bench, until } from '../server/catalog/support.js'
 
 const mebibyte = 1024 * 1024
 const some = Buffer.alloc(300_000, 'some text that compresses well, ')
