@@ -2,11 +2,11 @@
  * What booted nodes are told about their seeding, from registry, catalog and configuration. The decision is
  * nodes/giveback.ts.
  */
-import type { Catalog } from './catalog/catalog.js'
-import type { Logger } from './log.js'
-import { calmInMs, isWholeSeed, type Seed, type SeedRules, seedWordS } from './nodes/giveback.js'
-import type { NodeRegistry } from './nodes/registry.js'
-import type { NodeRecord } from './nodes/state.js'
+import type { Catalog } from '../catalog/catalog.js'
+import type { Logger } from '../log.js'
+import { calmInMs, isWholeSeed, type Seed, type SeedRules, seedWordS } from '../nodes/giveback.js'
+import type { NodeRegistry } from '../nodes/registry.js'
+import type { NodeRecord } from '../nodes/state.js'
 
 /** Calm for the tracker where nodes are never told to end, seconds. */
 const calmUnsetS = 900

@@ -1,15 +1,15 @@
 /**
  * The answers to the HTTP routes of network boot: which script a node gets, from catalog, configuration and queue.
  */
-import type { ErrorCode } from '../src/errors.js'
-import { formatUrlHost } from '../src/net.js'
-import type { NodeConfig } from '../src/node-config.js'
-import type { CatalogArtifact, CatalogVersion } from './catalog/types.js'
-import type { NetbootAnswers, ScriptRequest } from './http/services.js'
-import type { Logger } from './log.js'
-import type { BootDesk } from './netboot/boot-desk.js'
-import { chooseBootFiles, kernelArch } from './netboot/boot-files.js'
-import { autoexecName } from './netboot/boot-programs.js'
+import type { ErrorCode } from '../../src/errors.js'
+import { formatUrlHost } from '../../src/net.js'
+import type { NodeConfig } from '../../src/node-config.js'
+import type { CatalogArtifact, CatalogVersion } from '../catalog/types.js'
+import type { NetbootAnswers, ScriptRequest } from '../http/services.js'
+import type { Logger } from '../log.js'
+import type { BootDesk } from '../netboot/boot-desk.js'
+import { chooseBootFiles, kernelArch } from '../netboot/boot-files.js'
+import { autoexecName } from '../netboot/boot-programs.js'
 import {
   archScript,
   autoexecScript,
@@ -17,7 +17,7 @@ import {
   problemScript,
   type ScriptFile,
   waitScript,
-} from './netboot/ipxe-script.js'
+} from '../netboot/ipxe-script.js'
 
 /** What the answers are made from. */
 export interface BootSources {

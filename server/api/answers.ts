@@ -1,16 +1,16 @@
 /**
  * The answers to the HTTP routes' questions, from catalog, registry and configuration.
  */
-import { BootswarmError } from '../src/errors.js'
-import { formatUrlHost } from '../src/net.js'
-import type { NodeConfig } from '../src/node-config.js'
-import type { Catalog } from './catalog/catalog.js'
-import { type ManifestMaker, manifestInfohashes } from './catalog/manifest-maker.js'
-import { torrentFile } from './catalog/torrent.js'
-import type { CatalogArtifact } from './catalog/types.js'
-import type { HttpServices, NetbootAnswers, ServedFile } from './http/services.js'
-import type { NodeRegistry } from './nodes/registry.js'
-import type { Tracker } from './swarm/types.js'
+import { BootswarmError } from '../../src/errors.js'
+import { formatUrlHost } from '../../src/net.js'
+import type { NodeConfig } from '../../src/node-config.js'
+import type { Catalog } from '../catalog/catalog.js'
+import { type ManifestMaker, manifestInfohashes } from '../catalog/manifest-maker.js'
+import { torrentFile } from '../catalog/torrent.js'
+import type { CatalogArtifact } from '../catalog/types.js'
+import type { HttpServices, NetbootAnswers, ServedFile } from '../http/services.js'
+import type { NodeRegistry } from '../nodes/registry.js'
+import type { Tracker } from '../swarm/types.js'
 
 /** What the answers are made from. */
 export interface AnswerSources {

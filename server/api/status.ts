@@ -1,13 +1,13 @@
 /** The JSON of `/v1/status` (docs/protocol.md). */
-import type { Catalog } from './catalog/catalog.js'
-import { displayPath } from './catalog/scan.js'
-import type { QueueStats } from './netboot/boot-queue.js'
-import type { NetbootStats } from './netboot/netboot.js'
-import type { ProgramStats } from './netboot/program-store.js'
-import type { NodeState } from './nodes/state.js'
-import type { Ports } from './ports-file.js'
+import type { Catalog } from '../catalog/catalog.js'
+import { displayPath } from '../catalog/scan.js'
+import type { QueueStats } from '../netboot/boot-queue.js'
+import type { NetbootStats } from '../netboot/netboot.js'
+import type { ProgramStats } from '../netboot/program-store.js'
+import type { NodeState } from '../nodes/state.js'
+import type { Ports } from '../ports-file.js'
 import type { SeedStats } from './seed-answers.js'
-import type { SeederStats, TrackerStats } from './swarm/types.js'
+import type { SeederStats, TrackerStats } from '../swarm/types.js'
 
 /** What the status is made from. */
 export interface StatusSource {
