@@ -2,7 +2,7 @@
 
 import type { NetworkInterfaceInfo } from 'node:os'
 import type { DhcpInterface } from '../server/netboot/dhcp/types.js'
-import type { Ports } from '../server/ports-file.js'
+import type { Ports } from '../server/process/ports-file.js'
 import type { Config } from '../src/config.js'
 import type { Finding } from './finding.js'
 

@@ -1,7 +1,7 @@
 /** `bootswarm doctor`: runs the checks, all at once, and prints what they found. */
 
 import { networkInterfaces } from 'node:os'
-import { loadConfig } from '../server/config.js'
+import { loadConfig } from '../server/config/load.js'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
 import { checks } from './checks.js'
 import { doctorFlags, doctorHelp, readFlags } from './options.js'

@@ -1,6 +1,6 @@
 /** The command line of `bootswarm doctor`: the flags of the server, and a few of its own. */
 
-import { type ExtraFlag, helpText } from '../server/config.js'
+import { type ExtraFlag, helpText } from '../server/config/load.js'
 import { BootswarmError } from '../src/errors.js'
 import { checks } from './checks.js'
 

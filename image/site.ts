@@ -1,6 +1,6 @@
 /** The configuration of the server that images are made for, read as the server reads it. */
 import { networkInterfaces } from 'node:os'
-import { type LoadedConfig, loadConfig } from '../server/config.js'
+import { type LoadedConfig, loadConfig } from '../server/config/load.js'
 
 /** Reads `bootswarm.yaml`, or the file that is named, and the variables BOOTSWARM_*. */
 export function loadSite(configFile?: string): LoadedConfig {

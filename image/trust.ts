@@ -1,7 +1,7 @@
 /** What a node must trust: the server's CA and manifest key, which the server itself makes at its first start. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ensureIdentity } from '../server/keys.js'
+import { ensureIdentity } from '../server/identity/identity.js'
 import { BootswarmError } from '../src/errors.js'
 
 /** The files of `data/trust`. */

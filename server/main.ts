@@ -7,8 +7,8 @@ import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { destination } from 'pino'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
-import { type ExtraFlag, helpText, type LoadedConfig, loadConfig } from './config.js'
-import { createLog, type Logger } from './log.js'
+import { type ExtraFlag, helpText, type LoadedConfig, loadConfig } from './config/load.js'
+import { createLog, type Logger } from './process/log.js'
 import { enterRoom } from './privileges/enter-room.js'
 import type { RunningServer } from './server.js'
 
@@ -65,7 +65,7 @@ async function main(): Promise<void> {
 /** The demo's own words go to standard output, so the log goes to standard error, and only what matters. */
 async function serveDemo(demo: string, loaded: LoadedConfig): Promise<void> {
   const { config, addresses, flags } = loaded
-  const { parseDemoNodes, runDemoMode } = await import('./demo-mode.js')
+  const { parseDemoNodes, runDemoMode } = await import('./demo/mode.js')
   const nodes = parseDemoNodes(demo)
   const noRoom = await enterRoom(loaded, true, process.argv.slice(2))
   const json = flags.has('json')

@@ -23,7 +23,7 @@ import { seeded } from './random.js'
 const run = promisify(execFile)
 const serverMain = fileURLToPath(new URL('../../server/main.js', import.meta.url))
 /** As `npm start` has it. */
-const tlsConfig = fileURLToPath(new URL('../../../server/openssl.cnf', import.meta.url))
+const tlsConfig = fileURLToPath(new URL('../../../server/process/openssl.cnf', import.meta.url))
 
 /** The server's ports: its namespace is its own. */
 export const serverUrl = `https://${SERVER_ADDRESS}:8443`

@@ -3,7 +3,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { judgeName } from '../../server/catalog/names.js'
-import { createLog } from '../../server/log.js'
+import { createLog } from '../../server/process/log.js'
 import { chooseBootFiles, type KernelArch } from '../../server/netboot/boot-files.js'
 import { ProgramStore } from '../../server/netboot/program-store.js'
 import { makeCheck, type Site } from '../check.js'

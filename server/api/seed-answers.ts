@@ -3,7 +3,7 @@
  * nodes/giveback.ts.
  */
 import type { Catalog } from '../catalog/catalog.js'
-import type { Logger } from '../log.js'
+import type { Logger } from '../process/log.js'
 import { calmInMs, isWholeSeed, type Seed, type SeedRules, seedWordS } from '../nodes/giveback.js'
 import type { NodeRegistry } from '../nodes/registry.js'
 import type { NodeRecord } from '../nodes/state.js'

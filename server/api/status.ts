@@ -5,7 +5,7 @@ import type { QueueStats } from '../netboot/boot-queue.js'
 import type { NetbootStats } from '../netboot/netboot.js'
 import type { ProgramStats } from '../netboot/program-store.js'
 import type { NodeState } from '../nodes/state.js'
-import type { Ports } from '../ports-file.js'
+import type { Ports } from '../process/ports-file.js'
 import type { SeedStats } from './seed-answers.js'
 import type { SeederStats, TrackerStats } from '../swarm/types.js'
 

@@ -1,7 +1,7 @@
 /** What the daemon and its netboot process tell each other. */
 
 import type { ErrorCode } from '../../src/errors.js'
-import type { ChildExit } from '../child.js'
+import type { ChildExit } from '../process/child.js'
 import type { RelayPort } from './dhcp/message.js'
 import type { DhcpSite, Lease } from './dhcp/types.js'
 

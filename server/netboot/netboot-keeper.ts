@@ -4,7 +4,7 @@
  * as root and becomes another user.
  */
 
-import { Child, toParent } from '../child.js'
+import { Child, toParent } from '../process/child.js'
 import type { FromNetboot, StartNetboot, ToNetboot } from './messages.js'
 
 const child = new Child<ToNetboot, FromNetboot>(new URL('./netboot-process.js', import.meta.url), {

@@ -5,7 +5,7 @@
 
 import { setTimeout } from 'node:timers/promises'
 import { BootswarmError } from '../../src/errors.js'
-import { endWithParent, toParent } from '../child.js'
+import { endWithParent, toParent } from '../process/child.js'
 import { DhcpService } from './dhcp/service.js'
 import type { FromNetboot, StartNetboot, ToNetboot } from './messages.js'
 import type { NetbootLog, NetbootService } from './service.js'

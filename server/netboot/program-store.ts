@@ -5,7 +5,7 @@
 import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BOOT_PROGRAM_BYTES_MAX } from '../../src/limits.js'
-import type { Logger } from '../log.js'
+import type { Logger } from '../process/log.js'
 import { bootPrograms, expectedPrograms, installCommand, packagedDirs } from './boot-programs.js'
 
 /** The directories are looked at this often, milliseconds. */

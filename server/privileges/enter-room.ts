@@ -1,5 +1,5 @@
 /** The first thing that a server does when root starts it: it goes on in a room, if directories are closed to its user. */
-import type { LoadedConfig } from '../config.js'
+import type { LoadedConfig } from '../config/load.js'
 import { coveredHere } from './in-room.js'
 import { makeArtifactsDirs, makeDataDir, makeOpenDir } from './make-dirs.js'
 import { prepareRoom } from './room.js'

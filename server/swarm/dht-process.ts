@@ -3,7 +3,7 @@
 import { networkInterfaces } from 'node:os'
 import DHT from 'bittorrent-dht'
 import { cidrMatcher } from '../../src/net.js'
-import { endWithParent, toParent } from '../child.js'
+import { endWithParent, toParent } from '../process/child.js'
 import type { FromDht, ToDht } from './dht-messages.js'
 import { GuardedSocket } from './dht-socket.js'
 

@@ -4,7 +4,7 @@
  */
 
 import { BootswarmError } from '../../src/errors.js'
-import { Child } from '../child.js'
+import { Child } from '../process/child.js'
 import type { FromDht, ToDht } from './dht-messages.js'
 import type { DhtNode, DhtOptions } from './types.js'
 

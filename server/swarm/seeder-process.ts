@@ -2,7 +2,7 @@
 
 import './quiet.js'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { endWithParent, toParent } from '../child.js'
+import { endWithParent, toParent } from '../process/child.js'
 import { SeederCore } from './seeder-core.js'
 import type { FromSeeder, ToSeeder } from './seeder-messages.js'
 

@@ -5,7 +5,7 @@
 
 import { EventEmitter } from 'node:events'
 import { BootswarmError } from '../../src/errors.js'
-import { Child, type ChildExit } from '../child.js'
+import { Child, type ChildExit } from '../process/child.js'
 import type { FromSeeder, ToSeeder } from './seeder-messages.js'
 import type { Seeder, SeederOptions, SeederStats, SeedTorrent, SeedTorrentStats } from './types.js'
 

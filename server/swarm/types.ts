@@ -4,7 +4,7 @@
  */
 
 import type { FastifyPluginAsync } from 'fastify'
-import type { ChildExit } from '../child.js'
+import type { ChildExit } from '../process/child.js'
 
 /** Tells the rack of an address (IPv4 or IPv6 literal, never IPv4-mapped). Must not throw. */
 export type RackOf = (address: string) => string

@@ -5,7 +5,7 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { bootCheck } from '../../../doctor/boot/check.js'
-import { ensureIdentity } from '../../../server/keys.js'
+import { ensureIdentity } from '../../../server/identity/identity.js'
 import { scratch } from '../../support/scratch.js'
 import { makeSite } from '../support-site.js'
 

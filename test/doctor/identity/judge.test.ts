@@ -4,7 +4,7 @@ import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { identityCheck } from '../../../doctor/identity/check.js'
-import { ensureIdentity } from '../../../server/keys.js'
+import { ensureIdentity } from '../../../server/identity/identity.js'
 import { scratch } from '../../support/scratch.js'
 import { makeSite } from '../support-site.js'
 

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { type Listener, type ListenerOptions, listen } from '../../../server/http/listener.js'
 import type { HttpServices, ManifestRequest } from '../../../server/http/services.js'
 import { StreamSlots } from '../../../server/http/stream-slots.js'
-import { ensureIdentity, type Identity } from '../../../server/keys.js'
+import { ensureIdentity, type Identity } from '../../../server/identity/identity.js'
 import { BootswarmError } from '../../../src/errors.js'
 import type { BootEvent } from '../../../src/events.js'
 

@@ -24,7 +24,7 @@ async function isGone(pid: number): Promise<boolean> {
 }
 
 test('a daemon that is killed leaves no process behind', { timeout: 30_000 }, async (t) => {
-  const directory = new URL('../../server/swarm', import.meta.url).pathname
+  const directory = new URL('../../../server/swarm', import.meta.url).pathname
   const args = ['--input-type=module', '-e', script, directory]
   const daemon = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   t.after(() => daemon.kill('SIGKILL'))

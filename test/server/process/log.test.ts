@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { Writable } from 'node:stream'
 import { test } from 'node:test'
-import { createLog } from '../../server/log.js'
-import { BootswarmError } from '../../src/errors.js'
+import { createLog } from '../../../server/process/log.js'
+import { BootswarmError } from '../../../src/errors.js'
 
 function collect(format: 'auto' | 'pretty' | 'json', isTerminal: boolean) {
   const lines: string[] = []

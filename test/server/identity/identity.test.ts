@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { connect, createServer } from 'node:tls'
-import { ensureIdentity, type Identity } from '../../server/keys.js'
+import { ensureIdentity, type Identity } from '../../../server/identity/identity.js'
 
 const NOW = Date.now()
 const DAY_MS = 86_400_000
@@ -106,7 +106,7 @@ test('a kill between any two writes, or within one, is repaired', async (t) => {
 test('kill -9 while it works is repaired', async (t) => {
   const dir = directory(t)
   const program = `
-    import { ensureIdentity } from ${JSON.stringify(new URL('../../server/keys.js', import.meta.url).href)}
+    import { ensureIdentity } from ${JSON.stringify(new URL('../../../server/identity/identity.js', import.meta.url).href)}
     for (let i = 0; ; i++) {
       const dataDir = ${JSON.stringify(dir)} + '/' + process.pid + '-' + i
       await ensureIdentity({ dataDir, site: 'test', addresses: ['10.0.0.1'], nowMs: Date.now() })

@@ -2,8 +2,8 @@
 
 import { type DestinationStream, type Logger, pino } from 'pino'
 import pretty from 'pino-pretty'
-import type { Config } from '../src/config.js'
-import { BootswarmError } from '../src/errors.js'
+import type { Config } from '../../src/config.js'
+import { BootswarmError } from '../../src/errors.js'
 
 export type { Logger } from 'pino'
 

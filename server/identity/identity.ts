@@ -12,15 +12,15 @@ import {
 } from 'node:crypto'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
-import { BootswarmError } from '../src/errors.js'
-import { createCaCertificate, createEcKey, createServerCertificate } from './identity/certificates.js'
+import { BootswarmError } from '../../src/errors.js'
+import { createCaCertificate, createEcKey, createServerCertificate } from './certificates.js'
 import {
   ensureDirectory,
   readIfThere,
   readPrivate,
   removeTemporaries,
   writeFileAtomically,
-} from './identity/files.js'
+} from './files.js'
 
 /** What a running server needs of its identity. */
 export interface Identity {

@@ -2,14 +2,14 @@
  * Started as root: becomes another user. Everything is done as that user from the first file on; root comes back
  * only to bind the ports, and is then given up for good. Started as anybody else: nothing happens.
  */
-import type { Logger } from './log.js'
-import { type Account, assume, requireAccount } from './privileges/account.js'
-import { chooseAccount, earlierOwners } from './privileges/choose.js'
-import { coveredHere } from './privileges/in-room.js'
-import { makeArtifactsDirs, makeDataDir } from './privileges/make-dirs.js'
-import type { PrivilegeOptions } from './privileges/needs.js'
-import type { Obstacle } from './privileges/obstacle.js'
-import { takeOver } from './privileges/take-over.js'
+import type { Logger } from '../process/log.js'
+import { type Account, assume, requireAccount } from './account.js'
+import { chooseAccount, earlierOwners } from './choose.js'
+import { coveredHere } from './in-room.js'
+import { makeArtifactsDirs, makeDataDir } from './make-dirs.js'
+import type { PrivilegeOptions } from './needs.js'
+import type { Obstacle } from './obstacle.js'
+import { takeOver } from './take-over.js'
 
 /** Who the server is. */
 export interface Privileges {

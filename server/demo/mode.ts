@@ -4,13 +4,13 @@
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { installedAgent, root } from '../host/agent-binary.js'
-import type { Config } from '../src/config.js'
-import { BootswarmError } from '../src/errors.js'
-import { makeDemoSite, runDemo } from './demo/index.js'
-import type { Logger } from './log.js'
-import { becomeUser, logPrivileges } from './privileges.js'
-import { type RunningServer, startServer } from './server.js'
+import { installedAgent, root } from '../../host/agent-binary.js'
+import type { Config } from '../../src/config.js'
+import { BootswarmError } from '../../src/errors.js'
+import { makeDemoSite, runDemo } from './index.js'
+import type { Logger } from '../process/log.js'
+import { becomeUser, logPrivileges } from '../privileges/become.js'
+import { type RunningServer, startServer } from '../server.js'
 
 /** Agents that one machine is asked to run. */
 const nodesMax = 500
@@ -69,7 +69,7 @@ export async function runDemoMode(
   })
   privileges.drop()
   logPrivileges(privileges, log)
-  const { artifactsDir, payloadBytes } = await makeDemoSite(checkout, agent, directory)
+  const { artifactsDir, payloadBytes } = await makeDemoSite(root, agent, directory)
   const asItIs = { ...demoConfig(config, directory, artifactsDir), user: 'root' }
   const server = await startServer({ config: asItIs, addresses, log })
   onStop(() => server.stop())

@@ -1,9 +1,9 @@
 /**
  * Keeps seeder, tracker, DHT node and LSD at the torrents of the served versions.
  */
-import type { CatalogArtifact } from './catalog/types.js'
-import type { LiveVersions } from './catalog/versions.js'
-import type { Seeder } from './swarm/types.js'
+import type { CatalogArtifact } from '../catalog/types.js'
+import type { LiveVersions } from '../catalog/versions.js'
+import type { Seeder } from '../swarm/types.js'
 
 /** What is told the whole list of infohashes. */
 export type TorrentSink = (infohashes: readonly string[]) => void

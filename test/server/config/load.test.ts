@@ -4,8 +4,8 @@ import type { NetworkInterfaceInfo } from 'node:os'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { helpText, type LoadOptions, loadConfig } from '../../server/config.js'
-import { configKeys } from '../../src/config-keys.js'
+import { helpText, type LoadOptions, loadConfig } from '../../../server/config/load.js'
+import { configKeys } from '../../../src/config-keys.js'
 
 function directory(t: TestContext, text?: string): string {
   const dir = mkdtempSync(join(tmpdir(), 'bootswarm-config-'))
