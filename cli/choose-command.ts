@@ -1,6 +1,7 @@
 /** Which command a command line names. Pure. */
-import { nearest } from '../src/config-keys.js'
+
 import { BootswarmError } from '../src/errors.js'
+import { nearest } from '../src/spelling.js'
 import type { Command } from './commands.js'
 
 /** What to do. */

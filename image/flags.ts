@@ -1,6 +1,7 @@
 /** The flags of `image ...`: `--flag value`, `--flag=value`, `--flag`. Pure. */
-import { nearest } from '../src/config-keys.js'
+
 import { BootswarmError } from '../src/errors.js'
+import { nearest } from '../src/spelling.js'
 
 /** A flag. */
 export interface Flag {

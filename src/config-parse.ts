@@ -6,10 +6,11 @@
 import type { z } from 'zod'
 import { type Config, configSchema } from './config.js'
 import { describeIssue } from './config-issues.js'
-import { type ConfigKey, configKeys, knownNames, nearest } from './config-keys.js'
+import { type ConfigKey, configKeys, knownNames } from './config-keys.js'
 import { parseYaml, type YamlInput } from './config-yaml.js'
 import { BootswarmError } from './errors.js'
 import { makeNodeConfigs } from './node-config.js'
+import { nearest } from './spelling.js'
 
 /** A value given outside the file. */
 export interface ConfigOverride {

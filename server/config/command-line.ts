@@ -1,8 +1,9 @@
 /** The command line: a flag for every value of the configuration, those of the program itself, and `--help`. */
 
-import { type ConfigKey, configKeys, nearest } from '../../src/config-keys.js'
+import { type ConfigKey, configKeys } from '../../src/config-keys.js'
 import { type ConfigOverride, keyOfFlag } from '../../src/config-parse.js'
 import { BootswarmError } from '../../src/errors.js'
+import { nearest } from '../../src/spelling.js'
 
 /** A flag that is no value of the configuration. */
 export interface ExtraFlag {

@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { PAGE_FILE, SCHEMA_FILE, schemaText, withTable } from '../../scripts/config-docs.js'
 import { configSchema } from '../../src/config.js'
-import { configKeys, knownNames, nearest } from '../../src/config-keys.js'
+import { configKeys, knownNames } from '../../src/config-keys.js'
 import { parseConfig } from '../../src/config-parse.js'
+import { nearest } from '../../src/spelling.js'
 import { fuzzed, outcome } from '../fuzz.js'
 
 const parse = (text: string) => parseConfig({ text, name: 'f.yaml' })
