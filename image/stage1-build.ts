@@ -1,6 +1,7 @@
 /** Builds stage 1: from its parts to the file that iPXE loads. The same parts give the same bytes. */
-import { type Compression, compress } from './compress.js'
+
 import { cpioArchive } from '../archive/cpio-writer.js'
+import { type Compression, compress } from './compress.js'
 import { type Stage1Parts, stage1Archives } from './stage1-files.js'
 
 /** How it is made. */

@@ -1,8 +1,8 @@
-/** What lies in stage 1: the members of its archives. Pure but for reading the scripts beside this room. */
+/** What lies in stage 1: the members of its archives. Pure but for reading the scripts in stage1/. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Content } from './compress.js'
 import { type Member, parentsOf } from '../archive/cpio-writer.js'
+import type { Content } from './compress.js'
 import { type ModuleSet, modulesAlias, modulesDep } from './modules.js'
 
 /** What stage 1 is made from. */

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { agentContestant, aria2Contestant, libtorrentContestant } from '../bench/agent/clients.js'
 import { type Row, runBench } from '../bench/agent/run.js'
-import { BootswarmError } from '../src/errors.js'
 import { root } from '../host/agent-binary.js'
-import { buildAgent } from './build-agent.js'
 import { ensureTools, pythonHas } from '../host/tools.js'
+import { BootswarmError } from '../src/errors.js'
+import { buildAgent } from './build-agent.js'
 
 const { values } = parseArgs({
   options: {

@@ -1,9 +1,9 @@
 /** `npm run bench:start`: what one node's start costs the server's link. See docs/bench.md. */
 import { measureStart } from '../bench/start/run.js'
 import { Undo } from '../bench/storm/run.js'
+import { ensureTools } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
 import { buildAgent } from './build-agent.js'
-import { ensureTools } from '../host/tools.js'
 
 const usage = `usage: npm run bench:start -- [--json]
 What the start of one node costs the server's link, by service and direction. Needs root on Linux.

@@ -3,9 +3,9 @@ import { writeFileSync } from 'node:fs'
 import { type BaselineName, parseOptions, usage } from '../bench/storm/options.js'
 import { Undo } from '../bench/storm/run.js'
 import { runStorm } from '../bench/storm/storm.js'
+import { ensureTools, pythonHas, type Tool } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
 import { buildAgent } from './build-agent.js'
-import { ensureTools, pythonHas, type Tool } from '../host/tools.js'
 
 const libtorrent: Tool = {
   name: 'python3-libtorrent',

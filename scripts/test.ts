@@ -5,11 +5,11 @@
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { BootswarmError } from '../src/errors.js'
 import { root } from '../host/agent-binary.js'
+import { ensureTools, pythonHas } from '../host/tools.js'
+import { BootswarmError } from '../src/errors.js'
 import { buildAgent } from './build-agent.js'
 import { type Count, countCargo, countNode, runStep, type Step } from './test/steps.js'
-import { ensureTools, pythonHas } from '../host/tools.js'
 
 const crate = join(root, 'initramfs-agent')
 const bin = (name: string) => join(root, 'node_modules', '.bin', name)

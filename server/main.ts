@@ -8,8 +8,8 @@ import { networkInterfaces } from 'node:os'
 import { destination } from 'pino'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
 import { type ExtraFlag, helpText, type LoadedConfig, loadConfig } from './config/load.js'
+import { enterNamespace } from './privileges/enter-namespace.js'
 import { createLog, type Logger } from './process/log.js'
-import { enterRoom } from './privileges/enter-room.js'
 import type { RunningServer } from './server.js'
 
 const extraFlags: readonly ExtraFlag[] = [
@@ -31,7 +31,7 @@ const usageCodes: readonly ErrorCode[] = [
 const stopMs = 15_000
 
 /**
- * systemd signals every process of a service, and npm and the process outside of a room hand theirs on, late where the
+ * systemd signals every process of a service, and npm and the process outside of a mount namespace hand theirs on, late where the
  * machine is busy: milliseconds.
  */
 const sameSignalMs = 2_000
@@ -45,15 +45,15 @@ async function main(): Promise<void> {
   for (const name of ['once', 'json']) {
     if (loaded.flags.has(name)) throw new BootswarmError('USAGE_INVALID', `--${name} goes with --demo`)
   }
-  const noRoom = await enterRoom(loaded, false, process.argv.slice(2))
-  // Not before: a process that waits outside of a room stays small.
+  const noNamespace = await enterNamespace(loaded, false, process.argv.slice(2))
+  // Not before: a process that waits outside of a mount namespace stays small.
   const { startServer } = await import('./server.js')
   const log = createLog({ ...loaded.config.log, isTerminal: process.stdout.isTTY === true })
   const ending = onSignals(log)
   const server = await startServer({
     config: loaded.config,
     configFile: loaded.file,
-    noRoom,
+    noNamespace,
     addresses: loaded.addresses,
     log,
   })
@@ -67,7 +67,7 @@ async function serveDemo(demo: string, loaded: LoadedConfig): Promise<void> {
   const { config, addresses, flags } = loaded
   const { parseDemoNodes, runDemoMode } = await import('./demo/mode.js')
   const nodes = parseDemoNodes(demo)
-  const noRoom = await enterRoom(loaded, true, process.argv.slice(2))
+  const noNamespace = await enterNamespace(loaded, true, process.argv.slice(2))
   const json = flags.has('json')
   const level = config.log.level === 'info' ? 'warn' : config.log.level
   const log = createLog({
@@ -77,7 +77,7 @@ async function serveDemo(demo: string, loaded: LoadedConfig): Promise<void> {
     isTerminal: process.stderr.isTTY === true,
   })
   const ending = onSignals(log)
-  const running = await runDemoMode({ nodes, json, noRoom }, config, addresses, log, ending.ends)
+  const running = await runDemoMode({ nodes, json, noNamespace }, config, addresses, log, ending.ends)
   if (flags.has('once')) {
     await running.stop()
     process.exit(running.allBooted ? 0 : 1)

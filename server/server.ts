@@ -8,6 +8,8 @@ import { formatUrlHost } from '../src/net.js'
 import { makeNodeConfigs } from '../src/node-config.js'
 import { makeAnswers, torrentOf } from './api/answers.js'
 import { makeBootAnswers } from './api/boot-answers.js'
+import { SeedAnswers } from './api/seed-answers.js'
+import { makeStatus, type ServerStatus } from './api/status.js'
 import { Catalog } from './catalog/catalog.js'
 import { ManifestMaker } from './catalog/manifest-maker.js'
 import { catalogRecords } from './catalog/records.js'
@@ -15,8 +17,7 @@ import { localAddresses } from './config/load.js'
 import { type Listener, listen } from './http/listener.js'
 import { StreamSlots } from './http/stream-slots.js'
 import { ensureIdentity } from './identity/identity.js'
-import type { Logger } from './process/log.js'
-import { BootDesk } from './netboot/boot-desk.js'
+import { BootAdmission } from './netboot/admission.js'
 import { leaseRecords } from './netboot/leases.js'
 import { Netboot } from './netboot/netboot.js'
 import { ProgramStore } from './netboot/program-store.js'
@@ -24,10 +25,9 @@ import { RelayPorts } from './netboot/relay-ports.js'
 import { nodeEventLog } from './nodes/event-log.js'
 import { nodeRecords } from './nodes/records.js'
 import { NodeRegistry } from './nodes/registry.js'
-import { type Ports, writePortsFile } from './process/ports-file.js'
 import { becomeUser, logPrivileges } from './privileges/become.js'
-import { SeedAnswers } from './api/seed-answers.js'
-import { makeStatus, type ServerStatus } from './api/status.js'
+import type { Logger } from './process/log.js'
+import { type Ports, writePortsFile } from './process/ports-file.js'
 import { lockDataDir } from './store/lock.js'
 import { openStore } from './store/store.js'
 import { makeSwarmSide } from './wiring/swarm.js'
@@ -44,8 +44,8 @@ export interface ServerOptions {
   readonly config: Config
   /** The file that it was read from: it is read again. */
   readonly configFile?: string | undefined
-  /** Why it could get no room of its own (privileges/room.ts), if it needed one. */
-  readonly noRoom?: string | undefined
+  /** Why it could get no mount namespace of its own (privileges/namespace.ts), if it needed one. */
+  readonly noNamespace?: string | undefined
   /** Every address of this machine: names of its certificate. */
   readonly addresses: readonly string[]
   readonly log: Logger
@@ -104,13 +104,13 @@ async function endAll(cleanUp: (() => unknown)[], log: Logger): Promise<void> {
 }
 
 async function compose(
-  { config, configFile, noRoom, addresses, log }: ServerOptions,
+  { config, configFile, noNamespace, addresses, log }: ServerOptions,
   cleanUp: (() => unknown)[],
   stop: () => Promise<void>,
 ): Promise<RunningServer> {
   const dataDir = config.data_dir
   const nowMs = () => Date.now()
-  const privileges = becomeUser({ ...config, configFile, noRoom })
+  const privileges = becomeUser({ ...config, configFile, noNamespace })
   logPrivileges(privileges, log)
   const lock = lockDataDir(dataDir)
   cleanUp.push(() => lock.release())
@@ -168,7 +168,7 @@ async function compose(
   const programs = new ProgramStore(config.netboot.ipxe_dir, netbootLog, (found) =>
     netboot.setPrograms(found),
   )
-  const desk = new BootDesk(config.netboot.loads_max, () => performance.now())
+  const admission = new BootAdmission(config.netboot.loads_max, () => performance.now())
   const netboot = new Netboot({
     programs: () => programs.programs,
     config: config.netboot,
@@ -189,7 +189,7 @@ async function compose(
     registry,
     catalog,
     arriving: () => {
-      const { loading, waiting } = desk.stats()
+      const { loading, waiting } = admission.stats()
       return loading.length + waiting
     },
     nowMs,
@@ -214,7 +214,7 @@ async function compose(
       originBytes,
       seeder: swarm.seederStats(),
       tracker: swarm.trackerStats(),
-      netboot: { ...netboot.stats(), programs: programs.stats(), queue: desk.stats() },
+      netboot: { ...netboot.stats(), programs: programs.stats(), queue: admission.stats() },
     })
   const reachedAt = (address: string) => (isNat ? config.address : address)
   const services = makeAnswers({
@@ -230,7 +230,7 @@ async function compose(
     seedS: (node) => seeds.seedS(node),
     netboot: makeBootAnswers({
       log: netbootLog,
-      desk,
+      admission,
       program: (name) => programs.get(name),
       currentVersion: () => catalog.live.current,
       describe,

@@ -2,6 +2,7 @@
 import { chmodSync, closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { TarReader } from '../../archive/tar.js'
 import { BootswarmError } from '../../src/errors.js'
 import { basePackages, customizeScript, dpkgOptions } from './contents.js'
 import { chooseMode, type Mode, needTools, thisHost } from './host.js'
@@ -14,7 +15,6 @@ import { packStream, start } from './pipe.js'
 import { hostMirror, releaseEpochS, sourceLines } from './sources.js'
 import { parseKeys } from './ssh-keys.js'
 import { settle } from './take.js'
-import { TarReader } from '../../archive/tar.js'
 
 /** Space that the unpacked root and the packages take at most, without those that the operator adds, bytes. */
 const TREE_BYTES = 900e6

@@ -2,8 +2,9 @@
 import { closeSync, copyFileSync, constants as fsConstants } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
-import { BootswarmError } from '../../src/errors.js'
 import { CpioReader } from '../../archive/cpio-reader.js'
+import { TarReader } from '../../archive/tar.js'
+import { BootswarmError } from '../../src/errors.js'
 import { type Given, named } from './examine.js'
 import { needTools } from './host.js'
 import { type Facts, type Finding, Inspection } from './inspect.js'
@@ -12,7 +13,6 @@ import { dropOutput, finishOutput, needSpace, type Output, openOutput } from './
 import { packerOf } from './pack.js'
 import { packStream, start } from './pipe.js'
 import { listSquashfs } from './squashfs.js'
-import { TarReader } from '../../archive/tar.js'
 
 /** What was taken over. */
 export interface Taken {

@@ -6,8 +6,7 @@ import { formatUrlHost } from '../../src/net.js'
 import type { NodeConfig } from '../../src/node-config.js'
 import type { CatalogArtifact, CatalogVersion } from '../catalog/types.js'
 import type { NetbootAnswers, ScriptRequest } from '../http/services.js'
-import type { Logger } from '../process/log.js'
-import type { BootDesk } from '../netboot/boot-desk.js'
+import type { BootAdmission } from '../netboot/admission.js'
 import { chooseBootFiles, kernelArch } from '../netboot/boot-files.js'
 import { autoexecName } from '../netboot/boot-programs.js'
 import {
@@ -18,10 +17,11 @@ import {
   type ScriptFile,
   waitScript,
 } from '../netboot/ipxe-script.js'
+import type { Logger } from '../process/log.js'
 
 /** What the answers are made from. */
 export interface BootSources {
-  readonly desk: BootDesk
+  readonly admission: BootAdmission
   readonly program: (name: string) => Uint8Array | undefined
   readonly currentVersion: () => CatalogVersion | undefined
   readonly describe: (id: string, address: string) => NodeConfig
@@ -42,7 +42,7 @@ export function makeBootAnswers(sources: BootSources): NetbootAnswers {
       return sources.program(name)
     },
     script: (request) => script(request, httpAt(request.serverAddress), sources),
-    fetch: (mac, file) => sources.desk.fetch(mac, file),
+    fetch: (mac, file) => sources.admission.fetch(mac, file),
   }
 }
 
@@ -60,7 +60,7 @@ async function script(request: ScriptRequest, http: string, sources: BootSources
     return refuse('BOOT_REFUSED', `no kernel is known for architecture ${request.arch}`)
   }
   if (filesFor(sources, arch) === undefined) return refuse('BOOT_FILES_MISSING', noKernel(arch))
-  const answer = await sources.desk.ask(mac, gone)
+  const answer = await sources.admission.ask(mac, gone)
   if (answer.kind === 'wait') return waitScript(node, answer)
   // Chosen now, not before the wait: a node gets one version, and the newest.
   const found = filesFor(sources, arch)

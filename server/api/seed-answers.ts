@@ -3,10 +3,10 @@
  * nodes/giveback.ts.
  */
 import type { Catalog } from '../catalog/catalog.js'
-import type { Logger } from '../process/log.js'
-import { calmInMs, isWholeSeed, type Seed, type SeedRules, seedWordS } from '../nodes/giveback.js'
+import { calmInMs, isWholeSeed, reportAfterS, type Seed, type SeedRules } from '../nodes/giveback.js'
 import type { NodeRegistry } from '../nodes/registry.js'
 import type { NodeRecord } from '../nodes/state.js'
+import type { Logger } from '../process/log.js'
 
 /** Calm for the tracker where nodes are never told to end, seconds. */
 const calmUnsetS = 900
@@ -51,7 +51,7 @@ export class SeedAnswers {
     const nodes = registry.list()
     const calmMs = this.#calmInMs(nodes)
     const others = calmMs > 0 ? [] : this.#seeds(nodes.filter((other) => other.id !== id))
-    const seedS = seedWordS(this.#seed(node), others, calmMs, rules)
+    const seedS = reportAfterS(this.#seed(node), others, calmMs, rules)
     registry.seedTold(id, seedS)
     if (seedS === 0 && !this.#isOver) this.#tellOver(others.length + 1)
     this.#isOver = seedS === 0 || (this.#isOver && calmMs === 0)

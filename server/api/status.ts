@@ -6,8 +6,8 @@ import type { NetbootStats } from '../netboot/netboot.js'
 import type { ProgramStats } from '../netboot/program-store.js'
 import type { NodeState } from '../nodes/state.js'
 import type { Ports } from '../process/ports-file.js'
-import type { SeedStats } from './seed-answers.js'
 import type { SeederStats, TrackerStats } from '../swarm/types.js'
+import type { SeedStats } from './seed-answers.js'
 
 /** What the status is made from. */
 export interface StatusSource {

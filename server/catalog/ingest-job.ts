@@ -19,10 +19,10 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { BootswarmError, type ErrorCode } from '../../src/errors.js'
-import { ARTIFACT_BYTES_MAX } from '../../src/limits.js'
 import { dictionaryOf, dictionaryRefusal } from '../../archive/dictionary.js'
 import { type ArtifactFormat, detectFormat, headBytes } from '../../archive/format.js'
+import { BootswarmError, type ErrorCode } from '../../src/errors.js'
+import { ARTIFACT_BYTES_MAX } from '../../src/limits.js'
 import type { CatalogKind } from './names.js'
 import { errnoOf, type FileStamp, sameStamp, stampOf } from './scan.js'
 import { makeTorrent } from './torrent.js'

@@ -3,9 +3,9 @@
  * bad one less and less often, and at once when it was touched.
  */
 import { open } from 'node:fs/promises'
-import type { FileOutcome } from './compose.js'
 import { dictionaryOf, dictionaryRefusal } from '../../archive/dictionary.js'
 import { detectFormat, headBytes } from '../../archive/format.js'
+import type { FileOutcome } from './compose.js'
 import { isUnpacked } from './ingest-job.js'
 import { Ingester } from './ingester.js'
 import type { ServiceLog } from './problem-log.js'

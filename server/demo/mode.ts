@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { installedAgent, root } from '../../host/agent-binary.js'
 import type { Config } from '../../src/config.js'
 import { BootswarmError } from '../../src/errors.js'
-import { makeDemoSite, runDemo } from './index.js'
-import type { Logger } from '../process/log.js'
 import { becomeUser, logPrivileges } from '../privileges/become.js'
+import type { Logger } from '../process/log.js'
 import { type RunningServer, startServer } from '../server.js'
+import { makeDemoSite, runDemo } from './index.js'
 
 /** Agents that one machine is asked to run. */
 const nodesMax = 500
@@ -19,8 +19,8 @@ const nodesMax = 500
 export interface DemoFlags {
   readonly nodes: number
   readonly json: boolean
-  /** {@link ServerOptions.noRoom} */
-  readonly noRoom?: string | undefined
+  /** {@link ServerOptions.noNamespace} */
+  readonly noNamespace?: string | undefined
 }
 
 /** A demo whose nodes have all finished; the server runs on, and the nodes seed, until `stop`. */
@@ -50,7 +50,7 @@ export function parseDemoNodes(value: string): number {
  * @throws BootswarmError AGENT_MISSING, and what starting a server throws
  */
 export async function runDemoMode(
-  { nodes, json, noRoom }: DemoFlags,
+  { nodes, json, noNamespace }: DemoFlags,
   config: Config,
   addresses: readonly string[],
   log: Logger,
@@ -65,7 +65,7 @@ export async function runDemoMode(
     ...{ user, group, seeder, dht, data_dir: directory },
     database: join(directory, 'lock'),
     files: [agent, join(root, 'docs', 'architecture.md')],
-    noRoom,
+    noNamespace,
   })
   privileges.drop()
   logPrivileges(privileges, log)

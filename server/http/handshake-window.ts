@@ -20,8 +20,8 @@ const addressShare = 1 / 4
 const quickMs = 50
 const slowMs = 100
 
-/** Those who wait in front of a door, and those in it. `T` stands for a connection. */
-export class DoorWindow<T> {
+/** Connections that wait for their handshake, and those whose handshake runs. `T` stands for a connection. */
+export class HandshakeWindow<T> {
   readonly #overdueMs: number
   #size = HANDSHAKES_MIN
   /** Longest inside first. */
@@ -54,7 +54,7 @@ export class DoorWindow<T> {
     return oldest && oldest.sinceMs + this.#overdueMs
   }
 
-  /** Comes to the door. */
+  /** A connection asks for its turn. */
   arrive(who: T, address: string): void {
     const queue = this.#waiting.get(address) ?? this.#full.get(address)
     if (queue !== undefined) queue.add(who)
@@ -71,7 +71,7 @@ export class DoorWindow<T> {
     else if (tookMs > slowMs) this.#size = Math.max(HANDSHAKES_MIN, this.#size - 1)
   }
 
-  /** Has given up, in front of the door or inside; a second time has no effect. */
+  /** The connection is gone, while waiting or in its handshake; a second time has no effect. */
   leave(who: T, address: string): void {
     if (this.#goOut(who)) return
     for (const queues of [this.#waiting, this.#full]) {

@@ -1,36 +1,39 @@
 /**
- * The door in front of a TLS server: connections wait there until it is their turn to begin the handshake
- * (door-window.ts). Sockets and timers, no decisions.
+ * Queues connections to a TLS server until it is their turn to begin the handshake (handshake-window.ts). Sockets and
+ * timers, no decisions.
  *
- * Whoever has not said a word does not stand in the queue. Once the handshake is over, or has failed, or takes too long,
- * the door has nothing more to do with a connection.
+ * Clients that have sent nothing are not in the queue. Once the handshake is over, has failed or takes too long, a
+ * connection is no longer looked at here.
  */
 import type { Server, Socket } from 'node:net'
-import { DoorWindow } from './door-window.js'
+import { HandshakeWindow } from './handshake-window.js'
 
-/** More than this is no greeting, bytes. Browsers with the longest keys send two thousand. */
-const greetingBytesMax = 8 * 1024
+/** More than this is no ClientHello, bytes. Browsers with the longest keys send two thousand. */
+const clientHelloBytesMax = 8 * 1024
 
-/** What a door is made of. */
-export interface DoorOptions {
+/** How the queue behaves. */
+export interface HandshakeOptions {
   /** A handshake that takes longer no longer keeps others waiting, milliseconds. */
   readonly overdueMs: number
-  /** How long a client may say nothing, milliseconds. */
+  /** A client that sends nothing for this long is disconnected, milliseconds. */
   readonly silentMs: number
   readonly nowMs: () => number
 }
 
-/** A door that stands. */
-export interface Door {
-  /** Turns away who waits or is in the middle of a handshake, and all who come. */
+/** The queue of a running server. */
+export interface HandshakeQueue {
+  /** Disconnects clients that wait or are in the middle of a handshake, and all that come later. */
   close(): void
 }
 
-/** Puts a door in front of a TLS server that does not listen yet. */
-export function putDoor(server: Server, { overdueMs, silentMs, nowMs }: DoorOptions): Door {
-  const window = new DoorWindow<Socket>(overdueMs)
+/** Queues the handshakes of a TLS server that does not listen yet. */
+export function queueHandshakes(
+  server: Server,
+  { overdueMs, silentMs, nowMs }: HandshakeOptions,
+): HandshakeQueue {
+  const window = new HandshakeWindow<Socket>(overdueMs)
   const sockets = new Set<Socket>()
-  /** Those inside, by what the socket below has in common with the TLS socket above it. */
+  /** Running handshakes, by what the socket below has in common with the TLS socket above it. */
   const handshakes = new Map<string, Socket>()
   const begin = server.listeners('connection') as ((socket: Socket) => void)[]
   let timer: NodeJS.Timeout | undefined
@@ -66,12 +69,12 @@ export function putDoor(server: Server, { overdueMs, silentMs, nowMs }: DoorOpti
     socket.on('error', () => socket.destroy())
     socket.on('close', gone)
     socket.setTimeout(silentMs, () => socket.destroy())
-    let isGreeted = false
+    let hasSent = false
     socket.on('readable', () => {
       // At the end of what the client says there is nothing to read.
-      if (socket.readableLength === 0 || socket.readableLength > greetingBytesMax) socket.destroy()
-      else if (!isGreeted) {
-        isGreeted = true
+      if (socket.readableLength === 0 || socket.readableLength > clientHelloBytesMax) socket.destroy()
+      else if (!hasSent) {
+        hasSent = true
         socket.setTimeout(0)
         window.arrive(socket, remoteAddress)
         look()

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { type FastifyInstance, type FastifyPluginAsync, fastify } from 'fastify'
 import { BootswarmError } from '../../src/errors.js'
 import { MANIFEST_CODING } from '../../src/manifest-coding.js'
-import { putDoor } from './door.js'
+import { queueHandshakes } from './handshakes.js'
 import { answerClientError, setErrorHandlers } from './http-errors.js'
 import { type RouteOptions, registerRoutes } from './routes.js'
 
@@ -24,7 +24,7 @@ const headerBytesMax = 8 * 1024
  * tells of itself and asks for peers once a minute at least: another connection would cost more than that.
  */
 const timeoutsMs = {
-  /** One that takes longer keeps nobody else waiting in front of the door. */
+  /** One that takes longer keeps nobody else waiting. */
   handshake: 1000,
   header: 30_000,
   request: 60_000,
@@ -90,7 +90,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   server.maxConnections = connectionsMax
   const { handshake: overdueMs, header: silentMs } = { ...timeoutsMs, ...options.timeoutsMs }
   const nowMs = () => performance.now()
-  const door = options.tls && putDoor(server, { overdueMs, silentMs, nowMs })
+  const queue = options.tls && queueHandshakes(server, { overdueMs, silentMs, nowMs })
   registerRoutes(app, { ...options, secure: options.tls !== undefined })
   for (const plugin of options.plugins) await app.register(plugin)
   try {
@@ -106,7 +106,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
         server.setSecureContext(secureOptions(tls))
     },
     close: async () => {
-      door?.close()
+      queue?.close()
       const force = setTimeout(() => server.closeAllConnections(), closeMs)
       await app.close()
       clearTimeout(force)

@@ -14,13 +14,7 @@ import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { BootswarmError } from '../../src/errors.js'
 import { createCaCertificate, createEcKey, createServerCertificate } from './certificates.js'
-import {
-  ensureDirectory,
-  readIfThere,
-  readPrivate,
-  removeTemporaries,
-  writeFileAtomically,
-} from './files.js'
+import { ensureDirectory, readIfThere, readPrivate, removeTemporaries, writeFileAtomically } from './files.js'
 
 /** What a running server needs of its identity. */
 export interface Identity {

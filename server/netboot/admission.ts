@@ -5,7 +5,7 @@
 import { BootQueue, type QueueStats } from './boot-queue.js'
 
 /** What a node is told. */
-export type DeskAnswer =
+export type Admission =
   | { readonly kind: 'go' }
   | { readonly kind: 'wait'; readonly position: number; readonly of: number; readonly sleepS: number }
 
@@ -18,8 +18,8 @@ export interface Fetch {
 /** Kernel and stage 1. */
 const filesOfNode = 2
 
-/** The desk of one server. */
-export class BootDesk {
+/** Admits nodes to load kernel and stage 1, a few at a time. */
+export class BootAdmission {
   readonly #queue: BootQueue
   readonly #nowMs: () => number
   readonly #held = new Set<() => void>()
@@ -29,8 +29,8 @@ export class BootDesk {
     this.#nowMs = nowMs
   }
 
-  /** `isGone` tells that the node has hung up. */
-  async ask(node: string, gone: AbortSignal): Promise<DeskAnswer> {
+  /** `isGone` tells that the node has closed its connection. */
+  async ask(node: string, gone: AbortSignal): Promise<Admission> {
     const beganMs = this.#nowMs()
     for (;;) {
       const nowMs = this.#nowMs()

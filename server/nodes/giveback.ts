@@ -65,7 +65,7 @@ export function isWholeSeed(node: NodeRecord, nowMs: number): boolean {
  *
  * @param others the whole seeds but for this one
  */
-export function seedWordS(seed: Seed, others: readonly Seed[], calmMs: number, rules: SeedRules): number {
+export function reportAfterS(seed: Seed, others: readonly Seed[], calmMs: number, rules: SeedRules): number {
   if (rules.calmS === 0) return SEED_REPORT_MAX_S
   if (calmMs > 0) {
     const leastS = Math.min(SEED_REPORT_MIN_S, rules.calmS)

@@ -5,7 +5,7 @@
 import type { Logger } from '../process/log.js'
 import { type Account, assume, requireAccount } from './account.js'
 import { chooseAccount, earlierOwners } from './choose.js'
-import { coveredHere } from './in-room.js'
+import { coveredHere } from './in-namespace.js'
 import { makeArtifactsDirs, makeDataDir } from './make-dirs.js'
 import type { PrivilegeOptions } from './needs.js'
 import type { Obstacle } from './obstacle.js'
@@ -17,8 +17,8 @@ export interface Privileges {
   readonly user?: string
   /** Why root was kept although nobody asked for it. */
   readonly obstacle?: Obstacle
-  /** Why the user that was asked for has no room, although directories are closed to it. */
-  readonly noRoom?: string | undefined
+  /** Why the user that was asked for has no mount namespace, although directories are closed to it. */
+  readonly noNamespace?: string | undefined
   /** Its ids, for child processes that open ports before they become it; missing if nothing changed. */
   readonly account?: Account
   /** Runs `bind` as root, if the server was started as root. */
@@ -36,7 +36,7 @@ const unchanged: Privileges = { asRoot: (bind) => bind(), drop: () => {} }
  * @throws BootswarmError CONFIG_INVALID for an unknown user or group, DATA_DIR_UNUSABLE
  */
 export function becomeUser(options: PrivilegeOptions): Privileges {
-  const { user, group, data_dir: dataDir, noRoom } = options
+  const { user, group, data_dir: dataDir, noNamespace } = options
   if (process.getuid?.() !== 0) {
     makeDataDir(dataDir)
     return unchanged
@@ -47,27 +47,27 @@ export function becomeUser(options: PrivilegeOptions): Privileges {
   if (named?.uid === 0) return unchanged
   if (named !== undefined) {
     tryTakeOver(named, options)
-    return { ...become(named), noRoom }
+    return { ...become(named), noNamespace }
   }
   const chosen = chooseAccount(options)
   if ('mend' in chosen) {
-    if (noRoom === undefined) return { ...unchanged, obstacle: chosen }
-    const reason = `${chosen.reason}, and a mount namespace where it may cannot be made (${noRoom})`
+    if (noNamespace === undefined) return { ...unchanged, obstacle: chosen }
+    const reason = `${chosen.reason}, and a mount namespace where it may cannot be made (${noNamespace})`
     return { ...unchanged, obstacle: { ...chosen, reason } }
   }
   return become(chosen)
 }
 
 /** Says who the server is now, and what a root that was not asked for needs to become somebody else. */
-export function logPrivileges({ user, obstacle, noRoom }: Privileges, log: Logger): void {
+export function logPrivileges({ user, obstacle, noNamespace }: Privileges, log: Logger): void {
   const covered = coveredHere()
   const sees = covered === undefined ? '' : `; of ${covered.join(', ')} it sees only what it needs`
   if (user !== undefined)
     log.info({ event: 'server.user', user, covered }, `Runs as ${user}, not as root${sees}`)
-  if (noRoom !== undefined) {
+  if (noNamespace !== undefined) {
     log.warn(
-      { event: 'server.no-room', user },
-      `Directories are closed to ${user}, and a mount namespace where they are not cannot be made (${noRoom})`,
+      { event: 'server.no-mount-namespace', user },
+      `Directories are closed to ${user}, and a mount namespace where they are not cannot be made (${noNamespace})`,
     )
   }
   if (obstacle === undefined) return

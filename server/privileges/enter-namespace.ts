@@ -1,19 +1,19 @@
-/** The first thing that a server does when root starts it: it goes on in a room, if directories are closed to its user. */
+/** The first thing that a server does when root starts it: it goes on in a mount namespace, if directories are closed to its user. */
 import type { LoadedConfig } from '../config/load.js'
-import { coveredHere } from './in-room.js'
+import { coveredHere } from './in-namespace.js'
 import { makeArtifactsDirs, makeDataDir, makeOpenDir } from './make-dirs.js'
-import { prepareRoom } from './room.js'
-import { liveInRoom } from './room-life.js'
+import { prepareNamespace } from './namespace.js'
+import { liveInNamespace } from './namespace-process.js'
 
 /**
- * Does not return where a room is needed and can be made: the server runs there, and this process ends with it. Else
- * gives the reason why the room that is needed cannot be made, if there is one.
+ * Does not return where a mount namespace is needed and can be made: the server runs there, and this process ends with it. Else
+ * gives the reason why the mount namespace that is needed cannot be made, if there is one.
  *
  * @param isDemo its data lies in the data directory, which is not that user's then
  * @param args what the server is started with
  * @throws BootswarmError CONFIG_INVALID for an unknown user or group, DATA_DIR_UNUSABLE
  */
-export async function enterRoom(
+export async function enterNamespace(
   { config, file }: LoadedConfig,
   isDemo: boolean,
   args: readonly string[],
@@ -26,12 +26,12 @@ export async function enterRoom(
     makeArtifactsDirs(artifactsDir)
     makeDataDir(dataDir)
   }
-  const room = prepareRoom({
+  const namespace = prepareNamespace({
     ...rest,
     data_dir: dataDir,
     configFile: file,
     ...(isDemo ? {} : { artifacts_dir: artifactsDir }),
   })
-  if (room === undefined) return undefined
-  return 'reason' in room ? room.reason : await liveInRoom(room, args)
+  if (namespace === undefined) return undefined
+  return 'reason' in namespace ? namespace.reason : await liveInNamespace(namespace, args)
 }

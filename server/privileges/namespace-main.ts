@@ -1,11 +1,11 @@
 /**
- * The server's first file in a room, with the covered directories as its first argument. Descriptor 3 is a pipe from
+ * The server's first file in a mount namespace, with the covered directories as its first argument. Descriptor 3 is a pipe from
  * the process outside: it hands in the signals that it gets, one name in a line, and when it closes that process is
  * gone, and so is this.
  */
 import { Socket } from 'node:net'
-import { moveIn } from './in-room.js'
-import { handedSignals } from './room-life.js'
+import { moveIn } from './in-namespace.js'
+import { handedSignals } from './namespace-process.js'
 
 const [covered = '[]'] = process.argv.splice(2, 1)
 moveIn(JSON.parse(covered) as string[])

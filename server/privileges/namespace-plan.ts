@@ -1,6 +1,6 @@
 /**
- * Plans a room: which closed directories are covered for the server alone, and what is put back into them. Decides
- * only; room.ts asks the machine and room-script.ts writes down what is to be done.
+ * Plans a mount namespace: which closed directories are covered for the server alone, and what is put back into them. Decides
+ * only; namespace.ts asks the machine and namespace-script.ts writes down what is to be done.
  */
 import { isWithin } from './obstacle.js'
 import type { Way } from './way.js'
@@ -21,7 +21,7 @@ export interface Cover {
  * @param closed directories on these ways that the user may not enter
  * @param cwd stays what it is, so that relative paths mean the same
  */
-export function planRoom(ways: readonly Way[], closed: readonly string[], cwd: string): Cover[] {
+export function planNamespace(ways: readonly Way[], closed: readonly string[], cwd: string): Cover[] {
   const roots = [...new Set(ways.map(({ real }) => real))]
   // What is needed whole cannot be covered: that it is closed is for its owner to mend.
   const coverable = closed.filter((path) => path !== '/' && !roots.some((root) => isWithin(path, root)))

@@ -1,20 +1,23 @@
-/** The life of a server in a room, seen from the process that root started: it looks as if it were that process. */
+/** The life of a server in a mount namespace, seen from the process that root started: it looks as if it were that process. */
 import { spawn } from 'node:child_process'
 import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { type Namespace, unshareFlags } from './namespace.js'
 import { quoted } from './quoted.js'
-import { type Room, unshareFlags } from './room.js'
 
 /** Signals that mean something to the server. */
 export const handedSignals: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP']
 
-const firstFile = fileURLToPath(new URL('./room-main.js', import.meta.url))
+const firstFile = fileURLToPath(new URL('./namespace-main.js', import.meta.url))
 
 /**
- * Starts the server in the room with these arguments and ends as it ends. Signals are handed in; a killed process
+ * Starts the server in the mount namespace with these arguments and ends as it ends. Signals are handed in; a killed process
  * takes the server with it. Keeps nothing of root meanwhile.
  */
-export function liveInRoom({ script, covered, account }: Room, args: readonly string[]): Promise<never> {
+export function liveInNamespace(
+  { script, covered, account }: Namespace,
+  args: readonly string[],
+): Promise<never> {
   const enter = `${script}\ncd ${quoted(process.cwd())}\nexec "$@"`
   const flags = process.execArgv.filter((flag) => !flag.startsWith('--inspect'))
   const server = [process.execPath, ...flags, firstFile, JSON.stringify(covered), ...args]

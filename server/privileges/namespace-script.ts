@@ -1,10 +1,10 @@
 /**
- * The shell script that furnishes a room: run by root in a mount namespace of its own, it lays a small file system
+ * The shell script that furnishes a mount namespace: run by root in a mount namespace of its own, it lays a small file system
  * over each closed directory and mounts what the server needs back at the same paths.
  */
 import { dirname } from 'node:path'
+import type { Cover } from './namespace-plan.js'
 import { quoted } from './quoted.js'
-import type { Cover } from './room-plan.js'
 
 /** Holds directories and links only. */
 const coverOptions = 'mode=755,size=1m,nr_inodes=4096,nosuid,nodev'
@@ -15,7 +15,7 @@ const coverOptions = 'mode=755,size=1m,nr_inodes=4096,nosuid,nodev'
  *
  * @param isDirectory of a path that is kept: else it is a single file
  */
-export function roomScript(covers: readonly Cover[], isDirectory: (path: string) => boolean): string {
+export function namespaceScript(covers: readonly Cover[], isDirectory: (path: string) => boolean): string {
   const lines = covers.flatMap(({ path, kept, links, empty }) => [
     // What is covered is still reached through a descriptor; -c, for its name must be taken as it is.
     `exec 4<${quoted(path)}`,

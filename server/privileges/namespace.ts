@@ -1,19 +1,19 @@
 /**
- * A room of its own for the server, where directories that its user may not enter are in the way (a checkout in
+ * A mount namespace of its own for the server, where directories that its user may not enter are in the way (a checkout in
  * /root): a mount namespace in which they hold nothing but what the server needs, and everybody may enter them. All
  * paths stay what they are, and outside nothing changes.
  *
- * Node cannot move into it: the server starts once more in it ({@link liveInRoom}), and the process that root started
+ * Node cannot move into it: the server starts once more in it ({@link liveInNamespace}), and the process that root started
  * waits outside.
  */
 import { spawnSync } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import { type Account, runAs } from './account.js'
 import { accountFor } from './choose.js'
+import { planNamespace } from './namespace-plan.js'
+import { namespaceScript } from './namespace-script.js'
 import { type PrivilegeOptions, rootsOf } from './needs.js'
 import { may } from './obstacle.js'
-import { planRoom } from './room-plan.js'
-import { roomScript } from './room-script.js'
 import { wayTo } from './way.js'
 
 /** Mounts that the operator makes later, and takes away, are seen in it; those made in it are seen by nobody else. */
@@ -22,8 +22,8 @@ export const unshareFlags = ['--mount', '--propagation', 'slave'] as const
 /** Furnishing takes some 50 ms. */
 const furnishMs = 20_000
 
-/** A room that can be made. */
-export interface Room {
+/** A mount namespace that can be made. */
+export interface Namespace {
   /** Furnishes it; for a shell in a new mount namespace. */
   readonly script: string
   /** The directories of which only a part is seen in it. */
@@ -33,19 +33,21 @@ export interface Room {
 }
 
 /**
- * The room that a server with these options needs: undefined if nothing closed is in the way, or nobody else is to be
+ * The mount namespace that a server with these options needs: undefined if nothing closed is in the way, or nobody else is to be
  * become; a reason if it cannot be made here. The directories of the data and the artifacts are there already.
  *
  * @throws BootswarmError CONFIG_INVALID for an unknown user or group
  */
-export function prepareRoom(options: PrivilegeOptions): Room | { readonly reason: string } | undefined {
+export function prepareNamespace(
+  options: PrivilegeOptions,
+): Namespace | { readonly reason: string } | undefined {
   const account = accountFor(options)
   if ('mend' in account || account.uid === 0) return undefined
   const ways = rootsOf(options, loadedFiles()).flatMap((path) => wayTo(path) ?? [])
   const passed = [...new Set(ways.flatMap((way) => way.passed))]
-  const covers = planRoom(ways, closedTo(account, passed), process.cwd())
+  const covers = planNamespace(ways, closedTo(account, passed), process.cwd())
   if (covers.length === 0) return undefined
-  const script = roomScript(covers, (path) => statSync(path).isDirectory())
+  const script = namespaceScript(covers, (path) => statSync(path).isDirectory())
   const trial = spawnSync('unshare', [...unshareFlags, 'sh', '-c', script], {
     stdio: ['ignore', 'ignore', 'pipe'],
     encoding: 'utf8',

@@ -16,8 +16,8 @@ export type PrivilegeOptions = Pick<Config, 'user' | 'group' | 'data_dir' | 'dat
   readonly configFile?: string | undefined
   /** Other files that the process will read. */
   readonly files?: readonly string[]
-  /** Why there is no room for the server although directories are closed (room.ts). */
-  readonly noRoom?: string | undefined
+  /** Why there is no mount namespace for the server although directories are closed (namespace.ts). */
+  readonly noNamespace?: string | undefined
 }
 
 /** The checkout or installed package; this file runs as dist/server/privileges/needs.js in it. */

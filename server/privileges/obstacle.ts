@@ -63,7 +63,7 @@ function onTheWay({ name }: Account, { path, use }: Need): Obstacle | undefined 
   }
   const blocked = directories.find((directory) => !may(() => statSync(`${directory}/.`)))
   if (blocked === undefined) return undefined
-  // A room shows whole directories (room.ts), for a file that is replaced is another one.
+  // A mount namespace shows whole directories (namespace.ts), for a file that is replaced is another one.
   const isAlone = use === 'secret' && blocked === dirname(path)
   return {
     path: blocked,

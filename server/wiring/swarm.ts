@@ -6,13 +6,13 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { CatalogArtifact } from '../catalog/types.js'
 import type { LiveVersions } from '../catalog/versions.js'
 import type { Logger } from '../process/log.js'
-import { Seeding } from './seeding.js'
 import { createDhtNode } from '../swarm/dht.js'
 import { HandingOut } from '../swarm/handing-out.js'
 import { createLsd } from '../swarm/lsd.js'
 import { createSeeder } from '../swarm/seeder.js'
 import { createTracker } from '../swarm/tracker.js'
 import type { RackOf, SeederStats, SwarmLog, Tracker, TrackerStats } from '../swarm/types.js'
+import { Seeding } from './seeding.js'
 
 /** What the BitTorrent side needs. */
 export interface SwarmSideOptions {

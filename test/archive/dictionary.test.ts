@@ -6,8 +6,8 @@ import { test } from 'node:test'
 import { dictionaryOf, dictionaryRefusal } from '../../archive/dictionary.js'
 import { UNPACK_DICTIONARY_BYTES_MAX } from '../../src/limits.js'
 import { fuzzed } from '../fuzz.js'
-import { checkout } from '../support/scratch.js'
 import { Bench, until } from '../server/catalog/support.js'
+import { checkout } from '../support/scratch.js'
 
 const mebibyte = 1024 * 1024
 const some = Buffer.alloc(300_000, 'some text that compresses well, ')

@@ -13,12 +13,12 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { agentPath, root } from '../../host/agent-binary.js'
 import { busyboxFromSource } from '../../image/busybox.js'
 import { makeStage1 } from '../../image/stage1.js'
 import { parseStage1Options } from '../../image/stage1-options.js'
 import { wanting } from '../../image/stage1-report.js'
 import { readTrust, trustOfServer } from '../../image/trust.js'
-import { agentPath, root } from '../../host/agent-binary.js'
 import { BootswarmError } from '../../src/errors.js'
 import { STAGE1_BUDGET_BYTES } from '../../src/limits.js'
 

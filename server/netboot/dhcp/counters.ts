@@ -11,7 +11,7 @@ type Tell = Extract<Effect, { kind: 'tell' }>
 type Facts = Readonly<Record<string, string | number | boolean>>
 
 /** What a decision counts and says. */
-export class Teller {
+export class ThrottledLog {
   readonly counters: Record<CounterName, number> = Object.fromEntries(
     counterNames.map((name) => [name, 0]),
   ) as Record<CounterName, number>

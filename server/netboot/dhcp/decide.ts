@@ -2,7 +2,7 @@
 
 import { formatIpv4 } from '../../../src/ipv4.js'
 import { type BootChoice, chooseBoot } from '../boot-choice.js'
-import { Teller } from './counters.js'
+import { ThrottledLog } from './counters.js'
 import { FullDhcp } from './full.js'
 import { type DhcpMessage, type MessageType, readMessage, relayIds } from './message.js'
 import { bootServerReplies, proxyReplies } from './proxy.js'
@@ -24,7 +24,7 @@ const countersOf: Partial<Record<MessageType, CounterName>> = {
 /** The whole DHCP side of one site. */
 export class DhcpMachine {
   readonly #site: DhcpSite
-  readonly #tell = new Teller()
+  readonly #tell = new ThrottledLog()
   readonly #full: FullDhcp | undefined
 
   constructor(site: DhcpSite, leases: Iterable<Lease> = []) {

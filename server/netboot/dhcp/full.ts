@@ -6,7 +6,7 @@
 
 import { formatIpv4, inSubnet } from '../../../src/ipv4.js'
 import type { BootChoice } from '../boot-choice.js'
-import type { Teller } from './counters.js'
+import type { ThrottledLog } from './counters.js'
 import { type Denial, PoolState } from './pool.js'
 import { leaseOptions, makeReply, networkOptions, reasonOption } from './reply.js'
 import type { Arrival, BootFor, DhcpSite, Effect, Lease } from './types.js'
@@ -46,10 +46,10 @@ const denials: Record<Denial, string> = {
 export class FullDhcp {
   readonly #site: DhcpSite
   readonly #pools: readonly PoolState[]
-  readonly #tell: Teller
+  readonly #tell: ThrottledLog
   readonly #waiting = new Map<string, Waiting>()
 
-  constructor(site: DhcpSite, tell: Teller, leases: Iterable<Lease>) {
+  constructor(site: DhcpSite, tell: ThrottledLog, leases: Iterable<Lease>) {
     this.#site = site
     this.#tell = tell
     const own = site.interfaces.map(({ address }) => address)

@@ -3,7 +3,7 @@
  * Never answers anybody who does not ask for network boot.
  */
 
-import type { Teller } from './counters.js'
+import type { ThrottledLog } from './counters.js'
 import { makeReply } from './reply.js'
 import type { Arrival, BootFor, DhcpSite, Effect } from './types.js'
 
@@ -12,7 +12,7 @@ export function proxyReplies(
   arrival: Arrival,
   boot: NonNullable<BootFor>,
   site: DhcpSite,
-  tell: Teller,
+  tell: ThrottledLog,
 ): Effect[] {
   const { message, local } = arrival
   const { type, serverId } = message
@@ -34,7 +34,7 @@ export function bootServerReplies(
   arrival: Arrival,
   boot: NonNullable<BootFor>,
   site: DhcpSite,
-  tell: Teller,
+  tell: ThrottledLog,
 ): Effect[] {
   const { type, packet } = arrival.message
   if (type !== 'request' && type !== 'inform' && type !== 'discover') return []

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Inspection } from '../../../image/rootfs/inspect.js'
 import type { Member } from '../../../archive/members.js'
+import { Inspection } from '../../../image/rootfs/inspect.js'
 
 type Short = Partial<Member> & { readonly name: string; readonly content?: string }
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { pino } from 'pino'
+import { SeedAnswers } from '../../../server/api/seed-answers.js'
 import type { CatalogArtifact } from '../../../server/catalog/types.js'
 import { LiveVersions } from '../../../server/catalog/versions.js'
 import { nodeRecords } from '../../../server/nodes/records.js'
 import { NodeRegistry } from '../../../server/nodes/registry.js'
-import { SeedAnswers } from '../../../server/api/seed-answers.js'
 import { openStore } from '../../../server/store/store.js'
 import type { BootEvent } from '../../../src/events.js'
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DoorWindow, HANDSHAKES_MAX, HANDSHAKES_MIN } from '../../../server/http/door-window.js'
+import { HANDSHAKES_MAX, HANDSHAKES_MIN, HandshakeWindow } from '../../../server/http/handshake-window.js'
 
 const overdueMs = 1000
 const addressMax = HANDSHAKES_MIN / 4
 
 /** A window before which `count` connections wait, each of an address of its own: `0-0`, `1-0`. */
-function crowd(count: number): DoorWindow<string> {
-  const window = new DoorWindow<string>(overdueMs)
+function crowd(count: number): HandshakeWindow<string> {
+  const window = new HandshakeWindow<string>(overdueMs)
   for (const who of names(0, count)) window.arrive(who, addressOf(who))
   return window
 }
@@ -32,7 +32,7 @@ test('first come, first served, so many at a time', () => {
 })
 
 test('an address has one turn in each round, and never the whole window', () => {
-  const window = new DoorWindow<string>(overdueMs)
+  const window = new HandshakeWindow<string>(overdueMs)
   const many = Array.from({ length: 2 * addressMax }, (_, index) => `a-${index}`)
   for (const who of many) window.arrive(who, 'a')
   for (const who of names(0, 2)) window.arrive(who, addressOf(who))
@@ -65,7 +65,7 @@ test('who takes too long no longer keeps others waiting, and is looked at in tim
 })
 
 test('an address that is full is looked at in time, too', () => {
-  const window = new DoorWindow<string>(overdueMs)
+  const window = new HandshakeWindow<string>(overdueMs)
   for (let index = 0; index <= addressMax; index += 1) window.arrive(`a-${index}`, 'a')
   assert.equal(window.next(0).length, addressMax)
   assert.equal(window.lookAtMs, overdueMs)
@@ -121,7 +121,7 @@ test('whatever comes and goes, the bounds hold and everybody has a turn', () => 
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
     return Math.floor((state / 2 ** 32) * n)
   }
-  const window = new DoorWindow<string>(overdueMs)
+  const window = new HandshakeWindow<string>(overdueMs)
   const waiting = new Set<string>()
   const inside = new Map<string, number>()
   let nowMs = 0

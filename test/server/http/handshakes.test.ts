@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
-import { HANDSHAKES_MIN } from '../../../server/http/door-window.js'
+import { HANDSHAKES_MIN } from '../../../server/http/handshake-window.js'
 import { ask, HttpBench } from './support.js'
 
 /** No test lasts so long: who is inside stays there. */
@@ -52,7 +52,7 @@ class Hangers {
   }
 }
 
-async function door(t: TestContext, handshake: number) {
+async function queued(t: TestContext, handshake: number) {
   const site = new HttpBench(Buffer.from('content'))
   const hangers = new Hangers()
   t.after(async () => {
@@ -79,7 +79,7 @@ function closed(socket: Socket): Promise<void> {
 const addressOf = (index: number) => `127.0.1.${index + 1}`
 
 test('handshakes are taken up a few dozen at a time, in order, as others end', async (t) => {
-  const { port, hangers, status, settle } = await door(t, neverMs)
+  const { port, hangers, status, settle } = await queued(t, neverMs)
   const count = handshakesMax + 8
   await hangers.come(
     port,
@@ -101,7 +101,7 @@ test('handshakes are taken up a few dozen at a time, in order, as others end', a
 })
 
 test('clients that hang let others in after a while', async (t) => {
-  const { port, hangers, status } = await door(t, 200)
+  const { port, hangers, status } = await queued(t, 200)
   const addresses = Array.from({ length: 3 * handshakesMax }, (_, index) => addressOf(index))
   await hangers.come(port, addresses)
   assert.equal(await status(), 200)
@@ -109,7 +109,7 @@ test('clients that hang let others in after a while', async (t) => {
 })
 
 test('one address cannot keep the others out', async (t) => {
-  const { port, hangers, status, settle } = await door(t, neverMs)
+  const { port, hangers, status, settle } = await queued(t, neverMs)
   await hangers.come(port, new Array<string>(3 * handshakesMax).fill('127.0.1.1'))
   await hangers.reached(addressHandshakesMax)
   assert.equal(await status(), 200)
@@ -118,7 +118,7 @@ test('one address cannot keep the others out', async (t) => {
 })
 
 test('who says nothing, or no TLS, does not stand in the queue', async (t) => {
-  const { port, hangers, status } = await door(t, neverMs)
+  const { port, hangers, status } = await queued(t, neverMs)
   for (let index = 0; index < 2 * handshakesMax; index += 1) {
     const socket = connect({ port, host: '127.0.0.1', localAddress: addressOf(index) })
     hangers.sockets.push(socket)
@@ -135,7 +135,7 @@ test('who says nothing, or no TLS, does not stand in the queue', async (t) => {
 })
 
 test('what is longer than any greeting is hung up on while it waits', async (t) => {
-  const { port, hangers, settle } = await door(t, neverMs)
+  const { port, hangers, settle } = await queued(t, neverMs)
   const addresses = Array.from({ length: handshakesMax }, (_, index) => addressOf(index))
   await hangers.come(port, addresses)
   await hangers.reached(handshakesMax)
@@ -148,7 +148,7 @@ test('what is longer than any greeting is hung up on while it waits', async (t) 
   await over
 })
 
-test('a server that stops waits for nobody in front of its door', { timeout: 20_000 }, async (t) => {
+test('a server that stops does not wait for queued handshakes', { timeout: 20_000 }, async (t) => {
   const site = new HttpBench(Buffer.from('content'))
   const hangers = new Hangers()
   t.after(() => {

@@ -47,7 +47,7 @@ async function ready(server: Daemon): Promise<Daemon> {
   return server
 }
 
-/** All of it belongs to the user: the process that was started, the daemon in the room, seeder, DHT node. */
+/** All of it belongs to the user: the process that was started, the daemon in the mount namespace, seeder, DHT node. */
 const unprivileged = (server: Daemon, name = user) => assertUnprivileged(server.pid, 4, name)
 
 async function gone(pids: readonly number[]): Promise<void> {
@@ -78,10 +78,10 @@ test(
     assert.equal((await ask(first.ports().http, '/healthz')).status, 200)
 
     // What the daemon has under these names, and what everybody else has.
-    const inRoom = (path: string) => readdirSync(`/proc/${first.ports().pid}/root${path}`).sort()
-    assert.deepEqual(inRoom(above), ['.nvm', 'private'])
-    assert.deepEqual(inRoom(join(above, 'private')), [basename(site.dir)])
-    assert.deepEqual(inRoom(dirname(node)), ['node'])
+    const inNamespace = (path: string) => readdirSync(`/proc/${first.ports().pid}/root${path}`).sort()
+    assert.deepEqual(inNamespace(above), ['.nvm', 'private'])
+    assert.deepEqual(inNamespace(join(above, 'private')), [basename(site.dir)])
+    assert.deepEqual(inNamespace(dirname(node)), ['node'])
     assert.ok(readdirSync(above).includes('secret'))
     assert.equal(statSync(above).mode & 0o777, 0o700)
     const mounts = () => readFileSync('/proc/self/mountinfo', 'utf8')
@@ -120,17 +120,21 @@ test('a signal that every process of a service gets is one signal', needsRoot, a
   await gone(pids)
 })
 
-test('a server that is killed in its room ends the process outside in the same way', needsRoot, async (t) => {
-  const site = await closedSite(t)
-  const server = await ready(site.start())
-  const pids = unprivileged(server)
-  process.kill(server.ports().pid, 'SIGKILL')
-  assert.equal(await server.exited, null)
-  assert.equal(server.endedBy, 'SIGKILL')
-  await gone(pids)
-})
+test(
+  'a server that is killed in its namespace ends the process outside in the same way',
+  needsRoot,
+  async (t) => {
+    const site = await closedSite(t)
+    const server = await ready(site.start())
+    const pids = unprivileged(server)
+    process.kill(server.ports().pid, 'SIGKILL')
+    assert.equal(await server.exited, null)
+    assert.equal(server.endedBy, 'SIGKILL')
+    await gone(pids)
+  },
+)
 
-test('a configured user gets a room too, and links lead where they did', needsRoot, async (t) => {
+test('a configured user gets a mount namespace too, and links lead where they did', needsRoot, async (t) => {
   const site = await closedSite(t, 'closed/releases/1', 'user: daemon')
   const current = join(site.top, 'closed/current')
   symlinkSync('releases/1', current)
@@ -156,11 +160,11 @@ test('a clone that only root reads is named with the command that opens it', nee
   unprivileged(await ready(site.start()))
 })
 
-const withoutRoom: readonly [string, readonly string[], RegExp][] = [
+const withoutNamespace: readonly [string, readonly string[], RegExp][] = [
   ['may not mount', ['setpriv', '--bounding-set', '-sys_admin'], /unshare failed: Operation not permitted/],
   ['has no unshare', ['env', 'PATH=/nowhere'], /there is no unshare/],
 ]
-for (const [name, command, reason] of withoutRoom) {
+for (const [name, command, reason] of withoutNamespace) {
   test(`a root that ${name} stays root and says why`, needsRoot, async (t) => {
     const site = await closedSite(t)
     site.command = [...command, ...site.command]

@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import {
   calmInMs,
   isWholeSeed,
+  reportAfterS,
   type Seed,
   type SeedRules,
-  seedWordS,
 } from '../../../server/nodes/giveback.js'
 import { type NodeRecord, newNode } from '../../../server/nodes/state.js'
 
@@ -42,10 +42,10 @@ test('calm comes when the last boot but stragglers is long enough ago', () => {
 })
 
 test('while the storm lasts a seed is told to ask again when it could be over', () => {
-  assert.equal(seedWordS(seed('r1', 'x'), [], 600_001, rules), 601)
-  assert.equal(seedWordS(seed('r1', 'x'), [], 1, rules), 30)
-  assert.equal(seedWordS(seed('r1', 'x'), [], 1, { ...rules, calmS: 3 }), 3)
-  assert.equal(seedWordS(seed('r1', 'x'), [], 1e9, rules), 1800)
+  assert.equal(reportAfterS(seed('r1', 'x'), [], 600_001, rules), 601)
+  assert.equal(reportAfterS(seed('r1', 'x'), [], 1, rules), 30)
+  assert.equal(reportAfterS(seed('r1', 'x'), [], 1, { ...rules, calmS: 3 }), 3)
+  assert.equal(reportAfterS(seed('r1', 'x'), [], 1e9, rules), 1800)
 })
 
 test('after it, whoever leaves enough others in the rack and in all is told to end', () => {
@@ -53,14 +53,14 @@ test('after it, whoever leaves enough others in the rack and in all is told to e
     ...times(near, seed('r1', 'x', 'y')),
     ...times(far, seed('r2', 'x', 'y')),
   ]
-  assert.equal(seedWordS(seed('r1', 'x', 'y'), others(2, 2), 0, rules), 0)
-  assert.equal(seedWordS(seed('r1', 'x', 'y'), others(1, 9), 0, rules), 1800)
-  assert.equal(seedWordS(seed('r1', 'x', 'y'), others(2, 1), 0, rules), 1800)
-  assert.equal(seedWordS(seed('r1', 'x', 'y'), others(2, 2), 0, { ...rules, calmS: 0 }), 1800, 'never')
-  assert.equal(seedWordS(seed('r1', 'x'), [], 0, { calmS, keepPerRack: 0, keepMin: 0 }), 0)
+  assert.equal(reportAfterS(seed('r1', 'x', 'y'), others(2, 2), 0, rules), 0)
+  assert.equal(reportAfterS(seed('r1', 'x', 'y'), others(1, 9), 0, rules), 1800)
+  assert.equal(reportAfterS(seed('r1', 'x', 'y'), others(2, 1), 0, rules), 1800)
+  assert.equal(reportAfterS(seed('r1', 'x', 'y'), others(2, 2), 0, { ...rules, calmS: 0 }), 1800, 'never')
+  assert.equal(reportAfterS(seed('r1', 'x'), [], 0, { calmS, keepPerRack: 0, keepMin: 0 }), 0)
   // What the others have not got stays with it; what nobody wants any more does not count.
-  assert.equal(seedWordS(seed('r1', 'x', 'z'), others(5, 5), 0, rules), 1800)
-  assert.equal(seedWordS(seed('r1'), [], 0, rules), 0)
+  assert.equal(reportAfterS(seed('r1', 'x', 'z'), others(5, 5), 0, rules), 1800)
+  assert.equal(reportAfterS(seed('r1'), [], 0, rules), 0)
 })
 
 test('500 nodes that ask one after another leave two in each rack', () => {
@@ -68,7 +68,7 @@ test('500 nodes that ask one after another leave two in each rack', () => {
   let left: readonly Seed[] = nodes
   for (const node of nodes) {
     const others = left.filter((other) => other !== node)
-    if (seedWordS(node, others, 0, rules) === 0) left = others
+    if (reportAfterS(node, others, 0, rules) === 0) left = others
   }
   assert.equal(left.length, 42)
   for (const { rack } of left) assert.equal(left.filter((other) => other.rack === rack).length, 2, rack)

@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { planRoom } from '../../../server/privileges/room-plan.js'
-import { roomScript } from '../../../server/privileges/room-script.js'
+import { planNamespace } from '../../../server/privileges/namespace-plan.js'
+import { namespaceScript } from '../../../server/privileges/namespace-script.js'
 import { type Way, wayTo } from '../../../server/privileges/way.js'
 
 const way = (real: string, links: [string, string][] = []): Way => ({
@@ -18,22 +18,22 @@ test('the topmost closed directory is covered, and only what is needed put back'
   const ways = ['/root/a/clone', '/root/a/clone/data', '/root/.nvm/bin/node', '/srv/data'].map((at) =>
     way(at),
   )
-  assert.deepEqual(planRoom(ways, ['/root', '/root/a'], '/'), [
+  assert.deepEqual(planNamespace(ways, ['/root', '/root/a'], '/'), [
     { path: '/root', kept: ['/root/a/clone', '/root/.nvm/bin/node'], links: [], empty: [] },
   ])
 })
 
 test('names that only begin alike are different directories', () => {
   const ways = [way('/root/clone'), way('/root/clone2/data'), way('/root2/x')]
-  const [cover, ...others] = planRoom(ways, ['/root'], '/root2')
+  const [cover, ...others] = planNamespace(ways, ['/root'], '/root2')
   assert.deepEqual(cover?.kept, ['/root/clone', '/root/clone2/data'])
   assert.equal(others.length, 0)
 })
 
 test('a closed directory that is needed whole, or lies in one that is, stays closed', () => {
-  assert.deepEqual(planRoom([way('/root'), way('/root/clone')], ['/root'], '/'), [])
-  assert.deepEqual(planRoom([way('/srv/clone'), way('/srv/clone/in/data')], ['/srv/clone/in'], '/'), [])
-  assert.deepEqual(planRoom([way('/srv/clone')], ['/'], '/'), [])
+  assert.deepEqual(planNamespace([way('/root'), way('/root/clone')], ['/root'], '/'), [])
+  assert.deepEqual(planNamespace([way('/srv/clone'), way('/srv/clone/in/data')], ['/srv/clone/in'], '/'), [])
+  assert.deepEqual(planNamespace([way('/srv/clone')], ['/'], '/'), [])
 })
 
 test('the working directory and links that are passed are there; what the kept ones hold is not made again', () => {
@@ -44,9 +44,9 @@ test('the working directory and links that are passed are there; what the kept o
       ['/etc/x', '/root'],
     ]),
   ]
-  const [cover] = planRoom(ways, ['/root'], '/root/work')
+  const [cover] = planNamespace(ways, ['/root'], '/root/work')
   assert.deepEqual([cover?.links, cover?.empty], [[['/root/current', 'r/1']], ['/root/work']])
-  assert.deepEqual(planRoom(ways, ['/root'], '/root/r/1/data')[0]?.empty, [])
+  assert.deepEqual(planNamespace(ways, ['/root'], '/root/r/1/data')[0]?.empty, [])
 })
 
 test('a way goes through links, and round in circles for a while only', (t) => {
@@ -73,7 +73,7 @@ test('a way goes through links, and round in circles for a while only', (t) => {
 
 test('the script is one that a shell reads, whatever the names', () => {
   const path = "/root/it's $(here); `now`"
-  const script = roomScript(
+  const script = namespaceScript(
     [{ path, kept: [`${path}/a b`, `${path}/-f`], links: [[`${path}/l`, '-t "x"']], empty: [`${path}/w`] }],
     (at) => !at.endsWith('-f'),
   )
