@@ -40,7 +40,11 @@ const e2eGraceMs = 15_000
 
 const steps: Step[] = [
   { name: 'format and lint', command: [bin('biome'), 'ci', '--error-on-warnings', '.'], cwd: root },
-  nodeTests('server: unit', ['src', 'host', 'archive', 'server', 'image', 'doctor', 'cli', 'scripts'], 2),
+  nodeTests(
+    'server: unit',
+    ['src', 'host', 'archive', 'server', 'image', 'doctor', 'cli', 'scripts', 'docs'],
+    2,
+  ),
   { name: 'agent: format', command: ['cargo', 'fmt', '--check'], cwd: crate },
   {
     name: 'agent: lint',
