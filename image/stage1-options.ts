@@ -1,8 +1,9 @@
 /** What `image stage1` was told. Pure. */
+import { type Flag, flagsHelp } from '../src/command-line.js'
 import { BootswarmError } from '../src/errors.js'
 import type { Compression } from './compress.js'
 import { defaultMirror, defaultSuite } from './debian.js'
-import { commonFlags, type Flag, flagsHelp, parseFlags } from './flags.js'
+import { commonFlags, readFlags } from './flags.js'
 
 /** Where the kernel comes from; no package named: the generic one. */
 export type KernelSource =
@@ -81,7 +82,7 @@ const flags: readonly Flag[] = [
 
 /** @throws {BootswarmError} USAGE_INVALID */
 export function parseStage1Options(args: readonly string[]): Stage1Options {
-  const given = parseFlags(args, flags)
+  const given = readFlags(args, flags)
   const one = <K extends string>(key: K, flag: string) => {
     const value = given.get(flag)
     return (value === undefined ? {} : { [key]: value }) as { [key in K]?: string }

@@ -39,7 +39,7 @@ test('packages and components are lists, each name once', () => {
 })
 
 test('what cannot be meant is refused before anything is done', () => {
-  refused(['--suit', 'x'], /"--suit" is no flag: did you mean --suite/)
+  refused(['--suit', 'x'], /there is no flag --suit: did you mean --suite/)
   refused(['extra'], /"extra" is no flag/)
   refused(['--suite', '-x'], /--suite/)
   refused(['--mirror', 'ftp.debian.org'], /"ftp.debian.org" is not the URL of a mirror/)

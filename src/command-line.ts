@@ -1,0 +1,90 @@
+/**
+ * The flags of a command line: `--flag value`, `--flag=value`, `--flag`, `-h`. `node:util` takes it apart; here are the
+ * flags that there may be, and what is said about a wrong one. Pure.
+ */
+import { parseArgs } from 'node:util'
+import { BootswarmError } from './errors.js'
+import { nearest } from './spelling.js'
+
+/** A flag that may be given. */
+export interface Flag {
+  /** Without dashes. */
+  readonly name: string
+  /** What its value is called in the help; none if it takes none. */
+  readonly value?: string
+  /** It may stand alone, and a value follows an equals sign only: `--flag`, `--flag=VALUE`. */
+  readonly valueOptional?: boolean
+  readonly description: string
+}
+
+/** A flag that was given. */
+export interface GivenFlag {
+  /** Without dashes. */
+  readonly name: string
+  /** Undefined where none was given, which only a flag that needs none allows. It may be empty. */
+  readonly value: string | undefined
+}
+
+/** Longest part of a wrong word that is repeated in the error. */
+const shownMax = 80
+
+/**
+ * The flags in the order in which they were given. `-h` is `--help`, where that is a flag.
+ * @throws {BootswarmError} USAGE_INVALID
+ */
+export function parseFlags(args: readonly string[], flags: readonly Flag[]): GivenFlag[] {
+  const known = new Map(flags.map((flag) => [flag.name, flag]))
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(
+      flags.map(({ name, value, valueOptional }) => [
+        name,
+        {
+          type: value === undefined || valueOptional === true ? ('boolean' as const) : ('string' as const),
+          ...(name === 'help' ? { short: 'h' } : {}),
+        },
+      ]),
+    ),
+    // What is wrong is said below, in the words of this program.
+    strict: false,
+    tokens: true,
+  })
+  return tokens.map((token) => {
+    if (token.kind === 'option-terminator') throw usage('"--" is no flag')
+    if (token.kind === 'positional')
+      throw usage(`${JSON.stringify(token.value.slice(0, shownMax))} is no flag`)
+    const flag = known.get(token.name)
+    if (flag === undefined) throw unknown(token.rawName, flags)
+    if (flag.value === undefined && token.value !== undefined) throw usage(`${token.rawName} takes no value`)
+    const needed = flag.value !== undefined && flag.valueOptional !== true
+    if (needed && token.value === undefined) throw usage(`${token.rawName} needs a value`)
+    return { name: flag.name, value: token.value }
+  })
+}
+
+/** The lines of the help about flags; what a flag does begins in column `column`. */
+export function flagsHelp(flags: readonly Flag[], column = 28): string {
+  return flags
+    .map(({ name, value, description }) => {
+      const left = `  --${name}${value === undefined ? '' : ` ${value}`}`
+      const fits = left.length <= column - 2
+      return fits
+        ? `${left.padEnd(column)}${description}\n`
+        : `${left}\n${' '.repeat(column)}${description}\n`
+    })
+    .join('')
+}
+
+function unknown(word: string, flags: readonly Flag[]): BootswarmError {
+  const meant = nearest(
+    word,
+    flags.map(({ name }) => `--${name}`),
+  )
+  return usage(
+    `there is no flag ${word.slice(0, shownMax)}${meant ? `: did you mean ${meant}?` : ': see --help'}`,
+  )
+}
+
+function usage(message: string): BootswarmError {
+  return new BootswarmError('USAGE_INVALID', message)
+}
