@@ -30,6 +30,7 @@ import type { Logger } from './process/log.js'
 import { type Ports, writePortsFile } from './process/ports-file.js'
 import { lockDataDir } from './store/lock.js'
 import { openStore } from './store/store.js'
+import { bootFilesLog } from './wiring/boot-files-log.js'
 import { makeSwarmSide } from './wiring/swarm.js'
 
 /** Parts of at most this many bytes hardly load the origin: a tail that a node misses. */
@@ -266,6 +267,7 @@ async function compose(
   await swarm.start()
 
   catalog.onChange((live) => swarm.update(live))
+  catalog.onChange(bootFilesLog(netbootLog))
   registry.onEvent(nodeEventLog(log.child({ part: 'nodes' })))
   cleanUp.push(() => catalog.stop())
   await catalog.start()

@@ -66,6 +66,9 @@ export const SEED_REPORT_MIN_S = 30
 /** Of so many nodes one may be in mid-boot while the site counts as calm: some rig always restarts. */
 export const SEED_STRAGGLER_PER_NODES = 100
 
+/** Files that are no artifacts, by name, in one status. */
+export const STATUS_PASSED_OVER_MAX = 100
+
 /** Largest configuration file, bytes. */
 export const CONFIG_BYTES_MAX = 1024 * 1024
 /** Values in a configuration file, aliases followed (against "billion laughs"). */

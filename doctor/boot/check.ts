@@ -3,7 +3,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { judgeName } from '../../server/catalog/names.js'
-import { chooseBootFiles, type KernelArch } from '../../server/netboot/boot-files.js'
+import { chooseBootFiles, type KernelArch, kernelArchs } from '../../server/netboot/boot-files.js'
 import { ProgramStore } from '../../server/netboot/program-store.js'
 import { createLog } from '../../server/process/log.js'
 import { makeCheck, type Site } from '../check.js'
@@ -11,7 +11,6 @@ import { type BootFacts, type BootPair, judgeBoot } from './judge.js'
 import { kernelVersion, readStage1 } from './stage1.js'
 
 const title = 'what nodes load'
-const archs: readonly KernelArch[] = ['x86_64', 'arm64', 'i386', 'riscv64', 'loong64']
 
 export const bootCheck = makeCheck<BootFacts>({ name: 'boot', title, gather, judge: judgeBoot })
 
@@ -24,7 +23,7 @@ async function gather({ config }: Site) {
   const leftOut: string[] = []
   const boot = await namesIn(join(config.artifacts_dir, 'boot'), leftOut)
   const pairs = await Promise.all(
-    archs
+    kernelArchs
       .filter((arch) => arch === 'x86_64' || isNamed(boot, arch))
       .map((arch) => lookAt(config.artifacts_dir, boot, arch, leftOut)),
   )

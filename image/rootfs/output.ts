@@ -12,8 +12,9 @@ import {
   statSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { compareNames, judgeName } from '../../server/catalog/names.js'
+import { judgeName } from '../../server/catalog/names.js'
 import { BootswarmError } from '../../src/errors.js'
+import { compareVersions } from '../../src/version-order.js'
 
 /** Where the archive shall be. */
 export interface Output {
@@ -42,7 +43,10 @@ export function chooseOutput(
   }
   const verdict = judgeName(basename(file))
   if (verdict.kind !== 'artifact') {
-    const why = verdict.kind === 'invalid' ? verdict.reason : 'the server ignores such names'
+    const why =
+      verdict.kind === 'invalid'
+        ? verdict.reason
+        : `by its name it is ${verdict.what}: the server passes over it`
     throw new BootswarmError('USAGE_INVALID', `${basename(file)}: ${why}`)
   }
   return { file, partial: join(dirname(file), `.${basename(file)}.${process.pid}.part`) }
@@ -71,11 +75,11 @@ export function dropOutput({ partial }: Output): void {
   rmSync(partial, { force: true })
 }
 
-/** Of several root file systems the server takes the last by name: the one that would be taken instead of this. */
+/** Of several root file systems the server takes the newest by its name: the one that would be taken instead of this. */
 export function shadowedBy({ file }: Output): string | undefined {
   const last = readdirSync(dirname(file))
     .filter((name) => judgeName(name).kind === 'artifact')
-    .sort(compareNames)
+    .sort(compareVersions)
     .at(-1)
   return last === undefined || last === basename(file) ? undefined : last
 }

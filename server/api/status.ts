@@ -1,6 +1,8 @@
 /** The JSON of `/v1/status` (docs/protocol.md). */
+import { STATUS_PASSED_OVER_MAX } from '../../src/limits.js'
 import type { Catalog } from '../catalog/catalog.js'
 import { displayPath } from '../catalog/scan.js'
+import { unusedBootFiles } from '../netboot/boot-files.js'
 import type { QueueStats } from '../netboot/boot-queue.js'
 import type { NetbootStats } from '../netboot/netboot.js'
 import type { ProgramStats } from '../netboot/program-store.js'
@@ -13,7 +15,7 @@ import type { SeedStats } from './seed-answers.js'
 export interface StatusSource {
   readonly site: string
   readonly uptimeS: number
-  readonly catalog: Pick<Catalog, 'live' | 'problems' | 'progress'>
+  readonly catalog: Pick<Catalog, 'live' | 'passedOver' | 'problems' | 'progress'>
   readonly nodes: Readonly<Record<NodeState, number>>
   readonly seeding: SeedStats
   readonly ports: Ports
@@ -46,6 +48,8 @@ export interface ServerStatus {
   readonly versions: readonly number[]
   readonly artifacts: readonly StatusArtifact[]
   readonly problems: readonly { readonly code: string; readonly file: string; readonly message: string }[]
+  /** Kernels and stage 1 that no machine gets, and files that are no artifacts by their names; the first of them. */
+  readonly passed_over: readonly { readonly file: string; readonly reason: string }[]
   /** The file that is being read; empty if none. */
   readonly hashing: { readonly file: string; readonly percent: number }
   readonly nodes: Readonly<Record<NodeState, number>>
@@ -98,6 +102,7 @@ export function makeStatus(source: StatusSource): ServerStatus {
       file: displayPath(problem),
       message: problem.message,
     })),
+    passed_over: passedOver(catalog),
     hashing: { file: progress?.file ?? '', percent: Math.floor((progress?.done ?? 0) * 100) },
     nodes: source.nodes,
     seeding: source.seeding,
@@ -113,6 +118,14 @@ export function makeStatus(source: StatusSource): ServerStatus {
     netboot: netbootStatus(source.netboot),
     ports: source.ports,
   }
+}
+
+function passedOver({ live, passedOver }: StatusSource['catalog']): ServerStatus['passed_over'] {
+  const boot = live.current?.artifacts.filter(({ kind }) => kind === 'boot') ?? []
+  return [
+    ...unusedBootFiles(boot).map(({ file, reason }) => ({ file: displayPath(file), reason })),
+    ...passedOver.map((file) => ({ file: displayPath(file), reason: `by its name it is ${file.what}` })),
+  ].slice(0, STATUS_PASSED_OVER_MAX)
 }
 
 function netbootStatus({ otherServers, ...rest }: StatusSource['netboot']): ServerStatus['netboot'] {

@@ -5,12 +5,20 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BootswarmError } from '../../src/errors.js'
+import { compareVersions } from '../../src/version-order.js'
 import { compose, type NamedOutcome, sameArtifacts } from './compose.js'
 import { Intake, type IntakeProgress } from './intake.js'
-import { artifactDirs, compareNames } from './names.js'
+import { artifactDirs } from './names.js'
 import { ProblemLog, type ServiceLog } from './problem-log.js'
 import { bootingMaxMs, versionsToDrop } from './retention.js'
-import { type CatalogProblem, errnoOf, type FoundFile, type Scan, scanArtifacts } from './scan.js'
+import {
+  type CatalogProblem,
+  errnoOf,
+  type FoundFile,
+  type PassedOver,
+  type Scan,
+  scanArtifacts,
+} from './scan.js'
 import { fileKey, type SettleTimes, settleTimes } from './settler.js'
 import { StoreDir } from './store-dir.js'
 import type { CatalogArtifact, CatalogStore, StoredVersion } from './types.js'
@@ -48,6 +56,8 @@ export class Catalog {
   #live = new LiveVersions([])
   /** What the newest version in the database consists of, whether its files are all there or not. */
   #published: StoredVersion | undefined
+  /** What was wrong with the whole when all files had last been judged. */
+  #wholeProblems: readonly CatalogProblem[] = []
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> | undefined
   #again = false
@@ -76,6 +86,11 @@ export class Catalog {
   /** What is wrong in the directories now. */
   get problems(): readonly CatalogProblem[] {
     return this.#problems.current
+  }
+
+  /** Files in the directories that are no artifacts by their names. */
+  get passedOver(): readonly PassedOver[] {
+    return this.#problems.passedOver
   }
 
   /** The file that is being read, if any. */
@@ -157,19 +172,21 @@ export class Catalog {
     const { artifactsDir, nowMs, idleLookMs } = this.#options
     this.#watcher.refresh()
     const scan = await scanArtifacts(artifactsDir)
+    this.#problems.passOver(scan.passedOver)
     const problems = [...scan.problems]
     const outcomes = await this.#judge(scan, problems)
     if (this.#stopped) return 0
     const last = this.#published?.artifacts ?? []
     const composition = compose(outcomes, last)
-    problems.push(...composition.problems)
     if (composition.pending) {
-      this.#problems.update(problems)
+      // While a file is written or read nothing new is known of the whole: what was wrong with it still is.
+      this.#problems.update([...problems, ...this.#wholeProblems])
       return (this.#options.settleTimes ?? settleTimes).quietMs
     }
     await this.#intake.rest()
-    if (!composition.artifacts.some(({ kind }) => kind === 'rootfs')) problems.push(emptyProblem)
-    this.#problems.update(problems)
+    const isEmpty = !composition.artifacts.some(({ kind }) => kind === 'rootfs')
+    this.#wholeProblems = [...composition.problems, ...(isEmpty ? [emptyProblem] : [])]
+    this.#problems.update([...problems, ...this.#wholeProblems])
     if (!composition.refused) await this.#publish(composition.artifacts)
     await this.#collect(scan, nowMs())
     return idleLookMs ?? lookMs.idle
@@ -281,8 +298,8 @@ const emptyProblem: CatalogProblem = {
   keepsLast: false,
 }
 
-/** The root file systems first, the one that is last by name before the others. */
+/** The root file systems first, the one of the newest version by its name before the others. */
 function inOrderOfNeed(files: readonly FoundFile[]): FoundFile[] {
-  const rootfs = files.filter(({ kind }) => kind === 'rootfs').sort((a, b) => compareNames(b.name, a.name))
+  const rootfs = files.filter(({ kind }) => kind === 'rootfs').sort((a, b) => compareVersions(b.name, a.name))
   return [...rootfs, ...files.filter(({ kind }) => kind !== 'rootfs')]
 }

@@ -2,6 +2,7 @@
  * Decides what the next version consists of, from what is known of each file. Pure.
  */
 import { MANIFEST_ARTIFACTS_MAX } from '../../src/limits.js'
+import { compareVersions } from '../../src/version-order.js'
 import { type CatalogKind, compareNames } from './names.js'
 import type { CatalogProblem } from './scan.js'
 import { fileKey } from './settler.js'
@@ -34,8 +35,8 @@ export interface Composition {
 }
 
 /**
- * Puts a version together. Of several root file systems the bytewise last usable one is taken: dropping
- * `base-2.tar.gz` beside `base-1.tar.gz` is an update, and a broken `base-2` leaves `base-1` in place.
+ * Puts a version together. Of several root file systems the newest usable one by the version in its name is taken:
+ * dropping `base-10.tar.gz` beside `base-9.tar.gz` is an update, and a broken `base-10` leaves `base-9` in place.
  */
 export function compose(outcomes: readonly NamedOutcome[], last: readonly CatalogArtifact[]): Composition {
   const lastByKey = new Map(last.map((artifact) => [fileKey(artifact), artifact]))
@@ -51,13 +52,13 @@ export function compose(outcomes: readonly NamedOutcome[], last: readonly Catalo
       if (kept !== undefined) usable.push(kept)
     }
   }
-  const byName = (a: CatalogArtifact, b: CatalogArtifact) => compareNames(a.name, b.name)
-  const of = (kind: CatalogKind) => usable.filter((artifact) => artifact.kind === kind).sort(byName)
-  const rootfs = of('rootfs')
+  const of = (kind: CatalogKind, compare = compareNames) =>
+    usable.filter((artifact) => artifact.kind === kind).sort((a, b) => compare(a.name, b.name))
+  const rootfs = of('rootfs', compareVersions)
   const chosen = rootfs.pop()
   surplus.push(...rootfs.map((artifact) => artifact.name))
   const problems = surplus.map((name): CatalogProblem => {
-    const message = `not used: there is more than one root file system, and ${chosen?.name} comes last by name; remove the one that is not wanted`
+    const message = `not used: there is more than one root file system, and ${chosen?.name} is the newest by its name; remove the one that is not wanted`
     return { code: 'ROOTFS_SURPLUS', kind: 'rootfs', name, message, keepsLast: false }
   })
   const forAgent = [...(chosen === undefined ? [] : [chosen]), ...of('plugin')]

@@ -14,15 +14,20 @@ export const catalogKinds: readonly CatalogKind[] = ['rootfs', 'plugin', 'boot']
 /** Longest artifact name, bytes (docs/manifest.md). */
 const nameBytesMax = 128
 
-/** How a name is taken: as an artifact, silently left out, or refused with a reason. */
-export type NameVerdict = { kind: 'artifact' } | { kind: 'ignored' } | { kind: 'invalid'; reason: string }
-
 /**
- * Judges a file name. Left out without a word: hidden files, what editors, copy tools and package managers
- * leave beside the real file while they work, and the README of a directory.
+ * How a name is taken: as an artifact's, as that of a file which is none (what it is instead, and whether it usually
+ * goes away by itself), or refused with a reason.
  */
+export type NameVerdict =
+  | { kind: 'artifact' }
+  | { kind: 'passed over'; what: string; isTransient: boolean }
+  | { kind: 'invalid'; reason: string }
+
+/** Judges a file name. */
 export function judgeName(name: string): NameVerdict {
-  if (isTemporary(name)) return { kind: 'ignored' }
+  const rule = noArtifacts.find(({ test }) => test.test(name))
+  if (rule !== undefined)
+    return { kind: 'passed over', what: rule.what, isTransient: rule.isTransient ?? false }
   if (Buffer.byteLength(name) > nameBytesMax) {
     return { kind: 'invalid', reason: `the name is longer than ${nameBytesMax} bytes` }
   }
@@ -35,7 +40,7 @@ export function judgeName(name: string): NameVerdict {
   return { kind: 'artifact' }
 }
 
-/** Orders names as the manifest does: by their UTF-8 bytes. */
+/** Orders plugins as Coinboot and the manifest do: by the UTF-8 bytes of their names, not by versions in them. */
 export function compareNames(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
@@ -46,16 +51,27 @@ export function printableName(name: string): string {
   return quoted.length > 160 ? `${quoted.slice(0, 157)}...` : quoted
 }
 
-function isTemporary(name: string): boolean {
-  return (
-    name.startsWith('.') ||
-    name.startsWith('#') ||
-    name.endsWith('~') ||
-    /\.(tmp|temp|part|partial|filepart|crdownload|swp|swo|swx|bak|orig|lock|dpkg-new|dpkg-old|dpkg-tmp|aria2)$/i.test(
-      name,
-    ) ||
-    /^readme(\.md|\.txt)?$/i.test(name) ||
-    name === 'lost+found' ||
-    name === '4913' // vim tests with this name whether it may write
-  )
-}
+/** What lies beside artifacts in real directories. The first that fits. */
+const noArtifacts: readonly { readonly test: RegExp; readonly what: string; readonly isTransient?: true }[] =
+  [
+    // Also what rsync (`.NAME.XXXXXX`), `bootswarm image` and most editors write until a file is whole.
+    { test: /^\./, what: 'a hidden file', isTransient: true },
+    // vim tests with the name 4913 whether it may write.
+    { test: /^4913$|\.(?:swp|swo|swx)$/i, what: 'an editor’s temporary file', isTransient: true },
+    {
+      test: /\.(?:tmp|temp|part|partial|filepart|crdownload|download|aria2|lock)$/i,
+      what: 'an unfinished copy',
+      isTransient: true,
+    },
+    { test: /~$|^#/, what: 'an editor’s backup' },
+    { test: /\.(?:dpkg|ucf)-[a-z-]+$|\.rpm(?:save|new|orig)$/i, what: 'a leftover of a package manager' },
+    { test: /\.(?:bak|backup|old|old-dkms|orig|rej|save)$/i, what: 'a leftover of an earlier version' },
+    {
+      test: /\.(?:md5|sha(?:1|224|256|384|512)|b2|blake3|crc32|cksum)(?:sums?)?$|^(?:md5|sha(?:1|224|256|384|512)|b2|check)sums?(?:\.[a-z]+)*$/i,
+      what: 'a checksum',
+    },
+    { test: /\.(?:sig|sign|asc|gpg|minisig|p7s)$/i, what: 'a signature' },
+    { test: /\.(?:torrent|zsync|metalink|meta4)$/i, what: 'a description of a download' },
+    { test: /^readme(?:\.md|\.txt)?$/i, what: 'a README' },
+    { test: /^(?:lost\+found|desktop\.ini|thumbs\.db)$/i, what: 'a file of the operating system' },
+  ]

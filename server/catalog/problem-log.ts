@@ -1,7 +1,8 @@
 /**
- * Says each problem of the catalog once when it appears and once when it is over, not at every look.
+ * Says each problem of the catalog once when it appears and once when it is over, not at every look; and once of each
+ * file that it is passed over.
  */
-import { type CatalogProblem, displayPath } from './scan.js'
+import { type CatalogProblem, displayPath, type PassedOver } from './scan.js'
 
 /** A service's log: facts, then one line for people. pino fits. */
 export interface ServiceLog {
@@ -14,6 +15,7 @@ export interface ServiceLog {
 /** The problems of the last look. */
 export class ProblemLog {
   #problems = new Map<string, CatalogProblem>()
+  #passedOver = new Map<string, PassedOver>()
   readonly #log: ServiceLog
 
   constructor(log: ServiceLog) {
@@ -23,6 +25,25 @@ export class ProblemLog {
   /** The problems that stand now. */
   get current(): readonly CatalogProblem[] {
     return [...this.#problems.values()]
+  }
+
+  /** The files that are passed over now. */
+  get passedOver(): readonly PassedOver[] {
+    return [...this.#passedOver.values()]
+  }
+
+  /** Takes the files that a look passed over. */
+  passOver(files: readonly PassedOver[]): void {
+    const next = new Map(files.map((file) => [displayPath(file), file]))
+    for (const [path, file] of next) {
+      if (this.#passedOver.has(path)) continue
+      const level = file.isTransient ? 'debug' : 'info'
+      this.#log[level](
+        { event: 'catalog.passed-over', file: path, what: file.what },
+        `${path} is passed over: by its name it is ${file.what}`,
+      )
+    }
+    this.#passedOver = next
   }
 
   /** Takes the problems of a look. */

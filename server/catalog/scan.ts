@@ -37,9 +37,20 @@ export interface CatalogProblem {
   readonly keepsLast: boolean
 }
 
+/** A file that is no artifact, by its name. */
+export interface PassedOver {
+  readonly kind: CatalogKind
+  readonly name: string
+  /** What it is instead, with its article. */
+  readonly what: string
+  /** It usually goes away by itself. */
+  readonly isTransient: boolean
+}
+
 /** One look at the three directories. */
 export interface Scan {
   readonly files: readonly FoundFile[]
+  readonly passedOver: readonly PassedOver[]
   readonly problems: readonly CatalogProblem[]
 }
 
@@ -61,16 +72,20 @@ export function stampOf(stats: BigIntStats): FileStamp {
 /** Looks at everything below `artifactsDir`. A missing directory is an empty one. */
 export async function scanArtifacts(artifactsDir: string): Promise<Scan> {
   const files: FoundFile[] = []
+  const passedOver: PassedOver[] = []
   const problems: CatalogProblem[] = []
-  for (const kind of catalogKinds) await scanDir(artifactsDir, kind, files, problems)
-  return { files, problems }
+  for (const kind of catalogKinds) await scanDir(artifactsDir, kind, { files, passedOver, problems })
+  return { files, passedOver, problems }
 }
 
 async function scanDir(
   artifactsDir: string,
   kind: CatalogKind,
-  files: FoundFile[],
-  problems: CatalogProblem[],
+  {
+    files,
+    passedOver,
+    problems,
+  }: { files: FoundFile[]; passedOver: PassedOver[]; problems: CatalogProblem[] },
 ): Promise<void> {
   const dir = join(artifactsDir, artifactDirs[kind])
   const problem = (code: ErrorCode, name: string, message: string, keepsLast: boolean) =>
@@ -101,7 +116,10 @@ async function scanDir(
   }
   for (const name of names) {
     const verdict = judgeName(name)
-    if (verdict.kind === 'ignored') continue
+    if (verdict.kind === 'passed over') {
+      passedOver.push({ kind, name, what: verdict.what, isTransient: verdict.isTransient })
+      continue
+    }
     if (verdict.kind === 'invalid') {
       problem('ARTIFACT_NAME_INVALID', name, `${verdict.reason}: rename it`, false)
       continue

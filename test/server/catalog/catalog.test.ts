@@ -243,6 +243,63 @@ test('the last of several root file systems by name is used; none at all is CATA
   assert.deepEqual(codes(catalog), ['CATALOG_EMPTY'])
 })
 
+test('versions in the names of root file systems are compared as versions', async (t) => {
+  const site = await bench(t)
+  site.put('rootfs/base-9.tar.gz', await tarball('a', '9'))
+  site.put('rootfs/base-10.tar.gz', await tarball('a', '10'))
+  site.put('rootfs/base-10-rc1.tar.gz', await tarball('a', '10 rc 1'))
+  const catalog = await site.start()
+  await until('version 1', () => version(catalog) === 1)
+  assert.deepEqual(names(catalog), ['base-10.tar.gz'])
+  rmSync(site.path('rootfs/base-10.tar.gz'))
+  await until('the candidate', () => names(catalog)?.[0] === 'base-10-rc1.tar.gz')
+})
+
+test('companions and leftovers are passed over in all three directories, and that is said once', async (t) => {
+  const site = await bench(t)
+  const root = await tarball('a', 'a')
+  site.put('rootfs/base.tar.gz', root)
+  site.put('boot/vmlinuz', 'kernel')
+  const catalog = await site.start()
+  await until('version 1', () => version(catalog) === 1)
+  const others = [
+    'rootfs/base.tar.gz.sha256',
+    'rootfs/base.tar.gz.sig',
+    'rootfs/base.tar.gz.old',
+    'plugins/x.tar.gz.asc',
+    'plugins/x.tar.gz.bak',
+    'boot/vmlinuz.old',
+    'boot/vmlinuz.sha256',
+    'boot/initrd.img.old',
+  ]
+  for (const path of others) writeFileSync(site.path(path), root)
+  await until('all are passed over', () => catalog.passedOver.length === others.length)
+  await looks(catalog)
+  assert.equal(version(catalog), 1)
+  assert.deepEqual(codes(catalog), [])
+  const said = site.lines.filter(({ event }) => event === 'catalog.passed-over')
+  assert.deepEqual(said.map(({ file }) => file).sort(), [...others].sort())
+  assert.ok(said.every(({ level }) => level === 'info'))
+})
+
+test('CATALOG_EMPTY stands until there is a root file system, whatever else is copied meanwhile', async (t) => {
+  const site = await bench(t)
+  const catalog = await site.start()
+  await until('empty', () => codes(catalog).includes('CATALOG_EMPTY'))
+  // As `image stage1` and `image rootfs` do: kernel, stage 1, then a root that is written for a while under another name.
+  for (const [index, path] of ['boot/vmlinuz', 'boot/stage1', 'plugins/p.tar.gz'].entries()) {
+    site.put(path, path.startsWith('boot') ? path : await tarball('p', 'p'))
+    await until(`published ${path}`, () => version(catalog) === index + 1)
+    assert.deepEqual(codes(catalog), ['CATALOG_EMPTY'])
+  }
+  writeFileSync(site.path('rootfs/.base.tar.gz.1.part'), 'half')
+  await looks(catalog)
+  site.put('rootfs/base.tar.gz', await tarball('a', 'a'))
+  await until('not empty any more', () => codes(catalog).length === 0)
+  const about = site.lines.filter(({ code }) => code === 'CATALOG_EMPTY').map(({ event }) => event)
+  assert.deepEqual(about, ['catalog.problem', 'catalog.problem-over'])
+})
+
 test('an old version is served until its last booting node is done', async (t) => {
   const site = await bench(t)
   site.put('rootfs/base.tar.gz', await tarball('a', '1'))

@@ -14,21 +14,41 @@ test('takes ordinary names', () => {
   }
 })
 
-test('leaves out what editors and copy tools make while they work', () => {
+test('companions and leftovers are nobody’s artifacts', () => {
+  const archive = 'base.tar.gz'
+  const endings = `sha256 sha512 sha256sum md5 b2 sig asc gpg minisig torrent zsync
+    old bak orig rej save old-dkms dpkg-new dpkg-old dpkg-dist ucf-old rpmsave rpmnew
+    part partial filepart crdownload download tmp aria2 swp`.split(/\s+/)
   const names = [
+    ...endings.flatMap((ending) => [`${archive}.${ending}`, `vmlinuz.${ending.toUpperCase()}`]),
+    `${archive}~`,
+    `${archive}.~1~`,
+    // What rsync and `bootswarm image` write to.
+    `.${archive}.Xy12Zz`,
+    `.${archive}.4711.part`,
     '.hidden',
-    '.base.tar.gz.Xy12',
-    'base~',
     '#base#',
-    'x.swp',
-    'x.part',
-    'x.tmp',
-    'x.crdownload',
     '4913',
     'README.md',
+    'SHA256SUMS',
+    'sha512sums.txt',
+    'CHECKSUMS',
+    'initrd.img.old',
     'lost+found',
   ]
-  for (const name of names) assert.equal(judgeName(name).kind, 'ignored', name)
+  for (const name of names) assert.equal(judgeName(name).kind, 'passed over', name)
+})
+
+test('a name that only looks like a leftover’s is an artifact’s', () => {
+  for (const name of [
+    'old.tar.gz',
+    'backup-2.tar.gz',
+    'checksummer.tar.gz',
+    'stage1.sig.tar',
+    'md5.tar.gz',
+  ]) {
+    assert.equal(judgeName(name).kind, 'artifact', name)
+  }
 })
 
 test('refuses names that cannot stand in a manifest or a log', () => {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { chooseBootFiles, kernelArch } from '../../../server/netboot/boot-files.js'
 import {
   archScript,
   autoexecScript,
@@ -99,24 +98,4 @@ test('kernel arguments that iPXE would not pass on as they stand are refused', (
     'x'.repeat(1025),
   ])
     assert.notEqual(kernelArgsMistake(bad), undefined, bad)
-})
-
-test('kernel and stage 1 by their names: the architecture first, then the last', () => {
-  const files = (...names: string[]) => names.map((name) => ({ name }))
-  const chosen = (arch: string, ...names: string[]) => {
-    const known = kernelArch(arch)
-    const found = known === undefined ? undefined : chooseBootFiles(files(...names), known)
-    return found && `${found.kernel.name} ${found.stage1.name}`
-  }
-  assert.equal(chosen('x86_64', 'vmlinuz', 'stage1'), 'vmlinuz stage1')
-  assert.equal(
-    chosen('x86_64', 'vmlinuz-6.1', 'vmlinuz-6.12', 'initramfs.img', 'stage1.zst', 'notes'),
-    'vmlinuz-6.12 stage1.zst',
-  )
-  const both = ['vmlinuz-amd64', 'vmlinuz-arm64', 'stage1-amd64.xz', 'stage1-aarch64.xz', 'vmlinuz-zz']
-  assert.equal(chosen('x86_64', ...both), 'vmlinuz-amd64 stage1-amd64.xz')
-  assert.equal(chosen('arm64', ...both), 'vmlinuz-arm64 stage1-aarch64.xz')
-  assert.equal(chosen('arm64', 'vmlinuz', 'stage1'), undefined)
-  assert.equal(chosen('x86_64', 'vmlinuz'), undefined)
-  assert.equal(chosen('constructor', 'vmlinuz', 'stage1'), undefined)
 })
