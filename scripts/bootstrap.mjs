@@ -1,11 +1,12 @@
 // The first step of every npm script, before any dependency is there: installs the dependencies where they
-// are missing or outdated, compiles the TypeScript and, for the commands that hand the agent on, the agent. Then
+// are missing or outdated, removes outputs whose source is gone, compiles the TypeScript and, for the commands that hand the agent on, the agent. Then
 // it becomes dist/scripts/COMMAND.js, or the product's own command line (dist/cli/bootswarm.js), which compiles nothing.
 // Plain JavaScript because nothing is compiled yet; nothing but that happens here.
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { removeStaleOutputs } from './outputs.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const [command = 'build'] = process.argv.slice(2)
@@ -20,6 +21,7 @@ if (!dependenciesCurrent()) {
   // Not `npm ci`: it refuses the lock where a registry lacks a package of some other platform.
   run('npm', ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])
 }
+removeStaleOutputs(root, join(root, 'dist'))
 run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '--pretty', 'false'])
 
 const words = process.argv.slice(3)
