@@ -1,6 +1,9 @@
 /** The steps of `npm test` and how each one's tests are counted. */
 import { spawn } from 'node:child_process'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
+import { parseFileTimes } from './file-times.js'
+import type { Outcome } from './report.js'
 
 /** What a step came to. `skipped` tests count as failures of the whole: nothing is left out in silence. */
 export interface Count {
@@ -17,6 +20,8 @@ export interface Step {
   readonly env?: Readonly<Record<string, string>>
   /** It is ended after this, milliseconds. */
   readonly limitMs?: number
+  /** Where it writes what each file takes (file-times.ts). */
+  readonly timesFile?: string
   /** Takes the counts out of the output; `undefined`: one test, by the exit code. */
   readonly count?: (output: string) => Count
 }
@@ -52,7 +57,7 @@ const killMs = 5000
 export async function runStep(
   step: Step,
   write: (text: string) => void = (text) => process.stdout.write(text),
-): Promise<Count> {
+): Promise<Outcome> {
   write(`\n== ${step.name}\n`)
   const started = performance.now()
   const [program, ...args] = step.command
@@ -95,7 +100,14 @@ export async function runStep(
   const count = step.count?.(output) ?? { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 }
   if (ok && count.passed === 0) count.failed += 1
   if (!ok && count.failed === 0) count.failed = 1
-  const seconds = ((performance.now() - started) / 1000).toFixed(1)
-  write(`== ${step.name}: ${ok ? 'ok' : 'FAILED'} in ${seconds} s\n`)
-  return count
+  const seconds = (performance.now() - started) / 1000
+  write(`== ${step.name}: ${ok ? 'ok' : 'FAILED'} in ${seconds.toFixed(1)} s\n`)
+  return { name: step.name, count, seconds, files: takeFileTimes(step.timesFile) }
+}
+
+function takeFileTimes(file: string | undefined): Outcome['files'] {
+  if (file === undefined || !existsSync(file)) return []
+  const text = readFileSync(file, 'utf8')
+  rmSync(file)
+  return parseFileTimes(text)
 }

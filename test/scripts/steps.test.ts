@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { countCargo, countNode, runStep } from '../../scripts/test/steps.js'
+import { scratch } from '../support/scratch.js'
 
 /** What a test prints would mix with what node's runner says over the same pipe. */
 const quiet = () => undefined
@@ -21,12 +24,12 @@ test("node's closing lines are read, cancelled and todo tests too", () => {
 })
 
 test('a step that exits well without a single test has failed', async () => {
-  const count = await runStep({ name: 'empty', command: ['true'], count: countCargo }, quiet)
-  assert.deepEqual(count, { passed: 0, failed: 1, skipped: 0 })
+  const outcome = await runStep({ name: 'empty', command: ['true'], count: countCargo }, quiet)
+  assert.deepEqual(outcome.count, { passed: 0, failed: 1, skipped: 0 })
 })
 
 test('a step that dies has failed whatever it counted before', async () => {
-  const count = await runStep(
+  const outcome = await runStep(
     {
       name: 'dies',
       command: ['sh', '-c', 'echo "ℹ pass 3"; exit 1'],
@@ -34,10 +37,36 @@ test('a step that dies has failed whatever it counted before', async () => {
     },
     quiet,
   )
-  assert.deepEqual(count, { passed: 3, failed: 1, skipped: 0 })
+  assert.deepEqual(outcome.count, { passed: 3, failed: 1, skipped: 0 })
 })
 
 test('a step that does not end is ended, and has failed', async () => {
-  const count = await runStep({ name: 'hangs', command: ['sleep', '600'], limitMs: 100 }, quiet)
-  assert.deepEqual(count, { passed: 0, failed: 1, skipped: 0 })
+  const outcome = await runStep({ name: 'hangs', command: ['sleep', '600'], limitMs: 100 }, quiet)
+  assert.deepEqual(outcome.count, { passed: 0, failed: 1, skipped: 0 })
+})
+
+test('what each file takes is told, and its failed tests count', async (t) => {
+  const directory = scratch(t)
+  const timesFile = join(directory, 'times')
+  const files = ['a', 'b'].map((name) => join(directory, `${name}.test.mjs`))
+  for (const file of files)
+    writeFileSync(file, "import { test } from 'node:test'\ntest('x', () => {})\ntest('y', () => {})\n")
+  const reporter = new URL('../../scripts/test/file-times.js', import.meta.url).href
+  const flags = [
+    ...['--test', '--test-reporter=spec', '--test-reporter-destination=stdout'],
+    ...[`--test-reporter=${reporter}`, `--test-reporter-destination=${timesFile}`],
+  ]
+  const command: [string, ...string[]] = [
+    'env',
+    '-u',
+    'NODE_TEST_CONTEXT',
+    process.execPath,
+    ...flags,
+    ...files,
+  ]
+  const outcome = await runStep({ name: 'timed', command, count: countNode, timesFile }, quiet)
+  assert.deepEqual(outcome.count, { passed: 4, failed: 0, skipped: 0 })
+  assert.deepEqual(outcome.files.map(({ file }) => file).sort(), files)
+  assert.ok(outcome.files.every(({ seconds }) => seconds > 0))
+  assert.ok(!existsSync(timesFile))
 })

@@ -1,0 +1,39 @@
+/** What `npm test` says at its end: each step with its time and its slowest files, what was left out, the verdict. Pure. */
+import type { FileTime } from './file-times.js'
+import type { Count } from './steps.js'
+
+/** A step that ran. */
+export interface Outcome {
+  readonly name: string
+  readonly count: Count
+  readonly seconds: number
+  readonly files: readonly FileTime[]
+}
+
+const FILES_SHOWN = 5
+
+/** The lines of the report. */
+export function reportLines(outcomes: readonly Outcome[], short: (file: string) => string): string[] {
+  const lines = outcomes.flatMap(({ name, count, seconds, files }) => {
+    const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : ''
+    const counted = `${count.passed} passed, ${count.failed} failed${skipped}`
+    return [
+      `${seconds.toFixed(1).padStart(8)} s  ${name}: ${counted}`,
+      ...files
+        .slice(0, FILES_SHOWN)
+        .map((file) => `${' '.repeat(12)}${file.seconds.toFixed(1).padStart(7)} s  ${short(file.file)}`),
+    ]
+  })
+  const total = outcomes.reduce((sum, { seconds }) => sum + seconds, 0)
+  return [...lines, `${total.toFixed(1).padStart(8)} s  in all`]
+}
+
+/** Passed and failed; what was skipped has failed: nothing is left out in silence. */
+export function totals(outcomes: readonly Outcome[]): { passed: number; failed: number; broken: string[] } {
+  const bad = ({ count }: Outcome) => count.failed + count.skipped
+  return {
+    passed: outcomes.reduce((sum, { count }) => sum + count.passed, 0),
+    failed: outcomes.reduce((sum, outcome) => sum + bad(outcome), 0),
+    broken: outcomes.filter((outcome) => bad(outcome) > 0).map(({ name }) => name),
+  }
+}
