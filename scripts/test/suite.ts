@@ -64,10 +64,11 @@ const archivers: readonly Tool[] = [
   { name: 'bzip2', debianPackage: 'bzip2' },
   { name: 'mksquashfs', debianPackage: 'squashfs-tools' },
 ]
+const curl: Tool = { name: 'curl', debianPackage: 'curl' }
 const network: readonly Tool[] = [
   { name: 'ip', debianPackage: 'iproute2' },
   { name: 'unshare', debianPackage: 'util-linux' },
-  { name: 'curl', debianPackage: 'curl' },
+  curl,
 ]
 const busybox: Tool = { name: 'busybox', debianPackage: 'busybox-static' }
 const dnsmasq: Tool = { name: 'dnsmasq', debianPackage: 'dnsmasq-base' }
