@@ -14,7 +14,7 @@ export function buildAgent(): string {
   ensureCargo()
   const triple = hostTriple()
   const crate = join(root, 'initramfs-agent')
-  const { status } = spawnSync('cargo', ['build', '--release', '--locked', '--quiet'], {
+  const { status } = spawnSync('cargo', ['build', '--release', '--locked', '--quiet', '--workspace'], {
     cwd: crate,
     stdio: ['ignore', 2, 2],
   })

@@ -3,9 +3,9 @@
 //! `core` decides and does no I/O: time, randomness, packets and disk results are arguments.
 //! `io` does sockets, TLS, files and unpacking, and decides nothing about the swarm.
 //! `cli` reads arguments and reports to people and programs.
-//! `sim` runs thousands of `core` state machines over a modelled network in virtual time.
+//!
+//! The crate beside this one, `sim`, runs thousands of `core` state machines over a modelled network in virtual time.
 
 pub mod cli;
 pub mod core;
 pub mod io;
-pub mod sim;

@@ -4,7 +4,7 @@ use super::arrive::NO_ANSWER_US;
 use super::net::{Conn, Endpoint, Event, Load, Pipe};
 use super::wire::{PACKET_BYTES, wire_bytes};
 use super::world::{BLOCK, STREAMS_MAX, World};
-use crate::core::swarm::{ConnId, FetchId, Outgoing};
+use bootswarm_agent::core::swarm::{ConnId, FetchId, Outgoing};
 
 impl World {
     pub(super) fn tell_seeder(&mut self, conn: usize, from: Endpoint, message: &Outgoing) {

@@ -1,6 +1,6 @@
 //! Simulates a storm of booting nodes in virtual time: `swarm-sim --nodes 500 --racks 21 --seed 1`.
 
-use bootswarm_agent::sim::{Moment, SimConfig, run_watched};
+use bootswarm_sim::{Moment, SimConfig, run_watched};
 
 const USAGE: &str = "swarm-sim [--nodes N] [--racks N] [--payload-mb MB] [--piece-kib KIB] [--link-mbit MBIT] \
 [--latency-us US] [--arrival-ms MS] [--seed N] [--kill 5%] [--slow 5%] [--corrupt N] \

@@ -1,8 +1,8 @@
 //! What the modelled seeder knows of the swarm: which agent has what, what was handed to whom and when; and the
 //! choice of piece and recipient (`server/swarm/handout-torrent.ts`).
 
-use crate::core::rng::Rng;
-use crate::core::time::{MILLISECOND, Micros};
+use bootswarm_agent::core::rng::Rng;
+use bootswarm_agent::core::time::{MILLISECOND, Micros};
 
 /// Who has less than this part of what the agents have in the mean lags, once that is so many pieces.
 const LAG_PIECES_MIN: u64 = 6;

@@ -1,8 +1,8 @@
 //! Looks at a running simulation: how far the nodes are, and which links stand idle.
 
 use super::world::World;
-use crate::core::swarm::TorrentId;
-use crate::core::time::{Micros, SECOND};
+use bootswarm_agent::core::swarm::TorrentId;
+use bootswarm_agent::core::time::{Micros, SECOND};
 
 /// What a span of virtual time was like. Shares are of what the links could have carried in it; bytes count when they
 /// join a link's queue, so that a share may exceed 1.

@@ -2,8 +2,8 @@
 
 use super::net::{Endpoint, Event};
 use super::world::{World, seeder_addr};
-use crate::core::swarm::{Input, Nearness, TorrentId, TorrentSpec};
-use crate::core::time::{Micros, SECOND};
+use bootswarm_agent::core::swarm::{Input, Nearness, TorrentId, TorrentSpec};
+use bootswarm_agent::core::time::{Micros, SECOND};
 
 /// Peers in a tracker's answer from the node's own rack, and from others.
 const TRACKER_LOCAL: usize = 23;

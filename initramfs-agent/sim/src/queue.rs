@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use super::net::Event;
-use crate::core::time::Micros;
+use bootswarm_agent::core::time::Micros;
 
 /// Microseconds ahead that have buckets. Blocks and messages on fast links live for less.
 const WHEEL: usize = 1 << 15;
@@ -149,7 +149,7 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::rng::Rng;
+    use bootswarm_agent::core::rng::Rng;
 
     #[test]
     fn events_come_in_the_order_of_time_and_then_of_their_making() {

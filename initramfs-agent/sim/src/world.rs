@@ -11,9 +11,9 @@ use super::seeder::Seeder;
 use super::timeline::{Moment, Timeline};
 use super::wire::{PACKET_BYTES, SEGMENT_BYTES, wire_bytes};
 use super::{Report, SimConfig};
-use crate::core::rng::Rng;
-use crate::core::swarm::{ConnId, FetchId, Input, Nearness, Output, Slot, Swarm};
-use crate::core::time::{Micros, SECOND};
+use bootswarm_agent::core::rng::Rng;
+use bootswarm_agent::core::swarm::{ConnId, FetchId, Input, Nearness, Output, Slot, Swarm};
+use bootswarm_agent::core::time::{Micros, SECOND};
 
 /// HTTPS answers that the server gives at a time.
 pub(super) const STREAMS_MAX: usize = 8;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::net::Endpoint;
-use crate::core::time::{MILLISECOND, Micros};
+use bootswarm_agent::core::time::{MILLISECOND, Micros};
 
 const HANDSHAKES_MIN: usize = 16;
 const HANDSHAKES_MAX: usize = 128;
@@ -59,7 +59,7 @@ impl Door {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::time::SECOND;
+    use bootswarm_agent::core::time::SECOND;
 
     #[test]
     fn a_few_at_a_time_and_more_while_they_come_back_quickly() {

@@ -8,10 +8,10 @@ use super::queue::Events;
 use super::seeder::Seeder;
 use super::world::{Node, PORT, World, addr_of};
 use super::{Report, SimConfig};
-use crate::core::metainfo::{info_dictionary, infohash};
-use crate::core::rng::Rng;
-use crate::core::swarm::{Swarm, SwarmConfig, TorrentId};
-use crate::core::time::{MILLISECOND, Micros, SECOND};
+use bootswarm_agent::core::metainfo::{info_dictionary, infohash};
+use bootswarm_agent::core::rng::Rng;
+use bootswarm_agent::core::swarm::{Swarm, SwarmConfig, TorrentId};
+use bootswarm_agent::core::time::{MILLISECOND, Micros, SECOND};
 
 /// As the agent has it for a boot.
 const WINDOW_PIECES: u32 = 32;

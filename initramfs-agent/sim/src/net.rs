@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::core::swarm::{ConnId, FetchId, Outgoing};
-use crate::core::time::Micros;
-use crate::core::wire::Block;
+use bootswarm_agent::core::swarm::{ConnId, FetchId, Outgoing};
+use bootswarm_agent::core::time::Micros;
+use bootswarm_agent::core::wire::Block;
 
 /// The server among the endpoints: the last index.
 pub(super) type Endpoint = usize;

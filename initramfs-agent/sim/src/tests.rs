@@ -3,7 +3,7 @@
 use super::net::Event;
 use super::world::World;
 use super::*;
-use crate::core::time::SECOND;
+use bootswarm_agent::core::time::SECOND;
 
 fn racks() -> SimConfig {
     SimConfig {

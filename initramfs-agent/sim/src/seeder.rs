@@ -4,9 +4,9 @@
 
 use super::agents::{Agents, Given};
 use super::window::Window;
-use crate::core::rng::Rng;
-use crate::core::time::{MILLISECOND, Micros, SECOND};
-use crate::core::wire::Block;
+use bootswarm_agent::core::rng::Rng;
+use bootswarm_agent::core::time::{MILLISECOND, Micros, SECOND};
+use bootswarm_agent::core::wire::Block;
 
 const LATENCY_GUESS_US: Micros = 2_500 * MILLISECOND;
 const STALL_MIN_US: Micros = 200 * MILLISECOND;

@@ -4,10 +4,10 @@ use super::arrive::NO_ANSWER_US;
 use super::boot::REQUEST_BYTES;
 use super::net::{Endpoint, Event};
 use super::world::World;
-use crate::core::limits::MANIFEST_INLINE_PIECES_MAX;
-use crate::core::metainfo::InfoShape;
-use crate::core::swarm::{ConnId, Input, MetadataSpec, Outgoing, TorrentId};
-use crate::core::wire::{MetadataMessage, metadata_part};
+use bootswarm_agent::core::limits::MANIFEST_INLINE_PIECES_MAX;
+use bootswarm_agent::core::metainfo::InfoShape;
+use bootswarm_agent::core::swarm::{ConnId, Input, MetadataSpec, Outgoing, TorrentId};
+use bootswarm_agent::core::wire::{MetadataMessage, metadata_part};
 
 /// The TLS handshake and what stands around an info dictionary in a metainfo file.
 const TORRENT_BYTES: u32 = 1_500;

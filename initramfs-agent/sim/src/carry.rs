@@ -3,7 +3,7 @@
 use super::net::{Endpoint, Event, Load, NODE_QUEUE_BYTES, SERVER_QUEUE_BYTES};
 use super::wire::ack_bytes;
 use super::world::World;
-use crate::core::time::Micros;
+use bootswarm_agent::core::time::Micros;
 
 /// Bytes of one connection that the network holds: a TCP window.
 const WINDOW_BYTES: u32 = 32 << 10;

@@ -1,6 +1,6 @@
 //! How many hand-outs the seeder has under way: the climb of `server/swarm/handout-window.ts`.
 
-use crate::core::time::Micros;
+use bootswarm_agent::core::time::Micros;
 
 const PIECES_MIN: f64 = 4.0;
 const PIECES_MAX: f64 = 32.0;

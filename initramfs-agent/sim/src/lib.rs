@@ -1,4 +1,4 @@
-//! Many real [`crate::core::swarm::Swarm`]s over a modelled network in virtual time.
+//! Many real [`bootswarm_agent::core::swarm::Swarm`]s over a modelled network in virtual time.
 //!
 //! Modelled: links with rates (a node's up and down, a rack's uplink both ways, the server's), queues in
 //! blocks, TCP windows, latency, the bytes of messages (those of a moment share packets; they wait behind payload), of
@@ -29,7 +29,7 @@ pub use report::Report;
 pub use timeline::Moment;
 pub use world::{run, run_watched};
 
-use crate::core::time::Micros;
+use bootswarm_agent::core::time::Micros;
 
 /// What is simulated.
 #[derive(Clone, Debug)]
