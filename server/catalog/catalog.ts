@@ -70,8 +70,9 @@ export class Catalog {
     this.#intake = new Intake(options.store, this.storeDir, options.log, options.settleTimes ?? settleTimes)
     this.#watcher = new CatalogWatcher(
       options.artifactsDir,
-      (paths) => {
-        this.#intake.touched(paths)
+      () => performance.now(),
+      (touched) => {
+        this.#intake.touched(touched)
         this.look()
       },
       (message) => options.log.warn({ event: 'catalog.watch-failed' }, message),

@@ -13,6 +13,7 @@ import { type CatalogProblem, displayPath, type FileStamp, type FoundFile, sameS
 import { fileKey, Settler, type SettleTimes } from './settler.js'
 import type { StoreDir } from './store-dir.js'
 import type { CatalogArtifact, CatalogStore } from './types.js'
+import type { Touched } from './watcher.js'
 
 /** Waiting time before a bad file is tried again, milliseconds: doubles up to the longest. */
 const retryMs = { first: 10_000, longest: 300_000 } as const
@@ -29,6 +30,8 @@ interface Failure {
 
 interface Known {
   readonly stamp: FileStamp
+  /** When we began to read it, milliseconds of a clock that never goes back; -Infinity: in an earlier process. */
+  readonly readMs: number
   readonly artifact: CatalogArtifact
 }
 
@@ -54,6 +57,8 @@ export class Intake {
   readonly #ingester = new Ingester()
   readonly #known = new Map<string, Known>()
   readonly #failures = new Map<string, Failure>()
+  /** Files that were touched after we began to read them: their stamps are not to be trusted. */
+  readonly #doubtful = new Set<string>()
   #progress: IntakeProgress | undefined
 
   constructor(store: CatalogStore, storeDir: StoreDir, log: ServiceLog, times: SettleTimes) {
@@ -70,22 +75,30 @@ export class Intake {
 
   /** Judges a file, and takes it in if it is new and settled. */
   async take(file: FoundFile, nowMs: () => number): Promise<IntakeResult> {
+    const key = fileKey(file)
+    if (this.#doubtful.has(key) && this.#known.delete(key)) this.settler.unsettle(file, nowMs())
     const state = this.settler.look(file, nowMs())
-    const known = await this.#find(file)
+    const known = this.#doubtful.has(key) ? undefined : await this.#find(file)
     if (known !== undefined) return ready(known)
     if (state === 'growing') return growing(file)
     if (state === 'waiting') return { outcome: { kind: 'pending' } }
-    const failure = this.#failures.get(fileKey(file))
+    const failure = this.#failures.get(key)
     if (failure !== undefined && sameStamp(failure.stamp, file.stamp) && nowMs() < failure.retryAtMs) {
       return bad(failure.problem)
     }
     return this.#ingest(file, nowMs)
   }
 
-  /** Something touched these names (`plugins/x`): what failed there is tried again at once. */
-  touched(paths: ReadonlySet<string>): void {
+  /**
+   * Something touched these names (`plugins/x`): what failed there is tried again at once, and what was read before is
+   * read again even if its stamp is the same. Clocks of file systems tick every 4 ms, and some keep no change time.
+   */
+  touched(touched: Touched): void {
     for (const [key, failure] of this.#failures) {
-      if (paths.has(displayPath(failure.problem))) this.#failures.delete(key)
+      if (touched.has(displayPath(failure.problem))) this.#failures.delete(key)
+    }
+    for (const [key, { artifact, readMs }] of this.#known) {
+      if ((touched.get(displayPath(artifact)) ?? -Infinity) >= readMs) this.#doubtful.add(key)
     }
   }
 
@@ -95,6 +108,7 @@ export class Intake {
     this.settler.keepOnly(keys)
     for (const key of this.#known.keys()) if (!keys.has(key)) this.#known.delete(key)
     for (const key of this.#failures.keys()) if (!keys.has(key)) this.#failures.delete(key)
+    for (const key of this.#doubtful) if (!keys.has(key)) this.#doubtful.delete(key)
   }
 
   /** The SHA-256 of all files that are known: their copies stay. */
@@ -120,7 +134,7 @@ export class Intake {
       const dictionary = isUnpacked(file.kind, format) ? dictionaryOf(head) : undefined
       // Taken in by a server with another limit: taking it in again says why not.
       if (dictionaryRefusal(dictionary) !== undefined) return undefined
-      known = { stamp: file.stamp, artifact: artifactOf(file, { ...record, format }) }
+      known = { stamp: file.stamp, readMs: -Infinity, artifact: artifactOf(file, { ...record, format }) }
     }
     if (!(await this.#storeDir.has(known.artifact.sha256, known.artifact.sizeBytes))) {
       this.#known.delete(key)
@@ -147,6 +161,7 @@ export class Intake {
   async #ingest(file: FoundFile, nowMs: () => number): Promise<IntakeResult> {
     const path = displayPath(file)
     const startedMs = performance.now()
+    this.#doubtful.delete(fileKey(file))
     let loggedMs = startedMs
     this.#progress = { file: path, done: 0 }
     const job = {
@@ -165,7 +180,7 @@ export class Intake {
     })
     this.#progress = undefined
     if (result.ok) {
-      const known = { stamp: file.stamp, artifact: artifactOf(file, result.value) }
+      const known = { stamp: file.stamp, readMs: startedMs, artifact: artifactOf(file, result.value) }
       const { artifact } = known
       this.#store.saveIngest(file, result.value)
       this.#known.set(fileKey(file), known)

@@ -54,8 +54,8 @@ function pathOf(file: FoundFile): string {
 }
 
 function stampOf(file: FoundFile) {
-  const { sizeBytes, mtimeNs, ino } = file.stamp
-  return { sizeBytes, mtimeNs: BigInt(mtimeNs), inode: BigInt(ino) }
+  const { sizeBytes, mtimeNs, ctimeNs, ino } = file.stamp
+  return { sizeBytes, mtimeNs: BigInt(mtimeNs), ctimeNs: BigInt(ctimeNs), inode: BigInt(ino) }
 }
 
 /** We wrote it ourselves, in one transaction; still, an older server may have written it otherwise. */

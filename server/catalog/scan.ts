@@ -10,11 +10,16 @@ import { artifactDirs, type CatalogKind, catalogKinds, judgeName, printableName 
 /** Entries of one directory that are looked at; what lies behind is reported and left out. */
 const dirEntriesMax = 4096
 
-/** What a file is recognised by without reading it: a change of any of these is a new content. */
+/**
+ * What a file is recognised by without reading it: a change of any of these may be a new content. Size and
+ * modification time alone do not tell: `cp -p` and `touch -r` set the time, and an image often has a fixed size. No
+ * program can set the change time.
+ */
 export interface FileStamp {
   readonly sizeBytes: number
   /** Decimal digits: nanoseconds do not fit a JavaScript number. */
   readonly mtimeNs: string
+  readonly ctimeNs: string
   readonly ino: string
 }
 
@@ -61,12 +66,17 @@ export function displayPath(file: { readonly kind: CatalogKind; readonly name: s
 
 /** Whether two stamps are of the same content. */
 export function sameStamp(a: FileStamp, b: FileStamp): boolean {
-  return a.sizeBytes === b.sizeBytes && a.mtimeNs === b.mtimeNs && a.ino === b.ino
+  return a.sizeBytes === b.sizeBytes && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.ino === b.ino
 }
 
 /** The stamp of a file's stat (taken with `bigint: true`). */
 export function stampOf(stats: BigIntStats): FileStamp {
-  return { sizeBytes: Number(stats.size), mtimeNs: String(stats.mtimeNs), ino: String(stats.ino) }
+  return {
+    sizeBytes: Number(stats.size),
+    mtimeNs: String(stats.mtimeNs),
+    ctimeNs: String(stats.ctimeNs),
+    ino: String(stats.ino),
+  }
 }
 
 /** Looks at everything below `artifactsDir`. A missing directory is an empty one. */

@@ -1,6 +1,6 @@
 /**
  * Notices that something happened in the catalog directories: by inotify, and by the clock, since inotify sees
- * nothing that another machine does on a network file system. Says "look", never what to see.
+ * nothing that another machine does on a network file system. Says "look", and which names to distrust, never what to see.
  */
 import { type FSWatcher, watch } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -9,22 +9,27 @@ import { artifactDirs } from './names.js'
 /** Changes come in bursts; one look for all of them, milliseconds. */
 const debounceMs = 200
 
+/** Names (`plugins/x`) that the system says were touched, each with the time at which we were told. */
+export type Touched = ReadonlyMap<string, number>
+
 /** Watches `artifacts/` and its three directories. */
 export class CatalogWatcher {
   readonly #paths: readonly string[]
-  readonly #onChange: (names: ReadonlySet<string>) => void
+  readonly #onChange: (touched: Touched) => void
   readonly #onWarning: (message: string) => void
   readonly #watchers = new Map<string, FSWatcher>()
-  readonly #names = new Set<string>()
+  readonly #nowMs: () => number
+  #touched = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
   #warned = false
 
-  /** `onChange` gets the names (kind directory and file) that were touched, where the system tells. */
   constructor(
     artifactsDir: string,
-    onChange: (names: ReadonlySet<string>) => void,
+    nowMs: () => number,
+    onChange: (touched: Touched) => void,
     onWarning: (message: string) => void,
   ) {
+    this.#nowMs = nowMs
     this.#paths = [artifactsDir, ...Object.values(artifactDirs).map((dir) => join(artifactsDir, dir))]
     this.#onChange = onChange
     this.#onWarning = onWarning
@@ -78,12 +83,12 @@ export class CatalogWatcher {
   }
 
   #changed(name: string): void {
-    this.#names.add(name)
+    this.#touched.set(name, this.#nowMs())
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
-      const names = new Set(this.#names)
-      this.#names.clear()
-      this.#onChange(names)
+      const touched = this.#touched
+      this.#touched = new Map()
+      this.#onChange(touched)
     }, debounceMs)
   }
 }

@@ -103,7 +103,7 @@ export class ProgramStore {
           // Debian's ipxe.efi is a link into /boot: where a link leads is the operator's business, never a client's.
           const facts = await stat(path)
           if (!facts.isFile() || facts.size === 0 || facts.size > BOOT_PROGRAM_BYTES_MAX) continue
-          const stamp = `${path} ${facts.size} ${facts.mtimeMs} ${facts.ino}`
+          const stamp = `${path} ${facts.size} ${facts.mtimeMs} ${facts.ctimeMs} ${facts.ino}`
           const known = this.#found.get(name)
           return known?.stamp === stamp ? known : { stamp, bytes: await readBounded(path) }
         } catch {

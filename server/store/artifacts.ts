@@ -7,6 +7,7 @@ import { guard } from './open.js'
 export interface FileStamp {
   readonly sizeBytes: number
   readonly mtimeNs: bigint
+  readonly ctimeNs: bigint
   readonly inode: bigint
 }
 
@@ -35,6 +36,7 @@ interface Row {
   path: string
   size_bytes: bigint
   mtime_ns: bigint
+  ctime_ns: bigint
   inode: bigint
   sha256: string
   infohash: string
@@ -45,25 +47,27 @@ interface Row {
 /** Prepares the statements. */
 export function artifactTable(db: Sqlite.Database): ArtifactTable {
   const find = db
-    .prepare<[string, number, bigint, bigint], Row>(
-      'SELECT * FROM artifacts WHERE path = ? AND size_bytes = ? AND mtime_ns = ? AND inode = ?',
+    .prepare<[string, number, bigint, bigint, bigint], Row>(
+      `SELECT * FROM artifacts
+       WHERE path = ? AND size_bytes = ? AND mtime_ns = ? AND ctime_ns = ? AND inode = ?`,
     )
     .safeIntegers(true)
   const put = db.prepare(
     `INSERT OR REPLACE INTO artifacts
-       (path, size_bytes, mtime_ns, inode, sha256, infohash, piece_length_bytes, pieces)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+       (path, size_bytes, mtime_ns, ctime_ns, inode, sha256, infohash, piece_length_bytes, pieces)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const prune = db.prepare('DELETE FROM artifacts WHERE path NOT IN (SELECT value FROM json_each(?))')
   return {
     find: (path, stamp) =>
       guard('reading the artifact cache', () => {
-        const row = find.get(path, stamp.sizeBytes, stamp.mtimeNs, int64(stamp.inode))
+        const row = find.get(path, stamp.sizeBytes, stamp.mtimeNs, stamp.ctimeNs, int64(stamp.inode))
         if (!row) return undefined
         return {
           path: row.path,
           sizeBytes: Number(row.size_bytes),
           mtimeNs: row.mtime_ns,
+          ctimeNs: row.ctime_ns,
           inode: stamp.inode,
           sha256: row.sha256,
           infohash: row.infohash,
@@ -73,11 +77,13 @@ export function artifactTable(db: Sqlite.Database): ArtifactTable {
       }),
     put: (record) =>
       guard('writing the artifact cache', () => {
-        const { path, sizeBytes, mtimeNs, inode, sha256, infohash, pieceLengthBytes, pieces } = record
+        const { path, sizeBytes, mtimeNs, ctimeNs, inode, sha256, infohash, pieceLengthBytes, pieces } =
+          record
         put.run(
           path,
           sizeBytes,
           mtimeNs,
+          ctimeNs,
           int64(inode),
           sha256,
           infohash,

@@ -53,6 +53,8 @@ const STEPS: readonly string[] = [
      circuit_id TEXT NOT NULL,
      remote_id TEXT NOT NULL
    ) STRICT;`,
+  // 0 is no file's: what was hashed without it is hashed once more.
+  'ALTER TABLE artifacts ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0',
 ]
 
 /** The schema that this server writes. */

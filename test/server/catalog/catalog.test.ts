@@ -9,6 +9,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   utimesSync,
@@ -101,6 +102,35 @@ test('a second start hashes nothing and serves at once', async (t) => {
   assert.deepEqual(second.live.current, first.live.current)
   assert.equal(site.lines.filter(({ event }) => event === 'catalog.ingested').length, 0)
 })
+
+/** Overwrites a file in place with as many other bytes, and gives it its old times again. */
+function forge(path: string, bytes: Uint8Array): void {
+  const { size, atime, mtime } = statSync(path)
+  assert.equal(bytes.length, size)
+  writeFileSync(path, bytes, { flag: 'r+' })
+  utimesSync(path, atime, mtime)
+}
+
+test('what is overwritten in place with equal size and time is noticed, also after a restart', async (t) => {
+  const site = await bench(t)
+  // Whole milliseconds: utimes() does not set the rest exactly.
+  const [one, two, three] = [kernel('one'), kernel('two'), kernel('six')]
+  site.put('boot/vmlinuz', one)
+  utimesSync(site.path('boot/vmlinuz'), 1000, 1000)
+  const first = await site.start()
+  const holds = (catalog: Catalog, bytes: Buffer) =>
+    catalog.live.current?.artifacts[0]?.sha256 === sha256(bytes)
+  await until('published', () => holds(first, one))
+  forge(site.path('boot/vmlinuz'), two)
+  await until('noticed while it runs', () => holds(first, two))
+  await first.stop()
+  forge(site.path('boot/vmlinuz'), three)
+  const second = await site.start()
+  assert.ok(holds(second, two))
+  await until('noticed after a restart', () => holds(second, three))
+})
+
+const kernel = (text: string) => Buffer.alloc(5000, text)
 
 test('a growing file holds back and is published once it rests', async (t) => {
   const site = await bench(t)

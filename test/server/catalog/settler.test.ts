@@ -8,7 +8,8 @@ const day = 86_400_000
 
 /** A file of a size, last written `ageMs` before `nowMs`. */
 function file(sizeBytes: number, writtenMs: number, ino = '1'): FoundFile {
-  const stamp = { sizeBytes, mtimeNs: String(BigInt(writtenMs) * 1_000_000n), ino }
+  const mtimeNs = String(BigInt(writtenMs) * 1_000_000n)
+  const stamp = { sizeBytes, mtimeNs, ctimeNs: mtimeNs, ino }
   return { kind: 'plugin', name: 'a', path: '/a', stamp }
 }
 

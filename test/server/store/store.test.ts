@@ -19,6 +19,7 @@ const RECORD: ArtifactRecord = {
   path: 'rootfs/r.tar',
   sizeBytes: 5_000_000_000,
   mtimeNs: 1_790_000_000_123_456_789n,
+  ctimeNs: 1_790_000_000_987_654_321n,
   inode: 2n ** 64n - 3n,
   sha256: 'ab'.repeat(32),
   infohash: 'cd'.repeat(20),
@@ -66,7 +67,13 @@ test('what was written is there after closing and opening', (t) => {
 test('a hash counts only for the very same file', (t) => {
   const { artifacts } = open(t, ':memory:')
   artifacts.put(RECORD)
-  for (const change of [{ sizeBytes: 1 }, { mtimeNs: RECORD.mtimeNs + 1n }, { inode: 1n }]) {
+  const changes = [
+    { sizeBytes: 1 },
+    { mtimeNs: RECORD.mtimeNs + 1n },
+    { ctimeNs: RECORD.ctimeNs + 1n },
+    { inode: 1n },
+  ]
+  for (const change of changes) {
     assert.equal(artifacts.find(RECORD.path, { ...RECORD, ...change }), undefined)
   }
   assert.equal(artifacts.find('other', RECORD), undefined)
