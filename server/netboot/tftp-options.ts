@@ -5,21 +5,23 @@ import { TFTP_BLOCK_BYTES_MAX, TFTP_WINDOW_MAX } from '../../src/limits.js'
 const blockBytesDefault = 512
 const blockBytesMin = 8
 
-/** A longer one would keep a transfer of a client that is gone; RFC 2349 allows up to 255. */
-const timeoutMaxS = 15
+/** RFC 2349. */
+const timeoutMaxS = 255
 
 /** How a transfer runs. */
 export interface TftpTerms {
   readonly blockBytes: number
   /** Blocks that may be in flight. */
   readonly windowBlocks: number
-  /** The client's own timeout, milliseconds; missing: measured. */
-  readonly timeoutMs?: number
   /** What is acknowledged, in the order of the request; empty: no OACK is due. */
   readonly accepted: ReadonlyMap<string, number>
 }
 
-/** Chooses the terms; options that are unknown or out of range are passed over, as RFC 2347 wants it. */
+/**
+ * Chooses the terms; options that are unknown or out of range are passed over, as RFC 2347 wants it. `timeout` is
+ * acknowledged, which RFC 2349 demands of who takes it, and changes nothing: it says how patient the client is (curl: 6 s),
+ * and a server that waits as long for each lost packet as well only adds to it.
+ */
 export function negotiate(options: ReadonlyMap<string, string>, sizeBytes: number): TftpTerms {
   const accepted = new Map<string, number>()
   for (const [name, text] of options) {
@@ -31,11 +33,9 @@ export function negotiate(options: ReadonlyMap<string, string>, sizeBytes: numbe
     else if (name === 'timeout' && value >= 1 && value <= timeoutMaxS) accepted.set(name, value)
     else if (name === 'windowsize' && value >= 1) accepted.set(name, Math.min(value, TFTP_WINDOW_MAX))
   }
-  const timeoutS = accepted.get('timeout')
   return {
     blockBytes: accepted.get('blksize') ?? blockBytesDefault,
     windowBlocks: accepted.get('windowsize') ?? 1,
-    ...(timeoutS === undefined ? {} : { timeoutMs: timeoutS * 1000 }),
     accepted,
   }
 }

@@ -44,7 +44,7 @@ export class TftpTransfer {
     this.#lastBlock = Math.floor(file.length / terms.blockBytes) + 1
     this.#acked = terms.accepted.size > 0 ? -1 : 0
     this.#progressMs = nowMs
-    this.#timeoutMs = terms.timeoutMs ?? timeoutMs.first
+    this.#timeoutMs = timeoutMs.first
   }
 
   get state(): TransferState {
@@ -56,13 +56,24 @@ export class TftpTransfer {
     return this.#isConfirmed
   }
 
+  /** Something was sent again, and the client has not answered since. */
+  get isRepeating(): boolean {
+    return !this.#isFresh
+  }
+
   /** When {@link onTime} is due. */
   get deadlineMs(): number {
     return this.#deadlineMs
   }
 
-  /** The first packets; also the answer to a request that came twice. */
+  /** The first packets. */
   start(nowMs: number): Buffer[] {
+    return this.#window(nowMs)
+  }
+
+  /** The first packets once more: the request came twice. */
+  startAgain(nowMs: number): Buffer[] {
+    this.#isFresh = false
     return this.#window(nowMs)
   }
 
@@ -102,7 +113,7 @@ export class TftpTransfer {
       return []
     }
     this.#isFresh = false
-    if (this.#terms.timeoutMs === undefined) this.#timeoutMs = Math.min(this.#timeoutMs * 2, timeoutMs.max)
+    this.#timeoutMs = Math.min(this.#timeoutMs * 2, timeoutMs.max)
     return this.#window(nowMs)
   }
 
@@ -122,19 +133,20 @@ export class TftpTransfer {
     return packets
   }
 
-  /** The timeout follows the round trip (RFC 6298), so that a lost packet costs little and a slow client is not pressed. */
+  /**
+   * The timeout follows the round trip (RFC 6298), so that a lost packet costs little and a slow client is not pressed.
+   * An answer to what was sent twice measures nothing, and the longer timeout stays until one does (Karn): a client that
+   * has become slower than the timeout would never be measured otherwise, and get everything twice.
+   */
   #measure(nowMs: number): void {
-    if (this.#terms.timeoutMs !== undefined) return
-    if (this.#isFresh) {
-      const sampleMs = nowMs - this.#sentMs
-      const beforeMs = this.#roundTripMs ?? sampleMs
-      this.#deviationMs =
-        this.#roundTripMs === undefined
-          ? sampleMs / 2
-          : this.#deviationMs * 0.75 + Math.abs(sampleMs - beforeMs) * 0.25
-      this.#roundTripMs = beforeMs * 0.875 + sampleMs * 0.125
-    }
-    if (this.#roundTripMs === undefined) return
+    if (!this.#isFresh) return
+    const sampleMs = nowMs - this.#sentMs
+    const beforeMs = this.#roundTripMs ?? sampleMs
+    this.#deviationMs =
+      this.#roundTripMs === undefined
+        ? sampleMs / 2
+        : this.#deviationMs * 0.75 + Math.abs(sampleMs - beforeMs) * 0.25
+    this.#roundTripMs = beforeMs * 0.875 + sampleMs * 0.125
     const wantedMs = this.#roundTripMs + 4 * this.#deviationMs
     this.#timeoutMs = Math.min(Math.max(wantedMs, timeoutMs.min), timeoutMs.max)
   }

@@ -48,6 +48,8 @@ interface Running {
   readonly address: string
   readonly port: number
   readonly name: string
+  /** The packet that asked for it. */
+  readonly asked: Buffer
   readonly socket: Socket
   transfer: TftpTransfer | undefined
   readonly isConfirmed: boolean
@@ -112,10 +114,10 @@ export class TftpServer {
       return
     }
     if (packet.kind === 'write') this.#refuse(from, tftpErrors.accessViolation, 'read only', '')
-    else if (packet.kind === 'read') this.#onRead(packet, from)
+    else if (packet.kind === 'read') this.#onRead(packet, bytes, from)
   }
 
-  #onRead(request: TftpRequest, from: RemoteInfo): void {
+  #onRead(request: TftpRequest, asked: Buffer, from: RemoteInfo): void {
     const name = tableName(request.name)
     if (!this.#files.has(name)) {
       this.#refuse(from, tftpErrors.notFound, 'no such file', request.name)
@@ -128,7 +130,8 @@ export class TftpServer {
     const address = from.address
     const same = this.#table.get(address, from.port)
     if (same !== undefined) {
-      if (same.name === name && !same.isConfirmed) {
+      // Other options or another file are another request: what the client asked before, it no longer wants.
+      if (same.asked.equals(asked) && !isAbandoned(same)) {
         this.#startAgain(same)
         return
       }
@@ -140,20 +143,25 @@ export class TftpServer {
       return
     }
     if (room !== undefined) this.#supersede(room)
-    this.#begin(request, name, address, from)
+    this.#begin(request, name, asked, from)
   }
 
-  /** The answer was lost, or is still under way: the same once more, not a second transfer. */
+  /**
+   * The answer was lost, or is still under way: the same once more, not a second transfer. Once it was acknowledged, the
+   * request is a copy that came late, and no reason to disturb the transfer (RFC 1350, 4).
+   */
   #startAgain(running: Running): void {
-    if (running.transfer !== undefined) this.#send(running, running.transfer.start(this.#options.nowMs()))
+    if (running.transfer?.isConfirmed === false)
+      this.#send(running, running.transfer.startAgain(this.#options.nowMs()))
   }
 
-  #begin(request: TftpRequest, name: string, address: string, from: RemoteInfo): void {
+  #begin(request: TftpRequest, name: string, asked: Buffer, from: RemoteInfo): void {
     const socket = createSocket('udp4')
     const running: Running = {
-      address,
+      address: from.address,
       port: from.port,
       name,
+      asked,
       socket,
       transfer: undefined,
       get isConfirmed() {
@@ -263,4 +271,9 @@ export class TftpServer {
     )
     this.#socket?.send(errorPacket(code, message), from.port, from.address, () => {})
   }
+}
+
+/** A client that no longer answers and asks anew was switched off and on, and has taken the same port. */
+function isAbandoned({ transfer }: Running): boolean {
+  return transfer?.isConfirmed === true && transfer.isRepeating
 }

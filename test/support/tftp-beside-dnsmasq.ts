@@ -1,12 +1,13 @@
 /**
  * Transfers through a lossy relay, from our TFTP server and from dnsmasq's with the same losses; prints the packets of
- * each as JSON. dnsmasq knows port 69 only: run this in a network namespace of its own.
+ * each and how long curl takes, as JSON. dnsmasq knows port 69 only: run this in a network namespace of its own.
  */
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { TftpServer } from '../../server/netboot/tftp.js'
 import { lossyRelay } from './lossy-relay.js'
 import { tftpGet } from './tftp-client.js'
@@ -16,6 +17,18 @@ export interface Packets {
   readonly server: 'bootswarm' | 'dnsmasq'
   readonly windowsize: number
   readonly packets: number
+}
+
+/** How long curl took for each transfer, seconds, the shortest first. It asks for a timeout of 6 s. */
+export interface CurlTimes {
+  readonly server: Packets['server']
+  readonly seconds: readonly number[]
+}
+
+/** What this prints. */
+export interface BesideDnsmasq {
+  readonly packets: readonly Packets[]
+  readonly curl: readonly CurlTimes[]
 }
 
 const transfers = 8
@@ -70,10 +83,29 @@ async function measure(server: Packets['server'], windowsize: number): Promise<P
   return { server, windowsize, packets: counts.reduce((sum, count) => sum + count, 0) }
 }
 
-const results = await Promise.all(
-  (['bootswarm', 'dnsmasq'] as const).flatMap((server) => [1, 16].map((window) => measure(server, window))),
-)
-process.stdout.write(JSON.stringify(results))
+async function measureCurl(server: CurlTimes['server']): Promise<CurlTimes> {
+  const seconds = await Promise.all(
+    Array.from({ length: transfers }, async (_, seed) => {
+      const port = server === 'dnsmasq' ? 69 : ourPort
+      const relay = await lossyRelay(port, loss, 2000 + seed, `127.0.2.${seed + 1}`)
+      const got = join(directory, `${server}-${seed}`)
+      const beganMs = performance.now()
+      await promisify(execFile)('curl', ['-sS', '-o', got, `tftp://127.0.0.1:${relay.port}/program`])
+      const tookMs = performance.now() - beganMs
+      relay.close()
+      if (!readFileSync(got).equals(file)) throw new Error(`curl got something else from ${server}`)
+      return Math.round(tookMs / 100) / 10
+    }),
+  )
+  return { server, seconds: seconds.sort((a, b) => a - b) }
+}
+
+const servers = ['bootswarm', 'dnsmasq'] as const
+const [packets, curl] = await Promise.all([
+  Promise.all(servers.flatMap((server) => [1, 16].map((window) => measure(server, window)))),
+  Promise.all(servers.map(measureCurl)),
+])
+process.stdout.write(JSON.stringify({ packets, curl } satisfies BesideDnsmasq))
 ours.close()
 theirs.removeAllListeners('exit')
 theirs.kill()

@@ -32,7 +32,7 @@ test('takes the options that it knows and can keep, within its bounds, and passe
     { blksize: '1e3' },
     { blksize: '99999999999' },
     { timeout: '0' },
-    { timeout: '255' },
+    { timeout: '256' },
     { windowsize: '0' },
     { tsize: '' },
   ]) {
@@ -113,12 +113,44 @@ test('the timeout follows the round trip, doubles, and ends in giving up', () =>
   while (transfer.state === 'running') sent += transfer.onTime(transfer.deadlineMs).length
   assert.equal(transfer.state, 'gone')
   assert.ok(sent >= 5 && sent <= 10, `${sent} repetitions`)
-  const patient = new TftpTransfer(randomBytes(5000), terms({ timeout: '3' }, 5000), 0)
-  patient.start(0)
-  patient.onAck(0, 1)
-  assert.equal(patient.deadlineMs, 3001)
-  patient.onTime(3001)
-  assert.equal(patient.deadlineMs, 6001)
+})
+
+test('the timeout that a client asks for is acknowledged, and what is measured decides', () => {
+  for (const asked of ['1', '6', '255']) {
+    const transfer = new TftpTransfer(randomBytes(5000), terms({ timeout: asked }, 5000), 0)
+    assert.equal(transfer.start(0)[0]?.toString('latin1', 2), `timeout\0${asked}\0`)
+    assert.equal(transfer.deadlineMs, 1000)
+    assert.deepEqual(blocks(transfer.onAck(0, 10)), [1])
+    assert.equal(transfer.deadlineMs, 210, `asked for ${asked} s`)
+    assert.deepEqual(blocks(transfer.onTime(210)), [1])
+    assert.equal(transfer.deadlineMs, 610)
+  }
+})
+
+test('a longer timeout stays until an answer to what was sent once is measured', () => {
+  const transfer = new TftpTransfer(randomBytes(5000), terms({}, 5000), 0)
+  transfer.start(0)
+  transfer.onAck(1, 10)
+  // From here on the client takes 500 ms for a block.
+  const sent: number[] = []
+  let nowMs = 10
+  for (let block = 2; block <= 6; block += 1) {
+    let count = 1
+    const answerMs = nowMs + 500
+    while (transfer.deadlineMs < answerMs) count += transfer.onTime(transfer.deadlineMs).length
+    sent.push(count)
+    nowMs = answerMs
+    assert.deepEqual(blocks(transfer.onAck(block, nowMs)), [block + 1])
+  }
+  assert.deepEqual(sent, [2, 2, 1, 1, 1])
+})
+
+test('the answer to a request that came twice measures nothing', () => {
+  const transfer = new TftpTransfer(randomBytes(5000), terms({ tsize: '0' }, 5000), 0)
+  const first = transfer.start(0)
+  assert.deepEqual(transfer.startAgain(900), first)
+  transfer.onAck(0, 901)
+  assert.equal(transfer.deadlineMs, 1901)
 })
 
 test('an error of the client ends it', () => {

@@ -113,10 +113,40 @@ test('refuses to be written to and text mode; a request that comes twice is one 
   const second = next()
   socket.send(ackPacket(1), tid, '127.0.0.1')
   assert.equal((await second).packet.readUInt16BE(2), 2)
-  // The machine was switched off and on: the same port, from the beginning.
+  // A copy of the request that comes late disturbs nothing.
+  socket.send(readRequest('undionly.kpxe'), port, '127.0.0.1')
+  const third = next()
+  socket.send(ackPacket(2), tid, '127.0.0.1')
+  assert.deepEqual((await third).packet.readUInt16BE(2), 3)
+  // The machine was switched off and on: block 3 comes again in vain, then it asks at the same port from the beginning.
+  assert.equal((await next()).packet.readUInt16BE(2), 3)
   const anew = next()
   socket.send(readRequest('undionly.kpxe'), port, '127.0.0.1')
   assert.notEqual((await anew).port, tid)
+  assert.equal(server.stats().transfers, 1)
+})
+
+test('another request from the same port gets its own answer, also before the first was acknowledged', async (t) => {
+  const { server, port } = await serve(t)
+  const socket = createSocket('udp4')
+  t.after(() => socket.close())
+  const ask = (request: Buffer) => {
+    const answer = new Promise<{ text: string; tid: number }>((resolve) =>
+      socket.once('message', (packet, from) =>
+        resolve({ text: packet.subarray(0, 40).toString('latin1'), tid: from.port }),
+      ),
+    )
+    socket.send(request, port, '127.0.0.1')
+    return answer
+  }
+  const size = await ask(readRequest('undionly.kpxe', { tsize: 0 }))
+  assert.equal(size.text, '\0\x06tsize\x0074213\0')
+  assert.deepEqual(await ask(readRequest('undionly.kpxe', { tsize: 0 })), size)
+  const block = await ask(readRequest('undionly.kpxe', { blksize: 1024 }))
+  assert.equal(block.text, '\0\x06blksize\x001024\0')
+  assert.notEqual(block.tid, size.tid)
+  const plain = await ask(readRequest('undionly.kpxe'))
+  assert.equal(plain.text.slice(0, 4), '\0\x03\0\x01')
   assert.equal(server.stats().transfers, 1)
 })
 
