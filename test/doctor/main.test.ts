@@ -8,7 +8,7 @@ import { formatJson, formatText, isBad, makeReport } from '../../doctor/print.js
 import { checkout, scratch } from '../support/scratch.js'
 import { Clinic } from './support.js'
 
-const script = join(checkout, 'dist', 'scripts', 'bootswarm.js')
+const script = join(checkout, 'dist', 'cli', 'bootswarm.js')
 
 test('wrong arguments end with 2, also those of the configuration; help with 0', async (t) => {
   const run = (...args: string[]) =>

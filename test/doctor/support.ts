@@ -21,7 +21,7 @@ export interface Diagnosis {
   codes(severity?: string): string[]
 }
 
-const script = join(checkout, 'dist', 'scripts', 'bootswarm.js')
+const script = join(checkout, 'dist', 'cli', 'bootswarm.js')
 
 /** A site with the bridge `lan0`, the server's address on it, and a machine `site` for the DHCP server of others. */
 export class Clinic {
