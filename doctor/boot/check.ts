@@ -16,7 +16,7 @@ export const bootCheck = makeCheck<BootFacts>({ name: 'boot', title, gather, jud
 
 async function gather({ config }: Site) {
   const log = createLog({ level: 'silent', format: 'json', isTerminal: false })
-  const store = new ProgramStore(config.netboot.ipxe_dir, log, () => {})
+  const store = new ProgramStore(config.netboot.ipxe_dir, log)
   await store.start()
   store.stop()
   const { directories, present, missing, install } = store.stats()

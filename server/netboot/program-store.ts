@@ -33,17 +33,21 @@ interface Found {
 export class ProgramStore {
   readonly #directories: readonly string[]
   readonly #log: Logger
-  readonly #onChange: (programs: Programs) => void
+  #onChange: (programs: Programs) => void = () => {}
   #found = new Map<string, Found>()
   #toldMissing: string | undefined
   #isAnnounced = false
   #timer: NodeJS.Timeout | undefined
 
-  /** `directory` empty: where packages put them. `onChange` is told each new set. */
-  constructor(directory: string, log: Logger, onChange: (programs: Programs) => void) {
+  /** `directory` empty: where packages put them. */
+  constructor(directory: string, log: Logger) {
     this.#directories = directory === '' ? packagedDirs : [directory]
     this.#log = log
-    this.#onChange = onChange
+  }
+
+  /** Who gets each new set. */
+  onChange(listener: (programs: Programs) => void): void {
+    this.#onChange = listener
   }
 
   get programs(): Programs {

@@ -5,30 +5,24 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { CatalogArtifact } from '../catalog/types.js'
 import type { LiveVersions } from '../catalog/versions.js'
-import type { Logger } from '../process/log.js'
 import { createDhtNode } from '../swarm/dht.js'
 import { HandingOut } from '../swarm/handing-out.js'
 import { createLsd } from '../swarm/lsd.js'
 import { createSeeder } from '../swarm/seeder.js'
 import { createTracker } from '../swarm/tracker.js'
 import type { RackOf, SeederStats, SwarmLog, Tracker, TrackerStats } from '../swarm/types.js'
+import type { Common, OpenPorts, Reach } from './parts.js'
 import { Seeding } from './seeding.js'
 
-/** What the BitTorrent side needs. */
-export interface SwarmSideOptions {
-  /** Ports; 0 takes a free one. */
-  readonly seederPort: number
-  /** Missing: no DHT node. */
-  readonly dhtPort?: number
-  readonly lsd: boolean
+/** What the BitTorrent side needs of the others. */
+export interface SwarmParts {
   readonly rackOf: RackOf
-  /** The seeder's address for stock clients, where it is another than the one they reached us at. */
-  readonly address?: string
   readonly pathOf: (sha256: string) => string
   readonly torrentOf: (artifact: CatalogArtifact) => Uint8Array | undefined
   /** Hardly anybody boots, nor will soon. */
   readonly isCalm: () => boolean
-  readonly log: Logger
+  readonly reach: Reach
+  readonly ports: OpenPorts
 }
 
 /** The running BitTorrent side. */
@@ -40,8 +34,6 @@ export interface SwarmSide {
    * @throws BootswarmError ADDRESS_IN_USE, SEEDER_FAILED
    */
   start(): Promise<void>
-  /** 0 for what does not run. */
-  readonly ports: { readonly seeder: number; readonly dht: number }
   /** Serves the torrents of exactly these versions. */
   update(live: LiveVersions): void
   seederStats(): SeederStats
@@ -54,22 +46,24 @@ export interface SwarmSide {
 }
 
 /** Makes the four services; only the tracker works before `start`. */
-export function makeSwarmSide(options: SwarmSideOptions): SwarmSide {
-  const { rackOf, address, log } = options
+export function makeSwarm(common: Common, parts: SwarmParts): SwarmSide {
+  const { config } = common
+  const { rackOf, ports } = parts
+  // The seeder's address for stock clients, where it is another than the one they reached us at.
+  const { natAddress: address } = parts.reach
+  const log = common.log.child({ part: 'swarm' })
   const swarmLog: SwarmLog = (level, event, data) => log[level]({ event, ...data }, event)
   const clock = { nowMs: () => performance.now(), random: Math.random }
-  const ports = { seeder: 0, dht: 0 }
-  const seeder = createSeeder({ port: options.seederPort, rackOf, log: swarmLog })
+  const seeder = createSeeder({ port: config.seeder.port, rackOf, log: swarmLog })
   const tracker = createTracker({
     rackOf,
     ...clock,
-    isCalm: options.isCalm,
+    isCalm: parts.isCalm,
     seeder: () =>
       ports.seeder === 0 ? undefined : { port: ports.seeder, ...(address === undefined ? {} : { address }) },
   })
-  const dht =
-    options.dhtPort === undefined ? undefined : createDhtNode({ port: options.dhtPort, log: swarmLog })
-  const lsd = options.lsd ? createLsd({ ...clock, log: swarmLog }) : undefined
+  const dht = config.dht.enabled ? createDhtNode({ port: config.dht.port, log: swarmLog }) : undefined
+  const lsd = config.lsd.enabled ? createLsd({ ...clock, log: swarmLog }) : undefined
   const seeding = new Seeding({
     seeder,
     sinks: [
@@ -77,8 +71,8 @@ export function makeSwarmSide(options: SwarmSideOptions): SwarmSide {
       (infohashes) => dht?.setTorrents(infohashes, ports.seeder),
       (infohashes) => lsd?.setTorrents(infohashes, ports.seeder),
     ],
-    pathOf: options.pathOf,
-    torrentOf: options.torrentOf,
+    pathOf: parts.pathOf,
+    torrentOf: parts.torrentOf,
     onError: (error, { name }) => {
       const facts = { event: 'seeder.add-failed', code: 'SEEDER_FAILED', name, err: error }
       log.error(facts, `${name} is not seeded; nodes take it over HTTPS`)
@@ -87,7 +81,6 @@ export function makeSwarmSide(options: SwarmSideOptions): SwarmSide {
   const handingOut = new HandingOut()
   return {
     trackerPlugin: tracker.plugin,
-    ports,
     start: async () => {
       const started = await Promise.all([seeder.start(), dht?.start()])
       ports.seeder = started[0].port

@@ -1,0 +1,136 @@
+/** The HTTP and HTTPS listeners for nodes, and the answers to their routes from all other parts. */
+import { makeAnswers } from '../api/answers.js'
+import { makeBootAnswers } from '../api/boot-answers.js'
+import type { SeedAnswers } from '../api/seed-answers.js'
+import { makeStatus, type ServerStatus } from '../api/status.js'
+import type { Catalog } from '../catalog/catalog.js'
+import { ManifestMaker } from '../catalog/manifest-maker.js'
+import { type Listener, listen, type TlsFiles } from '../http/listener.js'
+import type { HttpServices } from '../http/services.js'
+import { StreamSlots } from '../http/stream-slots.js'
+import type { Identity } from '../identity/identity.js'
+import type { NetbootSide } from './netboot.js'
+import type { Nodes } from './nodes.js'
+import type { Common, OpenPorts, Reach } from './parts.js'
+import type { SwarmSide } from './swarm.js'
+
+/** Parts of at most this many bytes hardly load the origin: a tail that a node misses. */
+const smallPartBytes = 256 * 1024
+
+/** What the answers come from. */
+export interface HttpParts {
+  readonly identity: Identity
+  readonly catalog: Catalog
+  readonly nodes: Nodes
+  readonly seeds: SeedAnswers
+  readonly swarm: SwarmSide
+  readonly netboot: NetbootSide
+  readonly reach: Reach
+  readonly ports: OpenPorts
+}
+
+/** The listeners of the running server. */
+export interface HttpSide {
+  /**
+   * Opens both ports.
+   *
+   * @throws BootswarmError ADDRESS_IN_USE
+   */
+  start(): Promise<void>
+  status(): ServerStatus
+  /** Serves new connections with another certificate. */
+  setTls(tls: TlsFiles): void
+  stop(): Promise<void>
+}
+
+/** Opens nothing before `start`. */
+export function makeHttp(common: Common, parts: HttpParts): HttpSide {
+  const { config } = common
+  const { identity, swarm, ports } = parts
+  const slots = new StreamSlots(config.origin.streams_max, smallPartBytes, () => swarm.isHandingOut())
+  const originBytes = { artifacts: 0, boot: 0 }
+  const status = makeStatusOf(common, parts, slots, originBytes)
+  const listening = {
+    host: config.bind,
+    services: makeServices(common, parts, status, originBytes),
+    sending: { slots, nowMs: () => performance.now(), retryAfterMinS: config.origin.retry_after_s },
+    plugins: [swarm.trackerPlugin],
+    log: common.log.child({ part: 'http' }),
+  }
+  let https: Listener | undefined
+  let http: Listener | undefined
+  return {
+    start: async () => {
+      https = await listen({ ...listening, port: config.https.port, tls: identity.tls })
+      ports.https = https.port
+      http = await listen({ ...listening, port: config.http.port })
+      ports.http = http.port
+    },
+    status,
+    setTls: (tls) => https?.setTls(tls),
+    stop: async () => {
+      await Promise.all([http?.close(), https?.close()])
+    },
+  }
+}
+
+interface OriginBytes {
+  artifacts: number
+  boot: number
+}
+
+function makeStatusOf(
+  { config, nowMs }: Common,
+  { catalog, nodes, seeds, swarm, netboot, ports }: HttpParts,
+  slots: StreamSlots,
+  originBytes: OriginBytes,
+): () => ServerStatus {
+  const startedMs = nowMs()
+  return () =>
+    makeStatus({
+      site: config.site,
+      uptimeS: Math.round((nowMs() - startedMs) / 1000),
+      catalog,
+      nodes: nodes.registry.countByState(),
+      seeding: seeds.stats(),
+      ports: { ...ports },
+      streams: slots.active,
+      originBytes,
+      seeder: swarm.seederStats(),
+      tracker: swarm.trackerStats(),
+      netboot: netboot.stats(),
+    })
+}
+
+function makeServices(
+  { config, nowMs }: Common,
+  { identity, catalog, nodes, seeds, swarm, netboot, reach, ports }: HttpParts,
+  status: () => ServerStatus,
+  originBytes: OriginBytes,
+): HttpServices {
+  return makeAnswers({
+    catalog,
+    registry: nodes.registry,
+    maker: new ManifestMaker({ site: config.site, signingKey: identity.signingKey, ports: () => ports }),
+    describe: nodes.describe,
+    reachedAt: reach.at,
+    httpPort: () => ports.http,
+    introduce: swarm.introduce,
+    forget: swarm.forget,
+    status,
+    seedS: (node) => seeds.seedS(node),
+    netboot: makeBootAnswers({
+      log: netboot.log,
+      admission: netboot.admission,
+      program: netboot.program,
+      currentVersion: () => catalog.live.current,
+      describe: nodes.describe,
+      reachedAt: reach.at,
+      ports: () => ports,
+    }),
+    bytesServed: (bytes, isBoot) => {
+      originBytes[isBoot ? 'boot' : 'artifacts'] += bytes
+    },
+    nowMs,
+  })
+}

@@ -1,0 +1,77 @@
+/** Network boot: DHCP and TFTP in their process, the boot programs, and who may load kernel and stage 1. */
+import { networkInterfaces } from 'node:os'
+import { BootAdmission } from '../netboot/admission.js'
+import type { QueueStats } from '../netboot/boot-queue.js'
+import { leaseRecords } from '../netboot/leases.js'
+import { Netboot, type NetbootOptions, type NetbootStats } from '../netboot/netboot.js'
+import { type ProgramStats, ProgramStore } from '../netboot/program-store.js'
+import type { RelayPorts } from '../netboot/relay-ports.js'
+import type { Logger } from '../process/log.js'
+import type { Store } from '../store/store.js'
+import type { Common, OpenPorts, Reach } from './parts.js'
+
+/** What network boot needs of the others. */
+export interface NetbootParts {
+  readonly store: Store
+  /** Told where relays see the machines. */
+  readonly relayPorts: RelayPorts
+  /** Who the process becomes when its ports are open; missing: it stays who it is. */
+  readonly account: NetbootOptions['account'] | undefined
+  readonly reach: Reach
+  readonly ports: Readonly<OpenPorts>
+}
+
+/** Network boot of the running server. */
+export interface NetbootSide {
+  readonly admission: BootAdmission
+  readonly log: Logger
+  /** A boot program, by `ARCH/FILE`. */
+  program(name: string): Uint8Array | undefined
+  /**
+   * Reads the programs and opens the ports; not before the HTTP listener is open, and while root can be had back: its
+   * process opens ports below 1024 too.
+   *
+   * @throws BootswarmError NETBOOT_NOT_ALLOWED, ADDRESS_IN_USE, NETBOOT_FAILED where the configuration insists
+   */
+  start(): Promise<void>
+  stats(): NetbootStats & { readonly programs: ProgramStats; readonly queue: QueueStats }
+  stop(): Promise<void>
+}
+
+/** Opens nothing before `start`. */
+export function makeNetboot(common: Common, parts: NetbootParts): NetbootSide {
+  const { netboot: config } = common.config
+  const { store, relayPorts, account, reach, ports } = parts
+  const log = common.log.child({ part: 'netboot' })
+  const admission = new BootAdmission(config.loads_max, () => performance.now())
+  const programs = new ProgramStore(config.ipxe_dir, log)
+  const netboot = new Netboot({
+    programs: () => programs.programs,
+    config,
+    interfaces: networkInterfaces,
+    ...(reach.httpHost === undefined ? {} : { httpHost: reach.httpHost }),
+    httpPort: () => ports.http,
+    ...(account === undefined ? {} : { account }),
+    leases: leaseRecords(store.leases, (error) =>
+      log.error({ event: 'dhcp.not-saved', err: error }, 'Leases could not be saved'),
+    ),
+    relayPorts,
+    log,
+  })
+  programs.onChange((found) => netboot.setPrograms(found))
+  return {
+    admission,
+    log,
+    program: (name) => programs.get(name),
+    start: async () => {
+      await programs.start()
+      await netboot.start()
+      if (netboot.stats().mode !== 'off') programs.announce()
+    },
+    stats: () => ({ ...netboot.stats(), programs: programs.stats(), queue: admission.stats() }),
+    stop: async () => {
+      await netboot.stop()
+      programs.stop()
+    },
+  }
+}

@@ -1,0 +1,55 @@
+/** The inventory of nodes, with what the configuration and the relays' DHCP packets say of each. */
+import type { Config } from '../../src/config.js'
+import { makeNodeConfigs, type NodeConfig } from '../../src/node-config.js'
+import { RelayPorts } from '../netboot/relay-ports.js'
+import { nodeEventLog } from '../nodes/event-log.js'
+import { nodeRecords } from '../nodes/records.js'
+import { NodeRegistry } from '../nodes/registry.js'
+import type { Store } from '../store/store.js'
+import type { Common } from './parts.js'
+
+/** The nodes of the running server. */
+export interface Nodes {
+  readonly registry: NodeRegistry
+  readonly relayPorts: RelayPorts
+  /** What the configuration gives to a node at an address. */
+  describe(id: string, address: string): NodeConfig
+  /** The rack of whoever was last heard at an address. */
+  rackOf(address: string): string
+  start(): void
+  /** Describes nodes by this configuration from now on. */
+  reload(config: Config): void
+  stop(): void
+}
+
+/** Loads nothing before `start`. */
+export function makeNodes({ config, log, nowMs }: Common, store: Store): Nodes {
+  const relayPorts = new RelayPorts()
+  for (const { mac, circuitId, remoteId } of store.leases.list())
+    relayPorts.note(mac, { circuitId, remoteId })
+  const readConfig = (from: Config) => makeNodeConfigs(from, (node) => relayPorts.idsOf(node))
+  let nodeConfigs = readConfig(config)
+  const describe = (id: string, address: string) => nodeConfigs.of(id, address)
+  const registry = new NodeRegistry({
+    store: nodeRecords(store, describe),
+    describe,
+    nowMs,
+    onStoreError: (error) =>
+      log.error(
+        { event: 'nodes.not-saved', err: error },
+        'The nodes’ states could not be saved; trying again',
+      ),
+  })
+  registry.onEvent(nodeEventLog(log.child({ part: 'nodes' })))
+  return {
+    registry,
+    relayPorts,
+    describe,
+    rackOf: (address) => nodeConfigs.rackOf(registry.idAt(address), address),
+    start: () => registry.start(),
+    reload: (next) => {
+      nodeConfigs = readConfig(next)
+    },
+    stop: () => registry.stop(),
+  }
+}

@@ -1,0 +1,49 @@
+/** What the parts of the server are handed when they are put together. */
+import { networkInterfaces } from 'node:os'
+import type { Config } from '../../src/config.js'
+import { formatUrlHost } from '../../src/net.js'
+import { localAddresses } from '../config/load.js'
+import type { Logger } from '../process/log.js'
+import type { Ports } from '../process/ports-file.js'
+
+/** What every part is made with. */
+export interface Common {
+  /** Paths absolute, `address` an IP address. */
+  readonly config: Config
+  readonly log: Logger
+  /** Wall clock, milliseconds since 1970. */
+  readonly nowMs: () => number
+}
+
+/**
+ * The ports that are open by now, 0 for the rest: each part writes its own when it starts. Whoever tells nodes of
+ * another's port reads it here when it is asked.
+ */
+export type OpenPorts = { -readonly [Name in keyof Ports]: Ports[Name] }
+
+/** None is open yet. */
+export function noPorts(): OpenPorts {
+  return { http: 0, https: 0, seeder: 0, dht: 0 }
+}
+
+/** At which address nodes reach this server. */
+export interface Reach {
+  /** Set where it is one that the machine itself does not have: behind a NAT. */
+  readonly natAddress: string | undefined
+  /** Where nodes reach the HTTP listener, if not at the address that DHCP has on their network. */
+  readonly httpHost: string | undefined
+  /** The address that a client uses for us, from the one that its connection arrived at. */
+  readonly at: (arrivedAt: string) => string
+}
+
+/** Behind a NAT, nodes cannot use the address that their connection arrived at. */
+export function reachOf({ address, bind }: Config): Reach {
+  const isNat = !localAddresses(networkInterfaces()).includes(address)
+  if (isNat) return { natAddress: address, httpHost: formatUrlHost(address), at: () => address }
+  const isAnywhere = bind === '0.0.0.0' || bind === '::'
+  return {
+    natAddress: undefined,
+    httpHost: isAnywhere ? undefined : formatUrlHost(bind),
+    at: (arrivedAt) => arrivedAt,
+  }
+}

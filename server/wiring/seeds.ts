@@ -1,0 +1,32 @@
+/** What booted nodes are told about their seeding, from the nodes, the catalog and those that still arrive. */
+import { SeedAnswers } from '../api/seed-answers.js'
+import type { Catalog } from '../catalog/catalog.js'
+import type { BootAdmission } from '../netboot/admission.js'
+import type { NodeRegistry } from '../nodes/registry.js'
+import type { Common } from './parts.js'
+
+/** What it is told from. */
+export interface SeedParts {
+  readonly registry: NodeRegistry
+  readonly catalog: Catalog
+  readonly admission: BootAdmission
+}
+
+/** Puts the answers together. */
+export function makeSeeds(
+  { config, log, nowMs }: Common,
+  { registry, catalog, admission }: SeedParts,
+): SeedAnswers {
+  const { calm_s: calmS, keep_per_rack: keepPerRack, keep_min: keepMin } = config.seeding
+  return new SeedAnswers({
+    rules: { calmS, keepPerRack, keepMin },
+    registry,
+    catalog,
+    arriving: () => {
+      const { loading, waiting } = admission.stats()
+      return loading.length + waiting
+    },
+    nowMs,
+    log,
+  })
+}
