@@ -4,7 +4,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { BootswarmError } from '../../src/errors.js'
 
 /** Bursts of hundreds of machines wait here while the loop is busy; the kernel cuts it to `net.core.rmem_max`. */
-const receiveBufferBytes = 4 * 1024 * 1024
+export const receiveBufferBytes = 4 * 1024 * 1024
 
 /** How a socket is opened. */
 export interface UdpOptions {
@@ -36,7 +36,8 @@ export function openUdp({ address, port, isShared = false }: UdpOptions): Promis
   })
 }
 
-function udpError(error: NodeJS.ErrnoException, what: string): BootswarmError {
+/** What went wrong with a socket, as a code of ours. */
+export function udpError(error: NodeJS.ErrnoException, what: string): BootswarmError {
   switch (error.code) {
     case 'EACCES':
     case 'EPERM':

@@ -2,7 +2,7 @@
 
 import type { ErrorCode } from '../../../src/errors.js'
 import { DHCP_REMEMBERED_MAX } from '../../../src/limits.js'
-import { type CounterName, counterNames, type Effect } from './types.js'
+import { type CounterName, counterNames, type DropReason, type Effect } from './types.js'
 
 /** The same line of the same machine is not said again for this long. */
 const againMs = 10 * 60_000
@@ -20,6 +20,12 @@ export class ThrottledLog {
 
   count(name: CounterName): void {
     this.counters[name]++
+  }
+
+  /** A message is dropped. */
+  drop(reason: DropReason): void {
+    this.counters.ignored++
+    this.counters[`ignored_${reason}`]++
   }
 
   /** One line. */

@@ -6,6 +6,7 @@ import { ThrottledLog } from './counters.js'
 import { FullDhcp } from './full.js'
 import { type DhcpMessage, type MessageType, readMessage, relayIds } from './message.js'
 import { bootServerReplies, proxyReplies } from './proxy.js'
+import { serverOf } from './reply.js'
 import type { Arrival, BootFor, CounterName, DhcpSite, Effect, Lease } from './types.js'
 
 /** A datagram and how it came. */
@@ -47,7 +48,7 @@ export class DhcpMachine {
       return this.#tell.once('debug', 'dhcp.malformed', 'DHCP_MALFORMED', {}, text, nowMs)
     }
     if ('ignored' in message) {
-      this.#tell.count('ignored')
+      this.#tell.drop(message.ignored)
       return []
     }
     const counter = countersOf[message.type]
@@ -67,15 +68,18 @@ export class DhcpMachine {
   #answer(arrival: Arrival, nowMs: number): Effect[] {
     const { message, port } = arrival
     const boot = this.#bootFor(message)
-    const sample = boot?.(arrival.local ?? this.#site.interfaces[0]?.address ?? 0)
+    const server = serverOf(arrival, this.#site)
+    const sample = server === undefined ? undefined : boot?.(server)
     const told = sample === undefined ? [] : this.#tellBoot(message, sample, nowMs)
-    const canBoot = boot !== undefined && sample?.kind !== 'refused'
-    if (port === 'boot')
-      return canBoot ? [...told, ...bootServerReplies(arrival, boot, this.#site, this.#tell)] : told
-    // Its address it gets in any case: the refusal is about booting alone.
-    if (this.#full !== undefined) return [...told, ...this.#full.receive(arrival, boot, nowMs)]
-    if (boot === undefined) this.#tell.count('ignored')
-    return canBoot ? [...told, ...proxyReplies(arrival, boot, this.#site, this.#tell)] : told
+    const canBoot = sample?.kind !== 'refused'
+    if (port === 'dhcp' && this.#full !== undefined) {
+      // Its address it gets in any case: the refusal is about booting alone.
+      return [...told, ...this.#full.receive(arrival, boot, nowMs)]
+    }
+    if (boot === undefined) this.#tell.drop('not_netboot')
+    if (boot === undefined || !canBoot) return told
+    const answer = port === 'boot' ? bootServerReplies : proxyReplies
+    return [...told, ...answer(arrival, boot, this.#site, this.#tell)]
   }
 
   #bootFor({ mac, bootClass, archCodes, isIpxe, ipxeFeatures }: DhcpMessage): BootFor {
@@ -116,8 +120,8 @@ export class DhcpMachine {
   }
 
   /** A client that takes another server's offer shows us that server: wanted in proxy mode, a mistake in full mode. */
-  #rival({ serverId, type }: DhcpMessage, nowMs: number): Effect[] {
-    if (type !== 'request' || serverId === undefined) return []
+  #rival({ serverId, type, link }: DhcpMessage, nowMs: number): Effect[] {
+    if (type !== 'request' || serverId === undefined || serverId === link?.serverOverride) return []
     if (this.#site.interfaces.some(({ address }) => address === serverId)) return []
     const server = formatIpv4(serverId)
     const found: Effect = { kind: 'other-server', address: serverId }

@@ -1,15 +1,15 @@
 /**
  * Full mode: the site's only DHCP server (RFC 2131 4.3). Decides who gets which address; knows neither sockets nor
- * clocks. A broadcast does not show its interface: its DISCOVER is answered on every one that has a pool, with that
- * one's server address, and the REQUEST's server address then tells which it was.
+ * clocks. The interface where a message came in, or what its relay says of the link, tells whose addresses it is about:
+ * a machine holds addresses of its own link alone, however many pools there are.
  */
 
 import { formatIpv4, inSubnet } from '../../../src/ipv4.js'
 import type { BootChoice } from '../boot-choice.js'
 import type { ThrottledLog } from './counters.js'
 import { type Denial, PoolState } from './pool.js'
-import { leaseOptions, makeReply, networkOptions, reasonOption } from './reply.js'
-import type { Arrival, BootFor, DhcpSite, Effect, Lease } from './types.js'
+import { leaseOptions, makeReply, networkOptions, reasonOption, serverOf } from './reply.js'
+import type { Arrival, BootFor, DhcpSite, DropReason, Effect, Lease } from './types.js'
 
 /** An offer is held this long: EDK2 collects offers for up to 32 s before it chooses. */
 const offerMs = 60_000
@@ -20,17 +20,18 @@ const answeredMs = 60_000
 /** Addresses tried for one DISCOVER. */
 const probesMax = 8
 
-/** A pool and the address that its machines know us by. */
+/** A pool, and us as its machines see us. */
 interface Scope {
   readonly state: PoolState
   readonly server: number
+  /** Our address, or what their relay wants to be taken for us. */
+  readonly serverId: number
 }
 
 /** A DISCOVER that waits until its address is known to be free. */
 interface Waiting {
   readonly arrival: Arrival
   readonly scope: Scope
-  readonly address: number
   readonly boot: BootFor
   readonly probes: number
 }
@@ -47,7 +48,8 @@ export class FullDhcp {
   readonly #site: DhcpSite
   readonly #pools: readonly PoolState[]
   readonly #tell: ThrottledLog
-  readonly #waiting = new Map<string, Waiting>()
+  /** By the address. */
+  readonly #waiting = new Map<number, Waiting>()
 
   constructor(site: DhcpSite, tell: ThrottledLog, leases: Iterable<Lease>) {
     this.#site = site
@@ -66,7 +68,7 @@ export class FullDhcp {
   receive(arrival: Arrival, boot: BootFor, nowMs: number): Effect[] {
     switch (arrival.message.type) {
       case 'discover':
-        return this.#scopesOf(arrival).flatMap((scope) => this.#discover(arrival, scope, boot, nowMs, 0))
+        return this.#discover(arrival, boot, nowMs, 0)
       case 'request':
         return this.#request(arrival, boot, nowMs)
       case 'decline':
@@ -74,58 +76,61 @@ export class FullDhcp {
       case 'release':
         return this.#release(arrival, nowMs)
       case 'inform':
-        return this.#inform(arrival, boot)
+        return this.#inform(arrival, boot, nowMs)
       default:
+        this.#tell.drop('wrong_type')
         return []
     }
   }
 
-  /** Who uses an address, if anybody; continues the DISCOVERs that waited for it. */
+  /** Who uses an address, if anybody; continues the DISCOVER that waited for it. */
   probed(address: number, user: string | undefined, nowMs: number): Effect[] {
-    const effects: Effect[] = []
-    for (const [key, waiting] of this.#waiting) {
-      if (waiting.address !== address) continue
-      this.#waiting.delete(key)
-      const { arrival, scope, boot, probes } = waiting
-      if (user === undefined || user === arrival.message.mac) {
-        effects.push(this.#offer(arrival, scope, address, boot))
-        continue
-      }
-      effects.push(
-        ...this.#inConflict(scope.state, address, nowMs + answeredMs, `is used by ${user} without a lease`),
-      )
-      effects.push(...this.#discover(arrival, scope, boot, nowMs, probes + 1))
-    }
-    return effects
+    const waiting = this.#waiting.get(address)
+    if (waiting === undefined) return []
+    this.#waiting.delete(address)
+    const { arrival, scope, boot, probes } = waiting
+    const { mac } = arrival.message
+    if (scope.state.leaseOf(mac)?.address !== address) return []
+    if (user === undefined || user === mac) return [this.#offer(arrival, scope, address, boot)]
+    return [
+      ...this.#inConflict(scope.state, address, nowMs + answeredMs, `is used by ${user} without a lease`),
+      ...this.#discover(arrival, boot, nowMs, probes + 1),
+    ]
   }
 
-  #discover(arrival: Arrival, scope: Scope, boot: BootFor, nowMs: number, probes: number): Effect[] {
-    const { mac, requestedAddress } = arrival.message
-    const { state } = scope
-    const before = state.leaseOf(mac)
-    const address = probes > probesMax ? undefined : state.choose(mac, requestedAddress, nowMs)
-    if (address === undefined) {
+  #discover(arrival: Arrival, boot: BootFor, nowMs: number, probes: number): Effect[] {
+    const { mac } = arrival.message
+    const scopes = this.#scopesOf(arrival)
+    if (scopes.length === 0) return this.#withoutPool(arrival, nowMs)
+    const chosen = probes > probesMax ? undefined : choose(scopes, arrival, nowMs)
+    if (chosen === undefined) {
       this.#tell.count('exhausted')
-      const text = `No address is free for ${mac} in ${this.#rangeOf(state)}`
+      const ranges = scopes.map(({ state }) => rangeOf(state)).join(', ')
+      const text = `No address is free for ${mac} in ${ranges}`
       return this.#tell.once('warn', 'dhcp.exhausted', 'DHCP_POOL_EXHAUSTED', { mac }, text, nowMs)
     }
+    const { scope, address } = chosen
+    const { state } = scope
+    const before = state.leaseOf(mac)
     const isHeld = before?.address === address && before.expiresMs > nowMs
     if (!isHeld) state.bind({ mac, address, expiresMs: nowMs + offerMs, isOffer: true })
+    const isWaiting = isHeld && this.#waiting.has(address)
     // Without an interface there, ARP does not reach it: the relay's subnet is the clients' own to check (DECLINE).
     const via = this.#site.interfaces.find(({ subnet }) => inSubnet(subnet, address))
-    if (isHeld && !this.#waiting.has(keyOf(mac, state))) return [this.#offer(arrival, scope, address, boot)]
-    if (via === undefined) return [this.#offer(arrival, scope, address, boot)]
+    if ((isHeld && !isWaiting) || via === undefined) return [this.#offer(arrival, scope, address, boot)]
     // A repeated DISCOVER takes the place of the one that waits.
-    const isProbed = this.#waiting.get(keyOf(mac, state))?.address === address
-    this.#waiting.set(keyOf(mac, state), { arrival, scope, address, boot, probes })
-    return isProbed ? [] : [{ kind: 'probe', address, via: via.address }]
+    this.#waiting.set(address, { arrival, scope, boot, probes })
+    if (!isWaiting) return [{ kind: 'probe', address, via: via.address }]
+    this.#tell.count('repeated')
+    return []
   }
 
-  #offer(arrival: Arrival, { state, server }: Scope, address: number, boot: BootFor): Effect {
+  #offer(arrival: Arrival, { state, server, serverId }: Scope, address: number, boot: BootFor): Effect {
     this.#tell.count('offers')
     return makeReply(arrival, {
       type: 'offer',
       server,
+      serverId,
       yiaddr: address,
       isFull: true,
       more: this.#given(state),
@@ -135,18 +140,19 @@ export class FullDhcp {
 
   #request(arrival: Arrival, boot: BootFor, nowMs: number): Effect[] {
     const { mac, serverId, requestedAddress, packet } = arrival.message
-    if (serverId !== undefined && !this.#isOurs(serverId)) {
-      for (const state of this.#pools) if (state.leaseOf(mac)?.isOffer) state.release(mac, nowMs)
-      return []
+    const scopes = this.#scopesOf(arrival)
+    if (serverId !== undefined && !this.#isMeant(arrival, serverId)) {
+      for (const { state } of scopes) if (state.leaseOf(mac)?.isOffer) state.release(mac, nowMs)
+      return this.#drop(arrival, 'other_server', `it takes the offer of ${formatIpv4(serverId)}`, nowMs)
     }
     // One that names neither means what it was offered: node-dhcp's client does so, against RFC 2131 4.3.2.
-    const offered = this.#pools.map((state) => state.leaseOf(mac)).find((lease) => lease?.isOffer)?.address
+    const offered = scopes.map(({ state }) => state.leaseOf(mac)).find((lease) => lease?.isOffer)?.address
     const address = requestedAddress ?? (packet.ciaddr === 0 ? offered : packet.ciaddr)
-    if (address === undefined) return this.#ignore(arrival, 'it asks for no address', nowMs)
-    const scope = this.#scopesOf(arrival, serverId).find(({ state }) => inSubnet(state.pool.subnet, address))
-    if (scope === undefined) return this.#refuseElsewhere(arrival, address, nowMs)
+    if (address === undefined) return this.#drop(arrival, 'no_address', 'it asks for no address', nowMs)
+    const scope = scopes.find(({ state }) => inSubnet(state.pool.subnet, address))
+    if (scope === undefined) return this.#refuseElsewhere(arrival, scopes, address, nowMs)
     const denial = scope.state.denial(mac, address, nowMs)
-    if (denial !== undefined) return this.#nak(arrival, scope.server, address, denials[denial])
+    if (denial !== undefined) return this.#nak(arrival, scope, address, denials[denial])
     const relayPort = arrival.message.relayPort ?? scope.state.leaseOf(mac)?.relayPort
     const lease: Lease = {
       mac,
@@ -159,6 +165,7 @@ export class FullDhcp {
     const reply = makeReply(arrival, {
       type: 'ack',
       server: scope.server,
+      serverId: scope.serverId,
       yiaddr: address,
       ciaddr: packet.ciaddr,
       isFull: true,
@@ -171,36 +178,34 @@ export class FullDhcp {
     return [reply, ...forget, { kind: 'lease', lease }, this.#tell.line('debug', 'dhcp.leased', facts, text)]
   }
 
-  /** An address of no subnet of ours: a machine that was moved, unless a unicast or a relay that we do not serve. */
-  #refuseElsewhere(arrival: Arrival, address: number, nowMs: number): Effect[] {
-    const scopes = this.#scopesOf(arrival)
-    const { packet } = arrival.message
-    if (scopes.length === 0 || (arrival.local !== undefined && packet.giaddr === 0)) {
-      return this.#ignore(arrival, `${formatIpv4(address)} is in no subnet that has a pool`, nowMs)
-    }
-    return scopes.flatMap(({ server }) => this.#nak(arrival, server, address, 'it is of another network'))
+  /** An address of another link: a machine that was moved, unless a unicast: it may come from anywhere. */
+  #refuseElsewhere(arrival: Arrival, scopes: readonly Scope[], address: number, nowMs: number): Effect[] {
+    const [scope] = scopes
+    const isUnicast = arrival.local !== undefined && arrival.message.link === undefined
+    if (scope === undefined || isUnicast) return this.#withoutPool(arrival, nowMs)
+    return this.#nak(arrival, scope, address, 'it is of another network')
   }
 
-  #nak(arrival: Arrival, server: number, address: number, why: string): Effect[] {
+  #nak(arrival: Arrival, { server, serverId }: Scope, address: number, why: string): Effect[] {
     this.#tell.count('naks')
     const { mac } = arrival.message
     const text = `${mac} cannot have ${formatIpv4(address)}: ${why}`
     return [
-      makeReply(arrival, { type: 'nak', server, isFull: true, more: [reasonOption(why)] }),
+      makeReply(arrival, { type: 'nak', server, serverId, isFull: true, more: [reasonOption(why)] }),
       this.#tell.line('info', 'dhcp.nak', { mac, address: formatIpv4(address) }, text),
     ]
   }
 
   #decline(arrival: Arrival, nowMs: number): Effect[] {
     const { mac, requestedAddress, serverId } = arrival.message
-    const state = requestedAddress === undefined ? undefined : this.#poolOf(requestedAddress)
+    if (requestedAddress === undefined) return this.#drop(arrival, 'no_address', 'it names no address', nowMs)
+    const state = this.#scopesOf(arrival).find(({ state: { pool } }) =>
+      inSubnet(pool.subnet, requestedAddress),
+    )?.state
+    const isMeant = serverId === undefined || this.#isMeant(arrival, serverId)
     // Only who was given it may say so: else one machine could decline all addresses.
-    if (state === undefined || requestedAddress === undefined) return []
-    if (
-      state.leaseOf(mac)?.address !== requestedAddress ||
-      (serverId !== undefined && !this.#isOurs(serverId))
-    ) {
-      return this.#ignore(arrival, 'it declines an address that it was not given', nowMs)
+    if (state?.leaseOf(mac)?.address !== requestedAddress || state === undefined || !isMeant) {
+      return this.#drop(arrival, 'not_its_own', 'it declines an address that it was not given', nowMs)
     }
     return this.#inConflict(
       state,
@@ -220,24 +225,27 @@ export class FullDhcp {
 
   #release(arrival: Arrival, nowMs: number): Effect[] {
     const { mac, packet } = arrival.message
-    const state = this.#poolOf(packet.ciaddr)
-    if (state?.leaseOf(mac)?.address !== packet.ciaddr) {
-      return this.#ignore(arrival, 'it releases an address that it does not have', nowMs)
+    const state = this.#scopesOf(arrival).find(({ state: { pool } }) =>
+      inSubnet(pool.subnet, packet.ciaddr),
+    )?.state
+    if (state?.leaseOf(mac)?.address !== packet.ciaddr || state === undefined) {
+      return this.#drop(arrival, 'not_its_own', 'it releases an address that it does not have', nowMs)
     }
     const lease = state.release(mac, nowMs)
     return lease === undefined ? [] : [{ kind: 'lease', lease }]
   }
 
   /** RFC 2131 4.3.5: everything but an address and its time. */
-  #inform(arrival: Arrival, boot: BootFor): Effect[] {
+  #inform(arrival: Arrival, boot: BootFor, nowMs: number): Effect[] {
     const { ciaddr } = arrival.message.packet
     const scope = this.#scopesOf(arrival).find(({ state }) => inSubnet(state.pool.subnet, ciaddr))
-    if (scope === undefined) return []
+    if (scope === undefined) return this.#withoutPool(arrival, nowMs)
     this.#tell.count('acks')
     return [
       makeReply(arrival, {
         type: 'ack',
         server: scope.server,
+        serverId: scope.serverId,
         ciaddr,
         isFull: true,
         more: networkOptions(scope.state.pool),
@@ -250,38 +258,46 @@ export class FullDhcp {
     return [...leaseOptions(this.#site.leaseS), ...networkOptions(state.pool)]
   }
 
-  #ignore(arrival: Arrival, why: string, nowMs: number): Effect[] {
-    this.#tell.count('ignored')
+  #drop(arrival: Arrival, reason: DropReason, why: string, nowMs: number): Effect[] {
+    this.#tell.drop(reason)
     const { mac, type } = arrival.message
-    return this.#tell.once(
-      'debug',
-      'dhcp.ignored',
-      undefined,
-      { mac },
-      `A ${type} of ${mac} is ignored: ${why}`,
-      nowMs,
-    )
+    const text = `A ${type} of ${mac} is ignored: ${why}`
+    return this.#tell.once('debug', 'dhcp.ignored', undefined, { mac, reason }, text, nowMs)
   }
 
-  /** The pools that a message may mean, with our address there. */
-  #scopesOf({ message, local }: Arrival, serverId?: number): Scope[] {
-    const { giaddr, ciaddr } = message.packet
-    if (giaddr !== 0) {
-      // Through a relay: its address tells the subnet (RFC 2131 4.3.1), and ours is the one that it knows.
-      const state = this.#pools.find(({ pool }) => inSubnet(pool.subnet, giaddr))
-      const server = serverId ?? local ?? this.#site.interfaces[0]?.address
-      return state === undefined || server === undefined ? [] : [{ state, server }]
+  /** Somebody had reasons to set up a relay: that it leads nowhere is said loudly. */
+  #withoutPool(arrival: Arrival, nowMs: number): Effect[] {
+    const { link, packet } = arrival.message
+    if (link === undefined) {
+      return this.#drop(arrival, 'no_pool', `no pool is of its network (${arrival.interface})`, nowMs)
     }
-    if (local !== undefined && ciaddr !== 0) {
+    this.#tell.drop('no_pool')
+    const facts = { relay: formatIpv4(packet.giaddr), link: formatIpv4(link.address), source: link.source }
+    const text = `The relay ${facts.relay} asks for addresses of the network of ${facts.link} (${link.source}): no pool is of it`
+    return this.#tell.once('warn', 'dhcp.no-pool', 'DHCP_NO_POOL', facts, text, nowMs)
+  }
+
+  /** The pools of the link that a message comes from; several where one interface has addresses in several subnets. */
+  #scopesOf(arrival: Arrival): Scope[] {
+    const { local, interface: name, message } = arrival
+    const { link, serverId, packet } = message
+    if (link !== undefined) {
+      const state = this.#poolOf(link.address)
+      const named = serverId !== undefined && this.#isOurs(serverId) ? serverId : undefined
+      const server = named ?? serverOf(arrival, this.#site)
+      if (state === undefined || server === undefined) return []
+      return [{ state, server, serverId: link.serverOverride ?? server }]
+    }
+    if (local !== undefined && packet.ciaddr !== 0) {
       // A renewal, perhaps through a router from a subnet that only a relay reaches.
-      const state = this.#poolOf(ciaddr)
-      return state === undefined ? [] : [{ state, server: local }]
+      const state = this.#poolOf(packet.ciaddr)
+      return state === undefined ? [] : [{ state, server: local, serverId: local }]
     }
     return this.#site.interfaces
-      .filter(({ address }) => (local ?? serverId ?? address) === address)
+      .filter((own) => own.name === name && (local ?? own.address) === own.address)
       .flatMap(({ subnet, address }) => {
         const state = this.#pools.find(({ pool }) => pool.subnet.network === subnet.network)
-        return state === undefined ? [] : [{ state, server: address }]
+        return state === undefined ? [] : [{ state, server: address, serverId: address }]
       })
   }
 
@@ -293,13 +309,37 @@ export class FullDhcp {
     return this.#site.interfaces.some((own) => own.address === address)
   }
 
-  #rangeOf({ pool }: PoolState): string {
-    return `${formatIpv4(pool.first)}-${formatIpv4(pool.last)}`
+  /** Whether we are the server that a message names; of a broadcast, on the interface where it came in. */
+  #isMeant({ message: { link }, local, interface: name }: Arrival, serverId: number): boolean {
+    if (link !== undefined || local !== undefined) {
+      return serverId === link?.serverOverride || this.#isOurs(serverId)
+    }
+    return this.#site.interfaces.some((own) => own.name === name && own.address === serverId)
   }
 }
 
-function keyOf(mac: string, { pool }: PoolState): string {
-  return `${mac} ${pool.first}`
+/** The address for a machine, of one of the pools of its link: its own before others, those that it has had before new ones. */
+function choose(
+  scopes: readonly Scope[],
+  { message: { mac, requestedAddress } }: Arrival,
+  nowMs: number,
+): { scope: Scope; address: number } | undefined {
+  const ways = [
+    (state: PoolState) => state.known(mac, undefined, nowMs),
+    (state: PoolState) => state.known(mac, requestedAddress, nowMs),
+    (state: PoolState) => state.choose(mac, requestedAddress, nowMs),
+  ]
+  for (const way of scopes.length > 1 ? ways : ways.slice(-1)) {
+    for (const scope of scopes) {
+      const address = way(scope.state)
+      if (address !== undefined) return { scope, address }
+    }
+  }
+  return undefined
+}
+
+function rangeOf({ pool }: PoolState): string {
+  return `${formatIpv4(pool.first)}-${formatIpv4(pool.last)}`
 }
 
 function bootPart(boot: BootFor, server: number): { boot?: BootChoice } {

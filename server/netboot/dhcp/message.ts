@@ -47,13 +47,27 @@ export const optionCodes = {
   architecture: 93,
   networkInterface: 94,
   machineId: 97,
+  subnetSelection: 118,
   ipxe: 175,
 } as const
+
+/** Codes inside option 82: RFC 3046, RFC 3527, RFC 5107. */
+export const relaySubOptions = { circuitId: 1, remoteId: 2, linkSelection: 5, serverOverride: 11 } as const
 
 /** Where on the network a relay saw the client (option 82, RFC 3046), as hex digits; empty where it does not say. */
 export interface RelayPort {
   readonly circuitId: string
   readonly remoteId: string
+}
+
+/** What a relay says of the link where it heard a client. */
+export interface RelayedLink {
+  /** An address of the link's subnet: it tells the pool. */
+  readonly address: number
+  /** Which field said so, for people. */
+  readonly source: 'link selection' | 'subnet selection' | 'relay address'
+  /** What the client shall take for its server, so that its renewals pass the relay too (RFC 5107). */
+  readonly serverOverride: number | undefined
 }
 
 /** A request of a client. */
@@ -75,10 +89,12 @@ export interface DhcpMessage {
   readonly machineId: Buffer | undefined
   readonly relayInfo: Buffer | undefined
   readonly relayPort: RelayPort | undefined
+  /** Undefined where no relay passed it on. */
+  readonly link: RelayedLink | undefined
 }
 
 /** Something that is no request of a client: a value, not an error. */
-export type Unread = Malformed | { readonly ignored: string }
+export type Unread = Malformed | { readonly ignored: 'reply' | 'not_ethernet' }
 
 const ethernet = 1
 
@@ -86,12 +102,12 @@ const ethernet = 1
 export function readMessage(bytes: Uint8Array): DhcpMessage | Unread {
   const packet = parsePacket(bytes)
   if ('malformed' in packet) return packet
-  if (packet.op !== 1) return { ignored: 'a reply of another server' }
+  if (packet.op !== 1) return { ignored: 'reply' }
   const { options, chaddr } = packet
   const type = typeNames.get(byteOf(options.get(optionCodes.messageType)) ?? 0)
   if (type === undefined) return { malformed: 'no message type (option 53)' }
   if (type === 'offer' || type === 'ack' || type === 'nak') return { malformed: `${type} in a request` }
-  if (packet.htype !== ethernet || chaddr.length !== 6) return { ignored: 'no Ethernet address' }
+  if (packet.htype !== ethernet || chaddr.length !== 6) return { ignored: 'not_ethernet' }
   // A multicast or all-zero address is nobody's.
   if (((chaddr[0] ?? 1) & 1) === 1 || chaddr.every((byte) => byte === 0)) {
     return { malformed: 'an Ethernet address that no machine has' }
@@ -99,6 +115,7 @@ export function readMessage(bytes: Uint8Array): DhcpMessage | Unread {
   const vendorClass = options.get(optionCodes.vendorClass)?.toString('latin1') ?? ''
   const machineId = options.get(optionCodes.machineId)
   const relayInfo = options.get(optionCodes.relayInfo)
+  const relayed = relayInfo === undefined ? undefined : parseSubOptions(relayInfo)
   return {
     packet,
     type,
@@ -112,7 +129,8 @@ export function readMessage(bytes: Uint8Array): DhcpMessage | Unread {
     ipxeFeatures: featuresOf(options.get(optionCodes.ipxe)),
     machineId: machineId?.length === 17 && machineId[0] === 0 ? machineId : undefined,
     relayInfo,
-    relayPort: relayPortOf(relayInfo),
+    relayPort: relayed === undefined ? undefined : relayPortOf(relayed),
+    link: linkOf(packet, relayed),
   }
 }
 
@@ -151,13 +169,28 @@ function featuresOf(value: Buffer | undefined): ReadonlySet<number> | undefined 
   return new Set(present.map(([code]) => code))
 }
 
-function relayPortOf(value: Buffer | undefined): RelayPort | undefined {
-  const subOptions = value === undefined ? undefined : parseSubOptions(value)
-  if (subOptions === undefined) return undefined
+function relayPortOf(subOptions: ReadonlyMap<number, Buffer>): RelayPort {
   return {
-    circuitId: subOptions.get(1)?.toString('hex') ?? '',
-    remoteId: subOptions.get(2)?.toString('hex') ?? '',
+    circuitId: subOptions.get(relaySubOptions.circuitId)?.toString('hex') ?? '',
+    remoteId: subOptions.get(relaySubOptions.remoteId)?.toString('hex') ?? '',
   }
+}
+
+/**
+ * Link selection (RFC 3527), else subnet selection (RFC 3011), else the relay's address (RFC 2131 4.3.1). Without a
+ * relay the interface alone tells: a client has no say in whose addresses it gets.
+ */
+function linkOf(
+  { giaddr, options }: DhcpPacket,
+  relayed: ReadonlyMap<number, Buffer> | undefined,
+): RelayedLink | undefined {
+  if (giaddr === 0) return undefined
+  const serverOverride = addressOf(relayed?.get(relaySubOptions.serverOverride)) || undefined
+  const selected = addressOf(relayed?.get(relaySubOptions.linkSelection))
+  if (selected) return { address: selected, source: 'link selection', serverOverride }
+  const subnet = addressOf(options.get(optionCodes.subnetSelection))
+  if (subnet) return { address: subnet, source: 'subnet selection', serverOverride }
+  return { address: giaddr, source: 'relay address', serverOverride }
 }
 
 function byteOf(value: Buffer | undefined): number | undefined {

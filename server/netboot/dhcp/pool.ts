@@ -55,11 +55,16 @@ export class PoolState {
     return holder !== undefined && holder.mac !== mac && holder.expiresMs > nowMs ? 'taken' : undefined
   }
 
-  /** The address that the machine shall be offered; undefined if none is free. */
-  choose(mac: string, wanted: number | undefined, nowMs: number): number | undefined {
+  /** The address that is reserved for the machine, that it had, or that it wants, if it can have it. */
+  known(mac: string, wanted: number | undefined, nowMs: number): number | undefined {
     const can = (address: number | undefined): address is number =>
       address !== undefined && this.denial(mac, address, nowMs) === undefined
-    const known = [this.#reserved.get(mac), this.#byMac.get(mac)?.address, wanted].find(can)
+    return [this.#reserved.get(mac), this.#byMac.get(mac)?.address, wanted].find(can)
+  }
+
+  /** The address that the machine shall be offered; undefined if none is free. */
+  choose(mac: string, wanted: number | undefined, nowMs: number): number | undefined {
+    const known = this.known(mac, wanted, nowMs)
     if (known !== undefined) return known
     if (nowMs < this.#fullUntilMs) return undefined
     return this.#unused(mac, nowMs) ?? this.#longestExpired(mac, nowMs)

@@ -5,11 +5,13 @@ import { DHCP_REPLY_BYTES_MAX } from '../../../src/limits.js'
 import type { BootChoice } from '../boot-choice.js'
 import { type MessageType, messageTypes, optionCodes } from './message.js'
 import { type DhcpPacket, encodePacket } from './packet.js'
-import type { Arrival, DhcpPool, Effect } from './types.js'
+import type { Arrival, DhcpPool, DhcpSite, Effect } from './types.js'
 
 const serverPort = 67
 const clientPort = 68
 const everybody = 0xffffffff
+
+const optionBytesMax = 255
 
 /** The largest text of the `file` field, which ends with a zero byte. */
 const fileBytesMax = 127
@@ -25,6 +27,8 @@ export interface ReplyParts {
   readonly type: MessageType
   /** Our address, as the client reaches it. */
   readonly server: number
+  /** What it shall know us by (option 54), if that is not this address. */
+  readonly serverId?: number
   /** The address given; 0 for none. */
   readonly yiaddr?: number
   readonly ciaddr?: number
@@ -34,22 +38,33 @@ export interface ReplyParts {
   readonly more?: Iterable<readonly [number, Buffer]>
 }
 
+/** Our address that a client reaches: the one that it sent to, else that of the interface where it is. */
+export function serverOf({ local, interface: name }: Arrival, site: DhcpSite): number | undefined {
+  return local ?? site.interfaces.find((one) => one.name === name)?.address
+}
+
 /** A reply and where it goes. */
 export function makeReply(arrival: Arrival, parts: ReplyParts): Effect {
   const { message, port } = arrival
   const { packet: asked } = message
-  const { type, server, boot } = parts
+  const { type, server, boot, isFull } = parts
   const options = new Map<number, Buffer>([
     [optionCodes.messageType, Buffer.from([messageTypes[type]])],
-    [optionCodes.serverId, addressBytes(server)],
+    [optionCodes.serverId, addressBytes(parts.serverId ?? server)],
     ...(parts.more ?? []),
   ])
   let file = ''
   if (boot !== undefined && boot.kind !== 'refused') {
     file = addBoot(options, arrival, boot, parts)
   }
-  // Both are echoed as they came; relays want 82 last (RFC 3046 2.1).
+  // Echoed as they came.
   if (message.machineId !== undefined) options.set(optionCodes.machineId, message.machineId)
+  const subnet = message.packet.options.get(optionCodes.subnetSelection)
+  if (isFull && message.link !== undefined && subnet !== undefined)
+    options.set(optionCodes.subnetSelection, subnet)
+  // The last that a client sees: what it reads beyond its end is the end mark and zero bytes.
+  if (file !== '') options.set(optionCodes.bootFile, zeroEnded(file))
+  // Relays want it last, and take it away (RFC 3046 2.1).
   if (message.relayInfo !== undefined) options.set(optionCodes.relayInfo, message.relayInfo)
   const hasBoot = file !== ''
   const packet: DhcpPacket = {
@@ -88,9 +103,17 @@ function addBoot(
     options.set(optionCodes.vendorSpecific, loadFileAtOnce)
   }
   if (message.isIpxe && isFull) options.set(optionCodes.ipxe, noProxyWait)
-  if (boot.kind === 'tftp') options.set(optionCodes.tftpServer, Buffer.from(formatIpv4(server), 'latin1'))
-  options.set(optionCodes.bootFile, Buffer.from(file, 'latin1'))
+  if (boot.kind === 'tftp') options.set(optionCodes.tftpServer, zeroEnded(formatIpv4(server)))
   return file
+}
+
+/**
+ * Some firmware reads options 66 and 67 up to a zero byte, whatever their length says, and asks for a file with the next
+ * option's code in its name; dnsmasq ends them so too. Option 60 has none there: firmware compares the whole of it.
+ */
+function zeroEnded(text: string): Buffer {
+  const ended = text.length < optionBytesMax ? `${text}\0` : text
+  return Buffer.from(ended, 'latin1')
 }
 
 function isBios(archCodes: readonly number[]): boolean {

@@ -1,10 +1,12 @@
 /**
- * DHCP's sockets and timers; decides nothing (decide.ts does). Broadcasts come in at 0.0.0.0:67. Replies leave by a
- * socket bound to the interface's own address: that is how the kernel knows where a broadcast to 255.255.255.255 goes.
+ * DHCP's sockets and timers; decides nothing (decide.ts does). Broadcasts come in at a socket of each interface, so that
+ * their interface is known and those of other interfaces are nobody's business. Unicasts come in, and replies leave, by
+ * sockets bound to the interface's own address: that is how the kernel knows where a broadcast to 255.255.255.255 goes.
  */
 
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { formatIpv4, parseIpv4 } from '../../../src/ipv4.js'
+import { openDeviceSocket } from '../device-socket.js'
 import type { DhcpOptions, LeaseChange } from '../messages.js'
 import type { NetbootLog, NetbootService } from '../service.js'
 import { openUdp, type UdpOptions } from '../udp.js'
@@ -16,7 +18,6 @@ import type { Effect, Lease } from './types.js'
 
 const dhcpPort = 67
 const bootPort = 4011
-const everywhere = '0.0.0.0'
 
 /** Lease changes of this time are kept in one transaction. */
 const batchMs = 20
@@ -70,21 +71,27 @@ export class DhcpService implements NetbootService {
   }
 
   async #open(): Promise<void> {
-    // Not shared at first: another DHCP server on this machine would get our unicasts, or we its.
-    const alone = await openUdp({ address: everywhere, port: dhcpPort })
-    await new Promise<void>((resolve) => alone.close(() => resolve()))
-    const all = await this.#socket({ address: everywhere, port: dhcpPort, isShared: true })
-    this.#listen(all, 'dhcp', undefined)
-    for (const { address } of this.#options.site.interfaces) {
+    const { interfaces } = this.#options.site
+    const devices = []
+    for (const name of new Set(interfaces.map((one) => one.name))) {
+      const device = await openDeviceSocket(deviceOf(name), dhcpPort)
+      devices.push(device)
+      this.#watch(device.socket)
+      this.#listen(device.socket, 'dhcp', name, undefined)
+    }
+    // Ours stand beside them, and nobody else's: another DHCP server on this machine would get our unicasts, or we its.
+    for (const { share } of devices) share(true)
+    for (const { name, address } of interfaces) {
       if (this.#own.has(address)) continue
       const at = formatIpv4(address)
       const dhcp = await this.#socket({ address: at, port: dhcpPort, isShared: true })
       const boot = await this.#socket({ address: at, port: bootPort })
       const probe = await this.#socket({ address: at, port: 0 })
       this.#own.set(address, { dhcp, boot, probe })
-      this.#listen(dhcp, 'dhcp', address)
-      this.#listen(boot, 'boot', address)
+      this.#listen(dhcp, 'dhcp', name, address)
+      this.#listen(boot, 'boot', name, address)
     }
+    for (const { share } of devices) share(false)
   }
 
   stats(): Record<string, number> {
@@ -93,17 +100,22 @@ export class DhcpService implements NetbootService {
 
   async #socket(options: UdpOptions): Promise<Socket> {
     const socket = await openUdp(options)
+    this.#watch(socket)
+    return socket
+  }
+
+  #watch(socket: Socket): void {
     this.#sockets.push(socket)
     socket.on('error', ({ message }) => {
       this.#log('error', 'dhcp.socket-failed', { code: 'NETBOOT_FAILED' }, `A DHCP socket failed: ${message}`)
     })
-    return socket
   }
 
-  #listen(socket: Socket, port: 'dhcp' | 'boot', local: number | undefined): void {
+  #listen(socket: Socket, port: 'dhcp' | 'boot', name: string, local: number | undefined): void {
     socket.on('message', (bytes: Buffer, from: RemoteInfo) => {
       const address = parseIpv4(from.address) ?? 0
-      this.#do(this.#machine.receive({ bytes, port, local, from: { address, port: from.port } }, Date.now()))
+      const datagram = { bytes, port, interface: name, local, from: { address, port: from.port } }
+      this.#do(this.#machine.receive(datagram, Date.now()))
     })
   }
 
@@ -155,4 +167,9 @@ export class DhcpService implements NetbootService {
       this.#owner.keep(changes)
     }, batchMs)
   }
+}
+
+/** An address with a label (`eth0:1`) is listed under that. */
+function deviceOf(name: string): string {
+  return name.split(':', 1)[0] ?? name
 }

@@ -48,7 +48,9 @@ export interface Arrival {
   readonly message: DhcpMessage
   /** `dhcp` is port 67, `boot` port 4011. */
   readonly port: 'dhcp' | 'boot'
-  /** Our address that it was sent to; undefined for a broadcast, which does not show its interface. */
+  /** Name of the interface that it came in by; of a unicast, that of the address that it was sent to. */
+  readonly interface: string
+  /** Our address that it was sent to; undefined for a broadcast. */
   readonly local: number | undefined
   readonly from: { readonly address: number; readonly port: number }
 }
@@ -101,7 +103,16 @@ export const counterNames = [
   'received',
   'malformed',
   'ignored',
+  'ignored_reply',
+  'ignored_not_ethernet',
+  'ignored_not_netboot',
+  'ignored_other_server',
+  'ignored_no_pool',
+  'ignored_no_address',
+  'ignored_not_its_own',
+  'ignored_wrong_type',
   'discovers',
+  'repeated',
   'offers',
   'requests',
   'acks',
@@ -117,3 +128,10 @@ export const counterNames = [
 ] as const
 /** One of them. */
 export type CounterName = (typeof counterNames)[number]
+
+/** Why a message is dropped that is well formed: `ignored` counts all of them, and each has a counter of its own. */
+export type DropReason = CounterName extends infer Name
+  ? Name extends `ignored_${infer Reason}`
+    ? Reason
+    : never
+  : never

@@ -26,7 +26,7 @@ test('an answer of our server is read; one to another question, and a request, a
   const bytes = encodePacket(makeQuestion('bios', 'discover', { xid: 7, mac }))
   const from = { address: 0, port: 68 }
   const [effect] = machine
-    .receive({ bytes, port: 'dhcp', local: undefined, from }, 1)
+    .receive({ bytes, port: 'dhcp', interface: 'lan0', local: undefined, from }, 1)
     .filter(({ kind }) => kind === 'send')
   assert.ok(effect?.kind === 'send')
   const answer = encodePacket(effect.packet)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readMessage } from '../../../../server/netboot/dhcp/message.js'
 import { encodePacket, parsePacket } from '../../../../server/netboot/dhcp/packet.js'
-import { pxe, say } from './support.js'
+import { Bench, pool, pxe, say, site } from './support.js'
 
 const good = say('discover')
 /** The fixed part with other options. */
@@ -36,8 +36,8 @@ test('what is no DHCP message says what is wrong with it', () => {
     [withOptions(53, 1, 1, 52, 1, 1, 255).fill(0x44, 108, 236), /option 68 goes beyond/],
   ]
   for (const [bytes, why] of cases) assert.match(malformed(bytes) ?? '', why)
-  assert.deepEqual(readMessage(changed(0, 2)), { ignored: 'a reply of another server' })
-  assert.deepEqual(readMessage(changed(1, 32)), { ignored: 'no Ethernet address' })
+  assert.deepEqual(readMessage(changed(0, 2)), { ignored: 'reply' })
+  assert.deepEqual(readMessage(changed(1, 32)), { ignored: 'not_ethernet' })
 })
 
 test('options without an end mark, with padding and repeated are read (RFC 3396)', () => {
@@ -107,4 +107,42 @@ test('several architectures, a relay’s port and a wrong machine identity are r
   assert.deepEqual(message.relayPort, { circuitId: 'abcd', remoteId: 'ef' })
   assert.equal(message.machineId, undefined)
   assert.deepEqual([...(message.ipxeFeatures ?? [])], [0x13, 0x24])
+})
+
+/** The bytes of the options field up to and with the end mark, as a client reads them one after the other. */
+function wireOptions(bytes: Buffer): { code: number; at: number; length: number }[] {
+  const found = []
+  for (let at = 240; bytes[at] !== 255; ) {
+    const length = bytes[at + 1] ?? 0
+    found.push({ code: bytes[at] ?? 0, at: at + 2, length })
+    at += 2 + length
+  }
+  return found
+}
+
+test('firmware that reads options 66 and 67 up to a zero byte reads what they say', () => {
+  const machineId = Buffer.concat([Buffer.alloc(1), Buffer.alloc(16, 5)])
+  for (const mode of ['full', 'proxy'] as const) {
+    const bench = new Bench(site({ mode, pools: mode === 'full' ? [pool] : [] }))
+    const [offer] = bench.hear(say('discover', { options: [...pxe, [97, machineId]] }))
+    assert.ok(offer)
+    const bytes = encodePacket(offer.packet)
+    const options = wireOptions(bytes)
+    const toZero = (code: number) => {
+      const at = options.find((option) => option.code === code)?.at ?? 0
+      return bytes.toString('latin1', at, bytes.indexOf(0, at))
+    }
+    assert.equal(toZero(67), 'x64/snponly.efi')
+    assert.equal(toZero(66), '10.77.0.1')
+    const bootFile = options.find(({ code }) => code === 67)
+    assert.equal(bootFile?.length, 'x64/snponly.efi'.length + 1)
+    // It is the last, and only zero bytes follow the end mark: what reads too far reads nothing.
+    assert.equal(options.at(-1)?.code, 67)
+    const end = (bootFile?.at ?? 0) + (bootFile?.length ?? 0)
+    assert.equal(bytes[end], 255)
+    assert.ok(bytes.subarray(end + 1).every((byte) => byte === 0))
+    // Compared as a whole by firmware, as dnsmasq sends it too.
+    const vendor = options.find(({ code }) => code === 60)
+    assert.equal(vendor?.length, 'PXEClient'.length)
+  }
 })

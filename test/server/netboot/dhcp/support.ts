@@ -101,7 +101,8 @@ export class Bench {
   /** Hands it a message; what was sent in answer. */
   hear(bytes: Uint8Array, how: Partial<Omit<Datagram, 'bytes'>> = {}): Sent[] {
     const from = { address: 0, port: 68 }
-    const effects = this.machine.receive({ bytes, port: 'dhcp', local: undefined, from, ...how }, this.nowMs)
+    const datagram = { bytes, port: 'dhcp', interface: lan.name, local: undefined, from, ...how } as const
+    const effects = this.machine.receive(datagram, this.nowMs)
     const all: Effect[] = []
     for (let next = effects.shift(); next !== undefined; next = effects.shift()) {
       all.push(next)
