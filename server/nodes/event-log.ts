@@ -19,6 +19,11 @@ export function nodeEventLog(log: NodeLog): EventListener {
       ...event.data,
     }
     switch (event.type) {
+      case 'boot.started': {
+        const { note } = event.data
+        if (typeof note === 'string') return log.warn(facts, `${node.id}: ${note}`)
+        return log.debug(facts, `${node.id}: ${event.type}`)
+      }
       case 'boot.completed': {
         const { seconds, from_peers_bytes: peers, from_origin_bytes: origin } = event.data
         const percent = Math.round((100 * peers) / Math.max(1, peers + origin))

@@ -19,6 +19,7 @@ usage:
                                                         check a file and serve it
   bootswarm-agent inspect FILE [--json]                 show a .torrent or a manifest
   bootswarm-agent boot [options]                        boot this node (stage 1)
+  bootswarm-agent report --code CODE --message TEXT     tell the server why a node does not boot (stage 1)
   bootswarm-agent --help | --version
 
 options of fetch and seed:
@@ -53,6 +54,7 @@ pub fn main(arguments: &[String]) -> i32 {
         Some("seed") => Args::parse(&arguments[1..]).and_then(|args| transfer::seed(&args)),
         Some("inspect") => Args::parse(&arguments[1..]).and_then(|args| inspect::run(&args)),
         Some("boot") => return boot::main(&arguments[1..]),
+        Some("report") => return boot::report::main(&arguments[1..]),
         Some(other) => Err(usage(format!("unknown command: {other}"))),
         None => Err(usage("no command")),
     };

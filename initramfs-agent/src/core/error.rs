@@ -25,6 +25,7 @@ macro_rules! codes {
 
 codes! {
     UsageInvalid = "USAGE_INVALID",
+    AgentKilled = "AGENT_KILLED",
     ConfigMissing = "CONFIG_MISSING",
     ConfigInvalid = "CONFIG_INVALID",
     TrustMissing = "TRUST_MISSING",

@@ -2,12 +2,13 @@
 
 use std::io::{PipeWriter, Read, Write};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, WaitOptions};
 
 use super::sys::{self, Side};
 use crate::core::error::Result;
 
-/// The child's way to tell its parent how the boot ended. Nothing to tell, or dropped: the parent returns 1.
+/// The child's way to tell its parent how the boot ended. Dropped without that: the parent returns
+/// the child's exit code, or 1.
 pub struct Notifier(Option<PipeWriter>);
 
 /// What a process is after [`detach`].
@@ -50,13 +51,28 @@ pub fn detach() -> Result<Role> {
             let _ = rustix::process::setsid();
             Ok(Role::Child(Notifier(Some(write))))
         }
-        Side::Parent => {
+        Side::Parent(child) => {
             drop(write);
-            let mut code = [1];
             // The end of the pipe without a byte: the child is gone.
-            let _ = read.read(&mut code);
-            Ok(Role::Parent(i32::from(code[0])))
+            Ok(Role::Parent(match read.read(&mut [0]) {
+                Ok(1) => 0,
+                _ => end_of(child),
+            }))
         }
+    }
+}
+
+/// The exit code of a child that has ended, as the shell has it: a signal is 128 and its number.
+fn end_of(child: Option<Pid>) -> i32 {
+    let status = match rustix::process::waitpid(child, WaitOptions::empty()) {
+        Ok(Some((_, status))) => status,
+        _ => return 1,
+    };
+    match (status.exit_status(), status.terminating_signal()) {
+        (_, Some(signal)) => 128 + signal,
+        // It has not said that the root is complete.
+        (Some(0) | None, None) => 1,
+        (Some(code), None) => code,
     }
 }
 

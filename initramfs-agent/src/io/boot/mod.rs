@@ -13,6 +13,7 @@ mod memory;
 mod monitor;
 mod mounting;
 mod options;
+pub mod report;
 mod reporter;
 mod retry;
 mod running;
@@ -30,7 +31,7 @@ use std::time::Duration;
 
 use self::attempt::{Context, Failure};
 use self::background::{Notifier, Role};
-use self::events::{Data, Log};
+use self::events::Log;
 use self::identity::{hex, random};
 pub use self::options::{Options, Seed, USAGE};
 use self::reporter::Reporter;
@@ -45,7 +46,8 @@ use crate::io::https::Client;
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Runs `boot` with the arguments behind that word and gives the exit code: 0 after a boot, 1 after a failure
-/// that is not tried again, 2 when it was called wrongly.
+/// that is not tried again, 2 when it was called wrongly; 128 and the signal's number (`--background`) when it was
+/// killed.
 pub fn main(args: &[String]) -> i32 {
     if args.iter().any(|arg| arg == "--help" || arg == "-h") {
         print!("{USAGE}");
@@ -59,6 +61,8 @@ pub fn main(args: &[String]) -> i32 {
                 eprint!("{USAGE}");
                 return 2;
             }
+            // What stands on the kernel command line is the server's own doing, and it may mend it.
+            let _ = report::post(args, &error, Duration::ZERO);
             return 1;
         }
     };
@@ -128,9 +132,7 @@ fn run(options: Options, mut notifier: Notifier, stop: &Stop, out: Box<dyn Write
     }
     let reporter = Reporter::start(client.clone())?;
     let log = Arc::new(Log::new(hex(&random::<8>()?), options.json, reporter, out));
-    let data = Data::default()
-        .text("agent", env!("CARGO_PKG_VERSION"))
-        .number("mem_total_bytes", memory::memory("MemTotal:").unwrap_or(0));
+    let data = report::started(&options);
     let line = format!("agent {}, server {}", env!("CARGO_PKG_VERSION"), options.server);
     log.event("boot.started", data, Some(&line));
     let seed = options.seed;

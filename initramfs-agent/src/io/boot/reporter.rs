@@ -35,6 +35,8 @@ struct State {
     seed_s: Option<u64>,
     closing: bool,
     done: bool,
+    /// It ended because nothing was left.
+    all_sent: bool,
 }
 
 struct Shared {
@@ -58,19 +60,30 @@ impl Reporter {
     ///
     /// # Errors
     /// `IO` when there can be no thread.
-    pub fn start(mut client: Client) -> Result<Self> {
+    pub fn start(client: Client) -> Result<Self> {
+        Self::start_with(client, TIMEOUTS)
+    }
+
+    /// The same for somebody who waits.
+    ///
+    /// # Errors
+    /// `IO` when there can be no thread.
+    pub fn start_with(mut client: Client, timeouts: Timeouts) -> Result<Self> {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
         });
         let theirs = shared.clone();
-        client.set_timeouts(TIMEOUTS);
+        client.set_timeouts(timeouts);
         let builder = std::thread::Builder::new()
             .name("events".into())
             .stack_size(STACK_BYTES);
         builder.spawn(move || {
-            send_all(&theirs, &client);
-            theirs.lock().done = true;
+            let all_sent = send_all(&theirs, &client);
+            let mut state = theirs.lock();
+            state.done = true;
+            state.all_sent = all_sent;
+            drop(state);
             theirs.changed.notify_all();
         })?;
         Ok(Self { shared })
@@ -95,8 +108,8 @@ impl Reporter {
         self.shared.lock().seed_s.take()
     }
 
-    /// Sends what waits, once, for at most `patience`. Later events are lost.
-    pub fn finish(&self, patience: Duration) {
+    /// Sends what waits, once, for at most `patience`; whether the server has all of it. Later events are lost.
+    pub fn finish(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         let mut state = self.shared.lock();
         state.closing = true;
@@ -104,7 +117,7 @@ impl Reporter {
         while !state.done {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return; // the process ends soon, and the thread with it
+                return false; // the process ends soon, and the thread with it
             }
             state = self
                 .shared
@@ -113,7 +126,7 @@ impl Reporter {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        drop(state);
+        state.all_sent
     }
 }
 
@@ -127,7 +140,9 @@ fn make_room(queue: &mut VecDeque<(String, bool)>) {
     }
 }
 
-fn send_all(shared: &Shared, client: &Client) {
+/// Whether the server has taken all, when it ends.
+fn send_all(shared: &Shared, client: &Client) -> bool {
+    let mut taken = true;
     let mut backoff = Duration::ZERO;
     while let Some((url, batch)) = next_batch(shared, backoff) {
         let body = format!(
@@ -147,6 +162,7 @@ fn send_all(shared: &Shared, client: &Client) {
         // What the server will never take is dropped, what it could not take now is kept.
         let keep = !matches!(answer, Ok((200..=299 | 400..=428 | 430..=499, _)));
         if !keep {
+            taken &= matches!(answer, Ok((200..=299, _)));
             if let Some(seconds) = answer.ok().and_then(|(_, body)| giveback::seed_s(&body)) {
                 shared.lock().seed_s = Some(seconds);
             }
@@ -156,7 +172,7 @@ fn send_all(shared: &Shared, client: &Client) {
         backoff = (backoff * 2).clamp(Duration::from_secs(1), BACKOFF_MAX);
         let mut state = shared.lock();
         if state.closing {
-            return;
+            return false;
         }
         for event in batch.into_iter().rev() {
             if state.queue.len() < QUEUE_MAX {
@@ -164,6 +180,7 @@ fn send_all(shared: &Shared, client: &Client) {
             }
         }
     }
+    taken
 }
 
 /// Waits for something to send, lets others join it, and takes it. `None`: the end.

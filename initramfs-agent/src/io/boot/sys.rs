@@ -2,10 +2,12 @@
 
 use std::io;
 
+use rustix::process::Pid;
+
 /// Which side of a fork one is on.
 pub enum Side {
-    /// The old process.
-    Parent,
+    /// The old process, and the new one's id.
+    Parent(Option<Pid>),
     /// The new process.
     Child,
 }
@@ -24,6 +26,6 @@ pub fn split() -> io::Result<Side> {
     match unsafe { fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Side::Child),
-        _ => Ok(Side::Parent),
+        pid => Ok(Side::Parent(Pid::from_raw(pid))),
     }
 }

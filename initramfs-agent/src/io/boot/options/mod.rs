@@ -31,6 +31,7 @@ usage: bootswarm-agent boot [options]
   --once             exit 1 instead of trying again
   --retry-max N      try again at most N times
   --set-clock        set the clock from the manifest
+  --note TEXT        tell the server with the first event
   --json             one JSON event per line on stdout
   --no-lsd --no-dht --no-tracker --no-origin  leave these out
 The kernel command line may also name bootswarm.key=BASE64 and bootswarm.ca=PATH where --trust has no files.
@@ -72,6 +73,8 @@ pub struct Options {
     pub retry_max: Option<u32>,
     /// Set the clock from the manifest.
     pub set_clock: bool,
+    /// What stage 1 has to say to the server.
+    pub note: Option<String>,
     /// Events on stdout.
     pub json: bool,
     /// Local service discovery.
@@ -100,6 +103,7 @@ struct Flags {
     bind: Option<IpAddr>,
     seed_seconds: Option<u64>,
     retry_max: Option<u32>,
+    note: Option<String>,
     switches: Vec<&'static str>,
 }
 
@@ -200,6 +204,7 @@ impl Options {
             seed,
             retry_max: if on("--once") { Some(0) } else { flags.retry_max },
             set_clock: on("--set-clock"),
+            note: flags.note.clone(),
             json: on("--json"),
             lsd: !on("--no-lsd"),
             dht: !on("--no-dht"),
@@ -240,6 +245,7 @@ impl Flags {
                 "--port" => flags.port = Some(number(name, value()?)?),
                 "--bind" => flags.bind = Some(value()?.parse().map_err(|_| usage("not an IP address:"))?),
                 "--seed-seconds" => flags.seed_seconds = Some(number(name, value()?)?),
+                "--note" => flags.note = Some(value()?.into()),
                 "--retry-max" => flags.retry_max = Some(number(name, value()?)?),
                 _ => return Err(usage("unknown option")),
             }

@@ -145,6 +145,7 @@ impl Site {
 
     pub fn options(&self, target: &Path) -> Options {
         Options {
+            note: None,
             server: self.server.url(""),
             node: Some("n1".into()),
             target: target.to_owned(),
