@@ -1,6 +1,6 @@
 /** What a group of checks is made of: gathering facts (I/O) apart from judging them (pure). */
 
-import type { NetworkInterfaceInfo } from 'node:os'
+import type { HostInterface } from '../host/interfaces.js'
 import type { DhcpInterface } from '../server/netboot/dhcp/types.js'
 import type { Ports } from '../server/process/ports-file.js'
 import type { Config } from '../src/config.js'
@@ -15,8 +15,8 @@ export interface Site {
   readonly served: readonly DhcpInterface[]
   /** The one that was asked for (`--interface`). */
   readonly only: string | undefined
-  /** `os.networkInterfaces()`. */
-  readonly interfaces: Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>
+  /** Those that have an address. */
+  readonly interfaces: readonly HostInterface[]
   /** The server that runs on this data directory. */
   readonly server: { readonly pid: number; readonly ports: Ports } | undefined
   readonly isRoot: boolean

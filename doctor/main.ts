@@ -1,6 +1,6 @@
 /** `bootswarm doctor`: runs the checks, all at once, and prints what they found. */
 
-import { networkInterfaces } from 'node:os'
+import { readInterfaces } from '../host/interfaces.js'
 import { loadConfig } from '../server/config/load.js'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
 import { checks } from './checks.js'
@@ -21,7 +21,7 @@ export async function main(args: readonly string[]): Promise<number> {
       argv: args,
       env: process.env,
       cwd: process.cwd(),
-      interfaces: networkInterfaces(),
+      interfaces: readInterfaces(),
       extraFlags: doctorFlags,
     })
     if (loaded.flags.has('help')) {

@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
-import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
+import { readInterfaces } from '../host/interfaces.js'
 import { mayOpenLowPorts } from '../server/netboot/may-open.js'
 import { makeDhcpSite } from '../server/netboot/site.js'
 import type { Ports } from '../server/process/ports-file.js'
@@ -22,7 +22,7 @@ export interface SiteOptions {
 
 /** Looks around. */
 export async function lookAround({ config, only, timeoutMs }: SiteOptions): Promise<Site> {
-  const interfaces = networkInterfaces()
+  const interfaces = readInterfaces()
   const server = runningServer(config.data_dir)
   const running = server === undefined ? undefined : await netbootMode(config, server.ports.http)
   const wanted = config.netboot.mode === 'auto' ? 'proxy' : config.netboot.mode

@@ -1,5 +1,5 @@
 /** The configuration of the server that images are made for, read as the server reads it. */
-import { networkInterfaces } from 'node:os'
+import { readInterfaces } from '../host/interfaces.js'
 import { type LoadedConfig, loadConfig } from '../server/config/load.js'
 
 /** Reads `bootswarm.yaml`, or the file that is named, and the variables BOOTSWARM_*. */
@@ -8,6 +8,6 @@ export function loadSite(configFile?: string): LoadedConfig {
     argv: configFile === undefined ? [] : ['--config', configFile],
     env: process.env,
     cwd: process.cwd(),
-    interfaces: networkInterfaces(),
+    interfaces: readInterfaces(),
   })
 }

@@ -4,8 +4,8 @@
  * Exit codes: 0 ended as asked, 1 failed, 2 wrong arguments or configuration.
  */
 import { readFileSync } from 'node:fs'
-import { networkInterfaces } from 'node:os'
 import { destination } from 'pino'
+import { readInterfaces } from '../host/interfaces.js'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
 import { type ExtraFlag, helpText, type LoadedConfig, loadConfig } from './config/load.js'
 import { enterNamespace } from './privileges/enter-namespace.js'
@@ -153,7 +153,7 @@ function load(): LoadedConfig {
     argv: process.argv.slice(2),
     env: process.env,
     cwd: process.cwd(),
-    interfaces: networkInterfaces(),
+    interfaces: readInterfaces(),
     extraFlags,
   })
 }

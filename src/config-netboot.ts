@@ -77,7 +77,7 @@ export const netbootSchema = z
       .max(NETBOOT_INTERFACES_MAX)
       .default([])
       .describe(
-        'network interfaces to serve; empty: all with an IPv4 address but loopback and container bridges',
+        'network interfaces to serve; empty: all with an IPv4 address that a network card leads to (also below a bridge, bond or VLAN) or that have a pool',
       ),
     ipxe_dir: z
       .string()

@@ -23,9 +23,7 @@ export function judgeDhcp(
   facts: DhcpFacts,
   { mode, interfaces }: Pick<Site, 'mode' | 'interfaces'>,
 ): Finding[] {
-  const local = new Set(
-    Object.values(interfaces).flatMap((infos) => (infos ?? []).map(({ address }) => address)),
-  )
+  const local = new Set(interfaces.flatMap(({ addresses }) => addresses.map(({ address }) => address)))
   return facts.asked.flatMap(({ name, address }) => {
     const here = facts.offers.filter((offer) => offer.interface === name)
     const others = here.filter((offer) => !isOurs(offer, local, mode))

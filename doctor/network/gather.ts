@@ -24,7 +24,7 @@ export async function gatherNetwork(site: Site): Promise<Gathered<NetworkFacts>>
   const leftOut: string[] = []
   const all = await Promise.all(names.map(readLink))
   // Containers may see the host's /sys and interfaces of their own.
-  const links = all.filter(({ name, exists }) => exists || interfaces[name] === undefined)
+  const links = all.filter(({ name, exists }) => exists || !interfaces.some((own) => own.name === name))
   if (links.length < all.length) leftOut.push('links and bridges: /sys shows another network namespace')
   const listened = links.flatMap(({ name, ports, exists }) =>
     !exists ? [] : ports.length > 0 ? ports : [name],

@@ -1,7 +1,8 @@
 /** From interfaces, addresses and routes to findings. Pure. */
 
 import { isIPv6 } from 'node:net'
-import { containerBridge } from '../../server/netboot/site.js'
+import { leadsToNodes } from '../../host/interfaces.js'
+import { whyNothingServed } from '../../server/netboot/site.js'
 import { subnetOf } from '../../src/config-netboot.js'
 import { formatIpv4, inSubnet, parseIpv4 } from '../../src/ipv4.js'
 import type { Site } from '../check.js'
@@ -43,7 +44,7 @@ export function judgeNetwork(facts: NetworkFacts, site: NetworkSite): Finding[] 
 
 /** Whether there is anything to serve. */
 function which({ links }: NetworkFacts, { served, mode, only, interfaces, config }: NetworkSite): Finding[] {
-  const known = Object.keys(interfaces).filter((name) => name !== 'lo')
+  const known = interfaces.map(({ name }) => name).filter((name) => name !== 'lo')
   const missing = links.filter(({ exists }) => !exists)
   const by = only === undefined ? 'netboot.interfaces' : '--interface'
   const bare = links.filter(({ name, exists }) => exists && !served.some((one) => one.name === name))
@@ -64,7 +65,7 @@ function which({ links }: NetworkFacts, { served, mode, only, interfaces, config
     ),
   ]
   if (served.length > 0 || findings.length > 0 || mode === 'off') return findings
-  const seen = `no interface to serve has an IPv4 address${known.length > 0 ? ` (there are: ${known.join(', ')}; container bridges do not count)` : ''}`
+  const seen = `there is no interface to serve: ${whyNothingServed(config.netboot, interfaces)}`
   return [
     finding(
       'INTERFACE_NO_ADDRESS',
@@ -143,11 +144,9 @@ function judgeLink(link: LinkFacts): Finding[] {
 
 function judgeAddress({ config, interfaces, served, mode }: NetworkSite): Finding[] {
   const { address, bind } = config
-  const at = Object.entries(interfaces).find(([, infos]) =>
-    (infos ?? []).some((info) => info.address === address),
-  )
-  const names = Object.entries(interfaces)
-    .flatMap(([, infos]) => (infos ?? []).filter(({ internal, family }) => !internal && family === 'IPv4'))
+  const at = interfaces.find(({ addresses }) => addresses.some((info) => info.address === address))
+  const names = interfaces
+    .flatMap(({ addresses }) => addresses.filter(({ internal, family }) => !internal && family === 'IPv4'))
     .map((info) => info.address)
   const set = `set address to one that nodes reach: ${names.join(', ') || 'there is none yet'}`
   const findings: Finding[] = []
@@ -167,11 +166,11 @@ function judgeAddress({ config, interfaces, served, mode }: NetworkSite): Findin
         `${set}; nothing if a router forwards that address here`,
       ),
     )
-  } else if (containerBridge.test(at[0]) && !config.netboot.interfaces.includes(at[0])) {
+  } else if (!at.isLan && !leadsToNodes(at, config.netboot)) {
     findings.push(
       finding(
         'ADDRESS_OF_BRIDGE',
-        `nodes are told to reach the server at ${address}, the address of ${at[0]}, a bridge of containers or virtual machines`,
+        `nodes are told to reach the server at ${address}, the address of ${at.name}, which is ${at.what}`,
         set,
       ),
     )
@@ -204,7 +203,7 @@ function judgeRoutes(
   const findings: Finding[] = []
   for (const { name, other, block } of overlaps(served, interfaces)) {
     const seen = `${name} and ${other} (${block}) have addresses of the same subnet: answers leave by one of them alone`
-    const mend = containerBridge.test(other)
+    const mend = interfaces.some(({ name: its, isLan }) => its === other && !isLan)
       ? `give the containers another subnet (Docker: default-address-pools in /etc/docker/daemon.json)`
       : 'name the one that leads to the nodes in netboot.interfaces and give the other another subnet, or make the two a bond'
     findings.push(finding('SUBNET_TWICE', seen, mend))
@@ -237,10 +236,10 @@ function overlaps(
   interfaces: NetworkSite['interfaces'],
 ): { name: string; other: string; block: string }[] {
   return served.flatMap(({ name, subnet }, index) =>
-    Object.entries(interfaces).flatMap(([other, infos]) => {
+    interfaces.flatMap(({ name: other, addresses }) => {
       const isTold = served.slice(0, index).some((one) => one.name === other)
       if (other === name || isTold) return []
-      const block = (infos ?? [])
+      const block = addresses
         .flatMap(({ family, cidr }) => (family === 'IPv4' && cidr ? [cidr] : []))
         .find((cidr) => {
           const theirs = subnetOf(cidr)

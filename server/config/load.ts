@@ -1,8 +1,8 @@
 /** Reads the configuration: file, then BOOTSWARM_* variables, then flags; the later win. */
 
 import { readFileSync, statSync } from 'node:fs'
-import type { NetworkInterfaceInfo } from 'node:os'
 import { join, resolve } from 'node:path'
+import { addressesOf, chooseAddress, type HostInterface } from '../../host/interfaces.js'
 import type { Config } from '../../src/config.js'
 import { configKeys } from '../../src/config-keys.js'
 import { type ConfigOverride, keyOfVariable, parseConfig } from '../../src/config-parse.js'
@@ -20,8 +20,7 @@ export interface LoadOptions {
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
-  /** `os.networkInterfaces()`. */
-  readonly interfaces: Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>
+  readonly interfaces: readonly HostInterface[]
   /** Flags of the program itself, such as `--demo`. */
   readonly extraFlags?: readonly ExtraFlag[]
   /** BOOTSWARM_* variables that are somebody else's. */
@@ -50,8 +49,9 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   const file = readFile(options.cwd, named)
   const overrides = [...fromVariables(options.env, options.extraVariables ?? []), ...line.overrides]
   const config = parseConfig(file, overrides)
-  const addresses = localAddresses(options.interfaces)
-  const address = config.address === 'auto' ? chooseAddress(options.interfaces) : config.address
+  const addresses = addressesOf(options.interfaces)
+  const address =
+    config.address === 'auto' ? chooseAddress(options.interfaces, config.netboot) : config.address
   const dataDir = resolve(options.cwd, config.data_dir)
   return {
     config: {
@@ -69,23 +69,6 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
     flags: line.flags,
     addresses: [...new Set([address, ...addresses])],
   }
-}
-
-/** All addresses of this machine, without zones; link-local IPv6 is left out: it needs a zone to be reached. */
-export function localAddresses(interfaces: LoadOptions['interfaces']): string[] {
-  return Object.values(interfaces)
-    .flatMap((infos) => infos ?? [])
-    .map((info) => info.address)
-    .filter((address) => !/^fe80:/i.test(address))
-}
-
-/** The first IPv4 address that is neither loopback nor of a container bridge, else any but loopback, else 127.0.0.1. */
-function chooseAddress(interfaces: LoadOptions['interfaces']): string {
-  const candidates = Object.entries(interfaces).flatMap(([name, infos]) =>
-    (infos ?? []).filter((info) => !info.internal && info.family === 'IPv4').map((info) => ({ name, info })),
-  )
-  const wired = candidates.find(({ name }) => !/^(docker|br-|veth|virbr|lxc|cni|podman)/.test(name))
-  return (wired ?? candidates[0])?.info.address ?? '127.0.0.1'
 }
 
 function readFile(cwd: string, named: string | undefined): { text: string; name: string } | undefined {

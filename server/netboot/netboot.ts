@@ -3,7 +3,7 @@
  * Where the ports of network boot cannot be had, and nobody insisted, the server goes on without.
  */
 
-import type { NetworkInterfaceInfo } from 'node:os'
+import type { HostInterface } from '../../host/interfaces.js'
 import type { NetbootConfig } from '../../src/config-netboot.js'
 import { BootswarmError } from '../../src/errors.js'
 import { formatIpv4 } from '../../src/ipv4.js'
@@ -13,7 +13,7 @@ import type { DhcpSite, Lease } from './dhcp/types.js'
 import { mayOpenLowPorts } from './may-open.js'
 import type { FromNetboot, LeaseChange, ToNetboot } from './messages.js'
 import type { RelayPorts } from './relay-ports.js'
-import { makeDhcpSite } from './site.js'
+import { makeDhcpSite, whyNothingServed } from './site.js'
 
 /** The interfaces are looked at this often. */
 const lookMs = 5_000
@@ -25,8 +25,7 @@ const startMs = 20_000
 /** What netboot needs. */
 export interface NetbootOptions {
   readonly config: NetbootConfig
-  /** `os.networkInterfaces()`. */
-  readonly interfaces: () => Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>
+  readonly interfaces: () => readonly HostInterface[]
   /** Where nodes reach the HTTP listener, if not at the address that DHCP has there. */
   readonly httpHost?: string
   readonly httpPort: () => number
@@ -163,7 +162,8 @@ export class Netboot {
     const names = [...new Set(this.#site().interfaces.map(({ name }) => name))]
     const { log } = this.#options
     if (names.length === 0) {
-      const text = 'No network interface to serve has an IPv4 address; network boot waits for one'
+      const why = whyNothingServed(this.#options.config, this.#options.interfaces())
+      const text = `Network boot waits for an interface to serve: ${why}`
       log.warn({ event: 'netboot.no-interface', code: 'NETBOOT_FAILED' }, text)
       return
     }

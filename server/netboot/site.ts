@@ -1,29 +1,22 @@
 /** From the configuration and this machine's interfaces to what DHCP serves. Pure. */
 
-import type { NetworkInterfaceInfo } from 'node:os'
+import { type HostInterface, leadsToNodes } from '../../host/interfaces.js'
 import { type NetbootConfig, parseRange, subnetOf } from '../../src/config-netboot.js'
 import { inSubnet, ipv4Subnet, parseIpv4 } from '../../src/ipv4.js'
 import { normalizeMac } from '../../src/node-id.js'
 import type { DhcpInterface, DhcpPool, DhcpSite } from './dhcp/types.js'
 
-/** Networks of containers and virtual machines on this host: nobody boots a rig there. */
-export const containerBridge =
-  /^(docker|br-|veth|virbr|lxc|lxd|cni|flannel|podman|cali|tap|tun|wg|tailscale|zt)/
-
-/** What `os.networkInterfaces()` gives. */
-export type Interfaces = Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>
-
 /** What DHCP serves in this mode. `pools` and `reservations` matter in mode full alone. */
 export function makeDhcpSite(
   config: NetbootConfig,
   mode: DhcpSite['mode'],
-  interfaces: Interfaces,
+  interfaces: readonly HostInterface[],
   reached: { readonly httpHost?: string; readonly httpPort: number },
 ): DhcpSite {
   const pools = mode === 'full' ? config.pools.flatMap((pool) => poolOf(config, pool) ?? []) : []
   return {
     mode,
-    interfaces: servedInterfaces(config.interfaces, interfaces, pools),
+    interfaces: servedInterfaces(config, interfaces, pools),
     pools,
     reservations: config.reservations.flatMap(({ mac, address }) => {
       const number = parseIpv4(address)
@@ -37,21 +30,32 @@ export function makeDhcpSite(
 
 /** One address of each interface: that in a pool's subnet, else its first. */
 function servedInterfaces(
-  names: readonly string[],
-  interfaces: Interfaces,
+  config: NetbootConfig,
+  interfaces: readonly HostInterface[],
   pools: readonly DhcpPool[],
 ): DhcpInterface[] {
-  return Object.entries(interfaces).flatMap(([name, infos]) => {
-    if (names.length > 0 ? !names.includes(name) : containerBridge.test(name)) return []
-    const own = (infos ?? []).flatMap(({ family, internal, cidr }) => {
+  return interfaces.flatMap((one) => {
+    if (!leadsToNodes(one, config)) return []
+    const { name, addresses } = one
+    const own = addresses.flatMap(({ family, internal, cidr }) => {
       const [text = '', prefix = ''] = cidr?.split('/') ?? []
       const address = family === 'IPv4' ? parseIpv4(text) : undefined
-      if (address === undefined || (internal && names.length === 0)) return []
+      if (address === undefined || (internal && config.interfaces.length === 0)) return []
       return [{ name, address, subnet: ipv4Subnet(address, Number(prefix)) }]
     })
     const pooled = own.filter(({ address }) => pools.some(({ subnet }) => inSubnet(subnet, address)))
     return pooled.length > 0 ? pooled : own.slice(0, 1)
   })
+}
+
+/** Why nothing is served, for people. */
+export function whyNothingServed(config: NetbootConfig, interfaces: readonly HostInterface[]): string {
+  const bare = (name: string) => `${name} has no IPv4 address`
+  if (config.interfaces.length > 0) return config.interfaces.map(bare).join('; ')
+  const reasons = interfaces
+    .filter(({ addresses }) => addresses.some(({ internal }) => !internal))
+    .map((own) => (leadsToNodes(own, config) ? bare(own.name) : `${own.name} is ${own.what}`))
+  return reasons.join('; ') || 'no network interface has an address'
 }
 
 function poolOf(config: NetbootConfig, pool: NetbootConfig['pools'][number]): DhcpPool | undefined {

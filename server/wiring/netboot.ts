@@ -1,5 +1,5 @@
 /** Network boot: DHCP and TFTP in their process, the boot programs, and who may load kernel and stage 1. */
-import { networkInterfaces } from 'node:os'
+import { readInterfaces } from '../../host/interfaces.js'
 import { BootAdmission } from '../netboot/admission.js'
 import type { QueueStats } from '../netboot/boot-queue.js'
 import { leaseRecords } from '../netboot/leases.js'
@@ -48,7 +48,7 @@ export function makeNetboot(common: Common, parts: NetbootParts): NetbootSide {
   const netboot = new Netboot({
     programs: () => programs.programs,
     config,
-    interfaces: networkInterfaces,
+    interfaces: readInterfaces,
     ...(reach.httpHost === undefined ? {} : { httpHost: reach.httpHost }),
     httpPort: () => ports.http,
     ...(account === undefined ? {} : { account }),

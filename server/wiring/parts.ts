@@ -1,8 +1,7 @@
 /** What the parts of the server are handed when they are put together. */
-import { networkInterfaces } from 'node:os'
+import { addressesOf, readInterfaces } from '../../host/interfaces.js'
 import type { Config } from '../../src/config.js'
 import { formatUrlHost } from '../../src/net.js'
-import { localAddresses } from '../config/load.js'
 import type { Logger } from '../process/log.js'
 import type { Ports } from '../process/ports-file.js'
 
@@ -38,7 +37,7 @@ export interface Reach {
 
 /** Behind a NAT, nodes cannot use the address that their connection arrived at. */
 export function reachOf({ address, bind }: Config): Reach {
-  const isNat = !localAddresses(networkInterfaces()).includes(address)
+  const isNat = !addressesOf(readInterfaces()).includes(address)
   if (isNat) return { natAddress: address, httpHost: formatUrlHost(address), at: () => address }
   const isAnywhere = bind === '0.0.0.0' || bind === '::'
   return {

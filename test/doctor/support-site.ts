@@ -3,24 +3,17 @@
 import type { Site } from '../../doctor/check.js'
 import { parseConfig } from '../../src/config-parse.js'
 import { ipv4Subnet, parseIpv4 } from '../../src/ipv4.js'
+import { card } from '../support/interfaces.js'
 
 /** One interface `lan0` with 10.77.0.1/24, mode proxy, no server. `yaml` is the configuration. */
 export function makeSite(yaml = '', more: Partial<Site> = {}): Site {
   const address = parseIpv4('10.77.0.1') ?? 0
-  const info = {
-    address: '10.77.0.1',
-    netmask: '255.255.255.0',
-    family: 'IPv4' as const,
-    mac: '',
-    internal: false,
-    cidr: null,
-  }
   return {
     config: { ...parseConfig({ name: 'site.yaml', text: yaml }, []), address: '10.77.0.1' },
     mode: 'proxy',
     served: [{ name: 'lan0', address, subnet: ipv4Subnet(address, 24) }],
     only: undefined,
-    interfaces: { lan0: [info] },
+    interfaces: [card('lan0', '10.77.0.1')],
     server: undefined,
     isRoot: true,
     timeoutMs: 1000,

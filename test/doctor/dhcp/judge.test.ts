@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { type DhcpFacts, judgeDhcp } from '../../../doctor/dhcp/judge.js'
 import type { Offer } from '../../../doctor/dhcp/offer.js'
 import type { Finding } from '../../../doctor/finding.js'
+import { card } from '../../support/interfaces.js'
 
 const captures = JSON.parse(readFileSync('test/doctor/dhcp/captures.json', 'utf8')) as Record<string, Offer[]>
 
@@ -20,15 +21,7 @@ function judge(
     isServing: false,
     timeoutMs: 6000,
   }
-  const info = {
-    address: '10.77.0.1',
-    netmask: '255.255.255.0',
-    family: 'IPv4' as const,
-    mac: '',
-    internal: false,
-    cidr: null,
-  }
-  return judgeDhcp({ ...facts, ...more }, { mode, interfaces: { lan0: [info] } })
+  return judgeDhcp({ ...facts, ...more }, { mode, interfaces: [card('lan0', '10.77.0.1')] })
 }
 
 const codes = (findings: readonly Finding[]) => findings.map(({ code, severity }) => `${severity} ${code}`)

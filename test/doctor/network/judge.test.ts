@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { LinkFacts, NetworkFacts } from '../../../doctor/network/facts.js'
 import { parseRoutes } from '../../../doctor/network/gather.js'
 import { judgeNetwork } from '../../../doctor/network/judge.js'
+import { card, virtual } from '../../support/interfaces.js'
 import { makeSite } from '../support-site.js'
 
 const link: LinkFacts = {
@@ -46,14 +47,13 @@ test('the address that nodes are told', () => {
   assert.deepEqual(told('10.9.9.9'), ['ADDRESS_NOT_HERE'])
   assert.deepEqual(told('10.77.0.1', { bind: '10.77.0.1' }), [])
   assert.deepEqual(told('10.77.0.1', { bind: '127.0.0.1' }), ['BIND_ELSEWHERE'])
-  const info = site.interfaces.lan0?.[0] ?? assert.fail()
   const more = {
-    interfaces: {
+    interfaces: [
       ...site.interfaces,
-      docker0: [{ ...info, address: '172.17.0.1' }],
-      wan0: [{ ...info, address: '192.0.2.7' }],
-      v6: [{ ...info, family: 'IPv6' as const, address: 'fd00::1', scopeid: 0 }],
-    },
+      virtual('docker0', 'a bridge without a network card', '172.17.0.1'),
+      card('wan0', '192.0.2.7'),
+      card('v6', 'fd00::1'),
+    ],
   }
   const elsewhere = (address: string) =>
     codes(judgeNetwork(facts(), { ...site, ...more, config: { ...site.config, address } }))
@@ -80,10 +80,9 @@ test('a pool behind a relay needs a route, and one that rp_filter accepts', () =
 
 test('a bridge of containers with addresses of the LAN is named with what to change', () => {
   const site = makeSite()
-  const info = site.interfaces.lan0?.[0] ?? assert.fail()
   const docker = (cidr: string) => ({
     ...site,
-    interfaces: { ...site.interfaces, docker0: [{ ...info, address: cidr.split('/')[0] ?? '', cidr }] },
+    interfaces: [...site.interfaces, virtual('docker0', 'a bridge without a network card', cidr)],
   })
   const found = judgeNetwork(facts(), docker('10.77.1.1/16'))
   assert.deepEqual(codes(found), ['SUBNET_TWICE'])

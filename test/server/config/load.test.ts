@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import type { NetworkInterfaceInfo } from 'node:os'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { helpText, type LoadOptions, loadConfig } from '../../../server/config/load.js'
 import { configKeys } from '../../../src/config-keys.js'
+import { card, loopback, virtual } from '../../support/interfaces.js'
 
 function directory(t: TestContext, text?: string): string {
   const dir = mkdtempSync(join(tmpdir(), 'bootswarm-config-'))
@@ -15,10 +15,7 @@ function directory(t: TestContext, text?: string): string {
 }
 
 const load = (cwd: string, more: Partial<LoadOptions> = {}) =>
-  loadConfig({ argv: [], env: {}, interfaces: {}, cwd, ...more })
-
-const info = (address: string, internal = false): NetworkInterfaceInfo =>
-  ({ address, internal, family: address.includes(':') ? 'IPv6' : 'IPv4' }) as NetworkInterfaceInfo
+  loadConfig({ argv: [], env: {}, interfaces: [], cwd, ...more })
 
 test('flags win over variables, variables over the file, the file over defaults', (t) => {
   const dir = directory(t, 'http: {port: 1}\nhttps: {port: 2}\nseeder: {port: 3}\nsettings: {A: file}\n')
@@ -50,17 +47,31 @@ test('paths are absolute, from the working directory', (t) => {
   )
 })
 
-test('the address: as configured, else that of the first wire, else loopback', (t) => {
+test('the address: as configured, else the first that leads to nodes, else loopback', (t) => {
   const dir = directory(t)
-  const interfaces = {
-    lo: [info('127.0.0.1', true), info('::1', true)],
-    docker0: [info('172.17.0.1')],
-    eth0: [info('10.0.0.5'), info('fe80::1'), info('fd00::5')],
-  }
+  const containers = virtual('br-1', 'a bridge without a network card', '172.17.0.1/16')
+  const tunnel = virtual('tailscale0', 'a tunnel', '100.64.0.1/32')
+  const interfaces = [loopback, tunnel, containers, card('eth0', '10.0.0.5', 'fe80::1', 'fd00::5')]
   const auto = load(dir, { interfaces })
   assert.equal(auto.config.address, '10.0.0.5')
-  assert.deepEqual([...auto.addresses].sort(), ['10.0.0.5', '127.0.0.1', '172.17.0.1', '::1', 'fd00::5'])
-  assert.equal(load(dir, { interfaces: { docker0: [info('172.17.0.1')] } }).config.address, '172.17.0.1')
+  assert.deepEqual([...auto.addresses].sort(), [
+    '10.0.0.5',
+    '100.64.0.1',
+    '127.0.0.1',
+    '172.17.0.1',
+    '::1',
+    'fd00::5',
+  ])
+  assert.equal(load(dir, { interfaces: [loopback, tunnel, containers] }).config.address, '127.0.0.1')
+  for (const netboot of [
+    '{interfaces: [br-1]}',
+    '{mode: full, pools: [{subnet: 172.17.0.0/16, range: 172.17.1.0-172.17.1.9}]}',
+  ]) {
+    const argv = ['--config', 'own.yaml']
+    writeFileSync(join(dir, 'own.yaml'), `netboot: ${netboot}`)
+    const { address } = load(dir, { interfaces: [loopback, tunnel, containers], argv }).config
+    assert.equal(address, '172.17.0.1', netboot)
+  }
   assert.equal(load(dir).config.address, '127.0.0.1')
   const set = load(dir, { interfaces, argv: ['--address', '192.0.2.9'] })
   assert.equal(set.config.address, '192.0.2.9')

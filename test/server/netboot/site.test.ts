@@ -1,32 +1,48 @@
 import assert from 'node:assert/strict'
-import type { NetworkInterfaceInfo } from 'node:os'
 import { test } from 'node:test'
+import type { HostInterface } from '../../../host/interfaces.js'
 import { parseArpTable } from '../../../server/netboot/dhcp/arp.js'
 import { mayOpenLowPorts } from '../../../server/netboot/may-open.js'
-import { type Interfaces, makeDhcpSite } from '../../../server/netboot/site.js'
+import { makeDhcpSite, whyNothingServed } from '../../../server/netboot/site.js'
 import { parseConfig } from '../../../src/config-parse.js'
 import { formatIpv4 } from '../../../src/ipv4.js'
+import { card, loopback, virtual } from '../../support/interfaces.js'
 
 const netboot = (yaml: string) => parseConfig({ text: `netboot: ${yaml}`, name: 'f.yaml' }).netboot
-const info = (cidr: string, internal = false) =>
-  ({ cidr, internal, family: cidr.includes(':') ? 'IPv6' : 'IPv4' }) as NetworkInterfaceInfo
-const machine: Interfaces = {
-  lo: [info('127.0.0.1/8', true)],
-  enp3s0: [info('fe80::1/64'), info('10.1.0.1/24'), info('10.2.0.1/16')],
-  docker0: [info('172.17.0.1/16')],
-  wlan0: [info('192.168.7.2/24')],
-  down0: undefined,
-}
+const docker0 = virtual('docker0', 'a bridge without a network card', '172.17.0.1/16')
+const machine: readonly HostInterface[] = [
+  loopback,
+  card('enp3s0', 'fe80::1/64', '10.1.0.1/24', '10.2.0.1/16'),
+  docker0,
+  card('wlan0', '192.168.7.2/24'),
+]
 const served = (yaml: string, mode: 'proxy' | 'full' = 'proxy') =>
   makeDhcpSite(netboot(yaml), mode, machine, { httpPort: 1 }).interfaces.map(
     ({ name, address }) => `${name} ${formatIpv4(address)}`,
   )
 
-test('interfaces: all with IPv4 but loopback and container bridges, or those that are named', () => {
+test('interfaces: those that a card or a pool leads to, or those that are named', () => {
   assert.deepEqual(served('{}'), ['enp3s0 10.1.0.1', 'wlan0 192.168.7.2'])
   assert.deepEqual(served('{interfaces: [docker0, lo]}'), ['lo 127.0.0.1', 'docker0 172.17.0.1'])
+  const bridged = 'pools: [{subnet: 172.17.0.0/16, range: 172.17.1.0-172.17.1.9}]'
+  assert.deepEqual(served(`{mode: full, ${bridged}}`, 'full'), [
+    'enp3s0 10.1.0.1',
+    'docker0 172.17.0.1',
+    'wlan0 192.168.7.2',
+  ])
   const pools = 'pools: [{subnet: 10.2.0.0/16, range: 10.2.1.0-10.2.1.9}]'
   assert.deepEqual(served(`{mode: full, interfaces: [enp3s0], ${pools}}`, 'full'), ['enp3s0 10.2.0.1'])
+})
+
+test('where nothing is served, each interface says why', () => {
+  const why = (yaml: string, interfaces: readonly HostInterface[]) =>
+    whyNothingServed(netboot(yaml), interfaces)
+  assert.equal(
+    why('{}', [loopback, docker0, card('eth0', 'fe80::1/64')]),
+    'docker0 is a bridge without a network card; eth0 has no IPv4 address',
+  )
+  assert.equal(why('{interfaces: [lan0]}', [loopback, docker0]), 'lan0 has no IPv4 address')
+  assert.equal(why('{}', [loopback]), 'no network interface has an address')
 })
 
 test('a pool’s router, name servers and domain go before those of all', () => {
