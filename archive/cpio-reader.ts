@@ -34,20 +34,19 @@ export class CpioReader implements MemberReader {
   #members = 0
   /** Between archives: after the trailer, before another header. */
   #between = false
-  /** Compressed archives may follow an uncompressed one; they are not looked into. */
-  #opaque = false
+  #opaqueAt: number | undefined
 
   constructor(onMember: OnMember) {
     this.#onMember = onMember
   }
 
-  /** Whether something followed that was not looked into. */
-  get opaque(): boolean {
-    return this.#opaque
+  /** Where something begins that is not looked into: a compressed archive may follow an uncompressed one. */
+  get opaqueAt(): number | undefined {
+    return this.#opaqueAt
   }
 
   push(part: Buffer): void {
-    if (this.#opaque) return
+    if (this.#opaqueAt !== undefined) return
     this.#bytes.add(part)
     for (;;) {
       if (this.#between && !this.#passPadding()) return
@@ -80,7 +79,8 @@ export class CpioReader implements MemberReader {
         return true
       }
       this.#between = true
-      this.#opaque = true
+      // Only headers begin at a multiple of four.
+      this.#opaqueAt = this.#position - 4 + word.findIndex((byte) => byte !== 0)
       return false
     }
   }

@@ -3,7 +3,7 @@
  * beside the payload while it unpacks. Reads the first frame or block; hostile bytes give no answer. No I/O.
  */
 import { UNPACK_DICTIONARY_BYTES_MAX } from '../src/limits.js'
-import { compressionOf } from './format.js'
+import { compressionOf, isSkippableFrame } from './format.js'
 
 /** What the header of a compressed archive asks for. */
 export interface Dictionary {
@@ -17,7 +17,6 @@ const mebibyte = 1024 * 1024
 const xzStreamHeaderBytes = 12
 /** The filter's id (the .xz file format, 5.3.1). */
 const xzLzma2 = 0x21
-const zstdSkippable = 0x184d2a50
 /** More skippable frames in front of the first real one are not looked behind. */
 const zstdSkippableMax = 16
 
@@ -85,7 +84,7 @@ function xzInteger(header: Buffer, at: { offset: number }): number {
 /** RFC 8878, 3.1.1.1: the frame header; 3.1.2: skippable frames, which some tools put first. */
 function ofZstd(bytes: Buffer): Dictionary | undefined {
   let at = 0
-  for (let skipped = 0; (bytes.readUInt32LE(at) & ~0x0f) >>> 0 === zstdSkippable; skipped += 1) {
+  for (let skipped = 0; isSkippableFrame(bytes.subarray(at)); skipped += 1) {
     if (skipped === zstdSkippableMax) return undefined
     at += 8 + bytes.readUInt32LE(at + 4)
   }

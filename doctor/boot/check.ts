@@ -1,7 +1,9 @@
 /** The checks of what nodes load: boot programs, kernel, stage 1, root file system. */
 
-import { readdir, readFile } from 'node:fs/promises'
+import { open, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { headBytes } from '../../archive/format.js'
+import { accept } from '../../server/catalog/acceptance.js'
 import { judgeName } from '../../server/catalog/names.js'
 import { chooseBootFiles, type KernelArch, kernelArchs } from '../../server/netboot/boot-files.js'
 import { ProgramStore } from '../../server/netboot/program-store.js'
@@ -34,7 +36,7 @@ async function gather({ config }: Site) {
     directories,
     install,
     pairs,
-    rootfs: await namesIn(join(config.artifacts_dir, 'rootfs'), leftOut),
+    rootfs: await rootsIn(join(config.artifacts_dir, 'rootfs'), leftOut),
     trust: { key: (await trust('manifest.pub')).trim(), ca: await trust('ca.pem') },
   }
   return { facts, leftOut }
@@ -47,6 +49,31 @@ async function namesIn(path: string, leftOut: string[]): Promise<string[]> {
     const { code } = error as NodeJS.ErrnoException
     if (code !== 'ENOENT') leftOut.push(`${path}: ${code}`)
     return []
+  }
+}
+
+/** Those that the server would take for root file systems. */
+async function rootsIn(path: string, leftOut: string[]): Promise<string[]> {
+  const roots: string[] = []
+  for (const name of await namesIn(path, leftOut)) {
+    try {
+      const { head, sizeBytes } = await readHead(join(path, name))
+      if (accept({ kind: 'rootfs', name, head, sizeBytes }).ok) roots.push(name)
+    } catch (error) {
+      leftOut.push(`${join(path, name)}: ${(error as NodeJS.ErrnoException).code}`)
+    }
+  }
+  return roots
+}
+
+async function readHead(path: string): Promise<{ head: Uint8Array; sizeBytes: number }> {
+  const file = await open(path)
+  try {
+    const { size } = await file.stat()
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(headBytes), 0, headBytes, 0)
+    return { head: buffer.subarray(0, bytesRead), sizeBytes: size }
+  } finally {
+    await file.close()
   }
 }
 

@@ -3,7 +3,13 @@
 import { spawn } from 'node:child_process'
 import { open, stat } from 'node:fs/promises'
 import { gunzipSync } from 'node:zlib'
-import { type Member, type Packing, packingOf, readPlain } from '../../archive/cpio-scan.js'
+import { CpioReader } from '../../archive/cpio-reader.js'
+import { type Compression, compressionOf, insideOf } from '../../archive/format.js'
+import type { Member } from '../../archive/members.js'
+import { BootswarmError } from '../../src/errors.js'
+
+/** How the part with the files is packed. */
+export type Packing = Compression | 'none' | 'unknown'
 
 /** What a stage 1 holds. */
 export interface Stage1Facts {
@@ -26,42 +32,76 @@ const packedBytesMax = 256 * 1024 * 1024
 const unpackedBytesMax = 1024 * 1024 * 1024
 const unpackMs = 30_000
 
+/** Files whose text is looked at. */
+const texts = { key: 'etc/bootswarm/manifest.pub', ca: 'etc/bootswarm/ca.pem' } as const
+
+/** A cpio, as far as it can be read. */
+interface Contents {
+  readonly members: readonly Member[]
+  /** By name, of {@link texts} only. */
+  readonly texts: ReadonlyMap<string, string>
+  /** What follows the plain archives. */
+  readonly rest: Buffer
+  readonly damage: string | undefined
+}
+
+const nothing: Contents = { members: [], texts: new Map(), rest: Buffer.alloc(0), damage: undefined }
+
 /** Reads a stage 1. */
 export async function readStage1(path: string): Promise<Stage1Facts> {
   const bytes = await readBounded(path, packedBytesMax)
-  const first = packingOf(bytes)
   // Processor microcode comes in a plain archive of its own before the packed one.
-  const early = first === 'none' ? readPlain(bytes) : { members: [], rest: bytes }
+  const early = insideOf(bytes) === 'cpio' ? readCpio(bytes) : { ...nothing, rest: bytes }
   const isEarlyOnly = early.members.every(
     ({ name }) => name === '' || name === '.' || name.startsWith('kernel'),
   )
-  if (first === 'none' && (early.rest.length === 0 || !isEarlyOnly)) {
-    return factsOf('none', early.members, early.damage)
+  if (insideOf(bytes) === 'cpio' && (early.rest.length === 0 || !isEarlyOnly)) return factsOf('none', early)
+  const packing = compressionOf(early.rest) ?? 'unknown'
+  if (packing === 'unknown') {
+    return factsOf(packing, { ...nothing, damage: 'neither cpio nor packed in a way that Linux unpacks' })
   }
-  const packing = packingOf(early.rest)
   const unpacked = await unpack(early.rest, packing)
-  if ('unknown' in unpacked) return { ...factsOf(packing, [], undefined), unknown: unpacked.unknown }
-  if ('damage' in unpacked) return factsOf(packing, [], unpacked.damage)
-  const { members, damage } = readPlain(unpacked.bytes)
-  return factsOf(packing, members, damage)
+  if ('unknown' in unpacked) return { ...factsOf(packing, nothing), unknown: unpacked.unknown }
+  if ('damage' in unpacked) return factsOf(packing, { ...nothing, damage: unpacked.damage })
+  return factsOf(packing, readCpio(unpacked.bytes))
 }
 
-function factsOf(packing: Packing, members: readonly Member[], damage: string | undefined): Stage1Facts {
-  const text = (name: string) => members.find((member) => member.name === name)?.data.toString('utf8') ?? ''
+/** Reads what is uncompressed of an initramfs. */
+function readCpio(bytes: Buffer): Contents {
+  const members: Member[] = []
+  const found = new Map<string, string>()
+  const reader = new CpioReader((member) => {
+    const name = member.name.replace(/^(?:\.?\/)+/, '')
+    members.push({ ...member, name })
+    if (!Object.values<string>(texts).includes(name)) return undefined
+    return (content) => found.set(name, content.toString('utf8'))
+  })
+  let damage: string | undefined
+  try {
+    reader.push(bytes)
+    reader.end()
+  } catch (error) {
+    if (!(error instanceof BootswarmError)) throw error
+    damage = error.message
+  }
+  return { members, texts: found, rest: bytes.subarray(reader.opaqueAt ?? bytes.length), damage }
+}
+
+function factsOf(packing: Packing, { members, texts: found, damage }: Contents): Stage1Facts {
   const versions = members.flatMap(({ name }) => /^(?:usr\/)?lib\/modules\/([^/]+)\//.exec(name)?.[1] ?? [])
   return {
     packing,
     damage,
     unknown: undefined,
     hasInit: members.some(
-      ({ name, mode }) => name === 'init' && ((mode & 0o111) !== 0 || (mode & 0o170000) === 0o120000),
+      ({ name, kind, mode }) => name === 'init' && (kind === 'link' || (mode & 0o111) !== 0),
     ),
     hasAgent: members.some(({ name }) => /(^|\/)bootswarm-agent$/.test(name)),
-    manifestKeys: text('etc/bootswarm/manifest.pub')
+    manifestKeys: (found.get(texts.key) ?? '')
       .split('\n')
       .map((line) => line.trim())
       .filter((line) => line !== ''),
-    ca: text('etc/bootswarm/ca.pem'),
+    ca: found.get(texts.ca) ?? '',
     moduleVersions: [...new Set(versions)],
   }
 }
@@ -90,7 +130,17 @@ async function readBounded(path: string, sizeMax: number, wanted = sizeMax): Pro
 
 type Unpacked = { readonly bytes: Buffer } | { readonly damage: string } | { readonly unknown: string }
 
-async function unpack(bytes: Buffer, packing: Packing): Promise<Unpacked> {
+/** What opens each of the ways of packing that Linux knows (`xz` opens lzma, `lz4` its old frame). */
+const programs: Partial<Record<Compression, readonly [program: string, debianPackage: string]>> = {
+  xz: ['xz', 'xz-utils'],
+  lzma: ['xz', 'xz-utils'],
+  zstd: ['zstd', 'zstd'],
+  'lz4-legacy': ['lz4', 'lz4'],
+  bzip2: ['bzip2', 'bzip2'],
+  lzop: ['lzop', 'lzop'],
+}
+
+async function unpack(bytes: Buffer, packing: Compression): Promise<Unpacked> {
   if (packing === 'gzip') {
     try {
       return { bytes: gunzipSync(bytes, { maxOutputLength: unpackedBytesMax }) }
@@ -98,16 +148,9 @@ async function unpack(bytes: Buffer, packing: Packing): Promise<Unpacked> {
       return { damage: (error as Error).message }
     }
   }
-  if (packing === 'unknown') return { damage: 'neither cpio nor packed in a way that Linux unpacks' }
-  const programs: Record<Exclude<Packing, 'gzip' | 'unknown' | 'none'>, readonly [string, string]> = {
-    xz: ['xz', 'xz-utils'],
-    zstd: ['zstd', 'zstd'],
-    lz4: ['lz4', 'lz4'],
-    lzma: ['xz', 'xz-utils'],
-    bzip2: ['bzip2', 'bzip2'],
-  }
-  const [program, debianPackage] = packing === 'none' ? ['cat', 'coreutils'] : programs[packing]
-  return pipe(program, debianPackage, bytes)
+  const program = programs[packing]
+  if (program === undefined) return { damage: `Linux does not unpack ${packing}` }
+  return pipe(...program, bytes)
 }
 
 function pipe(program: string, debianPackage: string, bytes: Buffer): Promise<Unpacked> {

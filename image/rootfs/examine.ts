@@ -2,7 +2,8 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { dictionaryOf } from '../../archive/dictionary.js'
-import { detectFormat, headBytes } from '../../archive/format.js'
+import { type Compression, compressionOf, headBytes, insideOf, isForAgents } from '../../archive/format.js'
+import { squashfsDamage } from '../../archive/squashfs.js'
 import { BootswarmError } from '../../src/errors.js'
 import { UNPACK_DICTIONARY_BYTES_MAX } from '../../src/limits.js'
 import { needTools } from './host.js'
@@ -16,7 +17,7 @@ export interface Given {
   readonly bytes: number
   readonly inside: 'tar' | 'cpio' | 'squashfs'
   /** The program that opens it; undefined: it is not compressed. */
-  readonly opener: Opener | undefined
+  readonly opener: (Opener & { readonly compression: Compression; readonly ending: string }) | undefined
   /** Why it cannot stay as it is; undefined: it can. */
   readonly repack: string | undefined
 }
@@ -28,19 +29,17 @@ export interface Opener {
   readonly args: readonly string[]
 }
 
-/** Compressions by their first bytes; what agents do not read is packed anew. */
-const openers: readonly (Opener & {
-  readonly magic: string
-  readonly agents: boolean
-  readonly ending: string
-})[] = [
-  { magic: '1f8b', ...opener('gzip', 'gzip'), agents: true, ending: 'gz' },
-  { magic: 'fd377a585a00', ...opener('xz', 'xz-utils'), agents: true, ending: 'xz' },
-  { magic: '28b52ffd', ...opener('zstd', 'zstd', '--long=31'), agents: true, ending: 'zst' },
-  { magic: '425a68', ...opener('bzip2', 'bzip2'), agents: false, ending: 'bz2' },
-  { magic: '04224d18', ...opener('lz4', 'lz4'), agents: false, ending: 'lz4' },
-  { magic: '4c5a4950', ...opener('lzip', 'lzip'), agents: false, ending: 'lz' },
-]
+/** What opens each compression; what agents do not read is packed anew. */
+const openers: Partial<Record<Compression, Opener & { readonly ending: string }>> = {
+  gzip: { ...opener('gzip', 'gzip'), ending: 'gz' },
+  xz: { ...opener('xz', 'xz-utils'), ending: 'xz' },
+  zstd: { ...opener('zstd', 'zstd', '--long=31'), ending: 'zst' },
+  bzip2: { ...opener('bzip2', 'bzip2'), ending: 'bz2' },
+  lz4: { ...opener('lz4', 'lz4'), ending: 'lz4' },
+  'lz4-legacy': { ...opener('lz4', 'lz4'), ending: 'lz4' },
+  lzma: { ...opener('xz', 'xz-utils'), ending: 'lzma' },
+  lzip: { ...opener('lzip', 'lzip'), ending: 'lz' },
+}
 
 /**
  * Looks at the beginning of a file.
@@ -51,23 +50,23 @@ export async function examine(file: string, format: Format | undefined, signal: 
   if (!existsSync(file) || !statSync(file).isFile()) throw failed(`${file} is no file`)
   const head = headOf(file)
   const bytes = statSync(file).size
-  const how = openers.find(({ magic }) => head.toString('hex', 0, magic.length / 2) === magic)
+  const compression = compressionOf(head)
+  const how = compression === undefined ? undefined : openers[compression]
   if (how !== undefined) needTools([{ name: how.program, debianPackage: how.debianPackage }])
   const opened = how === undefined ? head : await headOfOpened(file, how, signal)
-  const inside = detectFormat(opened, '')
-  if (inside === 'raw' || (inside === 'squashfs' && how !== undefined)) {
+  const inside = insideOf(opened)
+  if (inside === undefined || (inside === 'squashfs' && how !== undefined)) {
     throw failed(`${file} is neither a tar, a cpio nor a squashfs`)
   }
-  // The superblock says where the last table ends (squashfs 4.0, bytes_used).
-  if (inside === 'squashfs' && (head.length < 48 || head.readBigUInt64LE(40) > bytes)) {
-    throw failed(`${file} is cut off`)
-  }
-  return { file, bytes, inside, opener: how, repack: whyRepack(inside, how, head, format) }
+  const damage = inside === 'squashfs' ? squashfsDamage(head, bytes) : undefined
+  if (damage !== undefined) throw failed(`${file}: ${damage}`)
+  const opens = how === undefined || compression === undefined ? undefined : { ...how, compression }
+  return { file, bytes, inside, opener: opens, repack: whyRepack(inside, opens, head, format) }
 }
 
 function whyRepack(
   inside: Given['inside'],
-  how: (typeof openers)[number] | undefined,
+  how: Given['opener'],
   head: Buffer,
   format: Format | undefined,
 ): string | undefined {
@@ -79,7 +78,7 @@ function whyRepack(
     throw new BootswarmError('USAGE_INVALID', 'a cpio does not become a squashfs: leave --format out')
   }
   if (how === undefined) return 'it is not compressed'
-  if (!how.agents) return `agents do not read ${how.program}`
+  if (!isForAgents(how.compression)) return `agents do not read ${how.program}`
   const dictionary = dictionaryOf(head)
   if (dictionary !== undefined && dictionary.bytes > UNPACK_DICTIONARY_BYTES_MAX) {
     return `its dictionary of ${Math.ceil(dictionary.bytes / 2 ** 20)} MiB would lie in each node's memory`
@@ -95,8 +94,8 @@ export function outputFor(options: TakeOptions, given: Given, artifactsDir: stri
     '',
   )
   const name = options.name ?? (plain === '' ? 'root' : plain)
-  const kept = openers.find(({ program }) => program === given.opener?.program)?.ending
-  const compression = anew === undefined ? kept : (options.format ?? 'tar.zst').replace('tar.', '')
+  const compression =
+    anew === undefined ? given.opener?.ending : (options.format ?? 'tar.zst').replace('tar.', '')
   const ending =
     inside === 'squashfs' || compression === 'squashfs' ? '.squashfs' : `.${inside}.${compression}`
   return chooseOutput(options.out, artifactsDir, name, ending)

@@ -3,6 +3,7 @@
  */
 import { MANIFEST_ARTIFACTS_MAX } from '../../src/limits.js'
 import { compareVersions } from '../../src/version-order.js'
+import { isFit } from './acceptance.js'
 import { type CatalogKind, compareNames } from './names.js'
 import type { CatalogProblem } from './scan.js'
 import { fileKey } from './settler.js'
@@ -49,7 +50,8 @@ export function compose(outcomes: readonly NamedOutcome[], last: readonly Catalo
     else if (outcome.kind === 'surplus') surplus.push(name)
     else if (outcome.keepsLast) {
       const kept = lastByKey.get(fileKey({ kind, name }))
-      if (kept !== undefined) usable.push(kept)
+      // A server with other rules may have published what cannot be used.
+      if (kept !== undefined && isFit(kind, kept.format)) usable.push(kept)
     }
   }
   const of = (kind: CatalogKind, compare = compareNames) =>

@@ -19,10 +19,10 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { dictionaryOf, dictionaryRefusal } from '../../archive/dictionary.js'
-import { type ArtifactFormat, detectFormat, headBytes } from '../../archive/format.js'
+import { type ArtifactFormat, headBytes } from '../../archive/format.js'
 import { BootswarmError, type ErrorCode } from '../../src/errors.js'
 import { ARTIFACT_BYTES_MAX } from '../../src/limits.js'
+import { accept } from './acceptance.js'
 import type { CatalogKind } from './names.js'
 import { errnoOf, type FileStamp, sameStamp, stampOf } from './scan.js'
 import { makeTorrent } from './torrent.js'
@@ -81,11 +81,10 @@ export async function runIngest(job: IngestJob, onProgress: (done: number) => vo
     if (copied === undefined) return changed
     const end = changeSince(job)
     if (end !== undefined) return end
-    const format = detectFormat(copied.head, job.name)
-    const refusal = refuse(job, format, copied.head)
-    if (refusal !== undefined) return refusal
     const { sizeBytes } = job.stamp
-    const ingested = { sha256: copied.sha256, sizeBytes, format }
+    const acceptance = accept({ kind: job.kind, name: job.name, sizeBytes, head: copied.head })
+    if (!acceptance.ok) return bad(acceptance.code, acceptance.message)
+    const ingested = { sha256: copied.sha256, sizeBytes, format: acceptance.format }
     if (job.kind === 'boot') {
       moveIntoStore(temporary, job.storeDir, copied.sha256)
       return { ok: true, value: ingested }
@@ -117,21 +116,6 @@ function openSource(job: IngestJob): number {
 /** Whether the name still leads to the bytes that were read. */
 function changeSince(job: IngestJob): IngestResult | undefined {
   return sameStamp(stampOf(statSync(job.path, { bigint: true })), job.stamp) ? undefined : changed
-}
-
-/** Whether the agent unpacks it: boot files are iPXE's, images are handed over as they are. */
-export function isUnpacked(kind: CatalogKind, format: ArtifactFormat): boolean {
-  return kind !== 'boot' && (format === 'tar' || format === 'cpio')
-}
-
-function refuse(job: IngestJob, format: ArtifactFormat, head: Uint8Array): IngestResult | undefined {
-  const tooLarge = isUnpacked(job.kind, format) ? dictionaryRefusal(dictionaryOf(head)) : undefined
-  if (tooLarge !== undefined) return bad('ARTIFACT_DICTIONARY_LIMIT', tooLarge)
-  if (job.kind !== 'plugin' || format === 'tar' || format === 'cpio') return undefined
-  return bad(
-    'ARTIFACT_FORMAT_INVALID',
-    'a plugin must be a tar or cpio archive (plain or in gzip, xz, zstd); where xz or zstd is around it, its name must say .tar or .cpio',
-  )
 }
 
 /** Copies into `temporary`; undefined if the file got shorter or longer meanwhile. */

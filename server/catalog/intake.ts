@@ -3,10 +3,9 @@
  * bad one less and less often, and at once when it was touched.
  */
 import { open } from 'node:fs/promises'
-import { dictionaryOf, dictionaryRefusal } from '../../archive/dictionary.js'
-import { detectFormat, headBytes } from '../../archive/format.js'
+import { headBytes } from '../../archive/format.js'
+import { accept } from './acceptance.js'
 import type { FileOutcome } from './compose.js'
-import { isUnpacked } from './ingest-job.js'
 import { Ingester } from './ingester.js'
 import type { ServiceLog } from './problem-log.js'
 import { type CatalogProblem, displayPath, type FileStamp, type FoundFile, sameStamp } from './scan.js'
@@ -130,10 +129,11 @@ export class Intake {
       if (record === undefined) return undefined
       const head = await this.#headOf(record.sha256)
       if (head === undefined) return undefined
-      const format = detectFormat(head, file.name)
-      const dictionary = isUnpacked(file.kind, format) ? dictionaryOf(head) : undefined
-      // Taken in by a server with another limit: taking it in again says why not.
-      if (dictionaryRefusal(dictionary) !== undefined) return undefined
+      const { sizeBytes } = file.stamp
+      const acceptance = accept({ kind: file.kind, name: file.name, sizeBytes, head })
+      // Taken in by a server with other rules: taking it in again says why not.
+      if (!acceptance.ok) return undefined
+      const { format } = acceptance
       known = { stamp: file.stamp, readMs: -Infinity, artifact: artifactOf(file, { ...record, format }) }
     }
     if (!(await this.#storeDir.has(known.artifact.sha256, known.artifact.sizeBytes))) {

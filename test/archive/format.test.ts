@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { detectFormat, headBytes } from '../../archive/format.js'
+import { compressionOf, detectFormat, headBytes, isForAgents } from '../../archive/format.js'
+import { checkout } from '../support/scratch.js'
 
 let dir = ''
 before(() => {
@@ -18,6 +19,26 @@ after(() => rmSync(dir, { recursive: true }))
 const tar = (...flags: string[]) =>
   execFileSync('tar', [...flags, '-cf', '-', '-C', dir, 'data'], { maxBuffer: 1 << 24 })
 const head = (bytes: Buffer) => bytes.subarray(0, headBytes)
+
+interface Case {
+  readonly about: string
+  readonly name: string
+  readonly file: string
+  readonly compression: string | null
+  readonly inside: string
+  readonly agent: 'unpacks' | 'refuses'
+}
+
+test('what real tools pack is told as the agent tells it', () => {
+  const cases = JSON.parse(readFileSync(join(checkout, 'test/vectors/format.json'), 'utf8')) as Case[]
+  assert.ok(cases.length > 20)
+  for (const { about, name, file, compression, inside, agent } of cases) {
+    const bytes = Buffer.from(file, 'base64')
+    assert.equal(compressionOf(bytes) ?? null, compression, about)
+    assert.equal(detectFormat(bytes, name), inside, about)
+    assert.equal(isForAgents(compressionOf(bytes)) && inside !== 'raw', agent === 'unpacks', about)
+  }
+})
 
 test('recognises tar in its dialects, plain and in gzip, whatever its name', () => {
   for (const dialect of ['gnu', 'pax', 'ustar', 'v7']) {
@@ -43,6 +64,8 @@ test('recognises cpio and squashfs', () => {
   assert.equal(detectFormat(Buffer.from('070701000000'), 'x'), 'cpio')
   assert.equal(detectFormat(gzipSync(Buffer.from('070701000000')), 'x'), 'cpio')
   assert.equal(detectFormat(Buffer.from('hsqs1234'), 'x'), 'squashfs')
+  // Nothing mounts it so.
+  assert.equal(detectFormat(gzipSync(Buffer.from('hsqs1234')), 'x'), 'raw')
 })
 
 test('the rest is raw', () => {

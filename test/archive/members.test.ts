@@ -87,10 +87,12 @@ test('a cpio is read, also two in a row, and what is compressed behind it is not
     assert.deepEqual([of('link')?.kind, of('link')?.target], ['link', `/${long}`])
     assert.equal(of(long)?.sizeBytes, 3000)
   }
-  const reader = new CpioReader(() => undefined)
-  reader.push(Buffer.concat([archive, Buffer.from('1f8b080000000000', 'hex')]))
-  reader.end()
-  assert.equal(reader.opaque, true)
+  for (const padding of [0, 1, 3, 512]) {
+    const reader = new CpioReader(() => undefined)
+    reader.push(Buffer.concat([archive, Buffer.alloc(padding), Buffer.from('1f8b080000000000', 'hex')]))
+    reader.end()
+    assert.equal(reader.opaqueAt, archive.length + padding)
+  }
 })
 
 test('an archive that is cut off anywhere is an error', (t) => {

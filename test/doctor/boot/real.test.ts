@@ -17,7 +17,7 @@ async function makeBench(t: TestContext) {
   const data = join(dir, 'data')
   const identity = await ensureIdentity({ dataDir: data, site: 'test', addresses: [], nowMs: Date.now() })
   for (const name of ['rootfs', 'boot']) mkdirSync(join(dir, 'artifacts', name), { recursive: true })
-  writeFileSync(join(dir, 'artifacts', 'rootfs', 'root.tar'), 'x')
+  execFileSync('tar', ['-cf', join(dir, 'artifacts', 'rootfs', 'root.tar'), '-C', '/', 'etc/hostname'])
   writeFileSync(join(dir, 'artifacts', 'boot', 'vmlinuz'), kernel(version))
   const tree = join(dir, 'tree')
   mkdirSync(join(tree, 'etc/bootswarm'), { recursive: true })
@@ -122,7 +122,8 @@ test('what is not there: boot programs, kernel, root file system, programs of an
   assert.match(found[0]?.seen ?? '', /bios\/undionly\.kpxe is not in .*: PCs with a BIOS do not boot/)
 
   writeFileSync(join(dir, 'artifacts', 'boot', 'vmlinuz-arm64'), 'arm')
-  execFileSync('rm', ['-r', join(dir, 'artifacts', 'rootfs')])
+  // It cannot be a root file system.
+  writeFileSync(join(dir, 'artifacts', 'rootfs', 'root.tar'), 'x')
   const more = await judge()
   assert.deepEqual(codes(more), ['BOOT_PROGRAM_MISSING', 'BOOT_FILES_MISSING', 'CATALOG_EMPTY'])
   assert.match(more[0]?.seen ?? '', /kernel for arm64 .* no boot program arm64\/snponly\.efi/)

@@ -18,6 +18,7 @@ import {
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
 import type { Catalog } from '../../../server/catalog/catalog.js'
 import { catalogRecords } from '../../../server/catalog/records.js'
 import { Bench, tarball, until } from './support.js'
@@ -310,6 +311,72 @@ test('companions and leftovers are passed over in all three directories, and tha
   const said = site.lines.filter(({ event }) => event === 'catalog.passed-over')
   assert.deepEqual(said.map(({ file }) => file).sort(), [...others].sort())
   assert.ok(said.every(({ level }) => level === 'info'))
+})
+
+test('what cannot be a root is none: the last good one stays, also after a restart, and the reason is said', async (t) => {
+  const site = await bench(t)
+  const root = await tarball('a', 'a')
+  site.put('rootfs/base-1.tar.gz', root)
+  const first = await site.start()
+  await until('version 1', () => version(first) === 1)
+  const bad: Readonly<Record<string, Buffer>> = {
+    'rootfs/base-2.tar.bz2': execFileSync('bzip2', ['-c'], { input: gunzipSync(root) }),
+    'rootfs/base-3.tar.xz': Buffer.from('<html>404</html>'.repeat(100)),
+    'rootfs/base-4.img': randomBytes(10_000),
+    'rootfs/base-5.squashfs': Buffer.concat([Buffer.from('hsqs'), Buffer.alloc(300, 0xff)]),
+    'rootfs/base-6.xz': execFileSync('xz', ['-c'], { input: gunzipSync(root) }),
+  }
+  for (const [path, bytes] of Object.entries(bad)) site.put(path, bytes)
+  const refused = (catalog: Catalog) =>
+    catalog.problems.filter(({ code }) => code === 'ARTIFACT_FORMAT_INVALID').length
+  await until('all are refused', () => refused(first) === 5)
+  assert.equal(version(first), 1)
+  const said = site.lines.filter(({ code }) => code === 'ARTIFACT_FORMAT_INVALID').map(({ msg }) => msg)
+  assert.match(said.join('\n'), /^rootfs\/base-2\.tar\.bz2: it is compressed with bzip2, .*pack it again/m)
+  assert.match(said.join('\n'), /^rootfs\/base-6\.xz: what is inside the xz its name does not say/m)
+
+  // The file itself is overwritten by nonsense, and the server is started anew.
+  site.put('rootfs/base-1.tar.gz', randomBytes(5000))
+  await until('refused, too', () => refused(first) === 6)
+  assert.equal(version(first), 1)
+  await first.stop()
+  const second = await site.start()
+  await until('refused again', () => refused(second) === 6)
+  await looks(second)
+  assert.equal(version(second), 1)
+  assert.equal(second.live.current?.artifacts[0]?.sha256, sha256(root))
+})
+
+test('what an earlier server published as a root and is none goes', async (t) => {
+  const site = await bench(t)
+  const bytes = randomBytes(5000)
+  site.put('rootfs/base.tar.bz2', bytes)
+  const artifact = { name: 'base.tar.bz2', kind: 'rootfs', format: 'raw', sizeBytes: 5000 } as const
+  const torrent = { infohash: 'a'.repeat(40), pieceLengthBytes: 16384, piecesBase64: 'AAAA' }
+  mkdirSync(join(site.data, 'store'))
+  writeFileSync(join(site.data, 'store', sha256(bytes)), bytes)
+  const records = catalogRecords(site.store)
+  records.publishVersion([{ ...artifact, sha256: sha256(bytes), modifiedS: 0, torrent }], Date.now())
+  const catalog = await site.start()
+  await until('refused', () => codes(catalog).includes('ARTIFACT_FORMAT_INVALID'))
+  await until('not published any more', () => names(catalog)?.length === 0)
+})
+
+test('an archive of pzstd, which begins with a skippable frame, is taken as plugin and as root', async (t) => {
+  const site = await bench(t)
+  const tar = join(site.dir, 'a.tar')
+  writeFileSync(tar, gunzipSync(await tarball('a', randomBytes(100_000))))
+  execFileSync('pzstd', ['-q', '-p', '2', tar, '-o', `${tar}.zst`])
+  const packed = readFileSync(`${tar}.zst`)
+  assert.notDeepEqual(packed.subarray(0, 4), Buffer.from('28b52ffd', 'hex'))
+  site.put('rootfs/base.tar.zst', packed)
+  site.put('plugins/p.tar.zst', packed)
+  const catalog = await site.start()
+  await until('published', () => version(catalog) === 1)
+  assert.deepEqual(
+    catalog.live.current?.artifacts.map(({ format }) => format),
+    ['tar', 'tar'],
+  )
 })
 
 test('CATALOG_EMPTY stands until there is a root file system, whatever else is copied meanwhile', async (t) => {

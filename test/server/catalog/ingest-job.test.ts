@@ -32,7 +32,8 @@ function setUp(t: TestContext): Setup {
   const path = join(dir, 'file')
   const storeDir = join(dir, 'store')
   mkdirSync(storeDir)
-  writeFileSync(path, randomBytes(3_000_000))
+  writeFileSync(join(dir, 'content'), randomBytes(3_000_000))
+  execFileSync('tar', ['-cf', path, '-C', dir, 'content'])
   const stamp = stampOf(statSync(path, { bigint: true }))
   const job: IngestJob = { path, name: 'file', kind: 'rootfs', stamp, storeDir, id: 1 }
   const run = (meddle = () => {}) => {
@@ -64,7 +65,7 @@ const disturbances: readonly [string, (setup: Setup) => void, string][] = [
   ['lengthened', ({ path }) => appendFileSync(path, 'more'), 'changed'],
   ['shortened', ({ path }) => truncateSync(path, 2_000_000), 'changed'],
   ['shortened to nothing', ({ path }) => truncateSync(path, 0), 'changed'],
-  ['overwritten in place', ({ path }) => writeFileSync(path, randomBytes(3_000_000)), 'changed'],
+  ['overwritten in place', ({ path }) => writeFileSync(path, randomBytes(statSync(path).size)), 'changed'],
   [
     'replaced by another',
     ({ path, dir }) => {

@@ -6,6 +6,7 @@ mod coinboot;
 mod cpio;
 mod dialects;
 mod dpkg;
+mod formats;
 mod fuzz;
 mod hostile;
 mod support;
