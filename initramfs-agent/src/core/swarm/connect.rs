@@ -325,7 +325,7 @@ impl Swarm {
     }
 
     /// Lets a peer ask, once and for all. Agents hear of it with the handshake. Other clients hear of it when they say
-    /// that they are interested, as from any other peer: webtorrent 1.9 looks at nothing that comes in the packet of the
+    /// that they are interested, as from any other peer: webtorrent looks at nothing that comes in the packet of the
     /// handshake but the pieces, and would wait for its `unchoke` for ever.
     pub(super) fn unchoke(&mut self, conn: ConnId) {
         let first = self
