@@ -28,6 +28,9 @@ pub(super) struct Args {
     pub keep_seeding: bool,
     pub timeout: Option<Duration>,
     pub json: bool,
+    pub kind: Option<String>,
+    pub name: Option<String>,
+    pub init: Option<String>,
 }
 
 impl Args {
@@ -59,6 +62,9 @@ impl Args {
                 "--keep-seeding" => args.keep_seeding = true,
                 "--timeout-s" => args.timeout = Some(seconds(argument, value()?)?),
                 "--json" => args.json = true,
+                "--kind" => args.kind = Some(value()?.clone()),
+                "--name" => args.name = Some(value()?.clone()),
+                "--init" => args.init = Some(value()?.clone()),
                 option if option.starts_with('-') => return Err(usage(format!("unknown option: {option}"))),
                 path if file.is_none() => file = Some(PathBuf::from(path)),
                 other => return Err(usage(format!("one file expected, not also {other}"))),

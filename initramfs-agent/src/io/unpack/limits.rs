@@ -70,3 +70,5 @@ pub(super) const WARNINGS_MAX: usize = 32;
 pub(super) const PROGRESS_BYTES: u64 = 4 << 20;
 /// See [`PROGRESS_BYTES`].
 pub(super) const PROGRESS_ENTRIES: u64 = 1024;
+/// What the model of a root may take, bytes: a million files with names of 100 bytes fit.
+pub(super) const MODEL_BYTES_MAX: usize = 256 << 20;

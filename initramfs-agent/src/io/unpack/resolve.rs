@@ -95,7 +95,8 @@ fn make_directory(here: BorrowedFd<'_>, name: &[u8], own: bool) -> Result<(), Er
     rustix::fs::chmodat(here, name, Mode::from_raw_mode(0o755), AtFlags::empty())
 }
 
-fn push_names(todo: &mut Vec<Vec<u8>>, path: &[u8]) {
+/// Puts the names of a path before what is still to be walked, the next one last.
+pub(super) fn push_names(todo: &mut Vec<Vec<u8>>, path: &[u8]) {
     let names = path.split(|&b| b == b'/').filter(|n| !n.is_empty() && *n != b".");
     todo.extend(names.rev().map(<[u8]>::to_vec));
 }
