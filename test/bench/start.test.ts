@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { measureStart } from '../../bench/start/run.js'
-import { Undo } from '../../bench/storm/run.js'
+import { Undo } from '../../bench/storm/undo.js'
 import { agentPath } from '../../host/agent-binary.js'
 import { hangMs } from '../support/limits.js'
 
