@@ -41,17 +41,23 @@ impl<'a> Target<'a> for Placer<'a> {
     }
 
     fn directory(&mut self, path: &MemberPath, meta: &Meta) -> Result<()> {
+        let keep = self.tally.limits.keep_directories;
         let Some((parent, name)) = self.parent_of(path)? else {
+            if keep {
+                return Ok(());
+            }
             let here = self.parents.get(self.root, b"", false);
             let here = here.map_err(|e| with(path, e))?;
             self.own(path, meta, &here, b".")?;
             return self.later(path, meta);
         };
         let all = Mode::from_raw_mode(0o700);
+        let stat = || rustix::fs::statat(&parent.fd, name, AtFlags::SYMLINK_NOFOLLOW);
         match rustix::fs::mkdirat(&parent.fd, name, all) {
             Err(Errno::EXIST) => {
-                let stat = rustix::fs::statat(&parent.fd, name, AtFlags::SYMLINK_NOFOLLOW);
-                match FileType::from_raw_mode(stat.map_err(|e| with(path, e))?.st_mode) {
+                let there = stat().map_err(|e| with(path, e))?;
+                match FileType::from_raw_mode(there.st_mode) {
+                    FileType::Directory if keep && !self.parents.has_made(there.st_ino) => return Ok(()),
                     FileType::Directory if !self.root.is_root => {
                         // Its own mode may lock us out; the member's comes at the end.
                         rustix::fs::chmodat(&parent.fd, name, all, AtFlags::empty())
@@ -65,6 +71,9 @@ impl<'a> Target<'a> for Placer<'a> {
                 }
             }
             other => other.map_err(|e| with(path, e))?,
+        }
+        if keep {
+            self.parents.made(stat().map_err(|e| with(path, e))?.st_ino);
         }
         self.own(path, meta, &parent, name)?;
         self.owners.changed(name);
@@ -218,6 +227,9 @@ impl<'a> Placer<'a> {
         if !self.root.is_root {
             self.tally.summary.owners_skipped += 1;
             return None;
+        }
+        if !self.tally.limits.owners_by_name {
+            return Some((meta.uid, meta.gid));
         }
         let uid = self
             .owners
