@@ -81,7 +81,7 @@ export function isNonce(text: string): boolean {
 }
 
 /** Whether a file name can stand in a manifest: 1-128 bytes, no `/`, no NUL, not `.` or `..`. */
-export function isArtifactName(name: string): boolean {
+function isArtifactName(name: string): boolean {
   const bytes = Buffer.byteLength(name)
   return (
     bytes >= 1 && bytes <= ARTIFACT_NAME_BYTES_MAX && !/[/\0]/.test(name) && name !== '.' && name !== '..'

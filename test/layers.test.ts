@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { checkout } from './support/scratch.js'
-import { codeOf, importCircles, readSources, type SourceFile } from './support/source-tree.js'
+import { codeOf, importCircles, readSources, type SourceFile, unusedExports } from './support/source-tree.js'
 
 /**
  * From the bottom up. A file imports from its own folder and from the layers below; folders of one layer do not know
@@ -94,10 +94,38 @@ test('SQL and SQLite are in server/store/ only', () => {
   )
 })
 
-test('the circles and comments of a made-up tree are seen', () => {
+/** Exports that only tests use, and why they stay. */
+const forTests = [
+  // Reads the vectors that the agent reads too: what the server signs is held against the specification.
+  'src/manifest.ts exports openManifest, which tests alone use',
+]
+
+test('what is exported is used by another file', () => {
+  const found = unusedExports(files, (path) => path.startsWith('test/'))
+  none(found.filter((line) => !forTests.includes(line)))
+  none(forTests.filter((line) => !found.includes(line)).map((line) => `no more an exception: ${line}`))
+})
+
+test('the circles, comments and unused exports of a made-up tree are seen', () => {
   const file = (path: string, ...imports: string[]): SourceFile => ({
     ...{ path, imports, text: '', starts: [], packages: [] },
   })
+  const texts: readonly (readonly [string, string])[] = [
+    ['a', 'export function used() {}\nexport const alone = 1 // used'],
+    ['b', 'used()\nexport interface Shape {}\nexport function shape(): Shape {}'],
+    ['test/c', '/* alone */ shape()\nexport type Dead = 1'],
+  ]
+  assert.deepEqual(
+    unusedExports(
+      texts.map(([path, text]) => ({ ...file(path), text })),
+      (path) => path.startsWith('test/'),
+    ),
+    [
+      'a exports alone, which no other file imports',
+      'b exports shape, which tests alone use',
+      'test/c exports Dead, which is used nowhere',
+    ],
+  )
   const tree = [
     file('a', 'b'),
     file('b', 'c', 'd'),

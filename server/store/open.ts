@@ -16,9 +16,6 @@ export interface StoreOptions {
   readonly nowMs: number
 }
 
-/** A prepared statement's values. */
-export type SqlValue = string | number | bigint | null | Uint8Array
-
 /** SQLite's name for a database that has no file. */
 const inMemory = ':memory:'
 

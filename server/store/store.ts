@@ -4,7 +4,6 @@
  */
 
 import { type ArtifactTable, artifactTable } from './artifacts.js'
-import { type CounterTable, counterTable } from './counters.js'
 import { type EventTable, eventTable } from './events.js'
 import { type LeaseTable, leaseTable } from './leases.js'
 import { type NodeTable, nodeTable } from './nodes.js'
@@ -12,10 +11,9 @@ import { guard, openDatabase, type StoreOptions } from './open.js'
 import { type VersionTable, versionTable } from './versions.js'
 
 export type { ArtifactRecord, ArtifactTable, FileStamp } from './artifacts.js'
-export type { CounterTable } from './counters.js'
 export type { EventRecord, EventTable } from './events.js'
 export type { LeaseRecord, LeaseTable } from './leases.js'
-export type { NodeRecord, NodeState, NodeTable, NodeUpdate } from './nodes.js'
+export type { NodeRow, NodeTable, NodeUpdate, StoredState } from './nodes.js'
 export type { StoreOptions } from './open.js'
 export type { VersionRecord, VersionTable } from './versions.js'
 
@@ -29,8 +27,6 @@ export interface Store {
   readonly nodes: NodeTable
   /** What nodes told of their boots. */
   readonly events: EventTable
-  /** Named sums that only grow. */
-  readonly counters: CounterTable
   /** Addresses given by DHCP. */
   readonly leases: LeaseTable
   /** Runs all calls in `run` as one transaction, all or nothing. Not for `versions.publish`, which waits for the disk. */
@@ -51,7 +47,6 @@ export function openStore(options: StoreOptions): Store {
     versions: versionTable(db),
     nodes: nodeTable(db),
     events: eventTable(db),
-    counters: counterTable(db),
     leases: leaseTable(db),
     batch: (run) => guard('writing a batch', () => db.transaction(run).immediate()),
     close: () => db.close(),

@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test'
  * Hard limit of the suite: ten times what it takes on a quiet machine with two cores (three to four minutes). Continuous
  * integration ends everything after 90 minutes.
  */
-export const suiteMs = 2_400_000
+const suiteMs = 2_400_000
 
 const running = new Map<string, number>()
 

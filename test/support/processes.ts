@@ -119,7 +119,7 @@ export async function untilEqual<T>(
 }
 
 /** A GET over HTTPS that trusts only the site's CA. */
-export function getJson(url: string, caFile: string): Promise<Record<string, unknown>> {
+function getJson(url: string, caFile: string): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { ca: readFileSync(caFile), agent: false }, (response) => {
       let body = ''

@@ -83,3 +83,32 @@ export function importCircles(files: readonly SourceFile[]): string[][] {
   for (const { path } of files) if (!order.has(path)) visit(path)
   return circles
 }
+
+const exportPattern = /^export (?:async )?(?:abstract )?(function\*?|const|class|interface|type) (\w+)/gm
+
+/**
+ * What is exported and used by nobody, with what to do about it. A name that another file holds counts as used, so
+ * this finds no more than what is certain.
+ */
+export function unusedExports(files: readonly SourceFile[], isTest: (path: string) => boolean): string[] {
+  const read = files.map(({ path, text }) => {
+    const code = codeOf(text)
+    return { path, code, words: code.match(/\w+/g) ?? [] }
+  })
+  const holders = new Map<string, Set<string>>()
+  for (const { path, words } of read)
+    for (const word of words) holders.set(word, (holders.get(word) ?? new Set()).add(path))
+  return read.flatMap(({ path, code, words }) =>
+    [...code.matchAll(exportPattern)].flatMap(([, kind, name = '']) => {
+      const users = [...(holders.get(name) ?? [])].filter((user) => user !== path)
+      const isUsedInside = words.filter((word) => word === name).length > 1
+      // A type that the signature of another export holds is exported with it.
+      if (users.length === 0 && kind !== 'interface' && kind !== 'type')
+        return [`${path} exports ${name}, which no other file imports`]
+      if (users.length === 0 && !isUsedInside) return [`${path} exports ${name}, which is used nowhere`]
+      if (!isTest(path) && !isUsedInside && users.every(isTest))
+        return [`${path} exports ${name}, which tests alone use`]
+      return []
+    }),
+  )
+}
