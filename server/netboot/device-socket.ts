@@ -7,7 +7,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { getSystemErrorMap } from 'node:util'
 import { BootswarmError } from '../../src/errors.js'
-import { receiveBufferBytes, udpError } from './udp.js'
+import { socketOptions, udpError } from './udp.js'
 
 /** Of `asm-generic/socket.h` and `bits/socket.h`; the same on all processors that koffi is built for. */
 const afInet = 2
@@ -88,7 +88,7 @@ export async function openDeviceSocket(device: string, port: number): Promise<De
     const name = Buffer.from(`${device}\0`, 'latin1')
     check(c.setsockopt(fd, solSocket, soBindToDevice, name, name.length))
     check(c.bind(fd, anyAddress(port), sockaddrBytes))
-    const socket = createSocket({ type: 'udp4', recvBufferSize: receiveBufferBytes })
+    const socket = createSocket(socketOptions)
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject)
       socket.bind({ fd }, () => {

@@ -28,6 +28,8 @@ export type StartNetboot = {
   readonly type: 'start'
   /** Who to become for good once all ports are open; missing: stay who we are. */
   readonly account?: { readonly uid: number; readonly gid: number }
+  /** Lines of level debug are wanted. */
+  readonly isVerbose: boolean
   readonly dhcp?: DhcpOptions
   readonly tftp?: TftpStart
 }

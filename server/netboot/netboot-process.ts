@@ -18,7 +18,11 @@ const againMs = 100
 
 endWithParent()
 const send = (message: FromNetboot): void => toParent(message)
-const log: NetbootLog = (level, event, facts, text) => send({ type: 'log', level, event, facts, text })
+/** Each exchange has a line of level debug: sent in vain, they would cost as much as its answers. */
+let isVerbose = false
+const log: NetbootLog = (level, event, facts, text) => {
+  if (level !== 'debug' || isVerbose) send({ type: 'log', level, event, facts, text })
+}
 
 let tftp: TftpService | undefined
 
@@ -36,7 +40,8 @@ process.on('message', (message: ToNetboot) => {
   })
 })
 
-async function start({ account, dhcp, tftp: tftpStart }: StartNetboot): Promise<void> {
+async function start({ account, dhcp, tftp: tftpStart, ...start }: StartNetboot): Promise<void> {
+  isVerbose = start.isVerbose
   const services: Record<string, NetbootService> = {}
   if (dhcp !== undefined) {
     services.dhcp = new DhcpService(dhcp, log, {

@@ -173,7 +173,7 @@ export class Netboot {
   }
 
   #startMessage(): ToNetboot {
-    const { account, leases, programs } = this.#options
+    const { account, leases, log, programs } = this.#options
     const site = this.#site()
     this.#served = interfacesOf(site)
     const dhcp = { site, leases: site.mode === 'full' ? leases.list() : [] }
@@ -184,7 +184,8 @@ export class Netboot {
       httpPort,
       ...(httpHost === undefined ? {} : { httpHost }),
     }
-    return { type: 'start', dhcp, tftp, ...(account === undefined ? {} : { account }) }
+    const isVerbose = log.isLevelEnabled('debug')
+    return { type: 'start', isVerbose, dhcp, tftp, ...(account === undefined ? {} : { account }) }
   }
 
   #site(): DhcpSite {

@@ -1,10 +1,17 @@
 /** UDP sockets of the netboot process: opened with a large buffer, their failures as codes. */
 
-import { createSocket, type Socket } from 'node:dgram'
+import { createSocket, type Socket, type SocketOptions } from 'node:dgram'
 import { BootswarmError } from '../../src/errors.js'
 
 /** Bursts of hundreds of machines wait here while the loop is busy; the kernel cuts it to `net.core.rmem_max`. */
-export const receiveBufferBytes = 4 * 1024 * 1024
+const receiveBufferBytes = 4 * 1024 * 1024
+
+/** Of all sockets here. They send to addresses, never to names: a look-up would put each datagram off to a later tick. */
+export const socketOptions: SocketOptions = {
+  type: 'udp4',
+  recvBufferSize: receiveBufferBytes,
+  lookup: (address, _options, found) => found(null, address, 4),
+}
 
 /** How a socket is opened. */
 export interface UdpOptions {
@@ -21,7 +28,7 @@ export interface UdpOptions {
  * @throws BootswarmError NETBOOT_NOT_ALLOWED, ADDRESS_IN_USE, NETBOOT_FAILED
  */
 export function openUdp({ address, port, isShared = false }: UdpOptions): Promise<Socket> {
-  const socket = createSocket({ type: 'udp4', reuseAddr: isShared, recvBufferSize: receiveBufferBytes })
+  const socket = createSocket({ ...socketOptions, reuseAddr: isShared })
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException) => {
       socket.close()

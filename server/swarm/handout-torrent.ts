@@ -63,8 +63,7 @@ export class HandoutTorrent {
   readonly pieces: number
   readonly pieceLength: number
   readonly sizeBytes: number
-  /** Smaller goes first. */
-  priority: number
+  readonly priority: number
   readonly agents = new Set<Agent>()
   readonly racks = new Map<string, Rack>()
   /** How many connected agents have each piece. */

@@ -75,15 +75,9 @@ export function makeSwarm(common: Common, parts: SwarmParts): SwarmSide {
     torrentOf: parts.torrentOf,
     onError: (error, { name }) => {
       const facts = { event: 'seeder.add-failed', code: 'SEEDER_FAILED', name, err: error }
-      log.error(facts, `${name} is not seeded, trying again; until then nodes take it over HTTPS`)
-    },
-    onRecovered: ({ name }) => log.info({ event: 'seeder.add-recovered', name }, `${name} is seeded now`),
-    after: (ms, run) => {
-      const timer = setTimeout(run, ms)
-      return () => clearTimeout(timer)
+      log.error(facts, `${name} is not seeded; nodes take it over HTTPS`)
     },
   })
-  seeder.on('lost', (infohash, error) => seeding.lost(infohash, error))
   const handingOut = new HandingOut()
   return {
     trackerPlugin: tracker.plugin,
@@ -106,7 +100,6 @@ export function makeSwarm(common: Common, parts: SwarmParts): SwarmSide {
     introduce: (infohashes, node) => tracker.introduce(infohashes, node),
     forget: (address) => tracker.forget(address),
     stop: async () => {
-      seeding.stop()
       await Promise.allSettled([lsd?.stop(), dht?.stop(), seeder.stop()])
     },
   }

@@ -4,32 +4,62 @@
  */
 
 import type { Socket } from 'node:dgram'
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { formatIpv4 } from '../../../src/ipv4.js'
 
 /** A machine that is up answers within a few milliseconds; firmware repeats a DISCOVER after a second at the earliest. */
 const answerMs = 250
+/** The whole table is read for one answer: so all that are due within this time share a look at it. */
+const lookEveryMs = 50
+/** And of a long table, looks take a tenth of the time at most. */
+const restFactor = 10
 const discardPort = 9
 
-/** Told who uses an address: an Ethernet address, or undefined for nobody. */
+/**
+ * Linux keeps what nobody answers for in its table for 3 s (`mcast_solicit` questions, `retrans_time` apart), and has room
+ * for 1,024 neighbours (`gc_thresh3`): beyond that this machine reaches no new one at all. So many addresses are asked
+ * for in that time at most; a farm of 500 that is switched on at once stays below.
+ */
+const keptMs = 3_000
+const keptMax = 600
+
+/** Told who uses an address: an Ethernet address, or undefined for nobody that is known. */
 export type ProbeAnswer = (address: number, user: string | undefined) => void
 
-/** Asks for addresses; one look at the table answers all that are due. */
+/** Asks for addresses. */
 export class ArpProbe {
   readonly #answer: ProbeAnswer
-  readonly #table: string
+  readonly #read: () => string
+  /** When each is due, in the order of asking. */
   readonly #due = new Map<number, number>()
+  /** When the latest were asked for. */
+  readonly #asked: number[] = []
   #timer: NodeJS.Timeout | undefined
+  #skipped = 0
+  #looks = 0
 
-  constructor(answer: ProbeAnswer, table = '/proc/net/arp') {
+  constructor(answer: ProbeAnswer, read = () => readFileSync('/proc/net/arp', 'utf8')) {
     this.#answer = answer
-    this.#table = table
+    this.#read = read
+  }
+
+  /** Addresses that were not asked for because there were too many, and looks at the table. */
+  stats(): { unprobed: number; arp_looks: number } {
+    return { unprobed: this.#skipped, arp_looks: this.#looks }
   }
 
   /** Asks for an address through a socket of the interface where it must be. */
   ask(address: number, socket: Socket): void {
     if (this.#due.has(address)) return
-    this.#due.set(address, performance.now() + answerMs)
+    const nowMs = performance.now()
+    while (this.#asked.length > 0 && nowMs - (this.#asked[0] ?? 0) > keptMs) this.#asked.shift()
+    if (this.#asked.length >= keptMax) {
+      this.#skipped++
+      this.#answer(address, undefined)
+      return
+    }
+    this.#asked.push(nowMs)
+    this.#due.set(address, nowMs + answerMs)
     // An error (no buffer for one more neighbour) leaves the table without an answer.
     socket.send(Buffer.alloc(1), discardPort, formatIpv4(address), () => {})
     this.#timer ??= setTimeout(() => this.#look(), answerMs)
@@ -40,31 +70,39 @@ export class ArpProbe {
     this.#due.clear()
   }
 
-  async #look(): Promise<void> {
-    const nowMs = performance.now()
-    const ready = [...this.#due].filter(([, dueMs]) => dueMs <= nowMs + 1).map(([address]) => address)
-    const users = parseArpTable(await readFile(this.#table, 'latin1').catch(() => ''))
-    for (const address of ready) {
-      if (!this.#due.delete(address)) continue
+  #look(): void {
+    const beganMs = performance.now()
+    this.#looks++
+    const users = this.#users()
+    const readMs = performance.now()
+    for (const [address, dueMs] of this.#due) {
+      if (dueMs > beganMs + 1) break
+      this.#due.delete(address)
       this.#answer(address, users.get(formatIpv4(address)))
     }
-    const nextMs = Math.min(...this.#due.values())
-    this.#timer =
-      this.#due.size === 0
-        ? undefined
-        : setTimeout(() => this.#look(), Math.max(1, nextMs - performance.now()))
+    this.#timer = undefined
+    const [nextMs] = this.#due.values()
+    if (nextMs === undefined) return
+    const restMs = Math.max(lookEveryMs, (readMs - beganMs) * restFactor)
+    this.#timer = setTimeout(() => this.#look(), Math.max(nextMs - performance.now(), restMs))
+  }
+
+  /** Read at once: the kernel makes the text in less time than a thread takes to be asked for it. */
+  #users(): Map<string, string> {
+    try {
+      return parseArpTable(this.#read())
+    } catch {
+      return new Map()
+    }
   }
 }
 
-/** Ethernet addresses by IP address, of the complete entries. */
+/** Ethernet addresses by IP address, of the complete entries (flag 2). */
 export function parseArpTable(text: string): Map<string, string> {
   const users = new Map<string, string>()
-  const isComplete = 0x2
-  for (const line of text.split('\n').slice(1)) {
-    const [address, , flags, mac] = line.split(/\s+/)
-    if (address === undefined || flags === undefined || mac === undefined) continue
-    if ((Number(flags) & isComplete) !== 0 && mac !== '00:00:00:00:00:00')
-      users.set(address, mac.toLowerCase())
+  const complete = /^([\d.]+) +0x[\da-f]+ +0x[\da-f]*[2367abef] +([\da-f:]{17}) /gim
+  for (const [, address = '', mac = ''] of text.matchAll(complete)) {
+    if (mac !== '00:00:00:00:00:00') users.set(address, mac.toLowerCase())
   }
   return users
 }

@@ -39,12 +39,13 @@ export class DhcpMachine {
   }
 
   /** Takes a datagram. Never throws, whatever is in it. */
-  receive({ bytes, ...rest }: Datagram, nowMs: number): Effect[] {
+  receive(datagram: Datagram, nowMs: number): Effect[] {
     this.#tell.count('received')
-    const message = readMessage(bytes)
+    const { from, port, interface: name, local } = datagram
+    const message = readMessage(datagram.bytes)
     if ('malformed' in message) {
       this.#tell.count('malformed')
-      const text = `A malformed DHCP message from ${formatIpv4(rest.from.address)}: ${message.malformed}`
+      const text = `A malformed DHCP message from ${formatIpv4(from.address)}: ${message.malformed}`
       return this.#tell.once('debug', 'dhcp.malformed', 'DHCP_MALFORMED', {}, text, nowMs)
     }
     if ('ignored' in message) {
@@ -56,7 +57,7 @@ export class DhcpMachine {
     return [
       ...this.#seen(message, nowMs),
       ...this.#rival(message, nowMs),
-      ...this.#answer({ ...rest, message }, nowMs),
+      ...this.#answer({ message, port, interface: name, local, from }, nowMs),
     ]
   }
 

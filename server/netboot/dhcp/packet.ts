@@ -115,37 +115,45 @@ export function parseSubOptions(value: Buffer, endsWith?: number): Map<number, B
   return found
 }
 
+/** How many bytes {@link encodePacket} writes. */
+export function encodedBytes({ options }: Pick<DhcpPacket, 'options'>): number {
+  let bytes = optionsAt + 1
+  for (const { length } of options.values()) bytes += length + 2 * Math.max(1, Math.ceil(length / 255))
+  return Math.max(bytes, bytesMin)
+}
+
 /**
  * Writes a message. Options in their map's order, those of more than 255 bytes split (RFC 3396). `file` and `sname`
  * must fit their fields with a zero byte: 127 and 63 bytes.
  */
 export function encodePacket(packet: DhcpPacket): Buffer {
-  const fixed = Buffer.alloc(optionsAt)
-  fixed.writeUInt8(packet.op, 0)
-  fixed.writeUInt8(packet.htype, 1)
-  fixed.writeUInt8(packet.chaddr.length, 2)
-  fixed.writeUInt8(packet.hops, 3)
-  fixed.writeUInt32BE(packet.xid, 4)
-  fixed.writeUInt16BE(packet.secs, 8)
-  fixed.writeUInt16BE(packet.isBroadcast ? broadcastFlag : 0, 10)
-  fixed.writeUInt32BE(packet.ciaddr, 12)
-  fixed.writeUInt32BE(packet.yiaddr, 16)
-  fixed.writeUInt32BE(packet.siaddr, 20)
-  fixed.writeUInt32BE(packet.giaddr, 24)
-  packet.chaddr.copy(fixed, chaddrAt, 0, 16)
-  writeText(fixed, packet.sname, snameAt, fileAt)
-  writeText(fixed, packet.file, fileAt, magicAt)
-  fixed.writeUInt32BE(magic, magicAt)
-  const parts: Buffer[] = [fixed]
+  const bytes = Buffer.alloc(encodedBytes(packet))
+  bytes.writeUInt8(packet.op, 0)
+  bytes.writeUInt8(packet.htype, 1)
+  bytes.writeUInt8(packet.chaddr.length, 2)
+  bytes.writeUInt8(packet.hops, 3)
+  bytes.writeUInt32BE(packet.xid, 4)
+  bytes.writeUInt16BE(packet.secs, 8)
+  bytes.writeUInt16BE(packet.isBroadcast ? broadcastFlag : 0, 10)
+  bytes.writeUInt32BE(packet.ciaddr, 12)
+  bytes.writeUInt32BE(packet.yiaddr, 16)
+  bytes.writeUInt32BE(packet.siaddr, 20)
+  bytes.writeUInt32BE(packet.giaddr, 24)
+  packet.chaddr.copy(bytes, chaddrAt, 0, 16)
+  writeText(bytes, packet.sname, snameAt, fileAt)
+  writeText(bytes, packet.file, fileAt, magicAt)
+  bytes.writeUInt32BE(magic, magicAt)
+  let to = optionsAt
   for (const [code, value] of packet.options) {
-    for (let at = 0; at === 0 || at < value.length; at += 255) {
-      const part = value.subarray(at, at + 255)
-      parts.push(Buffer.from([code, part.length]), part)
+    for (let from = 0; from === 0 || from < value.length; from += 255) {
+      const length = Math.min(255, value.length - from)
+      bytes[to++] = code
+      bytes[to++] = length
+      to += value.copy(bytes, to, from, from + length)
     }
   }
-  parts.push(Buffer.from([end]))
-  const bytes = Buffer.concat(parts)
-  return bytes.length >= bytesMin ? bytes : Buffer.concat([bytes], bytesMin)
+  bytes[to] = end
+  return bytes
 }
 
 /** The text before the first zero byte. */
@@ -155,7 +163,6 @@ function textOf(field: Buffer): string {
 }
 
 function writeText(buffer: Buffer, text: string, from: number, to: number): void {
-  const bytes = Buffer.from(text, 'latin1')
-  if (bytes.length >= to - from) throw new RangeError(`${text} does not fit its field`)
-  bytes.copy(buffer, from)
+  if (text.length >= to - from) throw new RangeError(`${text} does not fit its field`)
+  buffer.write(text, from, 'latin1')
 }

@@ -4,7 +4,7 @@ import { broadcastOf, formatIpv4 } from '../../../src/ipv4.js'
 import { DHCP_REPLY_BYTES_MAX } from '../../../src/limits.js'
 import type { BootChoice } from '../boot-choice.js'
 import { type MessageType, messageTypes, optionCodes } from './message.js'
-import { type DhcpPacket, encodePacket } from './packet.js'
+import { type DhcpPacket, encodedBytes } from './packet.js'
 import type { Arrival, DhcpPool, DhcpSite, Effect } from './types.js'
 
 const serverPort = 67
@@ -161,7 +161,7 @@ function destination({ message, port, from }: Arrival, type: MessageType): { add
 
 /** Options 66 and 67 only repeat siaddr and `file`: they go when a relay's option 82 leaves them no room. */
 function fitted(packet: DhcpPacket): DhcpPacket {
-  if (packet.file === '' || encodePacket(packet).length <= DHCP_REPLY_BYTES_MAX) return packet
+  if (packet.file === '' || encodedBytes(packet) <= DHCP_REPLY_BYTES_MAX) return packet
   const options = new Map(packet.options)
   options.delete(optionCodes.tftpServer)
   options.delete(optionCodes.bootFile)

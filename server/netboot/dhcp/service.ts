@@ -20,7 +20,7 @@ const dhcpPort = 67
 const bootPort = 4011
 
 /** Lease changes of this time are kept in one transaction. */
-const batchMs = 20
+const batchMs = 100
 
 /** The sockets of one of our addresses. */
 interface Own {
@@ -95,7 +95,7 @@ export class DhcpService implements NetbootService {
   }
 
   stats(): Record<string, number> {
-    return { ...this.#machine.stats(Date.now()), send_errors: this.#sendErrors }
+    return { ...this.#machine.stats(Date.now()), ...this.#probe.stats(), send_errors: this.#sendErrors }
   }
 
   async #socket(options: UdpOptions): Promise<Socket> {

@@ -24,10 +24,12 @@ test('two cards, two pools: 40 machines of one take nothing of the other, and mo
   const { wire } = place
   wire.client('fleet', '52:54:00:00:00:fe')
   wire.run('fleet', 'ip', 'address', 'add', '10.77.0.200/24', 'dev', 'eth0')
-  const server = await place.start()
+  const server = await place.start('--log-level', 'debug')
   const storm = await place.storm('fleet', 40, 0)
   assert.deepEqual([storm.done, storm.addresses], [40, 40])
-  assert.equal(place.leases(), 40)
+  await until('the leases', async () => place.leases() === 40 || undefined)
+  // The netboot process says what it is asked for, no more.
+  await server.line('dhcp.leased')
   const other = place.udhcpc('other')
   assert.match(other.ip ?? '', /^10\.88\.0\.1[01]$/)
   assert.equal(other.serverid, '10.88.0.1')
