@@ -111,7 +111,7 @@ function byOwner(): Map<number, string[]> {
 }
 
 /** Ends all processes inside, then the namespaces; their links and bridges go with them. */
-function removeNamespaces(names: readonly string[]): void {
+export function removeNamespaces(names: readonly string[]): void {
   for (const pid of processesIn(names)) {
     try {
       process.kill(pid, 'SIGKILL')

@@ -82,11 +82,8 @@ impl Swarm {
         let t = &mut self.torrents[usize::from(peer.torrent.0)];
         let bit = peer.mask();
         let sane = match message {
-            Message::KeepAlive | Message::Port(_) | Message::Extended { .. } | Message::NotInterested => true,
-            Message::Interested => {
-                self.unchoke(conn);
-                true
-            }
+            Message::KeepAlive | Message::Port(_) | Message::Extended { .. } | Message::Interested => true,
+            Message::NotInterested => true,
             Message::Choke => {
                 peer.choked = true;
                 let (torrent, lost) = (peer.torrent, !peer.fast);
