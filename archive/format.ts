@@ -3,9 +3,7 @@
  * catalog, image and doctor; the agent tells the same (test/vectors/format.json). No I/O.
  */
 import { constants, gunzipSync } from 'node:zlib'
-
-/** What is inside, as the manifest's `format` says it; which compression is around it the agent sees by itself. */
-export type ArtifactFormat = 'tar' | 'cpio' | 'squashfs' | 'raw'
+import type { ArtifactFormat } from '../src/manifest-types.js'
 
 /** What packs a file. `lz4-legacy` is the frame that the kernel reads. */
 export type Compression =

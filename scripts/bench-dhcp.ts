@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type DhcpRow, runDhcpBench } from '../bench/dhcp/run.js'
 import { bootswarm, kea } from '../bench/dhcp/servers.js'
-import { Undo } from '../bench/storm/run.js'
+import { Undo } from '../bench/storm/undo.js'
 import { ensureTools } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
 

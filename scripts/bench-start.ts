@@ -1,6 +1,6 @@
 /** `npm run bench:start`: what one node's start costs the server's link. See docs/bench.md. */
 import { measureStart } from '../bench/start/run.js'
-import { Undo } from '../bench/storm/run.js'
+import { Undo } from '../bench/storm/undo.js'
 import { ensureTools } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
 import { buildAgent } from './build-agent.js'

@@ -1,8 +1,8 @@
 /** `npm run bench:storm -- --nodes 500`: a farm boots at once, on shaped links. See docs/bench.md. */
 import { writeFileSync } from 'node:fs'
 import { type BaselineName, parseOptions, usage } from '../bench/storm/options.js'
-import { Undo } from '../bench/storm/run.js'
 import { runStorm } from '../bench/storm/storm.js'
+import { Undo } from '../bench/storm/undo.js'
 import { ensureTools, pythonHas, type Tool } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
 import { buildAgent } from './build-agent.js'

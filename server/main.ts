@@ -45,7 +45,7 @@ async function main(): Promise<void> {
   for (const name of ['once', 'json']) {
     if (loaded.flags.has(name)) throw new BootswarmError('USAGE_INVALID', `--${name} goes with --demo`)
   }
-  const noNamespace = await enterNamespace(loaded, false, process.argv.slice(2))
+  const noNamespace = await enterNamespace(loaded, false, import.meta.url, process.argv.slice(2))
   // Not before: a process that waits outside of a mount namespace stays small.
   const { startServer } = await import('./server.js')
   const log = createLog({ ...loaded.config.log, isTerminal: process.stdout.isTTY === true })
@@ -67,7 +67,7 @@ async function serveDemo(demo: string, loaded: LoadedConfig): Promise<void> {
   const { config, addresses, flags } = loaded
   const { parseDemoNodes, runDemoMode } = await import('./demo/mode.js')
   const nodes = parseDemoNodes(demo)
-  const noNamespace = await enterNamespace(loaded, true, process.argv.slice(2))
+  const noNamespace = await enterNamespace(loaded, true, import.meta.url, process.argv.slice(2))
   const json = flags.has('json')
   const level = config.log.level === 'info' ? 'warn' : config.log.level
   const log = createLog({

@@ -104,7 +104,7 @@ export function parseEvents(body: Uint8Array | string): BootEvent[] {
  *
  * @throws BootswarmError EVENTS_INVALID
  */
-export function checkEvents(value: unknown): BootEvent[] {
+function checkEvents(value: unknown): BootEvent[] {
   const parsed = events.safeParse(value)
   if (parsed.success) return parsed.data as unknown as BootEvent[]
   const issue = parsed.error.issues[0]

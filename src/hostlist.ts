@@ -26,11 +26,6 @@ export function expandHostlist(text: string): string[] {
   return [...names]
 }
 
-/** Whether a hostlist names this node. @throws BootswarmError CONFIG_INVALID */
-export function hostlistMatches(text: string, nodeId: string): boolean {
-  return expandHostlist(text).includes(nodeId)
-}
-
 function splitOutsideBrackets(text: string): string[] {
   const parts: string[] = []
   let depth = 0

@@ -17,14 +17,13 @@ import {
   SETTING_VALUE_BYTES_MAX,
   SETTINGS_MAX,
 } from './limits.js'
-import type { Manifest, ManifestArtifact } from './manifest.js'
+import type { Manifest, ManifestArtifact } from './manifest-types.js'
 import { pieceCount } from './metainfo.js'
 import { parseIpPort } from './net.js'
 import { isNodeId } from './node-id.js'
 
 const HEX_40 = /^[0-9a-f]{40}$/
 const HEX_64 = /^[0-9a-f]{64}$/
-const NONCE = /^[0-9a-f]{32}$/
 const SETTING_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
@@ -32,7 +31,7 @@ const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 export function checkLimits(manifest: Manifest): void {
   const { node } = manifest
   demand(manifest.version >= 1, 'version must be 1 or more')
-  demand(NONCE.test(manifest.nonce), 'nonce must be 32 lower-case hex digits')
+  demand(isNonce(manifest.nonce), 'nonce must be 32 lower-case hex digits')
   demand(isNodeId(node.id), 'node.id is no node identity')
   text(node.hostname, 'node.hostname', HOSTNAME_LENGTH_MAX)
   // It becomes a line of /etc/hostname.
@@ -76,8 +75,13 @@ export function checkSetting(name: string, value: string): void {
   demand(!/[\0\n]/.test(value), `the value of ${name} holds a line feed or NUL`)
 }
 
+/** Whether the text is a nonce: 32 lower-case hex digits. */
+export function isNonce(text: string): boolean {
+  return /^[0-9a-f]{32}$/.test(text)
+}
+
 /** Whether a file name can stand in a manifest: 1-128 bytes, no `/`, no NUL, not `.` or `..`. */
-export function isArtifactName(name: string): boolean {
+function isArtifactName(name: string): boolean {
   const bytes = Buffer.byteLength(name)
   return (
     bytes >= 1 && bytes <= ARTIFACT_NAME_BYTES_MAX && !/[/\0]/.test(name) && name !== '.' && name !== '..'

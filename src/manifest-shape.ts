@@ -4,7 +4,7 @@
  */
 
 import { BootswarmError } from './errors.js'
-import type { Manifest } from './manifest.js'
+import type { Manifest } from './manifest-types.js'
 
 type Shape = 'string' | 'integer' | 'map' | { readonly list: Shape } | { readonly members: Members }
 interface Members {

@@ -1,5 +1,6 @@
 /**
- * The boot manifest of docs/manifest.md: its types, its signed bytes, and reading them back.
+ * The boot manifest of docs/manifest.md: its signed bytes, and reading them back. Its types are
+ * manifest-types.ts.
  * Does not decide what a node gets: that is the catalog's.
  */
 
@@ -9,50 +10,13 @@ import { BootswarmError } from './errors.js'
 import { MANIFEST_BYTES_MAX } from './limits.js'
 import { checkLimits, isInline } from './manifest-limits.js'
 import { checkShape } from './manifest-shape.js'
+import type { Manifest } from './manifest-types.js'
 import { infohash } from './metainfo.js'
+
+export type * from './manifest-types.js'
 
 /** The media type of a manifest's body. */
 export const MANIFEST_CONTENT_TYPE = 'application/vnd.bootswarm.manifest'
-
-/** What is inside an artifact, behind its compression. */
-export type ArtifactFormat = 'tar' | 'cpio' | 'squashfs' | 'raw'
-/** What an artifact is for. */
-export type ArtifactKind = 'rootfs' | 'plugin'
-/** Environment variables of a node. */
-export type NodeSettings = Readonly<Record<string, string>>
-
-/** One artifact, member for member as it stands in the JSON. */
-export interface ManifestArtifact {
-  readonly format: ArtifactFormat
-  readonly infohash: string
-  readonly kind: ArtifactKind
-  readonly name: string
-  readonly origins: readonly string[]
-  readonly piece_length: number
-  /** Base64 of the concatenated SHA-1 of the pieces; empty for more than 16 of them. */
-  readonly pieces: string
-  readonly sha256: string
-  readonly size_bytes: number
-}
-
-/** A whole manifest, member for member as it stands in the JSON. */
-export interface Manifest {
-  readonly artifacts: readonly ManifestArtifact[]
-  readonly dht: readonly string[]
-  readonly events_url: string
-  readonly node: {
-    readonly hostname: string
-    readonly id: string
-    readonly rack: string
-    readonly settings: NodeSettings
-  }
-  readonly nonce: string
-  readonly seeders: readonly string[]
-  readonly site: string
-  readonly time_s: number
-  readonly trackers: readonly string[]
-  readonly version: number
-}
 
 /** What a reader knows before it reads. */
 export interface Expected {
@@ -65,13 +29,6 @@ export interface Expected {
 const HEADER = 'bootswarm-manifest-v1'
 const HEADER_LINE = /^bootswarm-manifest-v1 ([A-Za-z0-9+/]{86}==)\n$/
 const HEADER_LINE_BYTES = 111
-const NONCE = /^[0-9a-f]{32}$/
-
-/** Whether the text is a nonce as the request must carry it. */
-export function isNonce(text: string): boolean {
-  return NONCE.test(text)
-}
-
 /**
  * The canonical JSON of a manifest, checked against every limit of docs/manifest.md.
  *

@@ -1,6 +1,5 @@
 /** The identity of a node (docs/protocol.md): 1-64 characters of `a-z 0-9 . _ : -`, the first a letter or digit. */
 
-import { BootswarmError } from './errors.js'
 import { HOSTNAME_LENGTH_MAX } from './limits.js'
 
 const NODE_ID = /^[a-z0-9][a-z0-9._:-]{0,63}$/
@@ -10,23 +9,6 @@ const MAC =
 /** Whether the text is an identity as it stands. */
 export function isNodeId(text: string): boolean {
   return NODE_ID.test(text)
-}
-
-/**
- * The identity that a text means: trimmed, lower case, a MAC address in any usual notation with colons.
- *
- * @throws BootswarmError NODE_ID_INVALID
- */
-export function parseNodeId(text: string): string {
-  const lower = text.trim().toLowerCase()
-  const id = normalizeMac(lower) ?? lower
-  if (!isNodeId(id)) {
-    throw new BootswarmError(
-      'NODE_ID_INVALID',
-      `${JSON.stringify(text.slice(0, 80))} is no node identity: 1-64 characters of a-z 0-9 . _ : -, the first a letter or digit`,
-    )
-  }
-  return id
 }
 
 /** A MAC address as `aa:bb:cc:dd:ee:ff`, from colons, dashes, dots (Cisco) or bare digits; undefined if it is none. */

@@ -12,12 +12,7 @@ const blockBytes = 16384
 const pipeline = 64
 
 /** One connection's whole download (BEP 3, nothing else). Resolves with the payload bytes. */
-export function leech(
-  port: number,
-  infohash: Buffer,
-  sizeBytes: number,
-  pieceLength: number,
-): Promise<number> {
+function leech(port: number, infohash: Buffer, sizeBytes: number, pieceLength: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     let buffered: Buffer[] = []

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cpuSeconds, startService, stop } from '../agent/measure.js'
 import { inside } from '../storm/network.js'
-import { treeCpuSeconds } from '../storm/site.js'
+import { treeCpuSeconds } from '../storm/server.js'
 import { benchWire } from './wire.js'
 
 /** A server that runs. */

@@ -11,10 +11,11 @@ import { fileURLToPath } from 'node:url'
 import { BootswarmError } from '../../src/errors.js'
 import { type Fleet, startFleet } from '../storm/fleet.js'
 import { buildNetwork, checkSupport, inside, removeLeftovers } from '../storm/network.js'
+import { makePayload } from '../storm/payload.js'
 import { type Host, makePlan, type Plan } from '../storm/plan.js'
-import type { Undo } from '../storm/run.js'
+import { serverUrl, startServer } from '../storm/server.js'
 import { shapeOf } from '../storm/shaping.js'
-import { makePayload, serverUrl, startServer } from '../storm/site.js'
+import type { Undo } from '../storm/undo.js'
 
 const counter = fileURLToPath(new URL('../../../bench/start/link_count.py', import.meta.url))
 /** Links so fast that nothing waits: a start without a storm around it. */

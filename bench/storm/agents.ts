@@ -3,34 +3,10 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { cpuSeconds, peakMb } from '../agent/measure.js'
 import { type Fleet, type Member, startFleet } from './fleet.js'
-import type { Host, Plan } from './plan.js'
+import type { NodeBoot } from './node-boot.js'
+import type { Plan } from './plan.js'
 import { round } from './result.js'
-import { serverUrl } from './site.js'
-
-/** One node's boot as the bench saw it. Times are seconds since the start of the storm. */
-export interface NodeBoot {
-  readonly host: Host
-  readonly startS: number
-  /** Manifest verified. */
-  manifestS?: number
-  /** All bytes here. */
-  downloadedS?: number
-  /** The same two by the node's own clock, so that a late look of the bench does not count between them. */
-  manifestOwnMs?: number
-  downloadedOwnMs?: number
-  /** Root complete. */
-  bootedS?: number
-  killedS?: number
-  fromPeersBytes: number
-  fromOriginBytes: number
-  duplicateBytes: number
-  banned: number
-  /** Failed tries: `CODE: message`. */
-  readonly failures: string[]
-  /** What the agent told over time: seconds, bytes done, connected peers. */
-  readonly progress: [number, number, number][]
-  rssMb?: number
-}
+import { serverUrl } from './server.js'
 
 /** A running storm of agents. */
 export interface AgentStorm {

@@ -10,10 +10,11 @@ import { insideServer } from './network.js'
 import type { BaselineName } from './options.js'
 import { type Host, SERVER_ADDRESS } from './plan.js'
 import { type BaselineResult, copies, IDLE_SHARE_LEAST, over, round, timesOf } from './result.js'
-import type { StormSite, Undo } from './run.js'
 import { cpuTimes, idleShare, startSampler } from './sampler.js'
+import { serverUrl } from './server.js'
 import { payloadOf } from './shaping.js'
-import { serverUrl } from './site.js'
+import type { StormSite } from './site.js'
+import type { Undo } from './undo.js'
 
 /**
  * The most nodes that make sense here. Stock clients need both cores for 100 links of 10 Mbit/s; plain HTTPS is bound

@@ -12,7 +12,7 @@ const PORT = 4001
 const probe = fileURLToPath(new URL('./link-probe.js', import.meta.url))
 
 /** How far a link may be from what was computed. */
-export const LINK_TOLERANCE = 0.04
+const LINK_TOLERANCE = 0.04
 
 /**
  * Measures one transfer from the server's link through the switches to a node, payload bytes a second.

@@ -8,7 +8,8 @@ import type { AgentStorm } from './agents.js'
 import { inside } from './network.js'
 import { SERVER_ADDRESS } from './plan.js'
 import { pick } from './random.js'
-import type { StormSite, Undo } from './run.js'
+import type { StormSite } from './site.js'
+import type { Undo } from './undo.js'
 
 const liarMain = fileURLToPath(new URL('./liar.js', import.meta.url))
 

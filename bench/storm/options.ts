@@ -12,12 +12,12 @@ export type Arrivals =
   | { readonly kind: 'file'; readonly path: string; readonly offsetsS: readonly number[] }
 
 /** Who may be measured beside the agents. */
-export const baselineNames = ['https', 'aria2', 'libtorrent', 'libtorrent-super', 'udpcast'] as const
+const baselineNames = ['https', 'aria2', 'libtorrent', 'libtorrent-super', 'udpcast'] as const
 /** One of {@link baselineNames}. */
 export type BaselineName = (typeof baselineNames)[number]
 
 /** What the payload is: a tar that every node unpacks into memory, or a squashfs that it hands over as it came. */
-export const payloadFormats = ['tar', 'squashfs'] as const
+const payloadFormats = ['tar', 'squashfs'] as const
 /** One of {@link payloadFormats}. */
 export type PayloadFormat = (typeof payloadFormats)[number]
 

@@ -1,6 +1,6 @@
 /** The report with pictures: one HTML file that needs no network. No I/O. */
 import { chart, escapeHtml, type Line, WIDTH } from './chart.js'
-import type { StormResult } from './storm.js'
+import type { StormResult } from './storm-result.js'
 
 const colours = ['#0b6', '#06c', '#c40', '#808', '#a80', '#666', '#0aa', '#e06']
 /** The picture of completion ends after so many times what the agents took: HTTPS would push all others to its edge. */

@@ -1,5 +1,5 @@
 /** The figures of a storm, from what was seen. No I/O. The schema is docs/storm.schema.json. */
-import type { NodeBoot } from './agents.js'
+import type { NodeBoot } from './node-boot.js'
 import type { Sample } from './sampler.js'
 import { payloadOf } from './shaping.js'
 

@@ -7,11 +7,11 @@
  */
 
 /** Payload of a full TCP segment with timestamps on Ethernet. */
-export const SEGMENT_PAYLOAD_BYTES = 1448
+const SEGMENT_PAYLOAD_BYTES = 1448
 /** What a bucket counts for it. */
-export const SEGMENT_FRAME_BYTES = 1514
+const SEGMENT_FRAME_BYTES = 1514
 /** What a wire takes for it. */
-export const SEGMENT_WIRE_BYTES = 1538
+const SEGMENT_WIRE_BYTES = 1538
 
 /** The shape of one direction of a link. */
 export interface Shape {

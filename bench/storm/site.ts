@@ -1,192 +1,84 @@
-/** What the storm's nodes boot, and the real server that serves it in its namespace. */
-import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process'
-import {
-  createWriteStream,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
+/** Where a storm's contestants run: network, payload and server. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { BootswarmError } from '../../src/errors.js'
-import { stop } from '../agent/measure.js'
-import { inside, insideServer } from './network.js'
-import type { PayloadFormat } from './options.js'
-import { type Plan, rackConfig, SERVER_ADDRESS } from './plan.js'
-import { seeded } from './random.js'
+import { widenBacklog } from './backlog.js'
+import { checkLink } from './check.js'
+import { buildNetwork, checkSupport, type Network, removeLeftovers } from './network.js'
+import type { StormOptions } from './options.js'
+import { makePayload, type StormPayload } from './payload.js'
+import { BRIDGE_PORTS_MAX, makePlan, type Plan } from './plan.js'
+import { pick, seeded } from './random.js'
+import { type StormServer, startServer } from './server.js'
+import { floorS, goodputBytes, shapeOf } from './shaping.js'
+import type { Undo } from './undo.js'
 
-const run = promisify(execFile)
-const serverMain = fileURLToPath(new URL('../../server/main.js', import.meta.url))
-/** As `npm start` has it. */
-const tlsConfig = fileURLToPath(new URL('../../../server/process/openssl.cnf', import.meta.url))
-
-/** The server's ports: its namespace is its own. */
-export const serverUrl = `https://${SERVER_ADDRESS}:8443`
-
-/** The one artifact. */
-export interface StormPayload {
-  readonly file: string
-  readonly name: string
-  readonly bytes: number
+/** What all contestants of a run share. */
+export interface StormSite {
+  readonly options: StormOptions
+  readonly plan: Plan
+  readonly network: Network
+  readonly server: StormServer
+  readonly payload: StormPayload
+  readonly directory: string
+  readonly floorS: number
 }
 
 /**
- * Packs a root file system of `bytes` that nothing can compress: files of 1 MB in a plain tar or squashfs.
+ * Builds the site, checks a link and starts the server.
  * @throws {BootswarmError} STORM_UNSUPPORTED, STORM_FAILED
  */
-export function makePayload(
-  directory: string,
-  bytes: number,
-  seed: number,
-  format: PayloadFormat,
-): StormPayload {
-  const name = `storm-root.${format}`
-  const folder = join(directory, 'artifacts', 'rootfs')
-  const stage = join(directory, 'stage')
-  mkdirSync(folder, { recursive: true })
-  mkdirSync(join(stage, 'data'), { recursive: true })
-  mkdirSync(join(stage, 'etc'))
-  writeFileSync(join(stage, 'etc/os-release'), 'ID=storm\n')
-  const random = seeded(seed)
-  // The archive's own blocks and headers come on top: about 0.2 %, and the result counts the file as it is.
-  for (let left = bytes - 10_240, index = 0; left > 0; left -= 1_000_000, index += 1) {
-    const words = new Uint32Array(Math.ceil(Math.min(left, 1_000_000) / 4))
-    for (let at = 0; at < words.length; at += 1) words[at] = random() * 2 ** 32
-    const file = Buffer.from(words.buffer).subarray(0, Math.min(left, 1_000_000))
-    writeFileSync(join(stage, 'data', `${index}.bin`), file)
-  }
-  if (format === 'tar') {
-    const owner = ['--owner=root:0', '--group=root:0', '--sort=name', '--mtime=@1767225600', '--format=ustar']
-    execFileSync('tar', [...owner, '-b', '1', '-C', stage, '-cf', join(folder, name), '.'])
-  } else {
-    const plain = ['-noI', '-noD', '-noF', '-noX', '-no-xattrs', '-all-root', '-quiet', '-no-progress']
-    const times = ['-mkfs-time', '1767225600', '-all-time', '1767225600']
-    const { error, status, stderr } = spawnSync('mksquashfs', [stage, join(folder, name), ...plain, ...times])
-    if (error) throw new BootswarmError('STORM_UNSUPPORTED', 'mksquashfs is missing (package squashfs-tools)')
-    if (status !== 0) throw new BootswarmError('STORM_FAILED', `mksquashfs: ${stderr}`)
-  }
-  rmSync(stage, { recursive: true })
-  // An old file counts as finished at once.
-  utimesSync(join(folder, name), 1_767_225_600, 1_767_225_600)
-  return { file: join(folder, name), name, bytes: statSync(join(folder, name)).size }
-}
-
-/** The figures of `/v1/status` that a storm uses. */
-export interface OriginStatus {
-  readonly httpsBytes: number
-  readonly bittorrentBytes: number
-}
-
-/** The real daemon. */
-export interface StormServer {
-  readonly trustDir: string
-  /** Asks from within its namespace. */
-  status(): Promise<OriginStatus>
-  /** The swarm's name of the artifact, and the path of its bytes over HTTPS. */
-  artifact(): Promise<{ infohash: string; path: string }>
-  kill(): Promise<void>
-  /** Ends it without a word, then starts it again with the same data. */
-  restart(): Promise<void>
-  /** Peak memory of the daemon, MB; processor time of it and its children, seconds. */
-  cost(): { cpuSeconds: number }
-}
-
-/** Starts the daemon; resolves when its catalog is published. */
-export async function startServer(directory: string, plan: Plan): Promise<StormServer> {
-  const dataDir = join(directory, 'data')
-  const config = join(directory, 'bootswarm.yaml')
-  writeFileSync(config, rackConfig(plan))
-  let child = await launch(directory, dataDir, config, plan)
-  const curl = async (path: string): Promise<Record<string, unknown>> => {
-    const trust = ['--silent', '--fail', '--max-time', '5', '--cacert', join(dataDir, 'trust', 'ca.pem')]
-    const [program, args] = inside(plan.serverNamespace, ['curl', ...trust, `${serverUrl}${path}`])
-    const { stdout } = await run(program, args)
-    return JSON.parse(stdout) as Record<string, unknown>
-  }
-  await published(curl)
-  return {
-    trustDir: join(dataDir, 'trust'),
-    status: async () => {
-      const { origin } = (await curl('/v1/status')) as { origin: Record<string, number> }
-      return { httpsBytes: origin.https_bytes ?? 0, bittorrentBytes: origin.bittorrent_bytes ?? 0 }
-    },
-    artifact: async () => {
-      const { artifacts } = (await curl('/v1/status')) as { artifacts: Record<string, string>[] }
-      const { infohash = '', sha256, name } = artifacts[0] ?? {}
-      return { infohash, path: `/v1/artifacts/${sha256}/${name}` }
-    },
-    kill: () => stop(child),
-    restart: async () => {
-      await stop(child)
-      child = await launch(directory, dataDir, config, plan)
-    },
-    cost: () => ({ cpuSeconds: treeCpuSeconds(child.pid ?? 0) }),
-  }
-}
-
-/** Asks until there is something to boot. */
-async function published(curl: (path: string) => Promise<Record<string, unknown>>): Promise<void> {
-  const deadlineMs = performance.now() + 60_000
-  for (;;) {
-    const { artifacts } = (await curl('/v1/status')) as { artifacts: unknown[] }
-    if (artifacts.length > 0) return
-    if (performance.now() > deadlineMs) {
-      throw new BootswarmError('STORM_FAILED', 'the server did not publish the payload within 60 s')
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-}
-
-async function launch(directory: string, dataDir: string, config: string, plan: Plan): Promise<ChildProcess> {
-  const flags = ['--config', config, '--data-dir', dataDir, '--artifacts-dir', join(directory, 'artifacts')]
-  const addresses = [
-    '--address',
-    SERVER_ADDRESS,
-    '--bind',
-    '0.0.0.0',
-    '--log-format',
-    'json',
-    '--netboot-mode',
-    'off',
-  ]
-  // The bench needs root in any case, and lies in a directory that is closed to others.
-  addresses.push('--user', 'root')
-  const node = [process.execPath, `--openssl-config=${tlsConfig}`, serverMain]
-  const [program, args] = insideServer(plan.serverNamespace, [...node, ...flags, ...addresses])
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: directory })
-  const log = createWriteStream(join(directory, 'server.log'), { flags: 'a' })
-  const last: string[] = []
-  await new Promise<void>((resolve, reject) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      createInterface(stream).on('line', (line) => {
-        log.write(`${line}\n`)
-        last.push(line)
-        if (last.length > 20) last.shift()
-        if (line.includes('"server.ready"')) resolve()
-      })
-    }
-    child.once('error', reject)
-    child.once('exit', (code) =>
-      reject(new BootswarmError('STORM_FAILED', `the server ended with ${code}: ${last.join('\n')}`)),
-    )
+export async function buildSite(
+  options: StormOptions,
+  undo: Undo,
+  say: (line: string) => void,
+): Promise<StormSite & { linkMeasured: number }> {
+  removeLeftovers()
+  checkSupport()
+  checkSize(options)
+  undo.add(widenBacklog())
+  const directory = mkdtempSync(join(options.directory, `bwstorm-${process.pid}-`))
+  undo.add(() => rmSync(directory, { recursive: true, force: true }))
+  const random = seeded(options.seed)
+  const indices = Array.from({ length: options.nodes }, (_, index) => index)
+  const slow = new Set(pick(indices, Math.round(options.slowShare * options.nodes), random))
+  const plan = makePlan({
+    runId: `${process.pid}`,
+    nodes: options.nodes,
+    rackSize: options.rackSize,
+    liars: options.corrupt,
+    isSlow: (index) => slow.has(index),
   })
-  return child
+  const payload = makePayload(directory, options.payloadBytes, options.seed, options.format)
+  const network = await buildNetwork(plan, shapeOf(options.linkMbit), shapeOf(options.linkMbit / 10))
+  undo.add(() => network.remove())
+  const rackText = options.rackSize === 0 ? 'flat' : `${plan.racks.length} racks of ${options.rackSize}`
+  say(`site: ${options.nodes} nodes, ${rackText}, links of ${options.linkMbit} Mbit/s both ways`)
+  const linkMeasured = await checkLink(
+    plan,
+    options.linkMbit,
+    Math.min(10, Math.max(2.5, 20 / options.linkMbit)),
+  )
+  const share = ((100 * linkMeasured) / goodputBytes(options.linkMbit)).toFixed(1)
+  say(`one link carries ${(linkMeasured / 1e6).toFixed(3)} MB/s of payload, ${share} % of what was computed`)
+  const server = await startServer(directory, plan)
+  undo.add(() => server.kill())
+  const floor = floorS(payload.bytes, options.linkMbit)
+  say(`payload ${(payload.bytes / 1e6).toFixed(2)} MB, floor ${floor.toFixed(2)} s`)
+  return { options, plan, network, server, payload, directory, floorS: floor, linkMeasured }
 }
 
-/** Processor time of a process and all its descendants, seconds. */
-export function treeCpuSeconds(pid: number): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    const own = (Number(fields[11]) + Number(fields[12])) / 100
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
-    return children.split(' ').reduce((sum, child) => sum + (child ? treeCpuSeconds(Number(child)) : 0), own)
-  } catch {
-    return 0
+/** Memory for the worst moment: every node has the payload, and the root that it unpacked. */
+function checkSize(options: StormOptions): void {
+  const ports = options.rackSize === 0 ? options.nodes + options.corrupt : 0
+  if (ports >= BRIDGE_PORTS_MAX) {
+    throw new BootswarmError('STORM_UNSUPPORTED', `a Linux bridge has no more than ${BRIDGE_PORTS_MAX} ports`)
+  }
+  const needed = options.nodes * ((options.format === 'tar' ? 2 : 1) * options.payloadBytes + 8e6) + 1e9
+  const match = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'))
+  const available = Number(match?.[1] ?? 0) * 1024
+  if (available < needed) {
+    const text = `${(needed / 1e9).toFixed(1)} GB of memory are needed, ${(available / 1e9).toFixed(1)} GB are free`
+    throw new BootswarmError('STORM_UNSUPPORTED', `${text}; fewer nodes or a smaller payload fit`)
   }
 }

@@ -1,18 +1,16 @@
 /** A whole run: the agents' storm, then the baselines on the same links, then the figures of all. */
 import { fileURLToPath } from 'node:url'
+import { stormOfAgents } from './agent-storm.js'
 import { runBaseline } from './baselines.js'
 import { makeLive } from './live.js'
 import type { StormOptions } from './options.js'
 import { reportHtml } from './report.js'
-import { type BaselineResult, round } from './result.js'
-import { buildSite, stormOfAgents, type Undo } from './run.js'
-import { goodputBytes } from './shaping.js'
-import { type Simulated, simulateStorm } from './simulate.js'
+import type { BaselineResult } from './result.js'
+import { buildSite } from './site.js'
+import { describeStorm } from './storm-result.js'
+import type { Undo } from './undo.js'
 
 const checkout = fileURLToPath(new URL('../../..', import.meta.url))
-
-/** The result as it is written to the JSON file. */
-export type StormResult = ReturnType<typeof describe>
 
 /** Runs a storm. What it made is undone by `undo`, which the caller also runs when interrupted. */
 export async function runStorm(
@@ -26,61 +24,6 @@ export async function runStorm(
   const { facts, figures, liars } = await stormOfAgents(site, agent, undo, makeLive(out, 'bootswarm'))
   const baselines: BaselineResult[] = []
   for (const name of options.baselines) baselines.push(await runBaseline(site, name, undo, checkout, say))
-  const result = describe(site, { facts, figures, liars }, baselines)
+  const result = describeStorm(site, { facts, figures, liars }, baselines)
   return { result, html: reportHtml(result) }
-}
-
-function describe(
-  site: Awaited<ReturnType<typeof buildSite>>,
-  { facts, figures, liars }: Awaited<ReturnType<typeof stormOfAgents>>,
-  baselines: readonly BaselineResult[],
-) {
-  const { options } = site
-  return {
-    nodes: options.nodes,
-    racks: options.rackSize === 0 ? 0 : site.plan.racks.length,
-    rack_size: options.rackSize,
-    link_mbit: options.linkMbit,
-    payload_bytes: site.payload.bytes,
-    payload_format: options.format,
-    floor_s: round(site.floorS, 3),
-    ...figures,
-    seed: options.seed,
-    arrivals: options.arrivals.kind === 'file' ? options.arrivals.path : options.arrivals.kind,
-    faults: {
-      kill_share: options.killShare,
-      slow_share: options.slowShare,
-      corrupt: options.corrupt,
-      server_restart: options.serverRestart,
-      server_gone: options.serverGone,
-    },
-    scale: `1:${round(1000 / options.linkMbit, 1)} of 1 Gbit/s`,
-    link_check: round(site.linkMeasured / goodputBytes(options.linkMbit), 4),
-    liar_blocks: liars,
-    baselines,
-    simulated: (options.simulation ? simulateStorm(options) : null) satisfies Simulated | null,
-    nodes_detail: facts.boots.map((boot) => ({
-      id: boot.host.id,
-      rack: boot.host.rack,
-      slow: boot.host.slow,
-      start_s: boot.startS,
-      manifest_s: boot.manifestS ?? null,
-      downloaded_s: boot.downloadedS ?? null,
-      booted_s: boot.bootedS ?? null,
-      killed_s: boot.killedS ?? null,
-      from_peers_bytes: boot.fromPeersBytes,
-      from_origin_bytes: boot.fromOriginBytes,
-      duplicate_bytes: boot.duplicateBytes,
-      banned: boot.banned,
-      failures: boot.failures,
-      progress: boot.progress,
-    })),
-    samples: facts.samples.map((sample) => ({
-      at_s: round(sample.atS, 2),
-      server_tx_bytes: sample.serverTxBytes,
-      nodes_rx_bytes: sample.nodesRxBytes,
-      racks_in_bytes: sample.racksInBytes,
-      idle: round(sample.idle, 3),
-    })),
-  }
 }

@@ -38,7 +38,7 @@ export async function readListeners(): Promise<Listener[]> {
 }
 
 /** Reads one table of /proc/net. */
-export function parseSockets(text: string, proto: 'udp' | 'tcp'): Listener[] {
+function parseSockets(text: string, proto: 'udp' | 'tcp'): Listener[] {
   return text
     .split('\n')
     .slice(1)

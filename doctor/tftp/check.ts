@@ -32,7 +32,7 @@ export const tftpCheck = makeCheck<TftpFacts>({
 })
 
 /** An error counts as an answer: which programs are missing is another check's business. */
-export function judgeTftp({ asked }: TftpFacts): Finding[] {
+function judgeTftp({ asked }: TftpFacts): Finding[] {
   return asked
     .filter(({ hasAnswered }) => !hasAnswered)
     .map(({ name, address }) =>

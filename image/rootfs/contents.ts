@@ -62,7 +62,7 @@ const masked = [
 ] as const
 
 /** The files of the root that no package brings. */
-export function rootFiles({ sshKeys, consoleLogin }: ContentOptions): readonly RootFile[] {
+function rootFiles({ sshKeys, consoleLogin }: ContentOptions): readonly RootFile[] {
   const files: RootFile[] = [
     plain('/etc/fstab', '# No disks: the root lies in memory.'),
     plain('/etc/hosts', '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback'),

@@ -99,7 +99,7 @@ const buildOnly = [
 ] as const
 
 /** Largest level of each compressor whose dictionary stays within 8 MiB. */
-export const levelMax: Readonly<Record<Format, number>> = {
+const levelMax: Readonly<Record<Format, number>> = {
   'tar.zst': 19,
   'tar.xz': 6,
   'tar.gz': 9,

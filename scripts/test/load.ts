@@ -13,7 +13,7 @@ spin()
 `
 
 /** Loops for each core: the tests get a third of it. */
-export const LOOPS_PER_CORE = 2
+const LOOPS_PER_CORE = 2
 
 /** Load that runs until it is stopped. */
 export interface Load {

@@ -1,6 +1,12 @@
 /** What `npm test` says at its end: each step with its time and its slowest files, what was left out, the verdict. Pure. */
 import type { FileTime } from './file-times.js'
-import type { Count } from './steps.js'
+
+/** What a step came to. `skipped` tests count as failures of the whole: nothing is left out in silence. */
+export interface Count {
+  passed: number
+  failed: number
+  skipped: number
+}
 
 /** A step that ran. */
 export interface Outcome {

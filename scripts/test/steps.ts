@@ -3,14 +3,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
 import { parseFileTimes } from './file-times.js'
-import type { Outcome } from './report.js'
-
-/** What a step came to. `skipped` tests count as failures of the whole: nothing is left out in silence. */
-export interface Count {
-  passed: number
-  failed: number
-  skipped: number
-}
+import type { Count, Outcome } from './report.js'
 
 /** One command of the suite. */
 export interface Step {

@@ -3,9 +3,10 @@
  * published. Pure.
  */
 import { dictionaryOf, dictionaryRefusal } from '../../archive/dictionary.js'
-import { type ArtifactFormat, compressionOf, detectFormat, isForAgents } from '../../archive/format.js'
+import { compressionOf, detectFormat, isForAgents } from '../../archive/format.js'
 import { squashfsDamage } from '../../archive/squashfs.js'
 import type { ErrorCode } from '../../src/errors.js'
+import type { ArtifactFormat } from '../../src/manifest-types.js'
 import type { CatalogKind } from './names.js'
 
 /** A file as far as it has been read. */

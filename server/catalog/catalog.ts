@@ -4,11 +4,11 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { artifactDirs } from '../../src/artifact-dirs.js'
 import { BootswarmError } from '../../src/errors.js'
 import { compareVersions } from '../../src/version-order.js'
 import { compose, type NamedOutcome, sameArtifacts } from './compose.js'
 import { Intake, type IntakeProgress } from './intake.js'
-import { artifactDirs } from './names.js'
 import { ProblemLog, type ServiceLog } from './problem-log.js'
 import { bootingMaxMs, versionsToDrop } from './retention.js'
 import {

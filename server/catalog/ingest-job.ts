@@ -19,9 +19,10 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { type ArtifactFormat, headBytes } from '../../archive/format.js'
+import { headBytes } from '../../archive/format.js'
 import { BootswarmError, type ErrorCode } from '../../src/errors.js'
 import { ARTIFACT_BYTES_MAX } from '../../src/limits.js'
+import type { ArtifactFormat } from '../../src/manifest-types.js'
 import { accept } from './acceptance.js'
 import type { CatalogKind } from './names.js'
 import { errnoOf, type FileStamp, sameStamp, stampOf } from './scan.js'

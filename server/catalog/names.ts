@@ -1,18 +1,14 @@
 /**
  * Which file names of the catalog directories count. No I/O.
  */
-
-/** The three directories of `artifacts/` and what lies in them. */
-export const artifactDirs = { rootfs: 'rootfs', plugin: 'plugins', boot: 'boot' } as const
+import type { artifactDirs } from '../../src/artifact-dirs.js'
+import { ARTIFACT_NAME_BYTES_MAX } from '../../src/limits.js'
 
 /** What an artifact is for. Boot files go to iPXE, the other two to the agent. */
 export type CatalogKind = keyof typeof artifactDirs
 
 /** All kinds, in the order in which they are scanned. */
 export const catalogKinds: readonly CatalogKind[] = ['rootfs', 'plugin', 'boot']
-
-/** Longest artifact name, bytes (docs/manifest.md). */
-const nameBytesMax = 128
 
 /**
  * How a name is taken: as an artifact's, as that of a file which is none (what it is instead, and whether it usually
@@ -28,8 +24,8 @@ export function judgeName(name: string): NameVerdict {
   const rule = noArtifacts.find(({ test }) => test.test(name))
   if (rule !== undefined)
     return { kind: 'passed over', what: rule.what, isTransient: rule.isTransient ?? false }
-  if (Buffer.byteLength(name) > nameBytesMax) {
-    return { kind: 'invalid', reason: `the name is longer than ${nameBytesMax} bytes` }
+  if (Buffer.byteLength(name) > ARTIFACT_NAME_BYTES_MAX) {
+    return { kind: 'invalid', reason: `the name is longer than ${ARTIFACT_NAME_BYTES_MAX} bytes` }
   }
   // A name that is no UTF-8 was decoded with the replacement character: it would not be found again.
   if (name.includes('\ufffd')) return { kind: 'invalid', reason: 'the name is not UTF-8' }

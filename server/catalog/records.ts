@@ -2,8 +2,8 @@
  * The catalog's view of the database: versions as JSON, hashes by path and stamp.
  */
 import { join } from 'node:path'
+import { artifactDirs } from '../../src/artifact-dirs.js'
 import type { Store } from '../store/store.js'
-import { artifactDirs } from './names.js'
 import type { FoundFile } from './scan.js'
 import type { CatalogArtifact, CatalogStore, IngestRecord, StoredVersion } from './types.js'
 

@@ -4,8 +4,9 @@
 import type { BigIntStats } from 'node:fs'
 import { lstat, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { artifactDirs } from '../../src/artifact-dirs.js'
 import type { ErrorCode } from '../../src/errors.js'
-import { artifactDirs, type CatalogKind, catalogKinds, judgeName, printableName } from './names.js'
+import { type CatalogKind, catalogKinds, judgeName, printableName } from './names.js'
 
 /** Entries of one directory that are looked at; what lies behind is reported and left out. */
 const dirEntriesMax = 4096

@@ -1,5 +1,5 @@
 /** What the catalog holds and remembers. Types only. */
-import type { ArtifactFormat } from '../../archive/format.js'
+import type { ArtifactFormat } from '../../src/manifest-types.js'
 import type { CatalogKind } from './names.js'
 import type { FoundFile } from './scan.js'
 

@@ -4,7 +4,7 @@
  */
 import { type FSWatcher, watch } from 'node:fs'
 import { basename, join } from 'node:path'
-import { artifactDirs } from './names.js'
+import { artifactDirs } from '../../src/artifact-dirs.js'
 
 /** Changes come in bursts; one look for all of them, milliseconds. */
 const debounceMs = 200

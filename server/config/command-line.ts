@@ -95,7 +95,7 @@ function valueName(key: ConfigKey): string {
 }
 
 /** A default as text. */
-export function formatDefault(value: unknown): string {
+function formatDefault(value: unknown): string {
   if (value === '') return 'none'
   if (typeof value === 'object') return Array.isArray(value) ? '[]' : '{}'
   return String(value)

@@ -2,7 +2,6 @@
  * How a failure becomes an answer: `{"code","message"}` and a status. What was not expected says nothing but
  * INTERNAL to the client; its reason goes to the log.
  */
-import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { BootswarmError, type ErrorCode } from '../../src/errors.js'
@@ -84,11 +83,6 @@ export function answerClientError(error: Error & { code?: string }, socket: Dupl
   socket.end(
     `HTTP/1.1 ${line}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   )
-}
-
-/** Ends a connection whose answer cannot be finished properly any more. */
-export function abort(response: ServerResponse): void {
-  response.destroy()
 }
 
 /** The status of a mistake that fastify found in a request; undefined if the mistake is ours. */

@@ -15,12 +15,6 @@ const CA_DAYS = 30 * 365
 /** Renewed long before; the CA, which nodes carry, stays. */
 const SERVER_DAYS = 730
 
-/** A certificate with its private key, both PEM. */
-export interface CertifiedKey {
-  readonly certificate: string
-  readonly key: string
-}
-
 /** A new private key, PKCS 8 PEM. */
 export async function createEcKey(): Promise<string> {
   const pair = await webcrypto.subtle.generateKey(CURVE, true, ['sign', 'verify'])

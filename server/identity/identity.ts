@@ -28,8 +28,6 @@ export interface Identity {
   readonly signingPublicKey: KeyObject
   /** The directory with `ca.pem` and `manifest.pub`, to be put into stage 1. */
   readonly trustDir: string
-  /** When the certificate should be made anew, ms since 1970: call {@link ensureIdentity} again. */
-  readonly renewAtMs: number
   /** What was made in this call, for the log: `ca`, `certificate`, `signing key`. */
   readonly made: readonly string[]
 }
@@ -103,13 +101,12 @@ export async function ensureIdentity(options: IdentityOptions): Promise<Identity
     signingKey,
     signingPublicKey,
     trustDir,
-    renewAtMs: Date.parse(new X509Certificate(cert).validTo) - RENEW_BEFORE_MS,
     made,
   }
 }
 
 /** The 32 raw bytes of an ed25519 public key, as `manifest.pub` holds them (base64, one line). */
-export function rawEd25519(key: KeyObject): Buffer {
+function rawEd25519(key: KeyObject): Buffer {
   return Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url')
 }
 

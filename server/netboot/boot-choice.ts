@@ -49,7 +49,7 @@ const kinds: ReadonlyMap<number, FirmwareKind> = new Map([
 ])
 
 /** The kind of a code; undefined for one that nobody knows here. Never guessed: BIOS programs hang UEFI machines. */
-export function firmwareKind(code: number): FirmwareKind | undefined {
+function firmwareKind(code: number): FirmwareKind | undefined {
   return kinds.get(code)
 }
 
@@ -59,7 +59,7 @@ export function tftpFile(arch: BootArch): string {
 }
 
 /** The first boot program of an architecture over UEFI HTTP boot, as a path of the HTTP listener. */
-export function httpFile(arch: BootArch): string {
+function httpFile(arch: BootArch): string {
   return arch === 'bios' ? '/v1/ipxe/bin/bios/ipxe.lkrn' : `/v1/ipxe/bin/${arch}/ipxe.efi`
 }
 

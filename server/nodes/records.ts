@@ -3,7 +3,7 @@
  * made again at the start.
  */
 import type { BootEvent } from '../../src/events.js'
-import type { Store, NodeState as StoredState } from '../store/store.js'
+import type { Store, StoredState } from '../store/store.js'
 import type { DescribeNode, NodeStore } from './registry.js'
 import { afterEvent, isBooting, type NodeRecord, newNode } from './state.js'
 

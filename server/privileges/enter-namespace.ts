@@ -10,12 +10,13 @@ import { liveInNamespace } from './namespace-process.js'
  * gives the reason why the mount namespace that is needed cannot be made, if there is one.
  *
  * @param isDemo its data lies in the data directory, which is not that user's then
- * @param args what the server is started with
+ * @param program the server's module, a URL, and what it is started with
  * @throws BootswarmError CONFIG_INVALID for an unknown user or group, DATA_DIR_UNUSABLE
  */
 export async function enterNamespace(
   { config, file }: LoadedConfig,
   isDemo: boolean,
+  program: string,
   args: readonly string[],
 ): Promise<string | undefined> {
   if (process.getuid?.() !== 0 || coveredHere() !== undefined) return undefined
@@ -33,5 +34,5 @@ export async function enterNamespace(
     ...(isDemo ? {} : { artifacts_dir: artifactsDir }),
   })
   if (namespace === undefined) return undefined
-  return 'reason' in namespace ? namespace.reason : await liveInNamespace(namespace, args)
+  return 'reason' in namespace ? namespace.reason : await liveInNamespace(namespace, program, args)
 }

@@ -1,5 +1,6 @@
 /**
- * The server's first file in a mount namespace, with the covered directories as its first argument. Descriptor 3 is a pipe from
+ * The server's first file in a mount namespace: its first arguments are the covered directories and the file to go on
+ * with, the rest is for that. Descriptor 3 is a pipe from
  * the process outside: it hands in the signals that it gets, one name in a line, and when it closes that process is
  * gone, and so is this.
  */
@@ -7,7 +8,7 @@ import { Socket } from 'node:net'
 import { moveIn } from './in-namespace.js'
 import { handedSignals } from './namespace-process.js'
 
-const [covered = '[]'] = process.argv.splice(2, 1)
+const [covered = '[]', program = ''] = process.argv.splice(2, 2)
 moveIn(JSON.parse(covered) as string[])
 
 let rest = ''
@@ -25,4 +26,4 @@ new Socket({ fd: 3, readable: true, writable: false })
   .on('close', () => process.exit(1))
   .unref()
 
-await import('../main.js')
+await import(program)

@@ -11,16 +11,17 @@ export const handedSignals: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'S
 const firstFile = fileURLToPath(new URL('./namespace-main.js', import.meta.url))
 
 /**
- * Starts the server in the mount namespace with these arguments and ends as it ends. Signals are handed in; a killed process
+ * Starts the program (a module's URL) in the mount namespace with these arguments and ends as it ends. Signals are handed in; a killed process
  * takes the server with it. Keeps nothing of root meanwhile.
  */
 export function liveInNamespace(
   { script, covered, account }: Namespace,
+  program: string,
   args: readonly string[],
 ): Promise<never> {
   const enter = `${script}\ncd ${quoted(process.cwd())}\nexec "$@"`
   const flags = process.execArgv.filter((flag) => !flag.startsWith('--inspect'))
-  const server = [process.execPath, ...flags, firstFile, JSON.stringify(covered), ...args]
+  const server = [process.execPath, ...flags, firstFile, JSON.stringify(covered), program, ...args]
   const child = spawn('unshare', [...unshareFlags, 'sh', '-c', enter, 'sh', ...server], {
     stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
     // A session of its own: Ctrl-C reaches it once, handed in.

@@ -2,8 +2,8 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { artifactDirs } from '../../src/artifact-dirs.js'
 import type { Config } from '../../src/config.js'
-import { artifactDirs } from '../catalog/names.js'
 import type { Need } from './obstacle.js'
 import { quoted } from './quoted.js'
 

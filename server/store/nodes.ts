@@ -4,17 +4,20 @@ import type Sqlite from 'better-sqlite3'
 import { NODES_MAX } from '../../src/limits.js'
 import { guard } from './open.js'
 
-/** Where a node is: asked for a manifest or said something (`seen`), on its way, up, failed, or seeding no more. */
-export type NodeState = 'seen' | 'booting' | 'booted' | 'failed' | 'stopped'
+/**
+ * What a restart has to know of a node's state (nodes/state.ts has all of them): heard of, on its way, up or failed.
+ * `stopped` was written by earlier servers only.
+ */
+export type StoredState = 'seen' | 'booting' | 'booted' | 'failed' | 'stopped'
 
 /** One node. */
-export interface NodeRecord {
+export interface NodeRow {
   readonly id: string
   readonly firstSeenMs: number
   readonly lastSeenMs: number
   readonly address: string
   readonly rack: string
-  readonly state: NodeState
+  readonly state: StoredState
   /** The catalog version of its last boot. */
   readonly version: number | null
   /** Its last boot: 16 hex digits. */
@@ -27,7 +30,7 @@ export interface NodeUpdate {
   readonly nowMs: number
   readonly address?: string
   readonly rack?: string
-  readonly state?: NodeState
+  readonly state?: StoredState
   readonly version?: number | null
   readonly boot?: string | null
 }
@@ -36,14 +39,8 @@ export interface NodeUpdate {
 export interface NodeTable {
   /** Makes or changes a node and sets when it was last seen. */
   update(update: NodeUpdate): void
-  /** One by its identity. */
-  get(id: string): NodeRecord | undefined
   /** All, by identity. */
-  list(): NodeRecord[]
-  /** How many nodes are in each state. */
-  countByState(): Record<NodeState, number>
-  /** The versions of nodes in a state. */
-  versionsOf(state: NodeState): number[]
+  list(): NodeRow[]
 }
 
 const COLUMNS = `id, first_seen_ms AS firstSeenMs, last_seen_ms AS lastSeenMs, address, rack, state, version, boot`
@@ -73,14 +70,7 @@ export function nodeTable(db: Sqlite.Database, nodesMax = NODES_MAX): NodeTable 
        version = iif(@setVersion, @version, version),
        boot = iif(@setBoot, @boot, boot)`,
   )
-  const get = db.prepare<[string], NodeRecord>(`SELECT ${COLUMNS} FROM nodes WHERE id = ?`)
-  const list = db.prepare<[], NodeRecord>(`SELECT ${COLUMNS} FROM nodes ORDER BY id`)
-  const count = db.prepare<[], { state: NodeState; n: number }>(
-    'SELECT state, count(*) AS n FROM nodes GROUP BY state',
-  )
-  const versions = db.prepare<[string], { version: number }>(
-    'SELECT DISTINCT version FROM nodes WHERE state = ? AND version IS NOT NULL ORDER BY version',
-  )
+  const list = db.prepare<[], NodeRow>(`SELECT ${COLUMNS} FROM nodes ORDER BY id`)
   const total = db.prepare<[], { n: number }>('SELECT count(*) AS n FROM nodes')
   const evict = db.prepare<[number]>(
     'DELETE FROM nodes WHERE id IN (SELECT id FROM nodes ORDER BY last_seen_ms, id LIMIT ?)',
@@ -105,14 +95,6 @@ export function nodeTable(db: Sqlite.Database, nodesMax = NODES_MAX): NodeTable 
           setBoot: u.boot === undefined ? 0 : 1,
         })
       }),
-    get: (id) => guard('reading a node', () => get.get(id)),
     list: () => guard('reading the nodes', () => list.all()),
-    countByState: () =>
-      guard('counting the nodes', () => {
-        const counts = { seen: 0, booting: 0, booted: 0, failed: 0, stopped: 0 }
-        for (const row of count.all()) counts[row.state] = row.n
-        return counts
-      }),
-    versionsOf: (state) => guard('reading the nodes', () => versions.all(state).map((row) => row.version)),
   }
 }

@@ -2,12 +2,19 @@
 
 import { closeSync, existsSync, openSync, renameSync } from 'node:fs'
 import Sqlite from 'better-sqlite3'
+import type { Logger } from 'pino'
 import { BootswarmError } from '../../src/errors.js'
 import { migrate } from './schema.js'
-import type { StoreOptions } from './store.js'
 
-/** A prepared statement's values. */
-export type SqlValue = string | number | bigint | null | Uint8Array
+/** How to open the store. */
+export interface StoreOptions {
+  /** The SQLite file, or `:memory:` for tests of other parts. */
+  readonly file: string
+  /** Told of a corrupt file that was moved aside. */
+  readonly log: Pick<Logger, 'warn'>
+  /** The time, ms since 1970: names what is moved aside. */
+  readonly nowMs: number
+}
 
 /** SQLite's name for a database that has no file. */
 const inMemory = ':memory:'

@@ -55,6 +55,8 @@ const STEPS: readonly string[] = [
    ) STRICT;`,
   // 0 is no file's: what was hashed without it is hashed once more.
   'ALTER TABLE artifacts ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0',
+  // Nothing was ever counted in it.
+  'DROP TABLE counters',
 ]
 
 /** The schema that this server writes. */

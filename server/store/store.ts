@@ -3,20 +3,18 @@
  * (each call is one small transaction); what it holds of artifacts can be made again from artifacts/.
  */
 
-import type { Logger } from 'pino'
 import { type ArtifactTable, artifactTable } from './artifacts.js'
-import { type CounterTable, counterTable } from './counters.js'
 import { type EventTable, eventTable } from './events.js'
 import { type LeaseTable, leaseTable } from './leases.js'
 import { type NodeTable, nodeTable } from './nodes.js'
-import { guard, openDatabase } from './open.js'
+import { guard, openDatabase, type StoreOptions } from './open.js'
 import { type VersionTable, versionTable } from './versions.js'
 
 export type { ArtifactRecord, ArtifactTable, FileStamp } from './artifacts.js'
-export type { CounterTable } from './counters.js'
 export type { EventRecord, EventTable } from './events.js'
 export type { LeaseRecord, LeaseTable } from './leases.js'
-export type { NodeRecord, NodeState, NodeTable, NodeUpdate } from './nodes.js'
+export type { NodeRow, NodeTable, NodeUpdate, StoredState } from './nodes.js'
+export type { StoreOptions } from './open.js'
 export type { VersionRecord, VersionTable } from './versions.js'
 
 /** All tables. Every function throws BootswarmError DATABASE_FAILED where SQLite cannot do it. */
@@ -29,24 +27,12 @@ export interface Store {
   readonly nodes: NodeTable
   /** What nodes told of their boots. */
   readonly events: EventTable
-  /** Named sums that only grow. */
-  readonly counters: CounterTable
   /** Addresses given by DHCP. */
   readonly leases: LeaseTable
   /** Runs all calls in `run` as one transaction, all or nothing. Not for `versions.publish`, which waits for the disk. */
   batch(run: () => void): void
   /** Writes everything back and closes the file. Idempotent. */
   close(): void
-}
-
-/** How to open the store. */
-export interface StoreOptions {
-  /** The SQLite file, or `:memory:` for tests of other parts. */
-  readonly file: string
-  /** Told of a corrupt file that was moved aside. */
-  readonly log: Pick<Logger, 'warn'>
-  /** The time, ms since 1970: names what is moved aside. */
-  readonly nowMs: number
 }
 
 /**
@@ -61,7 +47,6 @@ export function openStore(options: StoreOptions): Store {
     versions: versionTable(db),
     nodes: nodeTable(db),
     events: eventTable(db),
-    counters: counterTable(db),
     leases: leaseTable(db),
     batch: (run) => guard('writing a batch', () => db.transaction(run).immediate()),
     close: () => db.close(),

@@ -18,10 +18,6 @@ export interface VersionTable {
    * On the disk when it returns: no number is ever given twice.
    */
   publish(content: string, createdMs: number): number
-  /** The newest. */
-  latest(): VersionRecord | undefined
-  /** One by its number. */
-  get(number: number): VersionRecord | undefined
   /** All that are kept, newest first. */
   list(): VersionRecord[]
   /** Removes all but the newest `keep` and those in `inUse`. Gives the numbers that went. */
@@ -33,8 +29,6 @@ const COLUMNS = 'number, created_ms AS createdMs, content'
 /** Prepares the statements. */
 export function versionTable(db: Sqlite.Database): VersionTable {
   const insert = db.prepare<[number, string]>('INSERT INTO versions (created_ms, content) VALUES (?, ?)')
-  const latest = db.prepare<[], VersionRecord>(`SELECT ${COLUMNS} FROM versions ORDER BY number DESC LIMIT 1`)
-  const get = db.prepare<[number], VersionRecord>(`SELECT ${COLUMNS} FROM versions WHERE number = ?`)
   const list = db.prepare<[], VersionRecord>(`SELECT ${COLUMNS} FROM versions ORDER BY number DESC`)
   const prune = db.prepare<[string, number], { number: number }>(
     `DELETE FROM versions
@@ -47,8 +41,6 @@ export function versionTable(db: Sqlite.Database): VersionTable {
       guard('publishing a version', () =>
         durably(db, () => Number(insert.run(createdMs, content).lastInsertRowid)),
       ),
-    latest: () => guard('reading the versions', () => latest.get()),
-    get: (number) => guard('reading the versions', () => get.get(number)),
     list: () => guard('reading the versions', () => list.all()),
     prune: (keep, inUse = []) =>
       guard('pruning the versions', () =>

@@ -63,7 +63,8 @@ export class HandoutTorrent {
   readonly pieces: number
   readonly pieceLength: number
   readonly sizeBytes: number
-  readonly priority: number
+  /** Smaller goes first. */
+  priority: number
   readonly agents = new Set<Agent>()
   readonly racks = new Map<string, Rack>()
   /** How many connected agents have each piece. */

@@ -69,6 +69,14 @@ export class Handout {
     this.#sort()
   }
 
+  /** Gives a torrent another place in the order. */
+  prioritise(infohash: string, priority: number): void {
+    const torrent = this.#torrents.get(infohash)
+    if (torrent === undefined) return
+    torrent.priority = priority
+    this.#sort()
+  }
+
   removeTorrent(infohash: string): void {
     const torrent = this.#torrents.get(infohash)
     if (torrent === undefined) return

@@ -103,17 +103,22 @@ export class SeederCore {
     setInterval(() => this.#tick(), tickMs)
   }
 
-  /** Seeds a file. @throws Error when it cannot be read or has another size */
+  /** Seeds a file; one that is seeded gets another priority. @throws Error when it cannot be read or has another size */
   add(spec: AddMessage): Promise<void> {
     const known = this.#adding.get(spec.infohash)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      return known.then(() => this.#handout.prioritise(spec.infohash, spec.priority))
+    }
     const adding = this.#add(spec).finally(() => this.#adding.delete(spec.infohash))
     this.#adding.set(spec.infohash, adding)
     return adding
   }
 
   async #add(spec: AddMessage): Promise<void> {
-    if (this.#seeded.has(spec.infohash)) return
+    if (this.#seeded.has(spec.infohash)) {
+      this.#handout.prioritise(spec.infohash, spec.priority)
+      return
+    }
     const file = await open(spec.path, 'r')
     try {
       const { size } = await file.stat()

@@ -72,7 +72,7 @@ class SeederParent implements Seeder {
     try {
       await added
     } catch (error) {
-      this.#torrents.delete(torrent.infohash)
+      if (this.#torrents.get(torrent.infohash) === torrent) this.#torrents.delete(torrent.infohash)
       throw error
     }
   }
@@ -100,8 +100,17 @@ class SeederParent implements Seeder {
     for (const key of [...this.#waiters.keys()]) this.#settle(key, 'the seeder was stopped')
   }
 
-  on(event: 'exit', listener: (exit: ChildExit) => void): void {
-    this.#events.on(event, listener)
+  on(event: 'exit', listener: (exit: ChildExit) => void): void
+  on(event: 'lost', listener: (infohash: string, error: unknown) => void): void
+  on(event: string, listener: (...args: never[]) => void): void {
+    this.#events.on(event, listener as (...args: unknown[]) => void)
+  }
+
+  /** A new process knows no torrents. */
+  #addAgain(): void {
+    for (const torrent of this.#torrents.values()) {
+      this.add(torrent).catch((error: unknown) => this.#events.emit('lost', torrent.infohash, error))
+    }
   }
 
   #sendAdd(torrent: SeedTorrent): void {
@@ -122,7 +131,7 @@ class SeederParent implements Seeder {
       case 'listening':
         this.#port = message.port
         this.#stats = { ...this.#stats, running: true }
-        if (this.#started) for (const torrent of this.#torrents.values()) this.#sendAdd(torrent)
+        if (this.#started) this.#addAgain()
         this.#settle('listening')
         break
       case 'failed':

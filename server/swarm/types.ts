@@ -64,7 +64,7 @@ export interface SeederStats {
 export interface Seeder {
   /** Listens. @throws BootswarmError ADDRESS_IN_USE, SEEDER_FAILED */
   start(): Promise<{ port: number }>
-  /** Resolves when it is being seeded. @throws BootswarmError SEEDER_FAILED */
+  /** Resolves when it is being seeded; one that is seeded gets its priority anew. @throws BootswarmError SEEDER_FAILED */
   add(torrent: SeedTorrent): Promise<void>
   /** Drops it and its connections; unknown ones are ignored. */
   remove(infohash: string): Promise<void>
@@ -72,6 +72,8 @@ export interface Seeder {
   /** Ends the process; idempotent. */
   stop(): Promise<void>
   on(event: 'exit', listener: (exit: ChildExit) => void): void
+  /** A torrent that was seeded could not be added to the process that took the place of one that died. */
+  on(event: 'lost', listener: (infohash: string, error: unknown) => void): void
 }
 
 /** Options of `createSeeder` in seeder.ts. */

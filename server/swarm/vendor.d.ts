@@ -72,6 +72,7 @@ declare module 'webtorrent' {
     _peers: Map<string, { conn: Socket | null; destroy(error?: Error): void }>
     _rechoke(): void
     _rechokeIntervalId: NodeJS.Timeout
+    addPeer(address: string): boolean
     on(event: 'wire', listener: (wire: Wire, address?: string) => void): this
     on(event: 'error', listener: (error: Error) => void): this
     on(event: 'warning', listener: (error: Error) => void): this

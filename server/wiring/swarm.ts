@@ -75,9 +75,15 @@ export function makeSwarm(common: Common, parts: SwarmParts): SwarmSide {
     torrentOf: parts.torrentOf,
     onError: (error, { name }) => {
       const facts = { event: 'seeder.add-failed', code: 'SEEDER_FAILED', name, err: error }
-      log.error(facts, `${name} is not seeded; nodes take it over HTTPS`)
+      log.error(facts, `${name} is not seeded, trying again; until then nodes take it over HTTPS`)
+    },
+    onRecovered: ({ name }) => log.info({ event: 'seeder.add-recovered', name }, `${name} is seeded now`),
+    after: (ms, run) => {
+      const timer = setTimeout(run, ms)
+      return () => clearTimeout(timer)
     },
   })
+  seeder.on('lost', (infohash, error) => seeding.lost(infohash, error))
   const handingOut = new HandingOut()
   return {
     trackerPlugin: tracker.plugin,
@@ -100,6 +106,7 @@ export function makeSwarm(common: Common, parts: SwarmParts): SwarmSide {
     introduce: (infohashes, node) => tracker.introduce(infohashes, node),
     forget: (address) => tracker.forget(address),
     stop: async () => {
+      seeding.stop()
       await Promise.allSettled([lsd?.stop(), dht?.stop(), seeder.stop()])
     },
   }

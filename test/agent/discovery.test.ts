@@ -10,6 +10,7 @@ import { type TestContext, test } from 'node:test'
 import { freePort, startService } from '../../bench/agent/measure.js'
 import { makePayload, type Payload } from '../../bench/agent/payload.js'
 import { agentPath } from '../../host/agent-binary.js'
+import { hangMs } from '../support/limits.js'
 import { end } from '../support/processes.js'
 import { checkout, scratch, sha256File } from '../support/scratch.js'
 
@@ -32,7 +33,17 @@ async function assertFetches(t: TestContext, payload: Payload, flags: readonly s
   const file = join(out, payload.name)
   const child = spawn(
     agentPath(),
-    ['fetch', payload.torrentFile, '-o', file, '--bind', '127.0.0.1', '--timeout-s', '60', ...flags],
+    [
+      'fetch',
+      payload.torrentFile,
+      '-o',
+      file,
+      '--bind',
+      '127.0.0.1',
+      '--timeout-s',
+      `${hangMs / 1000}`,
+      ...flags,
+    ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   )
   t.after(() => end(child, 'SIGKILL'))

@@ -9,9 +9,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { httpsFetch } from '../../bench/storm/baselines.js'
+import { hangMs } from '../support/limits.js'
 
 test('plain HTTPS comes back when turned away, and goes on where it was cut off', {
-  timeout: 30_000,
+  timeout: hangMs,
 }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'bootswarm-https-'))
   t.after(() => rmSync(directory, { recursive: true, force: true }))

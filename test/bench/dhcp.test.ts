@@ -5,7 +5,7 @@ import { parseReport, runPerfdhcp } from '../../bench/dhcp/perfdhcp.js'
 import { runDhcpBench } from '../../bench/dhcp/run.js'
 import { bootswarm } from '../../bench/dhcp/servers.js'
 import { makeWire } from '../../bench/dhcp/wire.js'
-import { Undo } from '../../bench/storm/run.js'
+import { Undo } from '../../bench/storm/undo.js'
 import { scratch } from '../support/scratch.js'
 
 /** As perfdhcp 2.2.0 wrote it; the lines that are not read are left out. */

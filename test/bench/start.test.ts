@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { measureStart } from '../../bench/start/run.js'
-import { Undo } from '../../bench/storm/run.js'
+import { Undo } from '../../bench/storm/undo.js'
 import { agentPath } from '../../host/agent-binary.js'
+import { hangMs } from '../support/limits.js'
 
 /**
  * Bytes on the wire, with preamble and gap, and about a tenth more than measured. In a storm of 500 each hundred bytes that
@@ -21,7 +22,7 @@ const root = process.getuid?.() === 0
 
 test('a start stays within its budget of bytes', {
   skip: root ? false : 'NEEDS ROOT: it makes network namespaces',
-  timeout: 60_000,
+  timeout: hangMs,
 }, async () => {
   const undo = new Undo()
   try {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { hangMs } from '../support/limits.js'
 
 const main = fileURLToPath(new URL('../../scripts/bench-storm.js', import.meta.url))
 const schemaFile = fileURLToPath(new URL('../../../docs/storm.schema.json', import.meta.url))
@@ -39,7 +40,7 @@ function leftovers(pid: number): string[] {
   return [...names, ...readdirSync('/dev/shm')].filter((name) => name.startsWith(`bwstorm-${pid}-`))
 }
 
-test('a storm of 20 nodes in 4 racks', { skip, timeout: 100_000 }, async (t) => {
+test('a storm of 20 nodes in 4 racks', { skip, timeout: hangMs }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'bootswarm-storm-'))
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const [json, html] = [join(directory, 'storm.json'), join(directory, 'storm.html')]
@@ -75,7 +76,7 @@ test('a storm of 20 nodes in 4 racks', { skip, timeout: 100_000 }, async (t) => 
   assert.deepEqual(leftovers(pid), [])
 })
 
-test('a squashfs is handed over as it is', { skip, timeout: 60_000 }, async (t) => {
+test('a squashfs is handed over as it is', { skip, timeout: hangMs }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'bootswarm-storm-'))
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const json = join(directory, 'storm.json')
@@ -86,7 +87,7 @@ test('a squashfs is handed over as it is', { skip, timeout: 60_000 }, async (t) 
   assert.deepEqual([result.payload_format, result.failed], ['squashfs', 0], output)
 })
 
-test('an interrupted storm leaves nothing behind', { skip, timeout: 60_000 }, async () => {
+test('an interrupted storm leaves nothing behind', { skip, timeout: hangMs }, async () => {
   const args = ['--nodes', '4', '--rack-size', '2', '--payload-mb', '1', '--baselines', 'none']
   const backlog = () => readFileSync('/proc/sys/net/core/netdev_max_backlog', 'utf8')
   const before = backlog()

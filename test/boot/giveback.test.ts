@@ -18,11 +18,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { catalog, farm } from '../support/farm.js'
-import { startAgent, startServer, type TestAgent, until } from '../support/processes.js'
+import { startAgent, startServer, type TestAgent, until, untilEqual } from '../support/processes.js'
 import { scratch } from '../support/scratch.js'
 
 const bulkBytes = 24_000_000
 const agentIsRoot = process.getuid?.() === 0
+
+type Counted = Readonly<Record<string, number>>
 
 /** Sizes of the artifacts that the process holds in memory, bytes that really are there. */
 function heldBytes({ child }: TestAgent): number[] {
@@ -56,9 +58,14 @@ test('after the storm some nodes of each rack seed on, the others end; a late no
   for (const agent of left) {
     assert.ok(heldBytes(agent).reduce((sum, bytes) => sum + bytes, 0) >= payload, 'all of it is still there')
   }
-  const status = (await server.status()) as { seeding: { nodes: number }; tracker: { peers: number } }
-  assert.equal(status.seeding.nodes, 3)
-  assert.equal(status.tracker.peers, 3 * 3, 'the tracker heard of the ends')
+  await untilEqual(
+    'the server to have heard of the ends',
+    async () => {
+      const { seeding, tracker } = (await server.status()) as { seeding: Counted; tracker: Counted }
+      return { nodes: seeding.nodes, peers: tracker.peers }
+    },
+    { nodes: 3, peers: 3 * 3 },
+  )
 
   const late = boot('rig8', '127.0.2.8')
   const { data } = await late.event('boot.completed')
@@ -103,7 +110,7 @@ test('a node whose memory runs short lets its artifacts go and lives on', {
   const oom = () => readFileSync(`/proc/${agent.child.pid}/oom_score_adj`, 'utf8').trim()
   await until('the first place before the OOM killer', async () => (oom() === '1000' ? true : undefined))
   const peers = async () => ((await server.status()).tracker as { peers: number }).peers
-  assert.equal(await until('the announces', async () => ((await peers()) === 3 ? 3 : undefined)), 3)
+  await untilEqual('the announces', peers, 3)
 
   available(200)
   await agent.event('artifact.dropped')

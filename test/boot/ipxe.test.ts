@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { autoexecScript } from '../../server/netboot/ipxe-script.js'
 import { TftpServer } from '../../server/netboot/tftp.js'
 import { type Machine, startMachine } from '../support/machine.js'
-import { startServer, type TestServer, until } from '../support/processes.js'
+import { startServer, type TestServer, until, untilEqual } from '../support/processes.js'
 import { scratch } from '../support/scratch.js'
 
 const ipxe = '/usr/lib/ipxe/ipxe.lkrn'
@@ -28,6 +28,9 @@ interface Bench {
   readonly server: TestServer
   readonly tftp: TftpServer
   readonly script: string
+  /** The same machine that waits for {@link serveScript} once it has its address. */
+  readonly waitingScript: string
+  serveScript(): void
   queue(): Promise<{ completed: number; expired: number; loading: string[] }>
   bootBytes(): Promise<number>
 }
@@ -47,14 +50,17 @@ async function bench(t: TestContext, withKernel: boolean): Promise<Bench> {
   const tftp = new TftpServer({ host: '127.0.0.1', port: 0, nowMs: () => performance.now(), log: () => {} })
   t.after(() => tftp.close())
   const port = await tftp.listen()
-  tftp.setFiles(
-    new Map([['bios/autoexec.ipxe', Buffer.from(autoexecScript(`${host}:${server.ports.http}`))]]),
-  )
+  const autoexec = Buffer.from(autoexecScript(`${host}:${server.ports.http}`))
+  const serveAs = (name: string) => tftp.setFiles(new Map([[name, autoexec]]))
+  serveAs('bios/autoexec.ipxe')
+  const chain = `chain tftp://${host}:${port}`
   return {
     directory,
     server,
     tftp,
-    script: `#!ipxe\ndhcp\nchain tftp://${host}:${port}/bios/autoexec.ipxe\n`,
+    script: `#!ipxe\ndhcp\n${chain}/bios/autoexec.ipxe\n`,
+    waitingScript: `#!ipxe\ndhcp\necho MACHINE-IS-READY\n:again\n${chain}/now || goto again\n`,
+    serveScript: () => serveAs('now'),
     queue: async () => (await status()).netboot.queue,
     bootBytes: async () => (await status()).origin.boot_bytes,
   }
@@ -76,27 +82,34 @@ test('iPXE gets its script by TFTP, its own one by HTTP, then kernel and stage 1
     /node-525400123456 \(52:54:00:12:34:56\) loads version [0-9]+: vmlinuz, stage1/,
   )
   assert.equal(tftp.stats().completed, 1)
-  assert.deepEqual(await queue().then(({ completed, loading }) => ({ completed, loading })), {
-    completed: 1,
-    loading: [],
-  })
   const boot = join(directory, 'artifacts', 'boot')
-  assert.equal(await bootBytes(), statSync(join(boot, 'vmlinuz')).size + statSync(join(boot, 'stage1')).size)
+  const bytes = ['vmlinuz', 'stage1'].reduce((sum, name) => sum + statSync(join(boot, name)).size, 0)
+  await untilEqual(
+    'the load to be counted',
+    async () => {
+      const { completed, loading } = await queue()
+      return { completed, loading, bytes: await bootBytes() }
+    },
+    { completed: 1, loading: [], bytes },
+  )
 })
 
 test('iPXE waits for its turn without a time-out, and says its place', async (t) => {
-  const { directory, server, script, queue } = await bench(t, true)
+  const { directory, server, waitingScript, serveScript, queue } = await bench(t, true)
+  // However long a machine takes to start here: it asks while the others have their turn.
+  const machine = startIpxe(t, directory, waitingScript)
+  await machine.says(/MACHINE-IS-READY/)
   // Eight others that were admitted and load nothing: their turn ends after ten seconds.
   for (let other = 0; other < 8; other += 1) {
     const url = `http://127.0.0.1:${server.ports.http}/v1/ipxe/script/52-54-00-00-00-0${other}?arch=x86_64`
     assert.match(await (await fetch(url)).text(), /kernel --timeout/)
   }
-  const machine = startIpxe(t, directory, script)
+  serveScript()
   await machine.says(/is number 1 of 1 in the queue/)
   await machine.says(/bootswarm\.server=https:\/\/10\.0\.2\.2:[0-9]+: command not found/)
+  const counts = () => queue().then(({ completed, expired }) => ({ completed, expired }))
   assert.ok(!/Connection timed out|no answer from the server/.test(machine.console()), machine.console())
-  const { completed, expired } = await queue()
-  assert.deepEqual({ completed, expired }, { completed: 1, expired: 8 })
+  await untilEqual('the queue', counts, { completed: 1, expired: 8 })
 })
 
 test('without a kernel it says why and asks again; with the server gone it waits longer and longer', async (t) => {

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { machineHangMs } from '../support/limits.js'
 import { makeSmallRoot, Stage1Site } from '../support/stage1.js'
 
 const ballastMb = 40
@@ -23,7 +24,7 @@ exec sleep 100000
 `
 
 test('a real machine that runs out of memory gets that of the artifacts back', {
-  timeout: 200_000,
+  timeout: machineHangMs,
 }, async (t) => {
   const site = await Stage1Site.make(t)
   if (site === undefined) return t.skip('NOT TESTED: needs root')

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { STAGE1_BUDGET_BYTES } from '../../src/limits.js'
+import { machineHangMs } from '../support/limits.js'
 import { Stage1Site } from '../support/stage1.js'
 
-const limit = { timeout: 180_000 }
+const limit = { timeout: machineHangMs }
 const settings = 'plugin=here pool=pool\\.example:3333'
 
 test('a root file system in an archive', { ...limit, concurrency: 2 }, async (t) => {

@@ -67,7 +67,7 @@ test('an ordinary user beside a running server: says what was left out, and find
   if (clinic === undefined) return t.skip('NOT TESTED: needs root')
   await clinic.place.start()
   const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
-  const found = await clinic.doctorAs(asNobody)
+  const found = await clinic.doctorAs(asNobody, '--timeout-s', '10')
   assert.deepEqual(
     found.codes('stops').filter((code) => !/^(BOOT_FILES|CATALOG)/.test(code)),
     [],

@@ -1,6 +1,6 @@
 /**
  * Real machines (QEMU, no KVM) from power on to a login: every kind of firmware, both ways to serve DHCP, the real server,
- * the real stage 1, a real Debian. `npm run test:e2e`; it ends after six minutes, whatever happens.
+ * the real stage 1, a real Debian. `npm run test:e2e`; it ends after forty minutes, whatever happens.
  */
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'

@@ -59,8 +59,8 @@ export const agentPort = 6881
  * Waits until root is logged in on the serial console of a Debian, and asks there how the node is. The questions must
  * not look like their answers: the console says both.
  */
-export async function login(machine: Machine, timeoutMs: number): Promise<Said> {
-  await machine.says(/root@[a-z0-9-]+:~# /, timeoutMs)
+export async function login(machine: Machine): Promise<Said> {
+  await machine.says(/root@[a-z0-9-]+:~# /)
   const facts = {
     debian: 'cut -d. -f1 /etc/debian_version',
     host: 'hostname',
@@ -80,7 +80,7 @@ export async function login(machine: Machine, timeoutMs: number): Promise<Said> 
   machine.types(
     `dmesg -n 1; systemctl is-system-running --wait > /dev/null; echo "NODE-""SAYS ${words.join(' ')} THE-""END"`,
   )
-  await machine.says(/NODE-SAYS .* THE-END/, 60_000)
+  await machine.says(/NODE-SAYS .* THE-END/)
   const line = /NODE-SAYS (.*?) THE-END/.exec(machine.console())?.[1] ?? ''
   return Object.fromEntries(
     line.split(' ').map((word) => [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)]),

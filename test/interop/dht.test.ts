@@ -13,6 +13,7 @@ import DHT from 'bittorrent-dht'
 import { freePort, startService, stop } from '../../bench/agent/measure.js'
 import { makePayload, type Payload } from '../../bench/agent/payload.js'
 import { agentPath } from '../../host/agent-binary.js'
+import { hangMs } from '../support/limits.js'
 import { scratch, sha256File } from '../support/scratch.js'
 
 const python = '/usr/bin/python3'
@@ -24,7 +25,7 @@ session = lt.session({'listen_interfaces': '127.0.0.1:0', 'enable_dht': True, 'e
     'allow_multiple_connections_per_ip': True, 'dht_bootstrap_nodes': sys.argv[3],
     'dht_restrict_routing_ips': False, 'dht_restrict_search_ips': False, 'dht_ignore_dark_internet': False})
 handle = session.add_torrent({'ti': lt.torrent_info(sys.argv[1]), 'save_path': sys.argv[2]})
-deadline = time.time() + 60
+deadline = time.time() + ${hangMs / 1000}
 while not handle.status().is_seeding and time.time() < deadline:
     handle.force_dht_announce()
     session.wait_for_alert(1000)
@@ -78,7 +79,7 @@ test('two agents find each other through a bittorrent-dht node', async (t) => {
   const address = `127.0.0.1:${root.address().port}`
   await agentSeed(t, from, await freePort(), address)
   const out = join(from.directory, 'fetched')
-  const flags = ['-o', out, '--bind', '127.0.0.1', '--dht', address, '--timeout-s', '60']
+  const flags = ['-o', out, '--bind', '127.0.0.1', '--dht', address, '--timeout-s', `${hangMs / 1000}`]
   await runToEnd(t, agentPath(), ['fetch', from.torrentFile, ...flags])
   assert.equal(await sha256File(out), from.sha256)
 })

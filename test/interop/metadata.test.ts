@@ -8,6 +8,7 @@ import { runMeasured, stop } from '../../bench/agent/measure.js'
 import { makePayload } from '../../bench/agent/payload.js'
 import { agentPath } from '../../host/agent-binary.js'
 import { startFaultServer } from '../support/fault-server.js'
+import { hangMs } from '../support/limits.js'
 import { startAgent } from '../support/processes.js'
 import { checkout, scratch, sha256File } from '../support/scratch.js'
 import { makeSite } from '../support/site.js'
@@ -20,7 +21,7 @@ params = lt.parse_magnet_uri('magnet:?xt=urn:btih:' + sys.argv[1])
 params.save_path = sys.argv[2]
 handle = session.add_torrent(params)
 handle.connect_peer(('127.0.0.1', int(sys.argv[3])))
-deadline = time.time() + 50
+deadline = time.time() + ${hangMs / 1000}
 while not handle.status().is_seeding and time.time() < deadline:
     session.wait_for_alert(100)
     session.pop_alerts()

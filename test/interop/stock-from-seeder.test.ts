@@ -12,6 +12,7 @@ import { type TestContext, test } from 'node:test'
 import Fastify from 'fastify'
 import { createTracker } from '../../server/swarm/tracker.js'
 import { runSeeder, sampleTorrent } from '../server/swarm/helpers.js'
+import { hangMs } from '../support/limits.js'
 
 const python = '/usr/bin/python3'
 const libtorrentMissing = spawnSync(python, ['-c', 'import libtorrent']).status !== 0
@@ -22,7 +23,7 @@ import libtorrent as lt, sys, time
 session = lt.session({'listen_interfaces': '127.0.0.1:0', 'enable_dht': False, 'enable_lsd': False,
     'enable_upnp': False, 'enable_natpmp': False, 'enable_outgoing_utp': False, 'enable_incoming_utp': False})
 handle = session.add_torrent({'ti': lt.torrent_info(sys.argv[1]), 'save_path': sys.argv[2]})
-deadline = time.time() + 50
+deadline = time.time() + ${hangMs / 1000}
 while not handle.status().is_seeding and time.time() < deadline:
     session.wait_for_alert(100)
     session.pop_alerts()
@@ -78,14 +79,14 @@ async function run(t: TestContext, command: string, args: string[]): Promise<voi
 
 test('libtorrent', {
   skip: libtorrentMissing && 'python3-libtorrent is missing',
-  timeout: 90_000,
+  timeout: hangMs,
 }, async (t) => {
   const at = await site(t)
   await run(t, python, ['-c', libtorrentScript, at.torrentFile, at.directory])
   assert.ok((await readFile(join(at.directory, 'rootfs.tar.xz'))).equals(at.content))
 })
 
-test('aria2', { skip: aria2Missing && 'aria2 is missing', timeout: 90_000 }, async (t) => {
+test('aria2', { skip: aria2Missing && 'aria2 is missing', timeout: hangMs }, async (t) => {
   const at = await site(t)
   const off = ['--enable-dht=false', '--bt-enable-lpd=false', '--enable-peer-exchange=false']
   await run(t, 'aria2c', [
@@ -100,7 +101,7 @@ test('aria2', { skip: aria2Missing && 'aria2 is missing', timeout: 90_000 }, asy
 
 test('aria2 with required encryption (MSE)', {
   skip: aria2Missing && 'aria2 is missing',
-  timeout: 90_000,
+  timeout: hangMs,
 }, async (t) => {
   const at = await site(t)
   const off = ['--enable-dht=false', '--bt-enable-lpd=false', '--bt-force-encryption=true']

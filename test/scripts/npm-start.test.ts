@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { hangMs } from '../support/limits.js'
 import { checkout, scratch } from '../support/scratch.js'
 
 /** Stands in the server's place: says that it is there, and ends as asked. */
@@ -14,7 +15,7 @@ console.log(process.pid)
 `
 
 test('a SIGTERM to npm start reaches the server, which ends before npm does', {
-  timeout: 20_000,
+  timeout: hangMs,
 }, async (t) => {
   const directory = scratch(t)
   const { scripts } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8')) as {

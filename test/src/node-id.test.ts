@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { defaultHostname, isNodeId, normalizeMac, parseNodeId } from '../../src/node-id.js'
+import { defaultHostname, isNodeId, normalizeMac } from '../../src/node-id.js'
 
 test('MAC addresses in any notation are one identity', () => {
-  for (const text of [
-    '52:54:00:AB:cd:ef',
-    '52-54-00-ab-cd-ef',
-    '5254.00ab.cdef',
-    '525400ABCDEF',
-    ' 525400abcdef\n',
-  ]) {
-    assert.equal(parseNodeId(text), '52:54:00:ab:cd:ef')
+  for (const text of ['52:54:00:AB:cd:ef', '52-54-00-ab-cd-ef', '5254.00ab.cdef', '525400ABCDEF']) {
+    assert.equal(normalizeMac(text), '52:54:00:ab:cd:ef')
   }
   for (const text of ['52:54-00:ab:cd:ef', '52:54:00:ab:cd', '52:54:00:ab:cd:eg', '5254.00ab.cde']) {
     assert.equal(normalizeMac(text), undefined, text)
@@ -18,9 +12,9 @@ test('MAC addresses in any notation are one identity', () => {
 })
 
 test('identities', () => {
-  for (const id of ['a', 'rig-001.lab_2', '0', 'x'.repeat(64)]) assert.equal(parseNodeId(id), id)
+  for (const id of ['a', 'rig-001.lab_2', '0', 'x'.repeat(64)]) assert.ok(isNodeId(id), id)
   for (const text of ['', '.a', '-a', 'a/b', '../x', 'a b', 'ä', 'x'.repeat(65), 'a\0']) {
-    assert.throws(() => parseNodeId(text), { code: 'NODE_ID_INVALID' }, JSON.stringify(text))
+    assert.ok(!isNodeId(text), JSON.stringify(text))
   }
   assert.ok(!isNodeId('RIG1'))
 })

@@ -1,11 +1,19 @@
 /**
  * Machines that ask for their script, wait as it says, and load kernel and stage 1, as iPXE does; prints when each was
- * done, milliseconds since the start, as JSON. Arguments: the server's URL, how many.
+ * done, and how many bytes all of them together had by then, in this order, as JSON. Arguments: the server's URL, how many.
  */
+export interface Loaded {
+  /** Since the start. */
+  readonly ms: number
+  readonly bytesOfAll: number
+}
+
 const [base = '', count = '0'] = process.argv.slice(2)
 const beganMs = performance.now()
+const done: Loaded[] = []
+let bytesOfAll = 0
 
-async function load(node: number): Promise<number> {
+async function load(node: number): Promise<void> {
   const mac = `52-54-00-00-${(node >> 8).toString(16).padStart(2, '0')}-${(node & 255).toString(16).padStart(2, '0')}`
   for (;;) {
     const script = await (await fetch(`${base}/v1/ipxe/script/${mac}?arch=x86_64`)).text()
@@ -18,12 +26,13 @@ async function load(node: number): Promise<number> {
     for (const url of files) {
       const answer = await fetch(url)
       if (answer.status !== 200) throw new Error(`${answer.status} for ${url}`)
-      await answer.arrayBuffer()
+      for await (const part of answer.body ?? []) bytesOfAll += part.length
     }
-    return Math.round(performance.now() - beganMs)
+    done.push({ ms: Math.round(performance.now() - beganMs), bytesOfAll })
+    return
   }
 }
 
-const done = await Promise.all(Array.from({ length: Number(count) }, (_, node) => load(node)))
+await Promise.all(Array.from({ length: Number(count) }, (_, node) => load(node)))
 process.stdout.write(JSON.stringify(done))
 process.exit(0)

@@ -198,7 +198,7 @@ function describe(
 }
 
 /** A well-behaved 200 or 206; the number of payload bytes. */
-export function sendRange(request: IncomingMessage, response: ServerResponse, bytes: Buffer): number {
+function sendRange(request: IncomingMessage, response: ServerResponse, bytes: Buffer): number {
   const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
   if (first === undefined) {
     response.writeHead(200, { 'content-length': bytes.length }).end(bytes)
@@ -214,7 +214,7 @@ export function sendRange(request: IncomingMessage, response: ServerResponse, by
 }
 
 /** The trust folder of a node: docs/manifest.md's key and the CA. */
-export function writeTrust(directory: string, publicKey: KeyObject): void {
+function writeTrust(directory: string, publicKey: KeyObject): void {
   mkdirSync(directory, { recursive: true })
   const raw = publicKey.export({ format: 'jwk' }).x ?? ''
   writeFileSync(join(directory, 'manifest.pub'), `${Buffer.from(raw, 'base64url').toString('base64')}\n`)

@@ -4,7 +4,7 @@ import type { NetworkInterfaceInfo } from 'node:os'
 import type { HostInterface } from '../../host/interfaces.js'
 
 /** An address as the system lists it; `cidr` is null where none is given. */
-export function addressInfo(text: string, internal = false): NetworkInterfaceInfo {
+function addressInfo(text: string, internal = false): NetworkInterfaceInfo {
   const [address = '', prefix] = text.split('/')
   const common = { address, netmask: '', mac: '', internal, cidr: prefix === undefined ? null : text }
   return isIPv6(address) ? { ...common, family: 'IPv6', scopeid: 0 } : { ...common, family: 'IPv4' }

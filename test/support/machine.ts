@@ -1,6 +1,7 @@
 /** A virtual machine of a test: QEMU without KVM, its serial console as text. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { TestContext } from 'node:test'
+import { machineHangMs } from './limits.js'
 import { end, until } from './processes.js'
 
 /** What it is made of. */
@@ -18,7 +19,7 @@ export interface Machine {
   readonly child: ChildProcess
   /** Its serial console without control sequences and without the ends of lines: the console breaks long ones. */
   console(): string
-  /** Waits for words on the console, 90 s by default; fails at once when the machine ends. */
+  /** Waits for words on the console; fails at once when the machine ends. */
   says(what: RegExp, timeoutMs?: number): Promise<true>
   /** Types a line at its serial console. */
   types(line: string): void
@@ -49,7 +50,7 @@ export function startMachine(t: TestContext, options: MachineOptions): Machine {
     child,
     console: text,
     types: (line) => void child.stdin.write(`${line}\n`),
-    says: (what, timeoutMs = 90_000) =>
+    says: (what, timeoutMs = machineHangMs) =>
       until(
         `${what} on the console`,
         async () => {

@@ -1,11 +1,14 @@
 /** The real server and real agents as child processes of a test, ended with it by their pids. */
+import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { agentPath } from '../../host/agent-binary.js'
+import { hangMs } from './limits.js'
 import { checkout } from './scratch.js'
 
 /** A running daemon. */
@@ -85,7 +88,7 @@ export async function startServer(
 export async function until<T>(
   what: string,
   ask: () => Promise<T | undefined>,
-  timeoutMs = 30_000,
+  timeoutMs = hangMs,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs
   for (;;) {
@@ -96,8 +99,27 @@ export async function until<T>(
   }
 }
 
+/**
+ * Asks until the answer is this one: for what several counters say at last, which come one after the other. Fails with
+ * the difference.
+ */
+export async function untilEqual<T>(
+  what: string,
+  ask: () => T | Promise<T>,
+  expected: T,
+  timeoutMs = hangMs,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    const answer = await ask()
+    if (isDeepStrictEqual(answer, expected)) return
+    if (performance.now() > deadline) assert.deepEqual(answer, expected, `${what} after ${timeoutMs} ms`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
 /** A GET over HTTPS that trusts only the site's CA. */
-export function getJson(url: string, caFile: string): Promise<Record<string, unknown>> {
+function getJson(url: string, caFile: string): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { ca: readFileSync(caFile), agent: false }, (response) => {
       let body = ''
@@ -199,7 +221,7 @@ export function startAgent(
       waiting.add(look)
       look()
     })
-    return within(agentPatienceMs, happened, () => stuck(child, `for ${type}`, lines))
+    return within(hangMs, happened, () => stuck(child, `for ${type}`, lines))
   }
   return {
     child,
@@ -208,13 +230,10 @@ export function startAgent(
     lines,
     event,
     get exited() {
-      return within(agentPatienceMs, closed, () => stuck(child, 'for its end', lines))
+      return within(hangMs, closed, () => stuck(child, 'for its end', lines))
     },
   }
 }
-
-/** No test waits for an agent this long: where the runner ends a file, nobody learns what it waited for. */
-const agentPatienceMs = 100_000
 
 /** What a promise gives, or what is thrown when it has given nothing in time. */
 async function within<T>(timeoutMs: number, promise: Promise<T>, late: () => Error): Promise<T> {
@@ -241,7 +260,7 @@ function stuck(child: ChildProcess, what: string, lines: readonly string[]): Err
   }
   const threads = existsSync(`${proc}/task`) ? readdirSync(`${proc}/task`) : []
   const state = [
-    `waited ${agentPatienceMs} ms ${what}; exit code ${child.exitCode}, signal ${child.signalCode}`,
+    `waited ${hangMs} ms ${what}; exit code ${child.exitCode}, signal ${child.signalCode}`,
     ...threads.map((id) =>
       ['comm', 'wchan', 'syscall'].map((name) => read(`${proc}/task/${id}/${name}`)).join(' '),
     ),

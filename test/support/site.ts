@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { hangMs } from './limits.js'
 
 /** What was packed, so that tests can compare. */
 export interface TestSite {
@@ -67,5 +68,5 @@ export function makeSite(directory: string, bulkBytes = 6_000_000): TestSite {
 
 function tar(to: string, from: string, args: readonly string[]): void {
   const all = ['--owner=root:0', '--group=root:0', '-C', from, '-cf', to, ...args]
-  execFileSync('tar', all, { timeout: 60_000 })
+  execFileSync('tar', all, { timeout: hangMs })
 }

@@ -7,6 +7,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { TestContext } from 'node:test'
+import { hangMs } from './limits.js'
 
 let made = 0
 const prefix = 'bswire'
@@ -92,7 +93,7 @@ export class Wire {
     return execFileSync(program, args, {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 60_000,
+      timeout: hangMs,
     })
   }
 

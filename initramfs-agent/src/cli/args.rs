@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::usage;
 use crate::core::error::Result;
+use crate::io::https::Url;
 
 /// What was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,9 @@ pub(super) struct Args {
     pub keep_seeding: bool,
     pub timeout: Option<Duration>,
     pub json: bool,
+    pub kind: Option<String>,
+    pub name: Option<String>,
+    pub init: Option<String>,
 }
 
 impl Args {
@@ -47,8 +51,8 @@ impl Args {
                 "-o" | "--out" => args.out = Some(value()?.into()),
                 "--data" => args.data = Some(value()?.into()),
                 "--peer" => args.peers.push(number(argument, value()?)?),
-                "--tracker" => args.trackers.push(value()?.clone()),
-                "--origin" => args.origins.push(value()?.clone()),
+                "--tracker" => args.trackers.push(url(argument, value()?)?),
+                "--origin" => args.origins.push(url(argument, value()?)?),
                 "--ca" => args.ca = Some(value()?.into()),
                 "--dht" => args.dht.push(number(argument, value()?)?),
                 "--lsd" => args.lsd = true,
@@ -58,12 +62,21 @@ impl Args {
                 "--keep-seeding" => args.keep_seeding = true,
                 "--timeout-s" => args.timeout = Some(seconds(argument, value()?)?),
                 "--json" => args.json = true,
+                "--kind" => args.kind = Some(value()?.clone()),
+                "--name" => args.name = Some(value()?.clone()),
+                "--init" => args.init = Some(value()?.clone()),
                 option if option.starts_with('-') => return Err(usage(format!("unknown option: {option}"))),
                 path if file.is_none() => file = Some(PathBuf::from(path)),
                 other => return Err(usage(format!("one file expected, not also {other}"))),
             }
         }
         args.file = file.ok_or_else(|| usage("no file"))?;
+        let mut urls = args.trackers.iter().chain(&args.origins);
+        if let (None, Some(url)) = (&args.ca, urls.find(|url| url.starts_with("https:"))) {
+            return Err(usage(format!(
+                "{url}: https needs --ca, for no authority is trusted otherwise"
+            )));
+        }
         Ok(args)
     }
 }
@@ -71,6 +84,16 @@ impl Args {
 fn number<T: FromStr>(option: &str, text: &str) -> Result<T> {
     text.parse()
         .map_err(|_| usage(format!("{option}: cannot be {text}")))
+}
+
+/// A URL that can be asked: `udp://`, `ws://`, host names and passwords are none, and would be passed over in silence.
+fn url(option: &str, text: &str) -> Result<String> {
+    match Url::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(usage(format!(
+            "{option}: not an http or https URL of an IP address without user and password: {text}"
+        ))),
+    }
 }
 
 fn seconds(option: &str, text: &str) -> Result<Duration> {
@@ -116,6 +139,17 @@ mod tests {
             ("a --port 65536", "--port: cannot be 65536"),
             ("a --peer host:1", "--peer: cannot be host:1"),
             ("a --timeout-s -1", "--timeout-s: cannot be -1"),
+            ("a --tracker udp://10.0.0.1:80", "--tracker: not an http or https"),
+            ("a --tracker wss://10.0.0.1/", "--tracker: not an http or https"),
+            ("a --tracker 10.0.0.1:8480", "--tracker: not an http or https"),
+            ("a --tracker http://tracker.example/announce", "IP address"),
+            ("a --origin ftp://10.0.0.1/f", "--origin: not an http or https"),
+            (
+                "a --origin http://me:secret@10.0.0.1/f",
+                "without user and password",
+            ),
+            ("a --origin https://10.0.0.1/f", "https needs --ca"),
+            ("a --tracker https://10.0.0.1/announce", "https needs --ca"),
         ] {
             let error = parse(line).unwrap_err();
             assert_eq!(error.code, Code::UsageInvalid);

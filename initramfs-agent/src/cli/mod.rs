@@ -1,6 +1,7 @@
-//! The command line: `fetch`, `seed`, `inspect` for people and tests, `boot` for stage 1.
+//! The command line: `fetch`, `seed`, `inspect` for people and tests, `check` for the server, `boot` for stage 1.
 
 mod args;
+mod check;
 mod inspect;
 mod output;
 pub(crate) mod signals;
@@ -18,6 +19,8 @@ usage:
   bootswarm-agent seed FILE.torrent --data PATH [options]
                                                         check a file and serve it
   bootswarm-agent inspect FILE [--json]                 show a .torrent or a manifest
+  bootswarm-agent check FILE [--kind rootfs|plugin] [--name NAME] [--init PATH]
+                                                        whether nodes could unpack an archive
   bootswarm-agent boot [options]                        boot this node (stage 1)
   bootswarm-agent report --code CODE --message TEXT     tell the server why a node does not boot (stage 1)
   bootswarm-agent --help | --version
@@ -36,7 +39,7 @@ options of fetch and seed:
   --timeout-s N       fetch: give up after so long
   --json              one JSON object a line on stdout
 
-exit codes: 0 done, 1 failed, 2 wrong usage. Errors are `CODE: message` on stderr; docs/errors.md lists the codes.
+exit codes: 0 done, 1 failed, 2 wrong usage; check: 1 refused, 3 not read to the end. Errors are `CODE: message` on stderr; docs/errors.md lists the codes.
 ";
 
 /// Runs the command that the arguments (without the program's name) ask for; returns the exit code.
@@ -53,6 +56,10 @@ pub fn main(arguments: &[String]) -> i32 {
         Some("fetch") => Args::parse(&arguments[1..]).and_then(|args| transfer::fetch(&args)),
         Some("seed") => Args::parse(&arguments[1..]).and_then(|args| transfer::seed(&args)),
         Some("inspect") => Args::parse(&arguments[1..]).and_then(|args| inspect::run(&args)),
+        Some("check") => match Args::parse(&arguments[1..]).and_then(|args| check::run(&args)) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Some("boot") => return boot::main(&arguments[1..]),
         Some("report") => return boot::report::main(&arguments[1..]),
         Some(other) => Err(usage(format!("unknown command: {other}"))),

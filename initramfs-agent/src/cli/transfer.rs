@@ -192,6 +192,7 @@ impl Run {
                 }
             }
             Event::Banned { addr, code } => self.complain(&format!("{addr}"), code.as_str()),
+            Event::Refused { addr, error } => self.complain(&addr.to_string(), &error.to_string()),
             Event::TrackerFailed { url, error } | Event::OriginFailed { url, error } => {
                 self.complain(url, &error.to_string())
             }

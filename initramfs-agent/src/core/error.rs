@@ -57,6 +57,7 @@ codes! {
     ArchiveEscapes = "ARCHIVE_ESCAPES",
     ArchiveTooManyEntries = "ARCHIVE_TOO_MANY_ENTRIES",
     ArchiveForbiddenEntry = "ARCHIVE_FORBIDDEN_ENTRY",
+    RootNoInit = "ROOT_NO_INIT",
     TargetFull = "TARGET_FULL",
     TargetInvalid = "TARGET_INVALID",
     Io = "IO",

@@ -52,7 +52,7 @@ export const optionCodes = {
 } as const
 
 /** Codes inside option 82: RFC 3046, RFC 3527, RFC 5107. */
-export const relaySubOptions = { circuitId: 1, remoteId: 2, linkSelection: 5, serverOverride: 11 } as const
+const relaySubOptions = { circuitId: 1, remoteId: 2, linkSelection: 5, serverOverride: 11 } as const
 
 /** Where on the network a relay saw the client (option 82, RFC 3046), as hex digits; empty where it does not say. */
 export interface RelayPort {

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
-import { end } from '../../support/processes.js'
+import { end, until } from '../../support/processes.js'
 import { Clinic } from '../support.js'
 
 const base = 'add table inet f\nadd chain inet f in { type filter hook input priority 0; policy drop; }\n'
@@ -62,12 +62,18 @@ const tcp = [8480, 8443]
 const listener = `
 const dgram = require('dgram'), net = require('net')
 const say = (text) => console.log(text)
-for (const port of [${udp}]) dgram.createSocket('udp4').on('message', (m) => String(m) === 'x' && say('udp ' + port)).bind(port)
-for (const port of [${tcp}]) net.createServer((s) => { say('tcp ' + port); s.on('error', () => {}); s.destroy() }).listen(port)
-process.stdin.once('data', () => process.exit())
-setTimeout(() => say('ready'), 50)`
+const sockets = [
+  ...[${udp}].map((port) => dgram.createSocket('udp4').on('message', (m) => String(m) === 'x' && say('udp ' + port)).bind(port)),
+  ...[${tcp}].map((port) => net.createServer((s) => { say('tcp ' + port); s.on('error', () => {}); s.destroy() }).listen(port)),
+]
+process.stdin.on('end', () => process.exit())
+// What was sent before is in the sockets: two turns of the loop read it.
+process.stdin.on('data', () => setImmediate(() => setImmediate(() => say('settled'))))
+let open = ${udp.length + tcp.length}
+const opened = () => { if (--open === 0) say('ready') }
+for (const socket of sockets) socket.once('listening', opened)`
 
-/** Sends to all ports as nodes do, and one datagram to a port that no rule is about to know when all have come. */
+/** Sends to all ports as nodes do. */
 const sender = `
 const dgram = require('dgram'), net = require('net')
 const socket = dgram.createSocket('udp4')
@@ -102,6 +108,8 @@ test('the doctor says of each port what the kernel does with it', async (t) => {
     for (const line of iptables ?? []) wire.server('iptables', ...line.split(' '))
     came.length = 0
     wire.run('site', process.execPath, '-e', sender)
+    child.stdin.write('?')
+    await until('all to be read', async () => came.includes('settled') || undefined)
     const diagnosis = await clinic.doctor(
       '--check',
       'firewall',

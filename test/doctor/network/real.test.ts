@@ -60,7 +60,11 @@ test('a switch that speaks spanning tree, and a neighbour with the server’s ad
   wire.run('switch', 'ip', 'link', 'set', 'eth0', 'master', 'sw0')
   wire.run('switch', 'ip', 'link', 'set', 'sw0', 'up')
   wire.run('site', 'ip', 'address', 'add', '10.77.0.1/24', 'dev', 'eth0')
-  const found = await clinic.doctor('--timeout-s', '2', '--check', 'network')
+  // A hello comes each second.
+  const found = await clinic.doctorUntil(
+    (now) => now.of('STP_ON_WIRE') !== undefined && now.of('ADDRESS_DUPLICATE') !== undefined,
+    ...['--check', 'network'],
+  )
   assert.match(found.of('STP_ON_WIRE')?.seen ?? '', /the switch speaks spanning tree \(forward delay 15 s\)/)
   assert.match(found.of('ADDRESS_DUPLICATE')?.seen ?? '', /52:54:00:00:00:aa has the address 10\.77\.0\.1/i)
 })

@@ -9,10 +9,11 @@ import { dictionaryOf } from '../../../archive/dictionary.js'
 import { judgeName } from '../../../server/catalog/names.js'
 import { debianRoot } from '../../support/debian-root.js'
 import { catalog } from '../../support/farm.js'
+import { machineHangMs } from '../../support/limits.js'
 import { startAgent, startServer } from '../../support/processes.js'
 import { checkout, scratch } from '../../support/scratch.js'
 
-describe('a Debian root', { timeout: 240_000 }, () => {
+describe('a Debian root', { timeout: machineHangMs }, () => {
   let archive = ''
   let names: readonly string[] = []
   const text = (name: string) => execFileSync('tar', ['-xOf', archive, `./${name}`]).toString()
@@ -102,7 +103,7 @@ describe('a Debian root', { timeout: 240_000 }, () => {
   })
 })
 
-test('an interrupted build leaves nothing behind', { timeout: 120_000 }, async (t) => {
+test('an interrupted build leaves nothing behind', { timeout: machineHangMs }, async (t) => {
   const directory = scratch(t)
   const tmp = join(directory, 'tmp')
   mkdirSync(tmp)

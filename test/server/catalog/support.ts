@@ -9,6 +9,7 @@ import { pack } from 'tar-stream'
 import { Catalog, type CatalogOptions } from '../../../server/catalog/catalog.js'
 import { catalogRecords } from '../../../server/catalog/records.js'
 import { openStore, type Store } from '../../../server/store/store.js'
+import { hangMs } from '../../support/limits.js'
 
 /** What the catalog logged. */
 export interface LogLine {
@@ -79,11 +80,11 @@ export class Bench {
   }
 }
 
-/** Waits until something holds; fails after 20 s. */
+/** Waits until something holds. */
 export async function until(what: string, holds: () => boolean): Promise<void> {
-  const endMs = performance.now() + 20_000
+  const endMs = performance.now() + hangMs
   while (!holds()) {
-    if (performance.now() > endMs) throw new Error(`did not come true in 20 s: ${what}`)
+    if (performance.now() > endMs) throw new Error(`did not come true in ${hangMs} ms: ${what}`)
     await pause(10)
   }
 }

@@ -151,8 +151,7 @@ test('too many streams: 503 with Retry-After, small parts still go, and a slot c
   assert.equal((await ask(port, '/boot/vmlinuz', { headers: { range: 'bytes=0-0' } })).status, 206)
   second.destroy()
   let whole = busy
-  const endMs = performance.now() + 10_000
-  while (whole.status === 503 && performance.now() < endMs) whole = await ask(port, path)
+  while (whole.status === 503) whole = await ask(port, path)
   assert.equal(whole.status, 200)
   assert.ok(whole.body.equals(site.bytes))
   idle.destroy()

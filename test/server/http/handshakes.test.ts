@@ -6,6 +6,7 @@ import { Duplex } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { HANDSHAKES_MIN } from '../../../server/http/handshake-window.js'
+import { hangMs } from '../../support/limits.js'
 import { ask, HttpBench } from './support.js'
 
 /** No test lasts so long: who is inside stays there. */
@@ -148,7 +149,7 @@ test('what is longer than any greeting is hung up on while it waits', async (t) 
   await over
 })
 
-test('a server that stops does not wait for queued handshakes', { timeout: 20_000 }, async (t) => {
+test('a server that stops does not wait for queued handshakes', { timeout: hangMs }, async (t) => {
   const site = new HttpBench(Buffer.from('content'))
   const hangers = new Hangers()
   t.after(() => {

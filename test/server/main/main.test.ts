@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { decodeBencode } from '../../../src/bencode.js'
+import { until } from '../../support/processes.js'
 import { tarball } from '../catalog/support.js'
 import { ask } from '../http/support.js'
 import { Site } from './support.js'
@@ -127,11 +128,10 @@ test('a copy that is lost while the server is down is made again', async (t) => 
   const second = place.start()
   await second.line('catalog.ingested')
   await second.line('server.ready')
-  const endMs = performance.now() + 10_000
-  let version = 0
-  while (version === 0 && performance.now() < endMs) {
-    version = JSON.parse((await second.https('/healthz')).body.toString()).version
-  }
+  await until(
+    'a version',
+    async () => JSON.parse((await second.https('/healthz')).body.toString()).version > 0 || undefined,
+  )
   assert.equal((await second.manifest('a')).version, 1)
   assert.ok(readFileSync(join(place.data, 'store', sha256(root))).equals(root))
 })

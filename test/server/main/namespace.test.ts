@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { setTimeout } from 'node:timers/promises'
+import { untilEqual } from '../../support/processes.js'
 import { tarball } from '../catalog/support.js'
 import { ask } from '../http/support.js'
 import { assertUnprivileged, idOf, isAlive, needsRoot, signalEach, user } from './processes.js'
@@ -51,10 +51,7 @@ async function ready(server: Daemon): Promise<Daemon> {
 const unprivileged = (server: Daemon, name = user) => assertUnprivileged(server.pid, 4, name)
 
 async function gone(pids: readonly number[]): Promise<void> {
-  for (let left = 200; pids.some(isAlive); left -= 1) {
-    assert.ok(left > 0, `still there: ${pids.filter(isAlive)}`)
-    await setTimeout(25)
-  }
+  await untilEqual('the processes to end', () => pids.filter(isAlive), [])
 }
 
 test(

@@ -11,7 +11,7 @@ export const idOf = (flag: string, name: string) =>
   Number(execFileSync('id', [flag, name], { encoding: 'utf8' }))
 
 /** The process, its threads, its child processes and theirs. */
-export function processesOf(pid: number): { pid: number; name: string; status: string }[] {
+function processesOf(pid: number): { pid: number; name: string; status: string }[] {
   const found: { pid: number; name: string; status: string }[] = []
   for (const task of readdirSync(`/proc/${pid}/task`)) {
     const name = `${pid}/task/${task}`

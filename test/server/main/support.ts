@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { type Manifest, openManifest } from '../../../src/manifest.js'
+import { hangMs } from '../../support/limits.js'
 import { type Answer, ask } from '../http/support.js'
 
 export const mainFile = fileURLToPath(new URL('../../../server/main.js', import.meta.url))
@@ -134,9 +135,9 @@ export class Daemon {
     return this.#process.pid ?? 0
   }
 
-  /** The first line of this event, seen or to come; fails if the server ends before, or after 30 s. */
+  /** The first line of this event, seen or to come; fails if the server ends before, or hangs. */
   async line(event: string, from = 0): Promise<Line> {
-    const endMs = performance.now() + 30_000
+    const endMs = performance.now() + hangMs
     for (;;) {
       const found = this.lines.slice(from).find((line) => line.event === event)
       if (found !== undefined) return found

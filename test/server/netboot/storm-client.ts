@@ -8,6 +8,7 @@ import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
 import { optionCodes } from '../../../server/netboot/dhcp/message.js'
 import { parsePacket } from '../../../server/netboot/dhcp/packet.js'
+import { hangMs } from '../../support/limits.js'
 import { type TftpGot, tftpGet } from '../../support/tftp-client.js'
 import { pxe, say } from './dhcp/support.js'
 
@@ -18,7 +19,6 @@ const bootFile = 'x64/snponly.efi'
 const program = programFile === undefined ? undefined : readFileSync(programFile)
 /** As EDK2 and iPXE wait at least. */
 const againMs = 1_000
-const endMs = 40_000
 
 interface Node {
   readonly mac: string
@@ -115,6 +115,6 @@ receiver.bind(68, '0.0.0.0', () => {
         (i * spreadMs) / nodes,
       )
     }
-    setTimeout(report, endMs)
+    setTimeout(report, hangMs)
   })
 })

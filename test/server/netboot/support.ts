@@ -9,6 +9,7 @@ import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import Sqlite from 'better-sqlite3'
+import { hangMs } from '../../support/limits.js'
 import { end } from '../../support/processes.js'
 import { Wire } from '../../support/wire.js'
 import { type Daemon, mainFile, Site } from '../main/support.js'
@@ -60,7 +61,7 @@ export class NetbootSite {
   /** Busybox’s udhcpc on `eth0`: takes a lease, sets the address, and ends. Fails without a lease. */
   udhcpc(client: string, ...flags: string[]): Given {
     const hook = this.#hook('$1', 'bound', 'ip address flush dev eth0; ip address add "$ip/$mask" dev eth0')
-    const args = ['-i', 'eth0', '-n', '-q', '-f', '-t', '5', '-T', '1', '-A', '1', '-s', hook.script]
+    const args = ['-i', 'eth0', '-n', '-q', '-f', '-t', '60', '-T', '1', '-A', '1', '-s', hook.script]
     this.wire.run(client, 'busybox', 'udhcpc', ...args, ...flags)
     return hook.read()
   }
@@ -69,11 +70,11 @@ export class NetbootSite {
   async dhclient(client: string): Promise<Given> {
     const hook = this.#hook('$reason', 'BOUND', 'ip address add "$new_ip_address/24" dev eth0')
     const file = (name: string) => join(this.site.dir, `dhclient-${client}.${name}`)
-    writeFileSync(file('conf'), 'timeout 20; initial-interval 1;\n')
+    writeFileSync(file('conf'), `timeout ${hangMs / 1000}; initial-interval 1;\n`)
     const files = ['-cf', file('conf'), '-lf', file('leases'), '-pf', file('pid'), '-sf', hook.script]
     const [program = '', ...args] = this.wire.command(client, 'dhclient', '-4', '-1', '-d', ...files, 'eth0')
     const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] })
-    const patience = setTimeout(() => child.kill('SIGKILL'), 30_000)
+    const patience = setTimeout(() => child.kill('SIGKILL'), hangMs)
     try {
       let bound = false
       // It says so after its hook has ended.

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { hangMs } from '../../support/limits.js'
 
 const script = `
 const { createSeeder } = await import(process.argv[1] + '/seeder.js')
@@ -23,7 +24,7 @@ async function isGone(pid: number): Promise<boolean> {
   }
 }
 
-test('a daemon that is killed leaves no process behind', { timeout: 30_000 }, async (t) => {
+test('a daemon that is killed leaves no process behind', { timeout: hangMs }, async (t) => {
   const directory = new URL('../../../server/swarm', import.meta.url).pathname
   const args = ['--input-type=module', '-e', script, directory]
   const daemon = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })

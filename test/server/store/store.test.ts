@@ -12,6 +12,7 @@ import { SCHEMA_VERSION } from '../../../server/store/schema.js'
 import { type ArtifactRecord, openStore, type Store } from '../../../server/store/store.js'
 import type { BootEvent } from '../../../src/events.js'
 import { EVENTS_PER_NODE_MAX } from '../../../src/limits.js'
+import { checkout } from '../../support/scratch.js'
 
 const HERE = (path: string): string =>
   JSON.stringify(new URL(`../../../server/store/${path}`, import.meta.url).href)
@@ -55,13 +56,11 @@ test('what was written is there after closing and opening', (t) => {
   first.versions.publish('{"a":1}', 5)
   first.nodes.update({ id: 'a', nowMs: 5 })
   first.events.append('a', 6, [event(0)])
-  first.counters.add({ origin_bytes: 2 ** 40 })
   first.close()
   const second = open(t, file)
   assert.deepEqual(second.artifacts.find(RECORD.path, RECORD), RECORD)
-  assert.deepEqual(second.versions.latest(), { number: 1, createdMs: 5, content: '{"a":1}' })
+  assert.deepEqual(second.versions.list(), [{ number: 1, createdMs: 5, content: '{"a":1}' }])
   assert.deepEqual(second.events.ofNode('a'), [{ ...event(0), node: 'a', receivedMs: 6 }])
-  assert.deepEqual(second.counters.all(), { origin_bytes: 2 ** 40 })
 })
 
 test('a hash counts only for the very same file', (t) => {
@@ -94,7 +93,7 @@ test('version numbers only grow, also when the newest were removed', (t) => {
     [5, 4, 2],
   )
   assert.deepEqual(store.versions.prune(0), [2, 4, 5])
-  assert.equal(store.versions.latest(), undefined)
+  assert.deepEqual(store.versions.list(), [])
   store.close()
   assert.equal(open(t, file).versions.publish('6', 6), 6)
 })
@@ -122,7 +121,7 @@ test('a node keeps what an update leaves out', (t) => {
     version: 3,
     boot: BOOT,
   }
-  assert.deepEqual(nodes.get('b'), b)
+  assert.deepEqual(nodes.list(), [b])
   nodes.update({ id: 'b', nowMs: 30, version: null })
   nodes.update({ id: 'a', nowMs: 30 })
   assert.deepEqual(
@@ -132,10 +131,6 @@ test('a node keeps what an update leaves out', (t) => {
       ['b', 'booted', null, BOOT],
     ],
   )
-  assert.deepEqual(nodes.countByState(), { seen: 1, booting: 0, booted: 1, failed: 0, stopped: 0 })
-  nodes.update({ id: 'a', nowMs: 31, state: 'booting', version: 9 })
-  assert.deepEqual(nodes.versionsOf('booting'), [9])
-  assert.equal(nodes.get('c'), undefined)
 })
 
 test('events: repeats are left out, the oldest of a node go', (t) => {
@@ -186,12 +181,32 @@ test('a batch is kept as a whole or not at all', (t) => {
   assert.equal(versions.publish('{}', 1), 1)
 })
 
-test('counters only grow', (t) => {
-  const { counters } = open(t, ':memory:')
-  counters.add({ a: 1, b: 2 })
-  counters.add({ a: 4 })
-  assert.throws(() => counters.add({ b: 1, a: -1 }), { code: 'DATABASE_FAILED' })
-  assert.deepEqual(counters.all(), { a: 5, b: 2 })
+test('a database of the second schema is brought up to date with all that it holds', (t) => {
+  const file = join(directory(t), 'db')
+  const old = new Sqlite(file)
+  old.exec(readFileSync(join(checkout, 'test', 'server', 'store', 'schema-2.sql'), 'utf8'))
+  old.close()
+  const store = open(t, file)
+  assert.deepEqual(store.versions.list(), [{ number: 7, createdMs: 5, content: '{"artifacts":[]}' }])
+  assert.equal(store.versions.publish('{}', 6), 8)
+  assert.deepEqual(
+    store.nodes.list().map(({ id, state, version, boot }) => [id, state, version, boot]),
+    [['rig1', 'stopped', 7, BOOT]],
+  )
+  assert.deepEqual(
+    store.events.ofNode('rig1').map(({ type, data }) => [type, data]),
+    [['boot.completed', event(0).data]],
+  )
+  assert.deepEqual(store.leases.list(), [
+    { address: 167_772_161, mac: '52:54:00:00:00:01', expiresMs: 9, circuitId: 'c', remoteId: '' },
+  ])
+  // Hashed without its change time: it is hashed once more.
+  assert.equal(store.artifacts.find('rootfs/r.tar', { ...RECORD, inode: 3n }), undefined)
+  store.close()
+  const now = new Sqlite(file)
+  t.after(() => now.close())
+  assert.equal(now.pragma('user_version', { simple: true }), SCHEMA_VERSION)
+  assert.equal(now.prepare("SELECT name FROM sqlite_master WHERE name = 'counters'").get(), undefined)
 })
 
 test('a corrupt file is moved aside with a warning, and a new one made', (t) => {
@@ -263,7 +278,7 @@ test('kill -9 while it writes loses nothing that was said to be written', async 
     const said = await killed(program, lines)
     const warnings: unknown[] = []
     const store = open(t, file, warnings)
-    assert.ok(Number(said.at(-1)) <= (store.versions.latest()?.number ?? 0))
+    assert.ok(Number(said.at(-1)) <= (store.versions.list()[0]?.number ?? 0))
     assert.deepEqual(warnings, [])
     store.close()
   }

@@ -5,10 +5,11 @@ import { type TestContext, test } from 'node:test'
 import DHT from 'bittorrent-dht'
 import { createDhtNode } from '../../../server/swarm/dht.js'
 import { checkKrpc } from '../../../server/swarm/krpc-check.js'
+import { hangMs } from '../../support/limits.js'
 import { sampleBytes } from './helpers.js'
 
 const infohash = 'ab'.repeat(20)
-const options = { timeout: 30_000 }
+const options = { timeout: hangMs }
 
 async function run(t: TestContext): Promise<{ node: ReturnType<typeof createDhtNode>; port: number }> {
   const node = createDhtNode({ port: 0 })

@@ -280,6 +280,21 @@ test('torrents go in order of priority', () => {
   assert.ok(grants.length > 2 && grants.slice(2).every((g) => g.conn === 1))
 })
 
+test('a torrent that gets another priority goes in its new place', () => {
+  const handout = new Handout(seeded(1))
+  const other = 'b'.repeat(40)
+  handout.addTorrent({ infohash, sizeBytes: pieceLength, pieceLength, priority: 0 })
+  handout.addTorrent({ infohash: other, sizeBytes: pieceLength, pieceLength, priority: 1 })
+  handout.prioritise(infohash, 2)
+  handout.prioritise('f'.repeat(40), 0)
+  handout.join(1, infohash, 'rack', 0)
+  handout.join(2, other, 'rack', 0)
+  assert.deepEqual(
+    handout.poll(0).map((grant) => grant.conn),
+    [2, 1],
+  )
+})
+
 test('hostile: absurd indexes, double joins, unknown torrents and connections change nothing', () => {
   const handout = new Handout(seeded(1))
   handout.addTorrent({ infohash, sizeBytes: pieceLength * 3, pieceLength, priority: 0 })

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
 import { createLsd } from '../../../server/swarm/lsd.js'
 import { encodeLsd, type LsdPacket, lsdGroup, parseLsd } from '../../../server/swarm/lsd-packet.js'
+import { hangMs } from '../../support/limits.js'
 import { sampleBytes } from './helpers.js'
 
 const infohash = 'ab'.repeat(20)
@@ -62,7 +63,7 @@ function fromSeeder(socket: Socket, afterCookie?: string): Promise<LsdPacket> {
   })
 }
 
-test('announces the seeder, answers those who look, and survives garbage', { timeout: 20_000 }, async (t) => {
+test('announces the seeder, answers those who look, and survives garbage', { timeout: hangMs }, async (t) => {
   const { socket, port } = await listener(t)
   const lsd = createLsd({
     interfaces: ['127.0.0.1'],

@@ -6,9 +6,10 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
+import { hangMs } from '../../support/limits.js'
 import { id, RawPeer, runSeeder, sampleBytes, sampleTorrent } from './helpers.js'
 
-const options = { timeout: 60_000 }
+const options = { timeout: hangMs }
 
 interface Target {
   port: number

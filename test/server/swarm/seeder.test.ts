@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { hangMs } from '../../support/limits.js'
 import { id, RawPeer, runSeeder, sampleTorrent } from './helpers.js'
 
-const options = { timeout: 60_000 }
+const options = { timeout: hangMs }
 
 /** A lone agent that takes every hand-out; returns the file and the order of the pieces. */
 async function download(

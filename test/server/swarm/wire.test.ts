@@ -9,6 +9,7 @@ import DHT from 'bittorrent-dht'
 import Wire from 'bittorrent-protocol'
 import WebTorrent from 'webtorrent'
 import { ReadGate } from '../../../server/swarm/read-gate.js'
+import { hangMs } from '../../support/limits.js'
 import { runSeeder, sampleTorrent } from './helpers.js'
 
 test('the libraries still have the internals that we take over', async (t) => {
@@ -48,7 +49,7 @@ test('the libraries still have the internals that we take over', async (t) => {
   assert.equal(typeof dht._peers.get, 'function')
 })
 
-test('a stopped socket reads nothing, and all of it at once when started', { timeout: 20_000 }, async (t) => {
+test('a stopped socket reads nothing, and all of it at once when started', { timeout: hangMs }, async (t) => {
   const server = createServer()
   t.after(() => server.close())
   const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
@@ -79,7 +80,7 @@ test('a stopped socket reads nothing, and all of it at once when started', { tim
   assert.deepEqual(chunks, ['first', 'abc'])
 })
 
-test('bittorrent-protocol as an agent: choked, allowed fast, done', { timeout: 30_000 }, async (t) => {
+test('bittorrent-protocol as an agent: choked, allowed fast, done', { timeout: hangMs }, async (t) => {
   const torrent = await sampleTorrent(t, { sizeBytes: 700_000, pieceLength: 65_536 })
   const { seeder, port } = await runSeeder(t)
   await seeder.add(torrent)

@@ -317,9 +317,24 @@ impl Swarm {
             let metadata_size = self.torrents[usize::from(torrent.0)].metadata.size();
             self.send(conn, Outgoing::ExtendedHandshake { metadata_size });
         }
-        self.send(conn, Outgoing::Unchoke);
+        if self.peers.get(&conn).is_some_and(|p| p.bootswarm) {
+            self.unchoke(conn);
+        }
         self.refresh_local(torrent);
         self.wake_at(now + KEEP_ALIVE_US);
+    }
+
+    /// Lets a peer ask, once and for all. Agents hear of it with the handshake. Other clients hear of it when they say
+    /// that they are interested, as from any other peer: webtorrent looks at nothing that comes in the packet of the
+    /// handshake but the pieces, and would wait for its `unchoke` for ever.
+    pub(super) fn unchoke(&mut self, conn: ConnId) {
+        let first = self
+            .peers
+            .get_mut(&conn)
+            .is_some_and(|p| !std::mem::replace(&mut p.unchoked, true));
+        if first {
+            self.send(conn, Outgoing::Unchoke);
+        }
     }
 
     /// An incoming peer has said where it listens.

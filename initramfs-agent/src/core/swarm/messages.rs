@@ -82,8 +82,11 @@ impl Swarm {
         let t = &mut self.torrents[usize::from(peer.torrent.0)];
         let bit = peer.mask();
         let sane = match message {
-            Message::KeepAlive | Message::Port(_) | Message::Extended { .. } | Message::Interested => true,
-            Message::NotInterested => true,
+            Message::KeepAlive | Message::Port(_) | Message::Extended { .. } | Message::NotInterested => true,
+            Message::Interested => {
+                self.unchoke(conn);
+                true
+            }
             Message::Choke => {
                 peer.choked = true;
                 let (torrent, lost) = (peer.torrent, !peer.fast);

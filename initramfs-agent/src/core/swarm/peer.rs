@@ -51,6 +51,8 @@ pub(super) struct Peer {
     pub have: u32,
     /// It chokes us.
     pub choked: bool,
+    /// It has been told that it may ask us.
+    pub unchoked: bool,
     pub interested_sent: bool,
     pub requests_max: u32,
     /// Pieces we may ask for while choked (BEP 6).
@@ -82,9 +84,9 @@ pub(super) struct Peer {
     pub queue: VecDeque<Block>,
     /// Payload bytes handed to the shell that have not gone to the kernel.
     pub unsent: u32,
-    /// It takes PEX messages.
     /// What it has said, and got, of the info dictionary.
     pub metadata: super::metadata::PeerMetadata,
+    /// It takes PEX messages.
     pub pex: bool,
     pub pex_at: Micros,
     pub pex_told: BTreeSet<SocketAddr>,
@@ -110,6 +112,7 @@ impl Peer {
             spoken: false,
             have: 0,
             choked: true,
+            unchoked: false,
             interested_sent: false,
             requests_max: REQUESTS_MAX_UNSAID,
             allowed: VecDeque::new(),

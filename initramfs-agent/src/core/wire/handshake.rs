@@ -6,6 +6,9 @@ use crate::core::error::{Code, Error, Result};
 pub const HANDSHAKE_BYTES: usize = 68;
 
 const PROTOCOL: &[u8; 20] = b"\x13BitTorrent protocol";
+/// What the one who runs the other client needs to know.
+const NOT_PLAIN: &str = "this is no plain BitTorrent handshake, and agents do not speak encryption (MSE/PE): \
+where that client requires it, let it do without";
 /// BEP 10: the bit 20 from the right.
 const EXTENDED: (usize, u8) = (5, 0x10);
 /// BEP 6.
@@ -51,12 +54,12 @@ impl Handshake {
     /// Reads the first bytes of a connection.
     ///
     /// # Errors
-    /// [`Code::PeerProtocol`] at the first byte that no plain BitTorrent handshake has: encrypted ones
-    /// (MSE) are refused at once, and stock clients then come back without.
+    /// [`Code::PeerProtocol`] at the first byte that no plain BitTorrent handshake has. That is how encryption (MSE/PE)
+    /// is told: it begins with a public key, 96 bytes that look like chance. Clients that only prefer it come back without.
     pub fn parse(bytes: &[u8]) -> Result<Start> {
         let known = bytes.len().min(PROTOCOL.len());
         if bytes[..known] != PROTOCOL[..known] {
-            return Err(Error::new(Code::PeerProtocol, "not a BitTorrent handshake"));
+            return Err(Error::new(Code::PeerProtocol, NOT_PLAIN));
         }
         if bytes.len() < HANDSHAKE_BYTES {
             return Ok(Start::Incomplete);

@@ -187,6 +187,7 @@ impl Monitor {
                     );
                 }
             }
+            Event::Refused { addr, error } => self.log.say(&format!("{addr} is refused: {error}")),
             Event::TrackerFailed { url, error } => {
                 // Once for each: it is asked again for ever, and the boot goes on without.
                 if self.trackers_failed.insert(url) {

@@ -134,6 +134,13 @@ pub enum Event {
         /// What it did.
         code: Code,
     },
+    /// A connection was closed whose first bytes are no BitTorrent handshake; told once for each address, of a few addresses.
+    Refused {
+        /// Where it came from.
+        addr: SocketAddr,
+        /// What is wrong with it.
+        error: Error,
+    },
     /// A tracker did not do its part; it is asked again later.
     TrackerFailed {
         /// Its announce URL.

@@ -25,8 +25,8 @@ mod sockets;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
@@ -100,6 +100,8 @@ pub struct Node {
     unread: VecDeque<ConnId>,
     /// The same of the UDP sockets.
     unread_udp: Vec<UdpSocketKind>,
+    /// Addresses that we have said to be refused.
+    refused: BTreeSet<IpAddr>,
     /// Connections may wait to be accepted.
     unaccepted: bool,
     /// Empty while its bytes are being looked at.
@@ -187,6 +189,7 @@ impl Node {
             flush: VecDeque::new(),
             unread: VecDeque::new(),
             unread_udp: Vec::new(),
+            refused: BTreeSet::new(),
             unaccepted: false,
             buffer: vec![0; RECEIVE_BYTES],
             sweep_at: Micros::MAX,

@@ -7,9 +7,9 @@ use mio::net::TcpStream;
 use mio::{Interest, Token};
 
 use super::conn::{Conn, Payload, Phase};
-use super::{BUFFERED_BYTES_MAX, BUFFERED_FREE, Node, SWEEP, TOKEN_CONNS};
+use super::{BUFFERED_BYTES_MAX, BUFFERED_FREE, Event, Node, SWEEP, TOKEN_CONNS};
 use crate::core::discovery::DiscoveryInput;
-use crate::core::error::Result;
+use crate::core::error::{Error, Result};
 use crate::core::limits::CONNECTIONS_MAX;
 use crate::core::swarm::{ConnId, Input, Nearness, TorrentId};
 use crate::core::time::{Micros, SECOND};
@@ -22,6 +22,8 @@ use crate::core::wire::{
 const OPEN_WITHIN: Micros = 5 * SECOND;
 /// Incoming connections without a handshake.
 const STRANGERS_MAX: usize = 128;
+/// Addresses whose connections we say that we refused; a hostile site must not fill the log.
+const REFUSED_MAX: usize = 32;
 /// Reads of one connection before the others get their turn.
 const READS_PER_TURN: u32 = 8;
 
@@ -143,9 +145,11 @@ impl Node {
                         }
                     }
                 }
-                Err(_) => {
-                    if self.conns.get(&id).is_some_and(|c| c.phase == Phase::Open) {
-                        self.input(Input::Malformed { conn: id });
+                Err(error) => {
+                    match self.conns.get(&id).map(|c| (c.phase, c.addr)) {
+                        Some((Phase::Open, _)) => self.input(Input::Malformed { conn: id }),
+                        Some((_, addr)) => self.refuse(addr, error),
+                        None => {}
                     }
                     return self.lose(id); // a stranger, whom the state machine does not know
                 }
@@ -155,6 +159,13 @@ impl Node {
             }
         }
         self.unread.push_back(id);
+    }
+
+    /// Says why somebody is turned away, as far as nobody can fill the log with it.
+    fn refuse(&mut self, addr: SocketAddr, error: Error) {
+        if self.refused.len() < REFUSED_MAX && self.refused.insert(addr.ip()) {
+            self.tell(Event::Refused { addr, error });
+        }
     }
 
     /// Takes what is whole; returns how many bytes that were. Errors are the peer's.

@@ -33,6 +33,8 @@ pub(super) struct Decoder<'r> {
     state: State,
     xz_memory_bytes_max: u64,
     zstd_window_log_max: u32,
+    /// Of the first stream; `none` before it was seen.
+    pub compression: &'static str,
     /// Bytes taken from the reader.
     pub read_bytes: u64,
 }
@@ -54,6 +56,7 @@ impl<'r> Decoder<'r> {
             state: State::Between { first: true },
             xz_memory_bytes_max: limits.xz_memory_bytes_max,
             zstd_window_log_max: limits.zstd_window_log_max,
+            compression: "none",
             read_bytes: 0,
         }
     }
@@ -177,6 +180,14 @@ impl<'r> Decoder<'r> {
         } else {
             return Err(malformed("there is garbage behind the compressed data"));
         };
+        if first {
+            self.compression = match self.state {
+                State::Gzip(_) => "gzip",
+                State::Xz(_) => "xz",
+                State::Zstd(_) => "zstd",
+                State::Between { .. } | State::Plain | State::End => "none",
+            };
+        }
         Ok(())
     }
 }

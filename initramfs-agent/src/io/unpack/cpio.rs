@@ -9,7 +9,7 @@ use rustix::fs::FileType;
 use super::input::Input;
 use super::limits::{PATH_BYTES_MAX, REMEMBERED_BYTES_MAX};
 use super::member::{MemberPath, Meta, account, shown};
-use super::place::{Placer, with};
+use super::target::{Identity, Target};
 use crate::core::error::{Code, Error, Result};
 
 const HEADER: usize = 110;
@@ -34,16 +34,16 @@ struct Header {
 /// A file with more names to come.
 struct Linked {
     path: MemberPath,
-    made: (u64, u64),
+    made: Identity,
     names_left: u32,
 }
 
 type Key = (u32, u32, u32);
 
 /// Unpacks all archives in the stream. One that ends without its trailer is cut off and refused.
-pub(super) fn unpack(input: &mut Input<'_>, placer: &mut Placer<'_>) -> Result<()> {
+pub(super) fn unpack(input: &mut Input<'_>, target: &mut dyn Target<'_>) -> Result<()> {
     loop {
-        archive(input, placer)?;
+        archive(input, target)?;
         loop {
             if !input.skip_zeros()? {
                 return Ok(());
@@ -59,7 +59,7 @@ pub(super) fn unpack(input: &mut Input<'_>, placer: &mut Placer<'_>) -> Result<(
 }
 
 /// One archive, up to its trailer. Offsets count from its first byte: it may begin anywhere.
-fn archive(input: &mut Input<'_>, placer: &mut Placer<'_>) -> Result<()> {
+fn archive(input: &mut Input<'_>, target: &mut dyn Target<'_>) -> Result<()> {
     let mut links: HashMap<Key, Linked> = HashMap::new();
     let mut remembered = 0;
     loop {
@@ -79,14 +79,14 @@ fn archive(input: &mut Input<'_>, placer: &mut Placer<'_>) -> Result<()> {
         if name == TRAILER {
             return input.skip(header.size.into());
         }
-        let path = placer.begin(&name, input)?;
+        let path = target.tally().begin(&name, input)?;
         let size = u64::from(header.size);
         let meta = header.meta()?;
         match FileType::from_raw_mode(header.mode) {
             FileType::RegularFile if header.links > 1 => {
                 let key = (header.device.0, header.device.1, header.inode);
                 remembered +=
-                    linked(&path, &meta, &header, links.get_mut(&key), input, placer)?.map_or(0, |new| {
+                    linked(&path, &meta, &header, links.get_mut(&key), input, target)?.map_or(0, |new| {
                         let bytes = new.path.bytes().len() + size_of::<Linked>();
                         links.insert(key, new);
                         bytes
@@ -102,7 +102,7 @@ fn archive(input: &mut Input<'_>, placer: &mut Placer<'_>) -> Result<()> {
             }
             FileType::RegularFile => {
                 summed(&header, input, |input| {
-                    placer.file(&path, &meta, size, input).map(drop)
+                    target.file(&path, &meta, size, input).map(drop)
                 })?;
             }
             FileType::Symlink => {
@@ -110,15 +110,15 @@ fn archive(input: &mut Input<'_>, placer: &mut Placer<'_>) -> Result<()> {
                     return Err(malformed("a symbolic link of impossible length"));
                 }
                 let text = input.bytes(header.size as usize)?;
-                placer.symlink(&path, &meta, &text)?;
+                target.symlink(&path, &meta, &text)?;
             }
             FileType::Directory => {
-                placer.directory(&path, &meta)?;
+                target.directory(&path, &meta)?;
                 input.skip(size)?;
             }
             kind
             @ (FileType::CharacterDevice | FileType::BlockDevice | FileType::Fifo | FileType::Socket) => {
-                placer.node(&path, &meta, kind, header.node)?;
+                target.node(&path, &meta, kind, header.node)?;
                 input.skip(size)?;
             }
             FileType::Unknown => return Err(unsupported(&format!("{} is of an unknown kind", shown(&name)))),
@@ -134,30 +134,28 @@ fn linked(
     header: &Header,
     known: Option<&mut Linked>,
     input: &mut Input<'_>,
-    placer: &mut Placer<'_>,
+    target: &mut dyn Target<'_>,
 ) -> Result<Option<Linked>> {
     let size = u64::from(header.size);
     let Some(known) = known else {
         let mut made = None;
         summed(header, input, |input| {
-            made = placer.file(path, meta, size, input)?;
+            made = target.file(path, meta, size, input)?;
             Ok(())
         })?;
         let Some(made) = made else { return Ok(None) };
-        let stat = rustix::fs::fstat(made).map_err(|e| with(path, e))?;
         return Ok(Some(Linked {
             path: path.clone(),
-            made: (stat.st_dev, stat.st_ino),
+            made,
             names_left: header.links - 1,
         }));
     };
     known.names_left -= 1;
-    placer.hard_link(path, &known.path)?;
+    target.hard_link(path, &known.path)?;
     if size > 0 {
-        let (parent, fd) = placer.reopen(path, known.made)?;
-        placer.reserve(path, size, input)?;
-        summed(header, input, |input| placer.write(path, &fd, size, input))?;
-        placer.finish_file(path, meta, &parent, &fd)?;
+        summed(header, input, |input| {
+            target.fill(path, known.made, meta, size, input)
+        })?;
     }
     Ok(None)
 }

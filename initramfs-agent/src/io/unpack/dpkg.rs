@@ -20,35 +20,39 @@ use crate::core::error::{Code, Error, Result};
 
 /// The member that is merged and not unpacked.
 pub(super) const MEMBER: &[u8] = b"tmp/dpkg_status";
-const DIRECTORY: &[u8] = b"var/lib/dpkg";
+pub(super) const DIRECTORY: &[u8] = b"var/lib/dpkg";
 const STATUS: &[u8] = b"status";
 const NEW: &[u8] = b"status.bootswarm-new";
 
 type Key = (Vec<u8>, Vec<u8>);
 
-/// Takes the member's content and merges it. A content that makes no sense, or a status file that is
-/// strange, changes nothing and is a warning. Errors: those of the reader, `TARGET_FULL`, `IO`.
-pub(super) fn merge(
-    size: u64,
-    input: &mut Input<'_>,
-    root: &TargetRoot,
-    parents: &mut Parents,
-    summary: &mut Summary,
-) -> Result<()> {
+/// Takes the member's content. One that makes no sense is a warning, and empty: it changes nothing.
+pub(super) fn read(size: u64, input: &mut Input<'_>, summary: &mut Summary) -> Result<Vec<u8>> {
     if size > DPKG_BYTES_MAX {
         summary.warn(format!(
             "tmp/dpkg_status of {size} bytes is too large; dpkg's status is unchanged"
         ));
-        return input.skip(size);
+        input.skip(size)?;
+        return Ok(Vec::new());
     }
     let text = input.bytes(size as usize)?;
-    let stanzas = match parse(&text) {
-        Ok(stanzas) => stanzas,
-        Err(why) => {
-            summary.warn(format!("tmp/dpkg_status {why}; dpkg's status is unchanged"));
-            return Ok(());
-        }
-    };
+    if let Err(why) = parse(&text) {
+        summary.warn(format!("tmp/dpkg_status {why}; dpkg's status is unchanged"));
+        return Ok(Vec::new());
+    }
+    Ok(text)
+}
+
+/// Merges the member's content. A status file that is strange stays as it is and is a warning.
+/// Errors: `TARGET_FULL`, `IO`.
+pub(super) fn merge(
+    text: &[u8],
+    root: &TargetRoot,
+    parents: &mut Parents,
+    summary: &mut Summary,
+) -> Result<()> {
+    // What makes no sense was told when it was read.
+    let stanzas = parse(text).unwrap_or_default();
     if stanzas.is_empty() {
         return Ok(());
     }
@@ -76,7 +80,10 @@ pub(super) fn merge(
         return Err(match e.code {
             Code::TargetFull => Error::new(
                 Code::TargetFull,
-                format!("merging dpkg's status needs {size} bytes more than its old size"),
+                format!(
+                    "merging dpkg's status needs {} bytes more than its old size",
+                    text.len()
+                ),
             ),
             code => Error::new(code, format!("merging dpkg's status: {}", e.message)),
         });

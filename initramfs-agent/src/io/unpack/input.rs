@@ -36,6 +36,17 @@ impl<'r> Input<'r> {
         self.decoder.read_bytes
     }
 
+    /// What is around the archive: the compression of its first bytes.
+    pub fn compression(&self) -> &'static str {
+        self.decoder.compression
+    }
+
+    /// The next `n` bytes without taking them, or as many as there are before the end of the stream.
+    pub fn head(&mut self, n: usize) -> Result<&[u8]> {
+        while self.end - self.start < n && self.more()? {}
+        Ok(&self.buffer[self.start..self.end.min(self.start + n)])
+    }
+
     /// The next `n` bytes without taking them (`n` at most 4 KiB), or none at the end of the stream.
     /// A stream that ends within them is an error.
     pub fn peek(&mut self, n: usize) -> Result<Option<&[u8]>> {

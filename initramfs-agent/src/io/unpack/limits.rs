@@ -15,10 +15,15 @@ pub struct UnpackLimits {
     pub nodes: bool,
     /// Whether a member `tmp/dpkg_status` is merged into `var/lib/dpkg/status` (Coinboot's plugins).
     pub merge_dpkg_status: bool,
+    /// Whether directories that were there before the archive keep owner, mode and time.
+    pub keep_directories: bool,
+    /// Whether owners go by the names that the root knows. Numbers are all that a whole root can go by: the names are
+    /// those of the host that packed it, and its own accounts come in the middle of it.
+    pub owners_by_name: bool,
 }
 
 impl UnpackLimits {
-    /// For a root file system: device nodes may be made, `tmp/dpkg_status` is a file like any other.
+    /// For a root file system: device nodes may be made, `tmp/dpkg_status` is a file like any other, owners are numbers.
     pub fn rootfs() -> Self {
         Self {
             entries_max: 1_000_000,
@@ -27,14 +32,18 @@ impl UnpackLimits {
             zstd_window_log_max: 23,
             nodes: true,
             merge_dpkg_status: false,
+            keep_directories: false,
+            owners_by_name: false,
         }
     }
 
-    /// For a plugin: no device nodes, and its dpkg stanzas are merged.
+    /// For a plugin: no device nodes, its dpkg stanzas are merged, and the root's own directories stay as they are.
     pub fn plugin() -> Self {
         Self {
             nodes: false,
             merge_dpkg_status: true,
+            keep_directories: true,
+            owners_by_name: true,
             ..Self::rootfs()
         }
     }
@@ -58,6 +67,8 @@ pub(super) const BUFFER_BYTES: usize = 32 << 10;
 pub(super) const SOURCE_BUFFER_BYTES: usize = 32 << 10;
 /// Paths remembered until their directories' metadata is set, or until the last hard link came, bytes.
 pub(super) const REMEMBERED_BYTES_MAX: usize = 512 << 10;
+/// Directories of one archive that are known to be its own.
+pub(super) const MADE_MAX: usize = 32 << 10;
 /// Largest `etc/passwd` or `etc/group` that is looked into, bytes.
 pub(super) const ACCOUNTS_BYTES_MAX: u64 = 1 << 20;
 /// Largest `tmp/dpkg_status`, bytes; it is held in memory while it is merged.
@@ -70,3 +81,5 @@ pub(super) const WARNINGS_MAX: usize = 32;
 pub(super) const PROGRESS_BYTES: u64 = 4 << 20;
 /// See [`PROGRESS_BYTES`].
 pub(super) const PROGRESS_ENTRIES: u64 = 1024;
+/// What the model of a root may take, bytes: a million files with names of 100 bytes fit.
+pub(super) const MODEL_BYTES_MAX: usize = 256 << 20;

@@ -125,3 +125,30 @@ pub(super) fn account(number: i64) -> Result<u32> {
             )
         })
 }
+
+/// What may be a symbolic link's text: what Linux could store.
+pub(super) fn link_text(path: &MemberPath, text: &[u8]) -> Result<()> {
+    if text.is_empty() || text.len() > PATH_BYTES_MAX || text.contains(&0) {
+        return Err(Error::new(
+            Code::ArchiveMalformed,
+            format!("{path} is no possible link"),
+        ));
+    }
+    Ok(())
+}
+
+/// A member that may not be where or what it is.
+pub(super) fn forbidden(path: &MemberPath, why: &str) -> Error {
+    Error::new(Code::ArchiveForbiddenEntry, format!("{path} {why}"))
+}
+
+/// A hard link to nothing.
+pub(super) fn missing(path: &MemberPath, target: &MemberPath) -> Error {
+    Error::new(
+        Code::ArchiveMalformed,
+        format!(
+            "{path} is a hard link to {}, which is not there",
+            shown(target.bytes())
+        ),
+    )
+}

@@ -5,6 +5,7 @@
 //! documented in docs/unpacking.md; where its members lie is resolved by the kernel (`openat2`)
 //! inside the target root, and by a component walk where the kernel is too old for that.
 
+mod check;
 mod codec;
 mod cpio;
 mod dpkg;
@@ -13,12 +14,16 @@ mod input;
 mod later;
 mod limits;
 mod member;
+mod model;
 mod owners;
 mod parents;
 mod place;
 mod resolve;
 mod root;
+mod squashfs;
+mod tally;
 mod tar;
+mod target;
 mod wipe;
 
 #[cfg(test)]
@@ -26,8 +31,9 @@ mod tests;
 
 use std::io::Read;
 
-use crate::core::error::Result;
+use crate::core::error::{Code, Error, Result};
 
+pub use check::{Checked, check};
 pub use hand_over::{hand_over, link_over};
 pub use limits::UnpackLimits;
 pub use root::{MARKER, TargetRoot};
@@ -81,6 +87,16 @@ impl Summary {
     }
 }
 
+/// Where stage 1 looks for what it runs in the new root, in its order (image/stage1/root). What the kernel's command
+/// line calls `init=` comes before them.
+pub const INITS: [&str; 5] = [
+    "/sbin/init",
+    "/usr/lib/systemd/systemd",
+    "/lib/systemd/systemd",
+    "/etc/init",
+    "/bin/init",
+];
+
 /// Unpacks one archive over what `target` already has.
 ///
 /// The reader may block (the download is still running) and may fail: an `io::Error` that wraps a
@@ -97,10 +113,31 @@ pub fn unpack(
     progress: &mut dyn FnMut(&UnpackProgress),
 ) -> Result<Summary> {
     let mut input = input::Input::new(codec::Decoder::new(reader, limits), limits.bytes_max);
-    let mut placer = place::Placer::new(target, limits, progress)?;
-    match format {
-        Format::Tar => tar::unpack(&mut input, &mut placer)?,
-        Format::Cpio => cpio::unpack(&mut input, &mut placer)?,
-    }
+    let mut placer = place::Placer::new(target, tally::Tally::new(limits, progress))?;
+    read(format, &mut input, &mut placer)?;
     placer.finish(&input)
+}
+
+/// Whether the kernel runs a file that begins like this: ELF, or a script with its interpreter.
+fn is_program(head: &[u8]) -> bool {
+    head.starts_with(b"\x7fELF") || head.starts_with(b"#!")
+}
+
+fn read(format: Format, input: &mut input::Input<'_>, target: &mut dyn target::Target<'_>) -> Result<()> {
+    match format {
+        Format::Tar => tar::unpack(input, target),
+        Format::Cpio => cpio::unpack(input, target),
+    }
+}
+
+/// A root without a program to start, in words.
+pub fn no_init(asked: Option<&str>) -> Error {
+    let looked: Vec<&str> = asked.into_iter().chain(INITS).collect();
+    Error::new(
+        Code::RootNoInit,
+        format!(
+            "it has no init that the kernel could run (an executable program or script at {})",
+            looked.join(", ")
+        ),
+    )
 }

@@ -1,10 +1,12 @@
 //! The directories members go into, kept open: most members follow a sibling.
 
+use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use rustix::io::Errno;
 
+use super::limits::MADE_MAX;
 use super::root::TargetRoot;
 
 const KEPT: usize = 16;
@@ -21,6 +23,8 @@ pub(super) struct Parent {
 #[derive(Default)]
 pub(super) struct Parents {
     kept: Vec<(Vec<u8>, Rc<Parent>)>,
+    /// Inodes of directories that the archive has brought. Beyond the bound they count as the root's own.
+    made: HashSet<u64>,
 }
 
 impl Parents {
@@ -33,7 +37,11 @@ impl Parents {
             }
             return Ok(self.kept[self.kept.len() - 1].1.clone());
         }
-        let fd = root.directory(path, create)?;
+        let fd = if create {
+            root.directory_made(path, &mut |inode| note(&mut self.made, inode))?
+        } else {
+            root.directory(path, false)?
+        };
         let setgid = rustix::fs::fstat(&fd)?.st_mode & SETGID != 0;
         let parent = Rc::new(Parent { fd, setgid });
         if self.kept.len() == KEPT {
@@ -43,8 +51,24 @@ impl Parents {
         Ok(parent)
     }
 
-    /// Forgets all: a directory or a link was removed, paths may lead elsewhere now.
+    /// Remembers that the archive has made a directory.
+    pub fn made(&mut self, inode: u64) {
+        note(&mut self.made, inode);
+    }
+
+    /// Whether the archive has made this directory.
+    pub fn has_made(&self, inode: u64) -> bool {
+        self.made.contains(&inode)
+    }
+
+    /// Forgets all that is open: a directory or a link was removed, paths may lead elsewhere now.
     pub fn clear(&mut self) {
         self.kept.clear();
+    }
+}
+
+fn note(made: &mut HashSet<u64>, inode: u64) {
+    if made.len() < MADE_MAX {
+        made.insert(inode);
     }
 }

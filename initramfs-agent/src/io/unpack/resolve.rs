@@ -19,21 +19,32 @@ const INSIDE: ResolveFlags = ResolveFlags::IN_ROOT
 /// Opens a directory for lookups only.
 pub(super) const LOOKUP: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// The kernel's own lookup. `EAGAIN` means that something was renamed meanwhile.
+/// How often a lookup is repeated that ended in `ELOOP`.
+const LOOPS_MAX: u32 = 8;
+
+/// The kernel's own lookup. `EAGAIN` means that something was renamed meanwhile. `ELOOP` need not be true on a busy
+/// machine: a lookup without locks that has to begin anew goes on counting links where it was (fs/namei.c).
 pub(super) fn by_kernel(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     let path = if path.is_empty() { b"." } else { path };
+    let mut loops = 0;
     for _ in 0..64 {
         match rustix::fs::openat2(root, path, flags, Mode::empty(), INSIDE) {
             Err(Errno::AGAIN) => {}
+            Err(Errno::LOOP) if loops < LOOPS_MAX => loops += 1,
             other => return other,
         }
     }
     Err(Errno::AGAIN)
 }
 
-/// The lookup name by name; with `create`, missing directories are made, 0755 and root's.
+/// The lookup name by name; with `made`, missing directories are made, 0755 and root's, and it is told their inodes.
 /// It opens every name without following it, reads links itself, and stays on the root's device.
-pub(super) fn by_walk(root: BorrowedFd<'_>, path: &[u8], create: bool, own: bool) -> Result<OwnedFd, Errno> {
+pub(super) fn by_walk(
+    root: BorrowedFd<'_>,
+    path: &[u8],
+    mut made: Option<&mut dyn FnMut(u64)>,
+    own: bool,
+) -> Result<OwnedFd, Errno> {
     let device = rustix::fs::fstat(root)?.st_dev;
     let mut todo: Vec<Vec<u8>> = Vec::new();
     push_names(&mut todo, path);
@@ -46,12 +57,17 @@ pub(super) fn by_walk(root: BorrowedFd<'_>, path: &[u8], create: bool, own: bool
         }
         let here = stack.last().map_or(root, |fd| fd.as_fd());
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = match rustix::fs::openat(here, &name[..], flags, Mode::empty()) {
-            Err(Errno::NOENT) if create => {
+        let fd = match (
+            rustix::fs::openat(here, &name[..], flags, Mode::empty()),
+            &mut made,
+        ) {
+            (Err(Errno::NOENT), Some(made)) => {
                 make_directory(here, &name, own)?;
-                rustix::fs::openat(here, &name[..], flags, Mode::empty())?
+                let fd = rustix::fs::openat(here, &name[..], flags, Mode::empty())?;
+                made(rustix::fs::fstat(&fd)?.st_ino);
+                fd
             }
-            other => other?,
+            (other, _) => other?,
         };
         let stat = rustix::fs::fstat(&fd)?;
         match FileType::from_raw_mode(stat.st_mode) {
@@ -95,7 +111,8 @@ fn make_directory(here: BorrowedFd<'_>, name: &[u8], own: bool) -> Result<(), Er
     rustix::fs::chmodat(here, name, Mode::from_raw_mode(0o755), AtFlags::empty())
 }
 
-fn push_names(todo: &mut Vec<Vec<u8>>, path: &[u8]) {
+/// Puts the names of a path before what is still to be walked, the next one last.
+pub(super) fn push_names(todo: &mut Vec<Vec<u8>>, path: &[u8]) {
     let names = path.split(|&b| b == b'/').filter(|n| !n.is_empty() && *n != b".");
     todo.extend(names.rev().map(<[u8]>::to_vec));
 }

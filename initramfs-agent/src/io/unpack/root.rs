@@ -117,15 +117,32 @@ impl TargetRoot {
     /// Opens the directory at `path` (as of [`super::member::MemberPath`]), following links inside the
     /// root, for lookups only. With `create`, it and its parents are made if missing.
     pub fn directory(&self, path: &[u8], create: bool) -> std::result::Result<OwnedFd, Errno> {
+        if create {
+            self.directory_made(path, &mut |_| {})
+        } else {
+            self.lookup(path, None)
+        }
+    }
+
+    /// As [`TargetRoot::directory`] with `create`; `made` is told the inodes of those that were missing.
+    pub(super) fn directory_made(
+        &self,
+        path: &[u8],
+        made: &mut dyn FnMut(u64),
+    ) -> std::result::Result<OwnedFd, Errno> {
+        self.lookup(path, Some(made))
+    }
+
+    fn lookup(&self, path: &[u8], made: Option<&mut dyn FnMut(u64)>) -> std::result::Result<OwnedFd, Errno> {
         if self.kernel_lookup.get() {
             match resolve::by_kernel(self.fd(), path, resolve::LOOKUP) {
                 // Too old a kernel, or a sandbox that does not know the call.
                 Err(Errno::NOSYS | Errno::PERM) => self.kernel_lookup.set(false),
-                Err(Errno::NOENT) if create => {}
+                Err(Errno::NOENT) if made.is_some() => {}
                 other => return other,
             }
         }
-        resolve::by_walk(self.fd(), path, create, self.is_root)
+        resolve::by_walk(self.fd(), path, made, self.is_root)
     }
 
     /// Only the walk from here on, as on a kernel without `openat2`.

@@ -104,6 +104,53 @@ fn serves_few_at_a_time_and_rejects_what_it_lacks() {
     assert!(banned(&out, Code::PeerProtocol));
 }
 
+#[test]
+fn agents_are_unchoked_with_the_handshake_and_other_clients_when_they_are_interested() {
+    let mut s = swarm(1);
+    s.add_torrent(
+        0,
+        TorrentSpec {
+            have_all: true,
+            ..spec(2)
+        },
+    );
+    let unchokes = |outputs: &[Output]| {
+        let unchoke = |o: &&Output| {
+            matches!(
+                o,
+                Output::Send {
+                    message: Outgoing::Unchoke,
+                    ..
+                }
+            )
+        };
+        outputs.iter().filter(unchoke).count()
+    };
+    let mut greet = |conn: u32, peer_id: [u8; 20]| {
+        let conn = ConnId(conn);
+        let (addr, torrent) = (SocketAddr::from(([10, 0, 0, 9], 40_000)), T0);
+        s.handle(0, Input::Incoming { conn, addr, torrent });
+        let (fast, extended) = (true, true);
+        s.handle(
+            0,
+            Input::Handshake {
+                conn,
+                peer_id,
+                fast,
+                extended,
+            },
+        );
+        let at_once = unchokes(&drain(&mut s));
+        let interested = unchokes(&hears(&mut s, 10, conn, Message::Interested));
+        // It stays so: who is interested again has nothing new to hear.
+        hears(&mut s, 20, conn, Message::NotInterested);
+        let again = unchokes(&hears(&mut s, 30, conn, Message::Interested));
+        (at_once, interested, again)
+    };
+    assert_eq!(greet(1, id(9)), (1, 0, 0));
+    assert_eq!(greet(3, *b"-WW0109-000000000000"), (0, 1, 0));
+}
+
 /// So many agents of our rack and then so many of others ask for a piece each: how many of them are turned away.
 fn turned_away(near: u8, far: u8) -> [usize; 2] {
     let mut s = swarm(1);

@@ -77,7 +77,7 @@ fn a_peer_that_hangs_up_within_a_block_loses_nothing() {
 }
 
 #[test]
-fn strangers_are_shown_the_door() {
+fn strangers_are_refused_and_told_of_once() {
     let world = World::new(100_000, 16_384);
     let seeder = TestNode::seed(&world);
     let mut wrong_torrent = shake(&world);
@@ -91,7 +91,22 @@ fn strangers_are_shown_the_door() {
         let _ = stream.read_to_end(&mut answer); // closed, or reset as our bytes were not read
         assert!(answer.is_empty());
     }
-    seeder.stop();
+    seeder.handle.stop();
+    let mut refused = Vec::new();
+    wait_for(&seeder.events, |e| match e {
+        Event::Refused { addr, error } => {
+            refused.push((addr.ip(), error));
+            None
+        }
+        Event::Stopped => Some(()),
+        _ => None,
+    });
+    // Of the encrypted one; the request that came after it is of the same address.
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    let (ip, error) = &refused[0];
+    assert!(ip.is_loopback());
+    assert_eq!(error.code, Code::PeerProtocol);
+    assert!(error.message.contains("MSE"), "{error}");
 }
 
 #[test]

@@ -168,7 +168,7 @@ impl TestNode {
 }
 
 /// The first event that `pick` takes; fails the test when it does not come.
-pub(super) fn wait_for<T>(events: &Receiver<Event>, pick: impl Fn(Event) -> Option<T>) -> T {
+pub(super) fn wait_for<T>(events: &Receiver<Event>, mut pick: impl FnMut(Event) -> Option<T>) -> T {
     let until = Instant::now() + WAIT;
     loop {
         let left = until.saturating_duration_since(Instant::now());

@@ -1,7 +1,5 @@
 //! Regular files: their content, metadata, and whether they fit.
 
-use std::rc::Rc;
-
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, XattrFlags};
 use rustix::io::Errno;
@@ -9,25 +7,26 @@ use rustix::process::{Gid, Uid};
 
 use super::super::dpkg;
 use super::super::input::Input;
-use super::super::limits::{BUFFER_BYTES, PROGRESS_BYTES};
-use super::super::member::{MemberPath, Meta};
+use super::super::member::{MemberPath, Meta, forbidden};
 use super::super::parents::Parent;
 use super::super::root::{self, TargetRoot};
-use super::{Placer, forbidden, timestamps, with};
+use super::super::target::Identity;
+use super::{Placer, timestamps, with};
 use crate::core::error::{Code, Error, Result};
 
 impl Placer<'_> {
-    /// A regular file with the next `size` bytes of the input. Returns it open, unless it was no file
-    /// for the root (`tmp/dpkg_status`).
-    pub fn file(
+    /// A regular file with the next `size` bytes of the input; none if it was no file for the root
+    /// (`tmp/dpkg_status`).
+    pub fn make_file(
         &mut self,
         path: &MemberPath,
         meta: &Meta,
         size: u64,
         input: &mut Input<'_>,
-    ) -> Result<Option<OwnedFd>> {
-        if self.limits.merge_dpkg_status && path.bytes() == dpkg::MEMBER {
-            dpkg::merge(size, input, self.root, &mut self.parents, &mut self.summary)?;
+    ) -> Result<Option<Identity>> {
+        if self.tally.limits.merge_dpkg_status && path.bytes() == dpkg::MEMBER {
+            let text = dpkg::read(size, input, &mut self.tally.summary)?;
+            dpkg::merge(&text, self.root, &mut self.parents, &mut self.tally.summary)?;
             return Ok(None);
         }
         let (parent, name) = self.parent(path)?;
@@ -38,13 +37,14 @@ impl Placer<'_> {
         let fd = self.make(&parent, name, path, open)?;
         self.write(path, &fd, size, input)?;
         self.finish_file(path, meta, &parent, &fd)?;
-        self.summary.files += 1;
+        self.tally.summary.files += 1;
         self.owners.changed(name);
-        Ok(Some(fd))
+        let stat = rustix::fs::fstat(&fd).map_err(|e| with(path, e))?;
+        Ok(Some((stat.st_dev, stat.st_ino)))
     }
 
     /// The next `size` bytes of the input into an open file.
-    pub fn write(&mut self, path: &MemberPath, fd: &OwnedFd, size: u64, input: &mut Input<'_>) -> Result<()> {
+    fn write(&mut self, path: &MemberPath, fd: &OwnedFd, size: u64, input: &mut Input<'_>) -> Result<()> {
         let mut left = size;
         while left > 0 {
             let chunk = input.chunk(left)?;
@@ -55,15 +55,20 @@ impl Placer<'_> {
             };
             input.take(n);
             left -= n as u64;
-            if input.unpacked_bytes.saturating_sub(self.reported.unpacked_bytes) >= PROGRESS_BYTES {
-                self.report(input);
-            }
+            self.tally.wrote(input);
         }
         Ok(())
     }
 
-    /// Opens a file made earlier in this archive to write what came with a later hard link (cpio).
-    pub fn reopen(&mut self, path: &MemberPath, made: (u64, u64)) -> Result<(Rc<Parent>, OwnedFd)> {
+    /// Writes what came with a later hard link into a file made earlier in this archive (cpio).
+    pub fn fill_file(
+        &mut self,
+        path: &MemberPath,
+        made: Identity,
+        meta: &Meta,
+        size: u64,
+        input: &mut Input<'_>,
+    ) -> Result<()> {
         let (parent, name) = self.parent(path)?;
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&parent.fd, name, flags, Mode::empty()).map_err(|e| with(path, e))?;
@@ -71,24 +76,20 @@ impl Placer<'_> {
         if (stat.st_dev, stat.st_ino) != made {
             return Err(forbidden(path, "is a hard link to something that was replaced"));
         }
-        Ok((parent, fd))
+        self.reserve(path, size, input)?;
+        self.write(path, &fd, size, input)?;
+        self.finish_file(path, meta, &parent, &fd)
     }
 
     /// Owner, mode, attributes and time of a file whose content is whole.
-    pub fn finish_file(
-        &mut self,
-        path: &MemberPath,
-        meta: &Meta,
-        parent: &Parent,
-        fd: &OwnedFd,
-    ) -> Result<()> {
+    fn finish_file(&mut self, path: &MemberPath, meta: &Meta, parent: &Parent, fd: &OwnedFd) -> Result<()> {
         let mut mode = meta.mode;
         let fail = |e| with(path, e);
         if let Some((uid, gid)) = self.owner(meta)
             && (uid != 0 || gid != 0 || parent.setgid)
         {
             match rustix::fs::fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))) {
-                Err(Errno::PERM | Errno::INVAL) => self.summary.owners_skipped += 1,
+                Err(Errno::PERM | Errno::INVAL) => self.tally.summary.owners_skipped += 1,
                 other => other.map_err(fail)?,
             }
         }
@@ -99,27 +100,15 @@ impl Placer<'_> {
         for (name, value) in &meta.xattrs {
             let wanted = name.starts_with(b"user.") || self.root.is_root && name == b"security.capability";
             if !wanted || rustix::fs::fsetxattr(fd, name.as_slice(), value, XattrFlags::empty()).is_err() {
-                self.summary.xattrs_skipped += 1;
+                self.tally.summary.xattrs_skipped += 1;
             }
         }
         rustix::fs::futimens(fd, &timestamps(meta.mtime_s, meta.mtime_ns)).map_err(fail)
     }
 
     /// Refuses a file that cannot fit before its first byte is written.
-    pub fn reserve(&mut self, path: &MemberPath, size: u64, input: &Input<'_>) -> Result<()> {
-        if size
-            > self
-                .limits
-                .bytes_max
-                .saturating_sub(input.unpacked_bytes)
-                .saturating_add(BUFFER_BYTES as u64)
-        {
-            let max = self.limits.bytes_max;
-            return Err(Error::new(
-                Code::TargetFull,
-                format!("{path} of {size} bytes exceeds the limit of {max} bytes for one archive"),
-            ));
-        }
+    fn reserve(&mut self, path: &MemberPath, size: u64, input: &Input<'_>) -> Result<()> {
+        self.tally.fits(path, size, input)?;
         if size > self.free_bytes {
             self.free_bytes = free_bytes(self.root)?;
         }

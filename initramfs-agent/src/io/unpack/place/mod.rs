@@ -14,80 +14,50 @@ use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
 use self::file::free_bytes;
+use super::Summary;
 use super::input::Input;
 use super::later::Later;
-use super::limits::{PROGRESS_ENTRIES, UnpackLimits};
-use super::member::{MemberPath, Meta, shown};
+use super::member::{MemberPath, Meta, forbidden, link_text, missing};
 use super::owners::Owners;
 use super::parents::{Parent, Parents};
-use super::root::{self, MARKER, TargetRoot};
-use super::{Summary, UnpackProgress};
+use super::root::{self, TargetRoot};
+use super::tally::Tally;
+use super::target::{Identity, Target};
 use crate::core::error::{Code, Error, Result};
 
 /// One unpacking into one root.
 pub(super) struct Placer<'a> {
     root: &'a TargetRoot,
-    pub limits: &'a UnpackLimits,
-    progress: &'a mut dyn FnMut(&UnpackProgress),
-    reported: UnpackProgress,
-    pub summary: Summary,
+    tally: Tally<'a>,
     parents: Parents,
     owners: Owners,
     later: Later,
     free_bytes: u64,
 }
 
-impl<'a> Placer<'a> {
-    pub fn new(
-        root: &'a TargetRoot,
-        limits: &'a UnpackLimits,
-        progress: &'a mut dyn FnMut(&UnpackProgress),
-    ) -> Result<Self> {
-        Ok(Self {
-            root,
-            limits,
-            progress,
-            reported: UnpackProgress::default(),
-            summary: Summary::default(),
-            parents: Parents::default(),
-            owners: Owners::default(),
-            later: Later::default(),
-            free_bytes: free_bytes(root)?,
-        })
+impl<'a> Target<'a> for Placer<'a> {
+    fn tally(&mut self) -> &mut Tally<'a> {
+        &mut self.tally
     }
 
-    /// Counts a member and takes its name.
-    pub fn begin(&mut self, raw: &[u8], input: &Input<'_>) -> Result<MemberPath> {
-        self.summary.entries += 1;
-        if self.summary.entries > self.limits.entries_max {
-            return Err(Error::new(
-                Code::ArchiveTooManyEntries,
-                format!("more than {} members", self.limits.entries_max),
-            ));
-        }
-        let path = MemberPath::parse(raw)?;
-        if path.split().is_some_and(|(_, name)| name == MARKER.as_bytes()) {
-            return Err(forbidden(&path, "is the name of the agent's own marker"));
-        }
-        if self.summary.entries - self.reported.entries >= PROGRESS_ENTRIES {
-            self.report(input);
-        }
-        Ok(path)
-    }
-
-    /// A directory. One that exists gets the member's metadata, a link to one stays a link.
-    pub fn directory(&mut self, path: &MemberPath, meta: &Meta) -> Result<()> {
+    fn directory(&mut self, path: &MemberPath, meta: &Meta) -> Result<()> {
+        let keep = self.tally.limits.keep_directories;
         let Some((parent, name)) = self.parent_of(path)? else {
+            if keep {
+                return Ok(());
+            }
             let here = self.parents.get(self.root, b"", false);
             let here = here.map_err(|e| with(path, e))?;
             self.own(path, meta, &here, b".")?;
             return self.later(path, meta);
         };
         let all = Mode::from_raw_mode(0o700);
+        let stat = || rustix::fs::statat(&parent.fd, name, AtFlags::SYMLINK_NOFOLLOW);
         match rustix::fs::mkdirat(&parent.fd, name, all) {
             Err(Errno::EXIST) => {
-                let stat = rustix::fs::statat(&parent.fd, name, AtFlags::SYMLINK_NOFOLLOW);
-                match FileType::from_raw_mode(stat.map_err(|e| with(path, e))?.st_mode) {
+                let there = stat().map_err(|e| with(path, e))?;
+                match FileType::from_raw_mode(there.st_mode) {
+                    FileType::Directory if keep && !self.parents.has_made(there.st_ino) => return Ok(()),
                     FileType::Directory if !self.root.is_root => {
                         // Its own mode may lock us out; the member's comes at the end.
                         rustix::fs::chmodat(&parent.fd, name, all, AtFlags::empty())
@@ -102,19 +72,16 @@ impl<'a> Placer<'a> {
             }
             other => other.map_err(|e| with(path, e))?,
         }
+        if keep {
+            self.parents.made(stat().map_err(|e| with(path, e))?.st_ino);
+        }
         self.own(path, meta, &parent, name)?;
         self.owners.changed(name);
         self.later(path, meta)
     }
 
-    /// A symbolic link. Its text is only stored, whatever it says.
-    pub fn symlink(&mut self, path: &MemberPath, meta: &Meta, text: &[u8]) -> Result<()> {
-        if text.is_empty() || text.len() > 4095 || text.contains(&0) {
-            return Err(Error::new(
-                Code::ArchiveMalformed,
-                format!("{path} is no possible link"),
-            ));
-        }
+    fn symlink(&mut self, path: &MemberPath, meta: &Meta, text: &[u8]) -> Result<()> {
+        link_text(path, text)?;
         let (parent, name) = self.parent(path)?;
         self.make(&parent, name, path, || {
             rustix::fs::symlinkat(text, &parent.fd, name)
@@ -125,20 +92,19 @@ impl<'a> Placer<'a> {
         rustix::fs::utimensat(&parent.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| with(path, e))
     }
 
-    /// A second name for a member or a file that was there before. It must lie inside the root.
-    pub fn hard_link(&mut self, path: &MemberPath, target: &MemberPath) -> Result<()> {
+    fn hard_link(&mut self, path: &MemberPath, target: &MemberPath) -> Result<()> {
         let (parent, name) = self.parent(path)?;
         let Some((dir, base)) = target.split() else {
             return Err(forbidden(path, "is a hard link to the root directory"));
         };
         let from = self.parents.get(self.root, dir, false);
-        let from = from.map_err(|e| missing(path, target, e))?;
+        let from = from.map_err(|e| not_linked(path, target, e))?;
         let link = || rustix::fs::linkat(&from.fd, base, &parent.fd, name, AtFlags::empty());
         match link() {
             Err(Errno::EXIST) => {
                 let stat = |fd: &OwnedFd, name| rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW);
                 let old = stat(&parent.fd, name).map_err(|e| with(path, e))?;
-                let new = stat(&from.fd, base).map_err(|e| missing(path, target, e))?;
+                let new = stat(&from.fd, base).map_err(|e| not_linked(path, target, e))?;
                 if FileType::from_raw_mode(new.st_mode) == FileType::Directory {
                     return Err(forbidden(path, "is a hard link to a directory"));
                 }
@@ -147,20 +113,14 @@ impl<'a> Placer<'a> {
                 }
             }
             Err(Errno::PERM) => return Err(forbidden(path, "is a hard link that the system forbids")),
-            other => other.map_err(|e| missing(path, target, e))?,
+            other => other.map_err(|e| not_linked(path, target, e))?,
         }
         self.owners.changed(name);
         Ok(())
     }
 
-    /// A device node, fifo or socket.
-    pub fn node(&mut self, path: &MemberPath, meta: &Meta, kind: FileType, device: (u32, u32)) -> Result<()> {
-        if !self.limits.nodes {
-            return Err(forbidden(
-                path,
-                "is a device, fifo or socket (or an overlayfs whiteout)",
-            ));
-        }
+    fn node(&mut self, path: &MemberPath, meta: &Meta, kind: FileType, device: (u32, u32)) -> Result<()> {
+        self.tally.allows_node(path)?;
         let (parent, name) = self.parent(path)?;
         let mode = Mode::from_raw_mode(0o600);
         let dev = rustix::fs::makedev(device.0, device.1);
@@ -175,6 +135,40 @@ impl<'a> Placer<'a> {
         rustix::fs::chmodat(&parent.fd, name, mode, AtFlags::empty()).map_err(|e| with(path, e))?;
         let times = timestamps(meta.mtime_s, meta.mtime_ns);
         rustix::fs::utimensat(&parent.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| with(path, e))
+    }
+
+    fn file(
+        &mut self,
+        path: &MemberPath,
+        meta: &Meta,
+        size: u64,
+        input: &mut Input<'_>,
+    ) -> Result<Option<Identity>> {
+        self.make_file(path, meta, size, input)
+    }
+
+    fn fill(
+        &mut self,
+        path: &MemberPath,
+        made: Identity,
+        meta: &Meta,
+        size: u64,
+        input: &mut Input<'_>,
+    ) -> Result<()> {
+        self.fill_file(path, made, meta, size, input)
+    }
+}
+
+impl<'a> Placer<'a> {
+    pub fn new(root: &'a TargetRoot, tally: Tally<'a>) -> Result<Self> {
+        Ok(Self {
+            root,
+            tally,
+            parents: Parents::default(),
+            owners: Owners::default(),
+            later: Later::default(),
+            free_bytes: free_bytes(root)?,
+        })
     }
 
     /// The directory of a member, made if missing, and the member's name in it.
@@ -223,7 +217,7 @@ impl<'a> Placer<'a> {
         };
         let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
         match rustix::fs::chownat(&parent.fd, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::PERM | Errno::INVAL) => self.summary.owners_skipped += 1,
+            Err(Errno::PERM | Errno::INVAL) => self.tally.summary.owners_skipped += 1,
             other => other.map_err(|e| with(path, e))?,
         }
         Ok(())
@@ -231,8 +225,11 @@ impl<'a> Placer<'a> {
 
     fn owner(&mut self, meta: &Meta) -> Option<(u32, u32)> {
         if !self.root.is_root {
-            self.summary.owners_skipped += 1;
+            self.tally.summary.owners_skipped += 1;
             return None;
+        }
+        if !self.tally.limits.owners_by_name {
+            return Some((meta.uid, meta.gid));
         }
         let uid = self
             .owners
@@ -245,7 +242,7 @@ impl<'a> Placer<'a> {
     }
 
     fn later(&mut self, path: &MemberPath, meta: &Meta) -> Result<()> {
-        self.summary.xattrs_skipped += meta.xattrs.len() as u64;
+        self.tally.summary.xattrs_skipped += meta.xattrs.len() as u64;
         let mode = if self.root.is_root {
             meta.mode
         } else {
@@ -260,22 +257,10 @@ impl<'a> Placer<'a> {
         )
     }
 
-    fn report(&mut self, input: &Input<'_>) {
-        self.reported = UnpackProgress {
-            read_bytes: input.read_bytes(),
-            unpacked_bytes: input.unpacked_bytes,
-            entries: self.summary.entries,
-        };
-        (self.progress)(&self.reported);
-    }
-
     /// Sets what had to wait and says what was done.
     pub fn finish(mut self, input: &Input<'_>) -> Result<Summary> {
         self.later.apply(self.root, &mut self.parents)?;
-        self.report(input);
-        self.summary.read_bytes = input.read_bytes();
-        self.summary.unpacked_bytes = input.unpacked_bytes;
-        Ok(self.summary)
+        Ok(self.tally.finish(input))
     }
 }
 
@@ -298,19 +283,9 @@ pub(super) fn timestamps(mtime_s: i64, mtime_ns: u32) -> Timestamps {
     }
 }
 
-fn forbidden(path: &MemberPath, why: &str) -> Error {
-    Error::new(Code::ArchiveForbiddenEntry, format!("{path} {why}"))
-}
-
-fn missing(path: &MemberPath, target: &MemberPath, e: Errno) -> Error {
+fn not_linked(path: &MemberPath, target: &MemberPath, e: Errno) -> Error {
     match e {
-        Errno::NOENT => Error::new(
-            Code::ArchiveMalformed,
-            format!(
-                "{path} is a hard link to {}, which is not there",
-                shown(target.bytes())
-            ),
-        ),
+        Errno::NOENT => missing(path, target),
         e => with(path, e),
     }
 }

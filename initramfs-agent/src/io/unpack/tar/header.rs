@@ -3,7 +3,7 @@
 use crate::core::error::{Code, Error, Result};
 
 /// Everything in tar comes in blocks of this size, bytes.
-pub(super) const BLOCK: usize = 512;
+pub(in super::super) const BLOCK: usize = 512;
 /// Sizes above this are nonsense and would overflow when padded.
 const SIZE_MAX: i64 = 1 << 62;
 

@@ -5,17 +5,23 @@ mod pax;
 
 use rustix::fs::FileType;
 
-use self::header::{BLOCK, Header};
+pub(super) use self::header::BLOCK;
+use self::header::Header;
 use self::pax::Pax;
 use super::input::Input;
 use super::limits::{HEADER_BYTES_MAX, HEADERS_IN_A_ROW_MAX};
 use super::member::{MemberPath, Meta, account, shown};
-use super::place::Placer;
+use super::target::Target;
 use crate::core::error::{Code, Error, Result};
+
+/// Whether a tar archive may begin with these bytes: a header whose checksum holds, or the end mark of an empty one.
+pub(super) fn begins(head: &[u8]) -> bool {
+    head.len() == BLOCK && (head.iter().all(|&b| b == 0) || Header::parse(head).is_ok())
+}
 
 /// Unpacks all members. Like GNU tar it stops at the first block of zeros; an archive without one is
 /// cut off and refused. What follows is read to its end, so that checksums behind it are checked.
-pub(super) fn unpack(input: &mut Input<'_>, placer: &mut Placer<'_>) -> Result<()> {
+pub(super) fn unpack(input: &mut Input<'_>, target: &mut dyn Target<'_>) -> Result<()> {
     let mut global = Pax::default();
     loop {
         let mut pax = global.clone();
@@ -28,7 +34,7 @@ pub(super) fn unpack(input: &mut Input<'_>, placer: &mut Placer<'_>) -> Result<(
                 if headers > 0 {
                     return Err(malformed("the archive ends between a header and its member"));
                 }
-                return finish(input, placer);
+                return finish(input, target);
             }
             let header = Header::parse(block)?;
             input.take(BLOCK);
@@ -56,16 +62,16 @@ pub(super) fn unpack(input: &mut Input<'_>, placer: &mut Placer<'_>) -> Result<(
                 return Err(malformed("too many headers for one member"));
             }
         };
-        member(&header, pax, input, placer)?;
+        member(&header, pax, input, target)?;
     }
 }
 
-fn member(header: &Header, pax: Pax, input: &mut Input<'_>, placer: &mut Placer<'_>) -> Result<()> {
+fn member(header: &Header, pax: Pax, input: &mut Input<'_>, target: &mut dyn Target<'_>) -> Result<()> {
     let name = pax.path.as_deref().unwrap_or(&header.name);
     if pax.sparse {
         return Err(unsupported(name, "is a sparse file"));
     }
-    let path = placer.begin(name, input)?;
+    let path = target.tally().begin(name, input)?;
     let mtime = pax.mtime.unwrap_or((header.mtime_s, 0));
     let link = pax.link.as_deref().unwrap_or(&header.link);
     let size = pax.size.unwrap_or(header.size);
@@ -79,22 +85,22 @@ fn member(header: &Header, pax: Pax, input: &mut Input<'_>, placer: &mut Placer<
         mtime_ns: mtime.1,
         xattrs: pax.xattrs,
     };
-    placer.summary.xattrs_skipped += pax.xattrs_unknown;
+    target.tally().summary.xattrs_skipped += pax.xattrs_unknown;
     match header.kind {
         // Before ustar, a directory was a file whose name ends in a slash.
         b'0' | 0 | b'7' if !name.ends_with(b"/") => {
-            placer.file(&path, &meta, size, input)?;
+            target.file(&path, &meta, size, input)?;
             input.skip(padded(size) - size)
         }
         b'0' | 0 | b'5' | b'D' => {
-            placer.directory(&path, &meta)?;
+            target.directory(&path, &meta)?;
             input.skip(if header.kind == b'5' { 0 } else { padded(size) })
         }
-        b'1' => placer.hard_link(&path, &MemberPath::parse(link)?),
-        b'2' => placer.symlink(&path, &meta, link),
-        b'3' => placer.node(&path, &meta, FileType::CharacterDevice, header.device),
-        b'4' => placer.node(&path, &meta, FileType::BlockDevice, header.device),
-        b'6' => placer.node(&path, &meta, FileType::Fifo, (0, 0)),
+        b'1' => target.hard_link(&path, &MemberPath::parse(link)?),
+        b'2' => target.symlink(&path, &meta, link),
+        b'3' => target.node(&path, &meta, FileType::CharacterDevice, header.device),
+        b'4' => target.node(&path, &meta, FileType::BlockDevice, header.device),
+        b'6' => target.node(&path, &meta, FileType::Fifo, (0, 0)),
         b'S' => Err(unsupported(name, "is a sparse file")),
         b'M' => Err(unsupported(name, "continues another volume")),
         kind => Err(unsupported(
@@ -111,9 +117,10 @@ fn extension(header: &Header, input: &mut Input<'_>) -> Result<Vec<u8>> {
     Ok(content)
 }
 
-fn finish(input: &mut Input<'_>, placer: &mut Placer<'_>) -> Result<()> {
+fn finish(input: &mut Input<'_>, target: &mut dyn Target<'_>) -> Result<()> {
     if input.skip_zeros()? {
-        placer
+        target
+            .tally()
             .summary
             .warn("data behind the end of the tar archive was ignored");
         input.drain()?;

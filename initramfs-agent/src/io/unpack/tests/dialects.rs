@@ -116,18 +116,28 @@ fn gzip_of_several_members_and_xz_streams_and_zstd_frames() {
     }
 }
 
+/// Packed on a host that calls 1234 and 4321 `miner` and `wheel`; in the root they are 77 and 10.
 #[test]
-fn names_resolve_owners() {
+fn a_plugin_goes_by_names_and_a_whole_root_by_numbers() {
     if !needs_root("owners by name") {
         return;
     }
-    let scratch = Scratch::new();
-    scratch.sh("mkdir tree; echo 1 > tree/a; echo 2 > tree/b; tar -C tree --owner=miner:1234 --group=wheel:4321 -cf archive a b");
-    let root = scratch.root();
-    std::fs::create_dir(scratch.at("etc")).unwrap();
-    std::fs::write(scratch.at("etc/passwd"), "root:x:0:0::/:\nminer:x:77:78::/:\n").unwrap();
-    let archive = std::fs::read(scratch.path.join("archive")).unwrap();
-    untar(&archive, &root).unwrap();
-    let meta = std::fs::metadata(scratch.at("a")).unwrap();
-    assert_eq!((meta.uid(), meta.gid()), (77, 4321));
+    for (limits, expected) in [
+        (UnpackLimits::plugin(), [(77, 10), (1234, 10)]),
+        (UnpackLimits::rootfs(), [(1234, 4321), (1234, 4321)]),
+    ] {
+        let scratch = Scratch::new();
+        scratch.sh(
+            "mkdir tree; echo 1 > tree/a; tar -C tree --owner=miner:1234 --group=wheel:4321 -cf archive a
+            mkdir tree/b; tar -C tree --owner=unknown:1234 --group=wheel:4321 -rf archive b",
+        );
+        let root = scratch.root();
+        std::fs::create_dir(scratch.at("etc")).unwrap();
+        std::fs::write(scratch.at("etc/passwd"), "root:x:0:0::/:\nminer:x:77:78::/:\n").unwrap();
+        std::fs::write(scratch.at("etc/group"), "wheel:x:10:\n").unwrap();
+        let archive = std::fs::read(scratch.path.join("archive")).unwrap();
+        unpack_with(&archive, Format::Tar, &root, &limits).unwrap();
+        let owner = |name: &str| std::fs::metadata(scratch.at(name)).map(|meta| (meta.uid(), meta.gid()));
+        assert_eq!([owner("a").unwrap(), owner("b").unwrap()], expected);
+    }
 }

@@ -235,6 +235,54 @@ fn missing_parents_are_roots_and_existing_ones_keep_their_metadata() {
     }
 }
 
+/// As `tar -C "$(mktemp -d)" .` packs it: the temporary directory is 0700, and all is the packer's.
+#[test]
+fn a_plugin_changes_no_directory_that_it_did_not_bring() {
+    let owned = |kind: &str| {
+        if is_root() {
+            format!("--owner={kind} --group={kind}")
+        } else {
+            String::new()
+        }
+    };
+    for walk in [false, true] {
+        let scratch = Scratch::new();
+        let root = scratch.root();
+        let root = if walk { root.without_kernel_lookup() } else { root };
+        scratch.sh(&format!(
+            "umask 022; mkdir -p root/etc/ssh base; chmod 755 root root/etc; chmod 1777 root/etc/ssh
+            mkdir -p tree/etc/ssh tree/opt/own tree/opt/twice; chmod 700 tree tree/etc tree/etc/ssh; chmod 750 tree/opt tree/opt/own
+            chmod 711 tree/opt/twice; touch tree/etc/ssh/f tree/opt/own/f tree/opt/twice/f
+            tar -C tree {} -cf archive opt/twice/f .",
+            owned("1000")
+        ));
+        let stat = |name: &str| {
+            let meta = scratch.at(name).metadata().unwrap();
+            (meta.mode() & 0o7777, meta.uid(), meta.mtime())
+        };
+        let ours = [".", "etc", "etc/ssh"];
+        let before = ours.map(stat).map(|(mode, uid, _)| (mode, uid));
+        let archive = std::fs::read(scratch.path.join("archive")).unwrap();
+        unpack_with(&archive, Format::Tar, &root, &UnpackLimits::plugin()).unwrap();
+        assert_eq!(ours.map(stat).map(|(mode, uid, _)| (mode, uid)), before);
+        // Its own have its metadata, also one that was made for a member before its own came.
+        assert_eq!(
+            (stat("opt").0, stat("opt/own").0, stat("opt/twice").0),
+            (0o750, 0o750, 0o711)
+        );
+        if needs_root("owners of a plugin's directories") {
+            assert_eq!(
+                (stat("opt").1, stat("opt/own").1, stat("opt/twice").1),
+                (1000, 1000, 1000)
+            );
+        }
+        // A whole root says what its directories are.
+        unpack_with(&archive, Format::Tar, &root, &UnpackLimits::rootfs()).unwrap();
+        assert_eq!(ours.map(|name| stat(name).0), [0o700, 0o700, 0o700]);
+        scratch.untouched();
+    }
+}
+
 #[test]
 fn link_loops_end() {
     let archive = Tar::default()

@@ -114,7 +114,27 @@ pub fn code(result: Result<Summary>) -> Code {
     }
 }
 
-/// Unpacks into fresh roots, by kernel lookup and by walk, and checks the canary after each.
+/// That the model answers as the root did, which was empty: the same members, or the same refusal word for word.
+pub fn as_modelled(archive: &[u8], format: Format, limits: &UnpackLimits, result: &Result<Summary>) {
+    let model = check::modelled(archive, format, limits);
+    match (result, model) {
+        (Ok(real), Ok(model)) => {
+            let model = model.summary;
+            assert_eq!(
+                (real.read_bytes, real.unpacked_bytes, real.entries, real.files),
+                (model.read_bytes, model.unpacked_bytes, model.entries, model.files)
+            );
+            assert_eq!(real.warnings, model.warnings);
+        }
+        // The model speaks for a node, where root unpacks.
+        (Err(real), _) if !is_root() && real.message.ends_with("cannot be made by this process") => {}
+        (Err(real), Err(model)) => assert_eq!(real.to_string(), model.to_string()),
+        (real, model) => panic!("the root says {real:?}, the model {model:?}"),
+    }
+}
+
+/// Unpacks into fresh roots, by kernel lookup and by walk, and checks the canary after each. The model of a root must
+/// say the same.
 pub fn each(archive: &[u8], limits: &UnpackLimits, check: impl Fn(&Scratch, Result<Summary>)) {
     for walk in [false, true] {
         let scratch = Scratch::new();
@@ -125,6 +145,7 @@ pub fn each(archive: &[u8], limits: &UnpackLimits, check: impl Fn(&Scratch, Resu
         assert_eq!(real.len(), canary().len());
         let archive = replace(archive, canary().as_bytes(), real.as_bytes());
         let result = unpack_with(&archive, Format::Tar, &root, limits);
+        as_modelled(&archive, Format::Tar, limits, &result);
         scratch.untouched();
         check(&scratch, result);
         scratch.untouched();

@@ -1,0 +1,26 @@
+import type { Host } from './plan.js'
+
+/** One node's boot as the bench saw it. Times are seconds since the start of the storm. */
+export interface NodeBoot {
+  readonly host: Host
+  readonly startS: number
+  /** Manifest verified. */
+  manifestS?: number
+  /** All bytes here. */
+  downloadedS?: number
+  /** The same two by the node's own clock, so that a late look of the bench does not count between them. */
+  manifestOwnMs?: number
+  downloadedOwnMs?: number
+  /** Root complete. */
+  bootedS?: number
+  killedS?: number
+  fromPeersBytes: number
+  fromOriginBytes: number
+  duplicateBytes: number
+  banned: number
+  /** Failed tries: `CODE: message`. */
+  readonly failures: string[]
+  /** What the agent told over time: seconds, bytes done, connected peers. */
+  readonly progress: [number, number, number][]
+  rssMb?: number
+}
