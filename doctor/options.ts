@@ -1,13 +1,14 @@
 /** The command line of `bootswarm doctor`: the flags of the server, and a few of its own. */
 
-import { type ExtraFlag, helpText } from '../server/config/load.js'
+import { helpText } from '../server/config/load.js'
+import type { Flag } from '../src/command-line.js'
 import { BootswarmError } from '../src/errors.js'
 import { checks } from './checks.js'
 
 const checkNames = checks.map(({ name }) => name)
 
 /** Flags beside those of the configuration. */
-export const doctorFlags: readonly ExtraFlag[] = [
+export const doctorFlags: readonly Flag[] = [
   {
     name: 'interface',
     value: 'NAME',

@@ -6,13 +6,14 @@
 import { readFileSync } from 'node:fs'
 import { destination } from 'pino'
 import { readInterfaces } from '../host/interfaces.js'
+import type { Flag } from '../src/command-line.js'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
-import { type ExtraFlag, helpText, type LoadedConfig, loadConfig } from './config/load.js'
+import { helpText, type LoadedConfig, loadConfig } from './config/load.js'
 import { enterNamespace } from './privileges/enter-namespace.js'
 import { createLog, type Logger } from './process/log.js'
 import type { RunningServer } from './server.js'
 
-const extraFlags: readonly ExtraFlag[] = [
+const extraFlags: readonly Flag[] = [
   { name: 'demo', value: 'N', description: 'make a demo site and boot N local agents from it' },
   { name: 'once', description: 'with --demo: end when all nodes are done; exit code 0 if all booted' },
   { name: 'json', description: 'with --demo: print only a summary, as JSON' },

@@ -14,6 +14,8 @@ export interface Flag {
   readonly value?: string
   /** It may stand alone, and a value follows an equals sign only: `--flag`, `--flag=VALUE`. */
   readonly valueOptional?: boolean
+  /** `--no-NAME` is `--NAME=false`. */
+  readonly negatable?: true
   readonly description: string
 }
 
@@ -34,17 +36,19 @@ const shownMax = 80
  */
 export function parseFlags(args: readonly string[], flags: readonly Flag[]): GivenFlag[] {
   const known = new Map(flags.map((flag) => [flag.name, flag]))
+  const negated = new Map(flags.flatMap((flag) => (flag.negatable ? [[`no-${flag.name}`, flag]] : [])))
   const { tokens } = parseArgs({
     args: [...args],
-    options: Object.fromEntries(
-      flags.map(({ name, value, valueOptional }) => [
+    options: Object.fromEntries([
+      ...flags.map(({ name, value, valueOptional }) => [
         name,
         {
           type: value === undefined || valueOptional === true ? ('boolean' as const) : ('string' as const),
           ...(name === 'help' ? { short: 'h' } : {}),
         },
       ]),
-    ),
+      ...[...negated.keys()].map((name) => [name, { type: 'boolean' as const }]),
+    ]),
     // What is wrong is said below, in the words of this program.
     strict: false,
     tokens: true,
@@ -53,6 +57,11 @@ export function parseFlags(args: readonly string[], flags: readonly Flag[]): Giv
     if (token.kind === 'option-terminator') throw usage('"--" is no flag')
     if (token.kind === 'positional')
       throw usage(`${JSON.stringify(token.value.slice(0, shownMax))} is no flag`)
+    const opposite = negated.get(token.name)
+    if (opposite !== undefined) {
+      if (token.value !== undefined) throw usage(`${token.rawName} takes no value`)
+      return { name: opposite.name, value: 'false' }
+    }
     const flag = known.get(token.name)
     if (flag === undefined) throw unknown(token.rawName, flags)
     if (flag.value === undefined && token.value !== undefined) throw usage(`${token.rawName} takes no value`)
@@ -65,8 +74,8 @@ export function parseFlags(args: readonly string[], flags: readonly Flag[]): Giv
 /** The lines of the help about flags; what a flag does begins in column `column`. */
 export function flagsHelp(flags: readonly Flag[], column = 28): string {
   return flags
-    .map(({ name, value, description }) => {
-      const left = `  --${name}${value === undefined ? '' : ` ${value}`}`
+    .map(({ name, value, negatable, description }) => {
+      const left = `  --${name}${negatable ? `, --no-${name}` : value === undefined ? '' : ` ${value}`}`
       const fits = left.length <= column - 2
       return fits
         ? `${left.padEnd(column)}${description}\n`

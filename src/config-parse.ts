@@ -131,8 +131,3 @@ function assign(target: Record<string, unknown>, path: readonly string[], value:
 export function keyOfVariable(variable: string): ConfigKey | undefined {
   return configKeys.find((key) => key.variable === variable)
 }
-
-/** The value with a flag's name. */
-export function keyOfFlag(flag: string): ConfigKey | undefined {
-  return configKeys.find((key) => key.flag === flag)
-}

@@ -3,15 +3,15 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { addressesOf, chooseAddress, type HostInterface } from '../../host/interfaces.js'
+import type { Flag } from '../../src/command-line.js'
 import type { Config } from '../../src/config.js'
 import { configKeys } from '../../src/config-keys.js'
 import { type ConfigOverride, keyOfVariable, parseConfig } from '../../src/config-parse.js'
 import { BootswarmError } from '../../src/errors.js'
 import { CONFIG_BYTES_MAX } from '../../src/limits.js'
 import { nearest } from '../../src/spelling.js'
-import { type ExtraFlag, parseCommandLine } from './command-line.js'
+import { parseCommandLine } from './command-line.js'
 
-export type { ExtraFlag } from './command-line.js'
 export { helpText } from './command-line.js'
 
 /** What the configuration is read from; `main` alone knows argv and the environment. */
@@ -22,7 +22,7 @@ export interface LoadOptions {
   readonly cwd: string
   readonly interfaces: readonly HostInterface[]
   /** Flags of the program itself, such as `--demo`. */
-  readonly extraFlags?: readonly ExtraFlag[]
+  readonly extraFlags?: readonly Flag[]
   /** BOOTSWARM_* variables that are somebody else's. */
   readonly extraVariables?: readonly string[]
 }

@@ -7,11 +7,25 @@ const flags = [
   { name: 'out', value: 'DIR', description: 'where it goes' },
   { name: 'json', description: 'as JSON' },
   { name: 'log', value: 'true|false', valueOptional: true, description: 'log it' },
+  { name: 'http', value: 'true|false', valueOptional: true, negatable: true, description: 'over HTTP' },
   { name: 'help', description: 'this text' },
-]
+] as const
 
 test('every way to write a flag, in the order given', () => {
-  const words = ['--out', 'a', '--json', '--out=b=c', '-h', '--log', '--log=false', '--out=', '--out', '-x']
+  const words = [
+    '--out',
+    'a',
+    '--json',
+    '--out=b=c',
+    '-h',
+    '--log',
+    '--log=false',
+    '--out=',
+    '--out',
+    '-x',
+    '--no-http',
+    '--http',
+  ]
   assert.deepEqual(
     parseFlags(words, flags).map(({ name, value }) => [name, value]),
     [
@@ -23,6 +37,8 @@ test('every way to write a flag, in the order given', () => {
       ['log', 'false'],
       ['out', ''],
       ['out', '-x'],
+      ['http', 'false'],
+      ['http', undefined],
     ],
   )
 })
@@ -42,6 +58,8 @@ test('what is wrong is said exactly', () => {
     [['--json=yes'], '--json takes no value'],
     [['--json='], '--json takes no value'],
     [['--out'], '--out needs a value'],
+    [['--no-http=true'], '--no-http takes no value'],
+    [['--no-log'], 'there is no flag --no-log: did you mean --log?'],
     [['x'.repeat(100)], `"${'x'.repeat(80)}" is no flag`],
   ] as const) {
     assert.throws(
@@ -56,10 +74,12 @@ test('what is wrong is said exactly', () => {
 test('the help lists them in two columns', () => {
   const long = { name: 'a-name-that-is-long', value: 'VALUE', description: 'what it does' }
   assert.equal(
-    flagsHelp([...flags.slice(0, 2), long], 16),
+    flagsHelp([...flags.slice(0, 2), flags[3], long], 16),
     [
       '  --out DIR     where it goes',
       '  --json        as JSON',
+      '  --http, --no-http',
+      '                over HTTP',
       '  --a-name-that-is-long VALUE',
       '                what it does',
       '',
