@@ -121,7 +121,7 @@ async function launch(directory: string, dataDir: string, config: string, plan: 
 }
 
 /** Processor time of a process and all its descendants, seconds. */
-function treeCpuSeconds(pid: number): number {
+export function treeCpuSeconds(pid: number): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
