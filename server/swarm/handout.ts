@@ -171,7 +171,7 @@ export class Handout {
     }
   }
 
-  /** What to hand out now. Call it after every input, and again at {@link wakeAtMs}. */
+  /** What to hand out now. Call it after every input, and every 100 ms at least. */
   poll(nowMs: number): Grant[] {
     const grants: Grant[] = []
     if (nowMs - this.#sweptMs >= sweepMs) {
@@ -194,11 +194,6 @@ export class Handout {
     this.#feed(nowMs, grants)
     if (this.#inWindow + 1 < this.#window.size) this.#window.idle()
     return grants
-  }
-
-  /** When to poll next without an input; undefined while nobody is connected. */
-  wakeAtMs(): number | undefined {
-    return this.#agents.size === 0 ? undefined : this.#sweptMs + sweepMs
   }
 
   #recipient(torrent: HandoutTorrent, piece: number, nowMs: number): Agent | undefined {

@@ -8,6 +8,7 @@ import type Wire from 'bittorrent-protocol'
 import WebTorrent, { type Torrent } from 'webtorrent'
 import { plainAddress } from '../../src/net.js'
 import { Choker } from './choker.js'
+import { Grants } from './grants.js'
 import { Handout } from './handout.js'
 import { ReadGate } from './read-gate.js'
 import type { CoreHooks, ToSeeder } from './seeder-messages.js'
@@ -24,8 +25,6 @@ const silenceMs = 180_000
 const tickMs = 50
 /** What stock clients may take while agents are being served. */
 const stockBytesPerSecond = 8 << 20
-/** A hand-out may be fetched so often by its holder. */
-const servesPerGrant = 2
 const racksKnownMax = 8_192
 /** For a peer whose handshake does not come at once; else ours leaves as soon as it is whole. */
 const corkedMs = 100
@@ -52,8 +51,7 @@ interface Link {
   unchoked: boolean
   interested: boolean
   have: Uint8Array
-  /** Bytes that an agent may still take of each piece that it was handed. */
-  granted: Map<number, number>
+  grants: Grants
   heardMs: number
   gate: ReadGate | undefined
 }
@@ -234,7 +232,7 @@ export class SeederCore {
       unchoked: false,
       interested: false,
       have: new Uint8Array(Math.ceil(spec.sizeBytes / spec.pieceLength / 8)),
-      granted: new Map(),
+      grants: new Grants(),
       heardMs: performance.now(),
       gate: undefined,
     }
@@ -249,7 +247,7 @@ export class SeederCore {
         link.heardMs = performance.now()
         // 500 agents tell of 500 pieces each, one packet for each: whoever is not being served is read
         // at the next tick, all its HAVEs at once.
-        if (link.role === 'agent' && link.granted.size === 0) link.gate?.stop()
+        if (link.role === 'agent' && link.grants.isEmpty) link.gate?.stop()
       })
     }
     wire.once('close', () => this.#closed(link))
@@ -299,7 +297,7 @@ export class SeederCore {
       link.have[byte] = (link.have[byte] ?? 0) | (0x80 >> (piece & 7))
       return
     }
-    link.granted.delete(piece)
+    link.grants.told(piece)
     this.#handout.have(link.id, piece, performance.now())
     this.#poll()
   }
@@ -326,9 +324,7 @@ export class SeederCore {
 
   #request(link: Link, piece: number, offset: number, length: number): boolean {
     if (link.role === 'agent') {
-      const left = link.granted.get(piece)
-      if (left === undefined || left < length) return false
-      link.granted.set(piece, left - length)
+      if (!link.grants.take(piece, length)) return false
     } else if (!link.unchoked) {
       return false
     }
@@ -381,7 +377,7 @@ export class SeederCore {
       for (const { conn, piece } of this.#handout.poll(performance.now())) {
         const link = this.#links.get(conn)
         if (link === undefined) continue
-        link.granted.set(piece, servesPerGrant * link.seeded.spec.pieceLength)
+        link.grants.give(piece, link.seeded.spec.pieceLength)
         link.gate?.start()
         link.wire.allowedFast(piece)
       }

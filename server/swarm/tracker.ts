@@ -170,10 +170,10 @@ class HttpTracker implements Tracker {
 
   /** Short while a node downloads, and longer the more nodes there are; a seed in calm times only shows that it is there. */
   #intervalS(seed: boolean): number {
-    const followS = Math.ceil(this.#peers() / announcesPerSecond)
+    const peers = this.#peers()
+    if (!seed) return downloadIntervalS(peers)
     const leastS = this.#options.isCalm?.() === true ? calmIntervalS : seedIntervalMinS
-    if (seed) return Math.max(leastS, followS)
-    return Math.min(downloadIntervalMaxS, Math.max(downloadIntervalMinS, followS))
+    return Math.max(leastS, Math.ceil(peers / announcesPerSecond))
   }
 
   #peers(): number {
@@ -196,6 +196,12 @@ class HttpTracker implements Tracker {
   #reply(reply: FastifyReply, answer: BencodeInput): FastifyReply {
     return reply.header('content-type', 'text/plain').send(Buffer.from(encodeBencode(answer)))
   }
+}
+
+/** Seconds between two announces of a node that downloads, where the tracker knows so many peers. */
+export function downloadIntervalS(peers: number): number {
+  const followS = Math.ceil(peers / announcesPerSecond)
+  return Math.min(downloadIntervalMaxS, Math.max(downloadIntervalMinS, followS))
 }
 
 function countPeers({ peers, peers6 }: Answer): number {

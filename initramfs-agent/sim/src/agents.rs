@@ -1,12 +1,14 @@
 //! What the modelled seeder knows of the swarm: which agent has what, what was handed to whom and when; and the
 //! choice of piece and recipient (`server/swarm/handout-torrent.ts`).
 
-use bootswarm_agent::core::rng::Rng;
+use std::cmp::Ordering;
+
+use super::grants::Grants;
 use bootswarm_agent::core::time::{MILLISECOND, Micros};
 
 /// Who has less than this part of what the agents have in the mean lags, once that is so many pieces.
-const LAG_PIECES_MIN: u64 = 6;
-const LAG_TIMES: u64 = 3;
+const LAG_PIECES_MIN: f64 = 6.0;
+const LAG_TIMES: f64 = 3.0;
 
 /// An agent's copy of a hand-out that has not been confirmed by its HAVE.
 #[derive(Clone)]
@@ -41,8 +43,7 @@ pub(super) struct Agent {
     pub fed: u32,
     /// Nobody but the origin gives it anything.
     pub isolated: bool,
-    /// Pieces that were ever handed to it: it may fetch them also when they have been handed to somebody else since.
-    pub granted: Vec<bool>,
+    pub grants: Grants,
 }
 
 pub(super) struct Agents {
@@ -50,8 +51,7 @@ pub(super) struct Agents {
     bytes: u64,
     piece_bytes: u32,
     racks: Vec<usize>,
-    rack_out: Vec<u32>,
-    rack_given: Vec<u32>,
+    by_rack: Vec<Rack>,
     all: Vec<Option<Agent>>,
     count: usize,
     /// How many connected agents have each piece.
@@ -64,32 +64,61 @@ pub(super) struct Agents {
     pub moved_at: Vec<Micros>,
     /// Pieces that all connected agents have told of together.
     have_total: u64,
+    /// Pieces that no connected agent has.
+    pub unheld: u32,
     /// No piece below it is needed.
     hint: u32,
-    rng: Rng,
+}
+
+/// What hand-outs go by.
+#[derive(Default)]
+struct Rack {
+    nodes: Vec<usize>,
+    outstanding: u32,
+    /// Pieces that came into the farm through it.
+    received: u32,
+}
+
+impl Rack {
+    fn order(&self) -> (u32, u32) {
+        (self.outstanding, self.received)
+    }
+}
+
+/// What a recipient must keep to.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// Hand-outs of one agent.
+    pub per_agent: usize,
+    pub now: Micros,
+    /// Whoever sits on a hand-out for so long gets no other.
+    pub stall_us: Micros,
 }
 
 impl Agents {
-    pub fn new(bytes: u64, piece_bytes: u32, racks: Vec<usize>, rng: Rng) -> Self {
+    pub fn new(bytes: u64, piece_bytes: u32, racks: Vec<usize>) -> Self {
         let pieces = bytes.div_ceil(u64::from(piece_bytes)).max(1) as u32;
         let n = pieces as usize;
-        let rack_count = racks.iter().max().map_or(1, |m| m + 1);
+        let mut by_rack: Vec<Rack> = Vec::new();
+        by_rack.resize_with(racks.iter().max().map_or(1, |m| m + 1), Rack::default);
+        for (node, rack) in racks.iter().enumerate() {
+            by_rack[*rack].nodes.push(node);
+        }
         Self {
             pieces,
             bytes,
             piece_bytes,
             all: racks.iter().map(|_| None).collect(),
             racks,
-            rack_out: vec![0; rack_count],
-            rack_given: vec![0; rack_count],
+            by_rack,
             count: 0,
             copies: vec![0; n],
             outstanding: vec![0; n],
             handed: vec![0; n],
             moved_at: vec![0; n],
             have_total: 0,
+            unheld: pieces,
             hint: 0,
-            rng,
         }
     }
 
@@ -126,12 +155,11 @@ impl Agents {
     }
 
     pub fn join(&mut self, node: usize, conn: usize, now: Micros) {
-        let none = vec![false; self.pieces as usize];
         self.count += 1;
         self.all[node] = Some(Agent {
             conn,
-            granted: none.clone(),
-            have: none,
+            grants: Grants::default(),
+            have: vec![false; self.pieces as usize],
             have_count: 0,
             interested: true,
             given: Vec::new(),
@@ -160,6 +188,7 @@ impl Agents {
         for piece in (0..self.pieces).filter(|p| agent.have[*p as usize]) {
             self.copies[piece as usize] -= 1;
             if self.copies[piece as usize] == 0 {
+                self.unheld += 1;
                 self.hint = self.hint.min(piece);
             }
         }
@@ -178,8 +207,15 @@ impl Agents {
         agent.have_count += 1;
         self.have_total += 1;
         self.copies[piece as usize] += 1;
+        self.unheld -= u32::from(self.copies[piece as usize] == 1);
         self.moved_at[piece as usize] = now;
         true
+    }
+
+    /// An agent got a piece that nobody had otherwise than by a hand-out: by HTTPS. All other racks will take it from its
+    /// rack, so it counts like one.
+    pub fn brought(&mut self, node: usize) {
+        self.by_rack[self.racks[node]].received += 1;
     }
 
     /// Notes a hand-out; the connection that it goes to.
@@ -193,12 +229,13 @@ impl Agents {
             in_window: true,
         });
         agent.given_count += 1;
-        agent.granted[piece as usize] = true;
+        agent.grants.give(piece, self.piece_bytes);
         self.outstanding[piece as usize] += 1;
         self.handed[piece as usize] += 1;
         self.moved_at[piece as usize] = now;
-        self.rack_out[self.racks[node]] += 1;
-        self.rack_given[self.racks[node]] += 1;
+        let rack = &mut self.by_rack[self.racks[node]];
+        rack.outstanding += 1;
+        rack.received += 1;
         Some(agent.conn)
     }
 
@@ -208,7 +245,7 @@ impl Agents {
         let at = agent.given.iter().position(|g| g.piece == piece)?;
         let given = agent.given.remove(at);
         self.outstanding[piece as usize] -= 1;
-        self.rack_out[self.racks[node]] -= 1;
+        self.by_rack[self.racks[node]].outstanding -= 1;
         if self.copies[piece as usize] == 0 {
             self.hint = self.hint.min(piece);
         }
@@ -235,45 +272,62 @@ impl Agents {
 
     /// Far behind the others: what it is handed stays with it for long.
     fn lags(&self, agent: &Agent) -> bool {
-        let mean = self.have_total / (self.count as u64).max(1);
-        mean >= LAG_PIECES_MIN && u64::from(agent.have_count) * LAG_TIMES < mean
+        let mean = self.have_total as f64 / self.count.max(1) as f64;
+        mean >= LAG_PIECES_MIN && f64::from(agent.have_count) * LAG_TIMES < mean
     }
 
     /// Who shall get this piece: in the rack with the fewest unconfirmed hand-outs, then the fewest copies
     /// received, an agent that does not lag, with fewest strikes, unconfirmed, and pieces given, ties at random.
-    pub fn recipient(
-        &mut self,
-        piece: u32,
-        per_agent: usize,
-        now: Micros,
-        stall_us: Micros,
-    ) -> Option<usize> {
-        let mut best = None;
-        for (node, agent) in self.all.iter().enumerate() {
-            let Some(agent) = agent else {
-                continue;
-            };
-            let sits = !agent.given.is_empty() && now.saturating_sub(agent.progress_at) > stall_us;
-            let rests =
-                agent.strikes > 0 && now.saturating_sub(agent.progress_at) < strike_pause(agent.strikes);
-            let has = agent.have[piece as usize] || agent.given.iter().any(|g| g.piece == piece);
-            if !agent.interested || agent.given.len() >= per_agent || has || sits || rests {
+    pub fn recipient(&self, piece: u32, limits: Limits, random: &mut dyn FnMut() -> f64) -> Option<usize> {
+        let mut best: Option<(&Rack, usize)> = None;
+        for rack in &self.by_rack {
+            if best.is_some_and(|(than, _)| rack.order() > than.order()) {
                 continue;
             }
-            let rack = self.racks[node];
-            let draw = self.rng.next_u64();
-            let key = (
-                (self.rack_out[rack], self.rack_given[rack]),
-                (
-                    self.lags(agent),
-                    agent.strikes,
-                    agent.given.len(),
-                    agent.given_count,
-                ),
-                draw,
+            let Some(node) = self.best_of(rack, piece, limits, random) else {
+                continue;
+            };
+            if best.is_some_and(|(than, _)| rack.order() == than.order()) && random() < 0.5 {
+                continue;
+            }
+            best = Some((rack, node));
+        }
+        best.map(|(_, node)| node)
+    }
+
+    fn best_of(
+        &self,
+        rack: &Rack,
+        piece: u32,
+        limits: Limits,
+        random: &mut dyn FnMut() -> f64,
+    ) -> Option<usize> {
+        let mut best: Option<((bool, u32, usize, u32), usize)> = None;
+        let mut ties = 1.0;
+        for node in &rack.nodes {
+            let Some(agent) = &self.all[*node] else {
+                continue;
+            };
+            let rests_us = limits.now.saturating_sub(agent.progress_at);
+            let sits = !agent.given.is_empty() && rests_us > limits.stall_us;
+            let paused = agent.strikes > 0 && rests_us < strike_pause(agent.strikes);
+            let has = agent.have[piece as usize] || agent.given.iter().any(|g| g.piece == piece);
+            if !agent.interested || agent.given.len() >= limits.per_agent || has || sits || paused {
+                continue;
+            }
+            let order = (
+                self.lags(agent),
+                agent.strikes,
+                agent.given.len(),
+                agent.given_count,
             );
-            if best.as_ref().is_none_or(|(k, _)| key < *k) {
-                best = Some((key, node));
+            match best.as_ref().map(|(than, _)| order.cmp(than)) {
+                Some(Ordering::Greater) => continue,
+                Some(Ordering::Equal) => ties += 1.0,
+                _ => ties = 1.0,
+            }
+            if ties == 1.0 || random() * ties < 1.0 {
+                best = Some((order, *node));
             }
         }
         best.map(|(_, node)| node)

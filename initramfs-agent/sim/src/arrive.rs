@@ -11,15 +11,16 @@ use bootswarm_agent::core::wire::Message;
 pub(super) const NO_ANSWER_US: u64 = 3 * SECOND;
 /// What opens a connection, each way: TCP's and BitTorrent's handshakes.
 const HANDSHAKE_BYTES: u32 = 300;
-/// `Retry-After` of a busy server.
-const RETRY_AFTER_US: u64 = 2 * SECOND;
+/// The server's seeder looks at what it has handed out at least this often (`server/swarm/seeder-core.ts`).
+pub(super) const SEEDER_TICK_US: u64 = 50 * MILLISECOND;
 
 impl World {
     pub(super) fn step(&mut self, event: Event) {
         match event {
             Event::Start(node) => self.power(node),
-            Event::Greeting(node) => self.greeting(node),
-            Event::Shaken(node) => self.shaken(node),
+            Event::HandshakeWanted(node) => self.handshake_wanted(node),
+            Event::HandshakeDone(node) => self.handshake_done(node),
+            Event::HandshakeOverdue => self.begin_handshakes(),
             Event::Begin(node) => self.start(node),
             Event::Kill(node) => self.kill(node),
             Event::Tick(node) => self.tick(node),
@@ -39,6 +40,7 @@ impl World {
                 if node == self.server() {
                     let other = self.conns[conn].ends[1 - to].0;
                     self.seeder.closed(other, conn);
+                    self.hand_out();
                 } else {
                     self.tell(node, Input::Closed { conn: id });
                 }
@@ -76,10 +78,10 @@ impl World {
             Event::FetchOver {
                 node,
                 fetch,
-                busy,
+                retry_after_s,
                 failed,
             } => {
-                let retry_after = busy.then_some(RETRY_AFTER_US);
+                let retry_after = retry_after_s.map(|s| s * SECOND);
                 self.tell(
                     node,
                     Input::FetchEnded {
@@ -93,7 +95,7 @@ impl World {
             Event::SeederTick => {
                 self.hand_out();
                 if !self.server_gone {
-                    self.events.push(self.now + 20 * MILLISECOND, Event::SeederTick);
+                    self.events.push(self.now + SEEDER_TICK_US, Event::SeederTick);
                 }
             }
         }
@@ -102,6 +104,9 @@ impl World {
     /// A node loses its power: half of them without a word, the others with a reset.
     fn kill(&mut self, node: Endpoint) {
         self.nodes[node].alive = false;
+        for (_, _, lease) in std::mem::take(&mut self.nodes[node].fetches) {
+            self.streams.release(lease, self.now);
+        }
         let silent = self.rng.below(2) == 0;
         for conn in 0..self.conns.len() {
             let c = &mut self.conns[conn];
@@ -148,6 +153,7 @@ impl World {
         self.conns[conn].pipes[1].arrived_at = up;
         if far == server {
             self.seeder.connected(from, conn, self.now);
+            self.hand_out();
         } else {
             let mut addr = self.nodes_addr(from);
             addr.set_port(40_000 + (conn % 20_000) as u16);
@@ -327,8 +333,7 @@ impl World {
                 }
                 if end {
                     self.conns[conn].open = false;
-                    self.streams -= 1;
-                    self.nodes[node].fetches.retain(|(f, _)| *f != fetch);
+                    self.end_stream(node, fetch);
                     self.tell(
                         node,
                         Input::FetchEnded {

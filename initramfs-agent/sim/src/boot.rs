@@ -1,17 +1,14 @@
 //! How a node begins: the manifest, the tracker.
 
 use super::net::{Endpoint, Event};
+use super::setup::fraction;
 use super::world::{World, seeder_addr};
 use bootswarm_agent::core::swarm::{Input, Nearness, TorrentId, TorrentSpec};
 use bootswarm_agent::core::time::{Micros, SECOND};
 
-/// Peers in a tracker's answer from the node's own rack, and from others.
-const TRACKER_LOCAL: usize = 23;
-const TRACKER_ACROSS: usize = 4;
-/// The tracker's interval while a node downloads: for each node that has begun, and its bounds.
-const INTERVAL_NODE_US: Micros = SECOND / 25;
-const INTERVAL_MIN_US: Micros = 2 * SECOND;
-const INTERVAL_LONGEST_US: Micros = 20 * SECOND;
+/// Peers that an agent wants with its manifest, and with an announce.
+const NUMWANT_FIRST: usize = 200;
+const NUMWANT: usize = 50;
 /// Announces of a node wait one, two, three intervals and so on, up to this.
 const INTERVAL_MAX_US: Micros = 60 * SECOND;
 /// The same after a manifest, which is the first announce, for who met so many with it.
@@ -42,28 +39,32 @@ impl World {
         self.nodes[node].asked_at = self.now;
         let at = self.charge(node, self.server(), REQUEST_BYTES);
         self.events
-            .push(at + 2 * self.cfg.latency_us, Event::Greeting(node));
+            .push(at + 2 * self.cfg.latency_us, Event::HandshakeWanted(node));
     }
 
-    /// The node stands in front of the server's door.
-    pub fn greeting(&mut self, node: Endpoint) {
-        self.door.arrive(node);
-        self.open_door();
+    /// It asks for its turn to shake hands.
+    pub fn handshake_wanted(&mut self, node: Endpoint) {
+        self.handshakes.arrive(node);
+        self.begin_handshakes();
     }
 
     /// Its handshake is over, and the manifest follows.
-    pub fn shaken(&mut self, node: Endpoint) {
-        self.door.finish(node, self.now);
-        self.open_door();
+    pub fn handshake_done(&mut self, node: Endpoint) {
+        self.handshakes.finish(node, self.now);
+        self.begin_handshakes();
         let at = self.charge(self.server(), node, MANIFEST_BYTES);
         self.events.push(at, Event::Begin(node));
     }
 
     /// Those whose turn it is shake hands.
-    fn open_door(&mut self) {
-        while let Some(node) = self.door.next(self.now) {
+    pub fn begin_handshakes(&mut self) {
+        for node in self.handshakes.next(self.now) {
             let at = self.charge(self.server(), node, HANDSHAKE_BYTES);
-            self.events.push(at + self.cfg.latency_us, Event::Shaken(node));
+            self.events
+                .push(at + self.cfg.latency_us, Event::HandshakeDone(node));
+        }
+        if let Some(at) = self.handshakes.look_at() {
+            self.events.push(at, Event::HandshakeOverdue);
         }
     }
 
@@ -96,30 +97,26 @@ impl World {
         }
         self.nodes[node].announced_at = self.now;
         let rack = self.rack(node);
-        let up = |w: &Self, near: bool| -> Vec<Endpoint> {
-            (0..w.nodes.len())
-                .filter(|o| *o != node && w.nodes[*o].started && (w.rack(*o) == rack) == near)
-                .collect()
-        };
         let asked = self.nodes[node].announces;
         let wants = self.nodes[node].next_announce > self.now;
-        let named = wants || asked < NAMED_MAX;
-        let mut answer = Vec::new();
-        for (near, most) in [(true, TRACKER_LOCAL), (false, TRACKER_ACROSS)] {
-            let mut all = match named {
-                true => up(self, near),
-                false => Vec::new(),
-            };
-            for _ in 0..most.min(all.len()) {
-                let other = all.swap_remove(self.rng.below(all.len() as u64) as usize);
-                answer.push((
-                    self.addr(other),
-                    if near { Nearness::Local } else { Nearness::Across },
-                ));
-            }
-        }
         // With a manifest the first announce came with it, and the second opens the connection.
         let introduced = asked == 0 && self.cfg.manifest;
+        let numwant = match wants || asked < NAMED_MAX {
+            true if introduced => NUMWANT_FIRST,
+            true => NUMWANT,
+            false => 0,
+        };
+        let interval = self.tracker.interval_s() * SECOND;
+        let seed = self.nodes[node].done_at.is_some();
+        self.tracker.put(node, rack, seed);
+        let (tracker, rng) = (&mut self.tracker, &mut self.rng);
+        let met = tracker.introduce(node, rack, seed, numwant, &mut || fraction(rng));
+        let named = |nodes: Vec<Endpoint>, nearness| nodes.into_iter().map(move |node| (node, nearness));
+        let local = named(met.local, Nearness::Local);
+        let answer: Vec<_> = local
+            .chain(named(met.across, Nearness::Across))
+            .map(|(other, nearness)| (self.addr(other), nearness))
+            .collect();
         let (asks, says) = match (introduced, asked == 1 && self.cfg.manifest) {
             (true, _) => (EVENTS_BYTES, EVENTS_ANSWER_BYTES),
             (_, true) => (CONNECTION_BYTES + ANNOUNCE_BYTES, CONNECTION_BYTES + ANSWER_BYTES),
@@ -134,9 +131,6 @@ impl World {
         self.events.push(at, Event::Introduced(node));
         if self.nodes[node].done_at.is_none() && self.nodes[node].next_announce <= self.now {
             self.nodes[node].announces += 1;
-            // The tracker goes by those that it knows.
-            let known = self.nodes.iter().filter(|n| n.started).count() as u64;
-            let interval = (INTERVAL_NODE_US * known).clamp(INTERVAL_MIN_US, INTERVAL_LONGEST_US);
             let wait = match enough {
                 true => INTERVAL_INTRODUCED_US,
                 false => (interval * self.nodes[node].announces).min(INTERVAL_MAX_US.max(interval)),

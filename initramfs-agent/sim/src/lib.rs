@@ -10,7 +10,10 @@ mod agents;
 mod arrive;
 mod boot;
 mod carry;
-mod door;
+#[cfg(test)]
+mod decisions;
+mod grants;
+mod handshakes;
 mod metadata;
 mod net;
 mod queue;
@@ -18,9 +21,11 @@ mod report;
 mod seeder;
 mod server;
 mod setup;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod tracker;
 mod window;
 mod wire;
 mod world;

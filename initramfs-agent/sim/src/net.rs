@@ -150,10 +150,12 @@ pub(super) struct Conn {
 pub(super) enum Event {
     /// A node has its power and its kernel.
     Start(Endpoint),
-    /// It wants a TLS handshake of the server.
-    Greeting(Endpoint),
-    /// It has had one.
-    Shaken(Endpoint),
+    /// It asks for its turn to have a TLS handshake with the server.
+    HandshakeWanted(Endpoint),
+    /// Its handshake is over.
+    HandshakeDone(Endpoint),
+    /// A handshake may have taken so long that it no longer keeps others waiting.
+    HandshakeOverdue,
     /// It has the manifest.
     Begin(Endpoint),
     Kill(Endpoint),
@@ -206,7 +208,8 @@ pub(super) enum Event {
     FetchOver {
         node: Endpoint,
         fetch: FetchId,
-        busy: bool,
+        /// The server is busy.
+        retry_after_s: Option<u64>,
         failed: bool,
     },
     /// It has the metainfo file, or no answer.

@@ -2,9 +2,8 @@
 //! (docs/protocol.md, "Origin hand-out"). Each piece once, to the rack with the fewest hand-outs outstanding, then
 //! only rescues.
 
-use super::agents::{Agents, Given};
+use super::agents::{Agents, Given, Limits};
 use super::window::Window;
-use bootswarm_agent::core::rng::Rng;
 use bootswarm_agent::core::time::{MILLISECOND, Micros, SECOND};
 use bootswarm_agent::core::wire::Block;
 
@@ -29,6 +28,8 @@ const SWEEP_US: Micros = 100 * MILLISECOND;
 pub(super) struct Seeder {
     agents: Agents,
     window: Window,
+    /// From 0 to less than 1.
+    random: Box<dyn FnMut() -> f64>,
     in_window: usize,
     /// The last times from hand-out to HAVE.
     latencies: Vec<Micros>,
@@ -41,12 +42,13 @@ pub(super) struct Seeder {
 }
 
 impl Seeder {
-    pub fn new(bytes: u64, piece_bytes: u32, racks: Vec<usize>, rng: Rng) -> Self {
-        let agents = Agents::new(bytes, piece_bytes, racks, rng);
+    pub fn new(bytes: u64, piece_bytes: u32, racks: Vec<usize>, random: Box<dyn FnMut() -> f64>) -> Self {
+        let agents = Agents::new(bytes, piece_bytes, racks);
         Self {
             once: vec![false; agents.pieces as usize],
             agents,
             window: Window::new(),
+            random,
             in_window: 0,
             latencies: Vec::new(),
             swept_at: 0,
@@ -88,9 +90,35 @@ impl Seeder {
         }
     }
 
+    /// A bitfield of an agent that has just come.
+    pub fn bitfield(&mut self, node: usize, bits: &[u8], now: Micros) {
+        for piece in 0..self.agents.pieces {
+            if bits
+                .get(piece as usize / 8)
+                .is_some_and(|byte| byte & (0x80 >> (piece % 8)) != 0)
+            {
+                self.gain(node, piece, now);
+            }
+        }
+    }
+
+    /// It tells of a piece.
     pub fn has(&mut self, node: usize, piece: u32, now: Micros) {
-        if !self.agents.gain(node, piece, now) {
+        let Some(agent) = self.agents.get_mut(node) else {
             return;
+        };
+        agent.grants.told(piece);
+        let handed = agent.given.iter().any(|given| given.piece == piece);
+        let first = self.agents.copies.get(piece as usize) == Some(&0);
+        if self.gain(node, piece, now) && first && !handed {
+            self.agents.brought(node);
+        }
+    }
+
+    /// False when it was known that the agent has the piece.
+    fn gain(&mut self, node: usize, piece: u32, now: Micros) -> bool {
+        if !self.agents.gain(node, piece, now) {
+            return false;
         }
         if !std::mem::replace(&mut self.once[piece as usize], true) {
             self.copied += 1;
@@ -98,14 +126,14 @@ impl Seeder {
         let bytes = self.agents.bytes(piece);
         let given = self.agents.release(node, piece);
         let Some(agent) = self.agents.get_mut(node) else {
-            return;
+            return false;
         };
         agent.have_at = now;
         agent.progress_at = now;
         agent.fed = 0;
         let Some(given) = given else {
             agent.isolated = false;
-            return;
+            return true;
         };
         agent.strikes = 0;
         let took = now.saturating_sub(given.at.max(agent.confirmed_at)).max(100);
@@ -118,12 +146,23 @@ impl Seeder {
             self.latencies.remove(0);
         }
         self.window.confirmed(bytes, now);
+        true
     }
 
-    /// Whether the node may have this block.
-    pub fn serves(&self, node: usize, block: Block) -> bool {
-        let agent = self.agents.get(node);
-        agent.is_some_and(|a| a.granted.get(block.piece as usize).is_some_and(|g| *g))
+    /// Whether the node may have this block; it counts as given.
+    pub fn serves(&mut self, node: usize, block: Block) -> bool {
+        let agent = self.agents.get_mut(node);
+        agent.is_some_and(|a| a.grants.take(block.piece, block.len))
+    }
+
+    /// Agents that are connected, and pieces that none of them has.
+    pub fn needs(&self) -> (usize, u32) {
+        (self.agents.count(), self.agents.unheld)
+    }
+
+    /// The window allows one more hand-out.
+    fn is_wide(&self) -> bool {
+        (self.in_window as f64) < self.window.size()
     }
 
     /// Hand-outs to make now, as (connection, piece).
@@ -134,7 +173,7 @@ impl Seeder {
             self.expire(now);
             self.rescue(now, &mut made);
         }
-        while self.in_window < self.window.size() {
+        while self.is_wide() {
             let Some(piece) = self.agents.next_needed() else {
                 break;
             };
@@ -144,16 +183,21 @@ impl Seeder {
             self.grant(node, piece, now, &mut made);
         }
         self.feed(now, &mut made);
-        if self.in_window + 1 < self.window.size() {
+        if self.in_window as f64 + 1.0 < self.window.size() {
             self.window.idle();
         }
         made
     }
 
     fn recipient(&mut self, piece: u32, now: Micros) -> Option<usize> {
-        let per_agent = self.window.size().div_ceil(self.agents.count().max(1)).max(2);
-        let stall = self.stall_us();
-        self.agents.recipient(piece, per_agent, now, stall)
+        // A few recipients at a time, each with the next piece already waiting; a lone node gets all of it.
+        let share = (self.window.size() / self.agents.count().max(1) as f64).ceil();
+        let limits = Limits {
+            per_agent: (share as usize).max(2),
+            now,
+            stall_us: self.stall_us(),
+        };
+        self.agents.recipient(piece, limits, &mut self.random)
     }
 
     fn grant(&mut self, node: usize, piece: u32, now: Micros, made: &mut Vec<(usize, u32)>) {
@@ -191,20 +235,14 @@ impl Seeder {
     /// Takes back what is overdue; what has stalled no longer holds the window.
     fn expire(&mut self, now: Micros) {
         let stall = self.stall_us();
-        let idle = self.in_window < self.window.size() && self.agents.next_needed().is_none();
+        let idle = self.is_wide() && self.agents.next_needed().is_none();
         let idle_us = (idle && !self.latencies.is_empty())
             .then(|| self.spread_least().max(SPREAD_IDLE_TIMES * self.median()));
-        let mut over = Vec::new();
+        let mut held = Vec::new();
         for (node, agent) in self.agents.all_mut() {
-            for given in &mut agent.given {
-                if given.in_window && now.saturating_sub(given.at.max(agent.progress_at)) > stall {
-                    given.in_window = false;
-                    self.in_window -= 1;
-                }
-                over.push((node, given.piece));
-            }
+            held.extend(agent.given.iter().map(|given| (node, given.piece)));
         }
-        for (node, piece) in over {
+        for (node, piece) in held {
             let tries = self.agents.handed[piece as usize].saturating_sub(1).min(6);
             let alone = self.agents.copies[piece as usize] == 0;
             let Some(agent) = self.agents.get_mut(node) else {
@@ -213,6 +251,10 @@ impl Seeder {
             let Some(given) = agent.given.iter_mut().find(|g| g.piece == piece) else {
                 continue;
             };
+            if given.in_window && now.saturating_sub(given.at.max(agent.progress_at)) > stall {
+                given.in_window = false;
+                self.in_window -= 1;
+            }
             let age = now - given.at;
             let lost = alone && idle_us.is_some_and(|us| age > us << tries);
             if now < given.deadline && !lost {
@@ -241,7 +283,7 @@ impl Seeder {
             false => self.median(),
         };
         for piece in 0..self.agents.pieces {
-            if self.in_window >= self.window.size() {
+            if !self.is_wide() {
                 break;
             }
             let at = piece as usize;
@@ -279,7 +321,7 @@ impl Seeder {
     /// Feeds those whom nobody else feeds, two pieces at a time.
     fn feed(&mut self, now: Micros, made: &mut Vec<(usize, u32)>) {
         for node in self.agents.isolated() {
-            while self.in_window < self.window.size() {
+            while self.is_wide() {
                 let room = |given: &[Given]| given.len() < 2;
                 if !self.agents.get(node).is_some_and(|a| room(&a.given)) {
                     break;

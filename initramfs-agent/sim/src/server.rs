@@ -3,8 +3,11 @@
 use super::arrive::NO_ANSWER_US;
 use super::net::{Conn, Endpoint, Event, Load, Pipe};
 use super::wire::{PACKET_BYTES, wire_bytes};
-use super::world::{BLOCK, STREAMS_MAX, World};
+use super::world::{BLOCK, World};
 use bootswarm_agent::core::swarm::{ConnId, FetchId, Outgoing};
+
+/// The least `Retry-After` of a busy server (`origin.retry_after_s`).
+const RETRY_AFTER_MIN_S: u64 = 2;
 
 impl World {
     pub(super) fn tell_seeder(&mut self, conn: usize, from: Endpoint, message: &Outgoing) {
@@ -18,14 +21,14 @@ impl World {
                 self.hand_out();
             }
             Outgoing::Bitfield(bits) => {
-                for piece in 0..bits.len() as u32 * 8 {
-                    if bits[piece as usize / 8] & (0x80 >> (piece % 8)) != 0 {
-                        self.seeder.has(from, piece, self.now);
-                    }
-                }
+                self.seeder.bitfield(from, bits, self.now);
+                self.hand_out();
             }
-            Outgoing::Interested => self.seeder.interest(from, true),
-            Outgoing::NotInterested => self.seeder.interest(from, false),
+            Outgoing::Interested | Outgoing::NotInterested => {
+                self.seeder
+                    .interest(from, matches!(message, Outgoing::Interested));
+                self.hand_out();
+            }
             Outgoing::Request(block) if self.seeder.serves(from, *block) => {
                 self.seeder.sent_bytes += u64::from(block.len);
                 self.conns[conn].pipes[1]
@@ -33,14 +36,11 @@ impl World {
                     .push_back((Load::Block(*block), block.len));
                 self.pump(conn, 1);
             }
+            Outgoing::Request(block) => self.seeder_says(conn, Outgoing::Reject(*block)),
             Outgoing::MetadataRequest(part) => {
                 self.server_metadata += usize::from(*part == 0);
                 let (part, info) = (*part, self.info.clone());
-                let message = Outgoing::MetadataPart { part, info };
-                let bytes = wire_bytes(&message) + PACKET_BYTES;
-                let packet = Load::Packet(self.packets.pack(message));
-                self.conns[conn].pipes[1].queue.push_back((packet, bytes));
-                self.pump(conn, 1);
+                self.seeder_says(conn, Outgoing::MetadataPart { part, info });
             }
             Outgoing::Cancel(block) => {
                 let queue = &mut self.conns[conn].pipes[1].queue;
@@ -50,6 +50,13 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    fn seeder_says(&mut self, conn: usize, message: Outgoing) {
+        let bytes = wire_bytes(&message) + PACKET_BYTES;
+        let packet = Load::Packet(self.packets.pack(message));
+        self.conns[conn].pipes[1].queue.push_back((packet, bytes));
+        self.pump(conn, 1);
     }
 
     pub(super) fn hand_out(&mut self) {
@@ -82,24 +89,34 @@ impl World {
     }
 
     pub(super) fn fetch(&mut self, node: Endpoint, fetch: FetchId, first: u32, count: u32) {
-        let busy = self.streams >= STREAMS_MAX;
-        if self.server_gone || busy {
-            let failed = self.server_gone;
-            let wait = if failed {
-                NO_ANSWER_US
-            } else {
-                self.cfg.latency_us * 4
-            };
+        let piece_bytes = u64::from(self.cfg.piece_bytes());
+        let from = u64::from(first) * piece_bytes;
+        let bytes = (u64::from(count) * piece_bytes).min(self.cfg.payload_bytes - from);
+        let (agents, unheld) = self.seeder.needs();
+        let is_handing_out = self
+            .handing_out
+            .look(agents, unheld, self.seeder.sent_bytes, self.now);
+        let over = |wait, retry_after_s, failed| {
             let over = Event::FetchOver {
                 node,
                 fetch,
-                busy: busy && !failed,
+                retry_after_s,
                 failed,
             };
-            self.events.push(self.now + wait, over);
-            return;
-        }
-        self.streams += 1;
+            (wait, over)
+        };
+        let admitted = match self.server_gone {
+            true => Err(over(NO_ANSWER_US, None, true)),
+            false => {
+                let lease = self.streams.admit(node, bytes, self.now, is_handing_out);
+                let wait = self.cfg.latency_us * 4;
+                lease.map_err(|s| over(wait, Some(s.max(RETRY_AFTER_MIN_S)), false))
+            }
+        };
+        let lease = match admitted {
+            Ok(lease) => lease,
+            Err((wait, over)) => return self.events.push(self.now + wait, over),
+        };
         let conn = self.conns.len();
         let mut pipe = Pipe::default();
         for piece in first..first + count {
@@ -128,13 +145,12 @@ impl World {
             open: true,
             up: true,
         });
-        self.nodes[node].fetches.push((fetch, conn));
+        self.nodes[node].fetches.push((fetch, conn, lease));
         self.pump(conn, 1);
     }
 
     pub(super) fn cancel_fetch(&mut self, node: Endpoint, fetch: FetchId) {
-        if let Some(at) = self.nodes[node].fetches.iter().position(|(f, _)| *f == fetch) {
-            let (_, conn) = self.nodes[node].fetches.swap_remove(at);
+        if let Some(conn) = self.end_stream(node, fetch) {
             let rest: u64 = self.conns[conn].pipes[1]
                 .queue
                 .iter()
@@ -142,7 +158,15 @@ impl World {
                 .sum();
             self.https_bytes -= rest;
             self.shut(conn);
-            self.streams -= 1;
         }
+    }
+
+    /// An HTTPS answer is over: its place among the streams is free; the connection that it had.
+    pub(super) fn end_stream(&mut self, node: Endpoint, fetch: FetchId) -> Option<usize> {
+        let fetches = &mut self.nodes[node].fetches;
+        let at = fetches.iter().position(|(f, ..)| *f == fetch)?;
+        let (_, conn, lease) = fetches.swap_remove(at);
+        self.streams.release(lease, self.now);
+        Some(conn)
     }
 }

@@ -2,19 +2,25 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::door::Door;
+use super::arrive::SEEDER_TICK_US;
+use super::handshakes::Handshakes;
 use super::net::{Event, Link, Packets};
 use super::queue::Events;
 use super::seeder::Seeder;
+use super::streams::{HandingOut, Streams};
+use super::tracker::Tracker;
 use super::world::{Node, PORT, World, addr_of};
 use super::{Report, SimConfig};
 use bootswarm_agent::core::metainfo::{info_dictionary, infohash};
 use bootswarm_agent::core::rng::Rng;
 use bootswarm_agent::core::swarm::{Swarm, SwarmConfig, TorrentId};
-use bootswarm_agent::core::time::{MILLISECOND, Micros, SECOND};
+use bootswarm_agent::core::time::{Micros, SECOND};
 
 /// As the agent has it for a boot.
 const WINDOW_PIECES: u32 = 32;
+/// HTTPS answers that the server gives at a time, and what is small among them, bytes (`src/config.ts`, `server/wiring/http.ts`).
+const STREAMS_MAX: u32 = 16;
+const SMALL_PART_BYTES: u64 = 256 << 10;
 
 impl World {
     pub fn new(cfg: &SimConfig) -> Self {
@@ -48,8 +54,9 @@ impl World {
             .collect();
         let piece_bytes = cfg.piece_bytes();
         let pieces = cfg.payload_bytes.div_ceil(u64::from(piece_bytes)) as u32;
-        let dice = Rng::new(rng.next_u64());
-        let seeder = Seeder::new(cfg.payload_bytes, piece_bytes, racks.clone(), dice);
+        let mut dice = Rng::new(rng.next_u64());
+        let random = Box::new(move || fraction(&mut dice));
+        let seeder = Seeder::new(cfg.payload_bytes, piece_bytes, racks.clone(), random);
         let mut nodes = Vec::new();
         for (node, rack) in racks.iter().enumerate() {
             let mut peer_id = *b"-BW0001-000000000000";
@@ -86,7 +93,7 @@ impl World {
         }
         let hashes: Vec<u8> = (0..pieces * 20).map(|i| (i / 20 + i) as u8).collect();
         let info = info_dictionary(super::metadata::NAME, cfg.payload_bytes, piece_bytes, &hashes);
-        events.push(20 * MILLISECOND, Event::SeederTick);
+        events.push(SEEDER_TICK_US, Event::SeederTick);
         Self {
             infohash: infohash(&info),
             info: info.into(),
@@ -101,10 +108,12 @@ impl World {
             sent: VecDeque::new(),
             links,
             seeder,
-            door: Door::new(),
+            handshakes: Handshakes::new(),
+            tracker: Tracker::default(),
+            streams: Streams::new(STREAMS_MAX, SMALL_PART_BYTES),
+            handing_out: HandingOut::default(),
             rng,
             server_gone: false,
-            streams: 0,
             https_bytes: 0,
             first_copy_at: 0,
             server_metadata: 0,
@@ -178,4 +187,9 @@ impl World {
             events: self.count,
         }
     }
+}
+
+/// A number from 0 to less than 1.
+pub(super) fn fraction(rng: &mut Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }

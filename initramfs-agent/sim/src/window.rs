@@ -40,8 +40,9 @@ impl Window {
         }
     }
 
-    pub fn size(&self) -> usize {
-        self.size as usize
+    /// Hand-outs are made while fewer are under way; it is seldom a whole number.
+    pub fn size(&self) -> f64 {
+        self.size
     }
 
     /// There was nothing to hand out: what is measured across this says nothing about the window.

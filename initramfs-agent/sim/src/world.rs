@@ -4,19 +4,19 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use super::door::Door;
+use super::handshakes::Handshakes;
 use super::net::{Conn, Endpoint, Event, Link, Load, Packets, Pipe};
 use super::queue::Events;
 use super::seeder::Seeder;
+use super::streams::{HandingOut, Lease, Streams};
 use super::timeline::{Moment, Timeline};
+use super::tracker::Tracker;
 use super::wire::{PACKET_BYTES, SEGMENT_BYTES, wire_bytes};
 use super::{Report, SimConfig};
 use bootswarm_agent::core::rng::Rng;
 use bootswarm_agent::core::swarm::{ConnId, FetchId, Input, Nearness, Output, Slot, Swarm};
 use bootswarm_agent::core::time::{Micros, SECOND};
 
-/// HTTPS answers that the server gives at a time.
-pub(super) const STREAMS_MAX: usize = 8;
 pub(super) const BLOCK: u32 = 16 << 10;
 pub(super) const PORT: u16 = 6881;
 
@@ -42,7 +42,8 @@ pub(super) struct Node {
     pub conns: [Vec<usize>; 2],
     /// Slots that hold wrong bytes.
     pub spoiled: BTreeSet<(u32, Slot)>,
-    pub fetches: Vec<(FetchId, usize)>,
+    /// HTTPS answers on their way: their connections, and their places among the server's streams.
+    pub fetches: Vec<(FetchId, usize, Lease)>,
 }
 
 pub(super) struct World {
@@ -58,13 +59,15 @@ pub(super) struct World {
     pub sent: VecDeque<(usize, usize, u32)>,
     pub links: Vec<Link>,
     pub seeder: Seeder,
-    pub door: Door,
+    pub handshakes: Handshakes,
+    pub tracker: Tracker,
+    pub streams: Streams,
+    pub handing_out: HandingOut,
     /// The info dictionary, and its hash.
     pub info: Arc<[u8]>,
     pub infohash: [u8; 20],
     pub rng: Rng,
     pub server_gone: bool,
-    pub streams: usize,
     pub https_bytes: u64,
     /// When each piece had been with a node.
     pub first_copy_at: Micros,

@@ -39,6 +39,7 @@ export class World {
   readonly nodes = new Map<number, Node>()
   nowMs = 0
   uplinkBusyMs = 0
+  #tickMs = 0
   #uplinkFreeAtMs = 0
   #events: { atMs: number; run: () => void }[] = []
   grants: { atMs: number; conn: number; piece: number }[] = []
@@ -80,10 +81,11 @@ export class World {
       for (const { conn, piece } of this.handout.poll(this.nowMs)) this.#serve(conn, piece)
       this.#events.sort((a, b) => a.atMs - b.atMs)
       const next = this.#events[0]
-      const wake = this.handout.wakeAtMs()
-      const atMs = Math.min(next?.atMs ?? Number.POSITIVE_INFINITY, wake ?? Number.POSITIVE_INFINITY)
+      const tick = this.nodes.size > 0 ? this.#tickMs : Number.POSITIVE_INFINITY
+      const atMs = Math.min(next?.atMs ?? Number.POSITIVE_INFINITY, tick)
       if (atMs > untilMs) break
       this.nowMs = Math.max(this.nowMs, atMs)
+      if (this.nowMs >= this.#tickMs) this.#tickMs = this.nowMs + tickMs
       if (next !== undefined && next.atMs <= this.nowMs) {
         this.#events.shift()
         next.run()
@@ -122,6 +124,9 @@ export class World {
     })
   }
 }
+
+/** How often the seeder asks without an input. */
+const tickMs = 50
 
 /** 1 Gbit/s in bytes a millisecond. */
 export const gigabit = 125_000

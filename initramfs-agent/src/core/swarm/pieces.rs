@@ -7,7 +7,7 @@ use crate::core::limits::BLOCK_BYTES;
 use crate::core::time::{MILLISECOND, SECOND};
 use crate::core::wire::Block;
 
-/// Blocks nobody asked for, or that come again, before the peer is shown the door.
+/// Blocks nobody asked for, or that come again, before the peer is banned.
 const UNSOLICITED_MAX: u32 = 64;
 
 impl Swarm {

@@ -1,0 +1,178 @@
+//! Whom the server's tracker introduces to whom, and how often it wants to hear from them
+//! (`server/swarm/tracker-swarm.ts`, `tracker.ts`).
+
+use super::net::Endpoint;
+
+/// Neighbours in the own rack.
+const LOCAL_MAX: usize = 23;
+/// Neighbours in other racks; more when the own rack is small, so that the mesh stays a mesh.
+const ACROSS_MIN: usize = 4;
+const DEGREE_MIN: usize = 12;
+/// Announces a second that all nodes together shall stay below, and the bounds of what follows from it.
+const ANNOUNCES_PER_SECOND: usize = 25;
+const INTERVAL_MIN_S: u64 = 2;
+const INTERVAL_MAX_S: u64 = 20;
+
+/// A node as introduced to others.
+#[derive(Clone, Copy)]
+struct Member {
+    rack: usize,
+    seed: bool,
+    /// How often it was named to others: the less, the rather it is named next.
+    named: u32,
+}
+
+/// Whom a node shall meet: in its own rack, and elsewhere.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Introduction {
+    pub local: Vec<Endpoint>,
+    pub across: Vec<Endpoint>,
+}
+
+/// The nodes of one torrent.
+#[derive(Default)]
+pub(super) struct Tracker {
+    members: Vec<Option<Member>>,
+    /// Racks in the order in which they came; each with its nodes.
+    racks: Vec<(usize, Vec<Endpoint>)>,
+    count: usize,
+}
+
+impl Tracker {
+    /// Enters a node, or renews it with whatever has changed.
+    pub fn put(&mut self, node: Endpoint, rack: usize, seed: bool) {
+        let named = self.members.get(node).copied().flatten().map_or(0, |m| m.named);
+        self.remove(node);
+        if self.members.len() <= node {
+            self.members.resize(node + 1, None);
+        }
+        self.members[node] = Some(Member { rack, seed, named });
+        match self.racks.iter_mut().find(|(name, _)| *name == rack) {
+            Some((_, nodes)) => nodes.push(node),
+            None => self.racks.push((rack, vec![node])),
+        }
+        self.count += 1;
+    }
+
+    pub fn remove(&mut self, node: Endpoint) {
+        let Some(member) = self.members.get_mut(node).and_then(Option::take) else {
+            return;
+        };
+        self.count -= 1;
+        if let Some(at) = self.racks.iter().position(|(name, _)| *name == member.rack) {
+            let nodes = &mut self.racks[at].1;
+            if let Some(place) = nodes.iter().position(|n| *n == node) {
+                nodes.swap_remove(place);
+            }
+            if nodes.is_empty() {
+                self.racks.remove(at);
+            }
+        }
+    }
+
+    /// Seconds until a node that downloads shall announce again.
+    pub fn interval_s(&self) -> u64 {
+        let follow = self.count.div_ceil(ANNOUNCES_PER_SECOND) as u64;
+        follow.clamp(INTERVAL_MIN_S, INTERVAL_MAX_S)
+    }
+
+    /// `random` gives numbers from 0 to less than 1.
+    pub fn introduce(
+        &mut self,
+        to: Endpoint,
+        rack: usize,
+        seed: bool,
+        numwant: usize,
+        random: &mut dyn FnMut() -> f64,
+    ) -> Introduction {
+        let empty = Vec::new();
+        let (members, racks) = (&mut self.members, &self.racks);
+        let own = racks
+            .iter()
+            .find(|(name, _)| *name == rack)
+            .map_or(&empty, |(_, n)| n);
+        let local = pick(members, own, LOCAL_MAX.min(numwant), &[to], seed, random);
+        let wanted = ACROSS_MIN
+            .max(DEGREE_MIN.saturating_sub(local.len()))
+            .min(numwant - local.len());
+        // One from each of the other racks in random order, and round again until there are enough.
+        let mut left: Vec<&Vec<Endpoint>> = racks
+            .iter()
+            .filter(|(name, _)| *name != rack)
+            .map(|(_, n)| n)
+            .collect();
+        for i in (1..left.len()).rev() {
+            left.swap(i, (random() * (i + 1) as f64) as usize);
+        }
+        let mut taken = vec![to];
+        while taken.len() <= wanted && !left.is_empty() {
+            let mut next = Vec::new();
+            for nodes in left {
+                if taken.len() > wanted {
+                    break;
+                }
+                if let Some(node) = pick(members, nodes, 1, &taken, seed, random).first() {
+                    taken.push(*node);
+                    next.push(nodes);
+                }
+            }
+            left = next;
+        }
+        let across = taken.split_off(1);
+        Introduction { local, across }
+    }
+}
+
+/// Up to `count` nodes at random, of two candidates the one that was named less often, so that connections spread evenly.
+fn pick(
+    members: &mut [Option<Member>],
+    nodes: &[Endpoint],
+    count: usize,
+    but: &[Endpoint],
+    seed: bool,
+    random: &mut dyn FnMut() -> f64,
+) -> Vec<Endpoint> {
+    // Two that have everything have nothing to tell each other; nobody meets himself.
+    let fits =
+        |node: Endpoint| !but.contains(&node) && members[node].is_some_and(|member| !(seed && member.seed));
+    let candidates = sample(nodes, (count * 2).max(count + 8), fits, random);
+    let named = |node: Endpoint| members[node].map_or(0, |member| member.named);
+    let surplus = candidates.len().saturating_sub(count);
+    let mut picked = Vec::new();
+    for (i, a) in candidates.iter().enumerate().take(count) {
+        let b = candidates[candidates.len() - 1 - i];
+        picked.push(if i < surplus && named(b) < named(*a) {
+            b
+        } else {
+            *a
+        });
+    }
+    for node in &picked {
+        if let Some(member) = &mut members[*node] {
+            member.named += 1;
+        }
+    }
+    picked
+}
+
+/// Up to `count` different fitting nodes in random order: a shuffle that stops early.
+fn sample(
+    nodes: &[Endpoint],
+    count: usize,
+    fits: impl Fn(Endpoint) -> bool,
+    random: &mut dyn FnMut() -> f64,
+) -> Vec<Endpoint> {
+    let mut all = nodes.to_vec();
+    let mut found = Vec::new();
+    for i in 0..all.len() {
+        if found.len() >= count {
+            break;
+        }
+        let j = i + (random() * (all.len() - i) as f64) as usize;
+        all.swap(i, j);
+        if fits(all[i]) {
+            found.push(all[i]);
+        }
+    }
+    found
+}
