@@ -30,6 +30,9 @@ export function makePayload(
   mkdirSync(join(stage, 'data'), { recursive: true })
   mkdirSync(join(stage, 'etc'))
   writeFileSync(join(stage, 'etc/os-release'), 'ID=storm\n')
+  mkdirSync(join(stage, 'sbin'))
+  // Nobody starts it, but a root without one is none.
+  writeFileSync(join(stage, 'sbin/init'), '#!/bin/sh\n', { mode: 0o755 })
   const random = seeded(seed)
   // The archive's own blocks and headers come on top: about 0.2 %, and the result counts the file as it is.
   for (let left = bytes - 10_240, index = 0; left > 0; left -= 1_000_000, index += 1) {

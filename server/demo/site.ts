@@ -38,6 +38,8 @@ export async function makeDemoSite(checkout: string, agent: string, directory: s
   }
   await writeFile(join(rootfs, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n')
   await writeFile(join(rootfs, 'etc/group'), 'root:x:0:\n')
+  // The demo's nodes never start it, but a root without one is none.
+  await writeFile(join(rootfs, 'usr/bin/init'), '#!/bin/sh\nexec sh\n', { mode: 0o755 })
   await writeFile(join(rootfs, 'etc/os-release'), 'ID=bootswarm-demo\nPRETTY_NAME="bootswarm demo"\n')
   await run('ln', ['-s', 'usr/bin', join(rootfs, 'bin')])
   await run('ln', ['-s', 'usr/lib', join(rootfs, 'lib')])

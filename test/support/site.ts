@@ -39,6 +39,7 @@ export function makeSite(directory: string, bulkBytes = 6_000_000): TestSite {
     'Package: base\nStatus: install ok installed\nArchitecture: all\n\n',
   )
   writeFileSync(join(root, 'usr/lib/bulk.bin'), bulk)
+  writeFileSync(join(root, 'usr/bin/init'), '#!/bin/sh\n', { mode: 0o755 })
   const rootfs = join(artifactsDir, 'rootfs', 'debian.tar.zst')
   tar(rootfs, root, ['-I', 'zstd -3', '.'])
 

@@ -58,6 +58,7 @@ codes! {
     ArchiveTooManyEntries = "ARCHIVE_TOO_MANY_ENTRIES",
     ArchiveForbiddenEntry = "ARCHIVE_FORBIDDEN_ENTRY",
     RootNoInit = "ROOT_NO_INIT",
+    MemoryShort = "MEMORY_SHORT",
     TargetFull = "TARGET_FULL",
     TargetInvalid = "TARGET_INVALID",
     Io = "IO",

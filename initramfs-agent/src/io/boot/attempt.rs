@@ -10,7 +10,7 @@ use super::asking::{Introductions, ask, fetch};
 use super::clock;
 use super::events::{Data, Log, megabytes};
 use super::identity::{self, hex, random};
-use super::memory::memory;
+use super::memory::Free;
 use super::monitor::{Monitor, Watched};
 use super::mounting::Mounting;
 use super::options::Options;
@@ -19,12 +19,12 @@ use super::settings;
 use super::totals::Totals;
 use super::unpacking::Unpacking;
 use crate::core::error::{Code, Error, Result};
-use crate::core::manifest::{self, Manifest};
+use crate::core::manifest::{self, Kind, Manifest};
 use crate::core::metainfo::{info_dictionary, infohash};
 use crate::io::https::Client;
 use crate::io::node::{Hashes, Node, NodeConfig, Ports, TorrentConfig, known_hashes};
 use crate::io::store::Artifact;
-use crate::io::unpack::TargetRoot;
+use crate::io::unpack::{TargetRoot, init_of};
 
 /// How many pieces are fetched in order, for the unpacker that follows.
 const WINDOW_PIECES: u32 = 32;
@@ -44,6 +44,8 @@ pub struct Context {
     pub kept: Vec<Kept>,
     /// Hashes of pieces by the infohash, as far as earlier tries got them; not those that manifests had.
     pub hashes: Vec<([u8; 20], Hashes)>,
+    /// What no try can unpack or start.
+    pub refused: Option<Refused>,
     /// How long the last manifest took, microseconds.
     pub server_us: u64,
 }
@@ -55,6 +57,14 @@ pub struct Kept {
     bytes: Arc<Artifact>,
     /// Where it was handed over, outside of the root that is wiped after a failure.
     file: Option<PathBuf>,
+}
+
+/// What a version holds that another try would refuse again: it is not fetched anew, only asked for until there is
+/// another.
+pub struct Refused {
+    version: u64,
+    infohashes: Vec<[u8; 20]>,
+    error: Error,
 }
 
 /// Why a try ended, and when the server wants to hear of us again.
@@ -122,8 +132,15 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
     if context.options.set_clock {
         clock::set(manifest.time_s, &log);
     }
+    let infohashes: Vec<_> = manifest.artifacts.iter().map(|a| a.infohash).collect();
+    if let Some(refused) = &context.refused
+        && (refused.version, &refused.infohashes) == (manifest.version, &infohashes)
+    {
+        return Err(refused.error.clone().into());
+    }
     let root = TargetRoot::create(&context.options.target)?;
-    let stores = stores(&manifest, &mut context.kept, &context.options)?;
+    let in_memory = root.is_in_memory();
+    let stores = stores(&manifest, &mut context.kept, &context.options, in_memory)?;
     let unpacked_bytes = Arc::new(AtomicU64::new(0));
     let totals = Arc::new(Totals::default());
     let hashes = hashes(&manifest, &mut context.hashes);
@@ -148,6 +165,7 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
         &stores,
         &mut context.kept,
     )
+    .and_then(|()| find_init(&unpacking.root, &manifest, &context.options))
     .and_then(|()| settings::write(&unpacking.root, &manifest.hostname, &manifest.settings))
     .and_then(|()| unpacking.root.complete());
     if let Err(error) = result {
@@ -159,6 +177,13 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
         }
         // Half a root helps nobody, and its memory may be what was missing.
         let _ = TargetRoot::open(&context.options.target).and_then(|root| root.wipe());
+        if is_of_the_archive(error.code) {
+            context.refused = Some(Refused {
+                version: manifest.version,
+                infohashes,
+                error: error.clone(),
+            });
+        }
         return Err(error.into());
     }
     let sum = totals.when_done(REPORT);
@@ -177,6 +202,56 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
     );
     log.event("boot.completed", data, Some(&line));
     Ok(running)
+}
+
+/// Refuses a root in which nothing could be started. One that is handed over is its own business, unless it was to be
+/// mounted here.
+fn find_init(root: &TargetRoot, manifest: &Manifest, options: &Options) -> Result<()> {
+    let is_here = |a: &&manifest::Artifact| {
+        a.kind == Kind::Rootfs && (!a.format.is_handed_over() || options.mount.is_some())
+    };
+    let Some(rootfs) = manifest.artifacts.iter().find(is_here) else {
+        return Ok(());
+    };
+    init_of(root, options.init.as_deref())
+        .map(drop)
+        .map_err(|error| of_artifact(rootfs, manifest.version, error))
+}
+
+/// Whether another try with the same files must end in the same way.
+fn is_of_the_archive(code: Code) -> bool {
+    matches!(
+        code,
+        Code::ArchiveMalformed
+            | Code::ArchiveUnsupported
+            | Code::ArchiveEscapes
+            | Code::ArchiveForbiddenEntry
+            | Code::ArchiveTooManyEntries
+            | Code::RootNoInit
+    )
+}
+
+/// The error with its artifact, its version and what to do: it is read far from the catalog.
+fn of_artifact(artifact: &manifest::Artifact, version: u64, error: Error) -> Error {
+    let advice = match error.code {
+        Code::ArchiveMalformed => "; put a whole copy of it into the server's artifacts/",
+        Code::ArchiveUnsupported
+        | Code::ArchiveEscapes
+        | Code::ArchiveForbiddenEntry
+        | Code::ArchiveTooManyEntries => "; pack it again (docs/unpacking.md)",
+        Code::RootNoInit => "; put one into it, or name its own with init= in kernel_args",
+        Code::TargetFull => {
+            "; set `netboot.root: zram`, make the root a squashfs, or give the node more memory"
+        }
+        _ => "",
+    };
+    Error::new(
+        error.code,
+        format!(
+            "{} of version {version}: {}{advice}",
+            artifact.name, error.message
+        ),
+    )
 }
 
 /// What a node is, as far as it is known without a manifest.
@@ -198,6 +273,7 @@ fn stores(
     manifest: &Manifest,
     kept: &mut Vec<Kept>,
     options: &Options,
+    in_memory: bool,
 ) -> Result<Vec<(Arc<Artifact>, bool)>> {
     kept.retain(|k| {
         let mut all = manifest.artifacts.iter();
@@ -212,18 +288,8 @@ fn stores(
         kept.iter()
             .find(|k| a.infohash == k.infohash && a.sha256 == k.sha256)
     };
-    let missing: u64 = manifest
-        .artifacts
-        .iter()
-        .filter(|a| find(a).is_none())
-        .map(|a| a.size_bytes)
-        .sum();
-    if let Some(available) = memory("MemAvailable:").filter(|&available| available < missing) {
-        let (missing, available) = (megabytes(missing), megabytes(available));
-        return Err(Error::new(
-            Code::TargetFull,
-            format!("{missing} to download, only {available} of memory left"),
-        ));
+    if let Some(free) = Free::now() {
+        free.check_download(&manifest.artifacts, in_memory, |a| find(a).is_some())?;
     }
     let store = |a: &manifest::Artifact| match find(a) {
         Some(kept) => Ok((kept.bytes.clone(), true)),
@@ -352,7 +418,8 @@ fn unpack(
     kept: &mut Vec<Kept>,
 ) -> Result<()> {
     for (artifact, (bytes, have_all)) in manifest.artifacts.iter().zip(stores) {
-        unpacking.run(artifact, bytes)?;
+        let unpacked = unpacking.run(artifact, bytes);
+        unpacked.map_err(|error| of_artifact(artifact, manifest.version, error))?;
         if let Some(mounting) = mounting
             && let Some(root) = mounting.after(artifact)?
         {

@@ -142,6 +142,7 @@ fn run(options: Options, mut notifier: Notifier, stop: &Stop, out: Box<dyn Write
         client,
         kept: Vec::new(),
         hashes: Vec::new(),
+        refused: None,
         server_us: 0,
     };
     let Some(running) = boot(&mut context)? else {

@@ -5,12 +5,13 @@ use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ring::digest::{Context, SHA256};
 
 use super::events::{Data, Log};
 use super::identity::hex;
+use super::memory::Free;
 use crate::core::error::{Code, Error, Result};
 use crate::core::manifest::{Artifact, Format, Kind};
 use crate::io::store;
@@ -37,14 +38,17 @@ impl Unpacking<'_> {
     /// # Errors
     /// `ARTIFACT_BAD_SHA256`, those of unpacking, and those of the store.
     pub fn run(&self, artifact: &Artifact, bytes: &Arc<store::Artifact>) -> Result<()> {
+        let progressed = AtomicBool::new(false);
         let mut reader = Hashing {
             inner: bytes.reader(),
             hash: Context::new(&SHA256),
+            progressed: &progressed,
         };
         let before = self.unpacked_bytes.load(Ordering::Relaxed);
         let mut progress = |p: &UnpackProgress| {
+            progressed.store(true, Ordering::Relaxed);
             self.unpacked_bytes
-                .store(before + p.unpacked_bytes, Ordering::Relaxed)
+                .store(before + p.unpacked_bytes, Ordering::Relaxed);
         };
         let limits = match artifact.kind {
             Kind::Rootfs => UnpackLimits::rootfs(),
@@ -71,10 +75,8 @@ impl Unpacking<'_> {
         drained?;
         if digest.as_ref() != artifact.sha256 {
             let (want, have) = (hex(&artifact.sha256[..8]), hex(&digest.as_ref()[..8]));
-            let message = format!(
-                "{}: all pieces are right, but the file's SHA-256 is {have}... and not {want}...",
-                artifact.name
-            );
+            let message =
+                format!("all pieces are right, but the file's SHA-256 is {have}... and not {want}...");
             return Err(Error::new(Code::ArtifactBadSha256, message));
         }
         let line = match format {
@@ -136,14 +138,21 @@ fn store_error(e: io::Error) -> Error {
     }
 }
 
-/// Hashes what is read through it.
-struct Hashing<R> {
+/// Hashes what is read through it, and ends before the node's memory does.
+struct Hashing<'a, R> {
     inner: R,
     hash: Context,
+    /// More was unpacked since the last look at the memory.
+    progressed: &'a AtomicBool,
 }
 
-impl<R: Read> Read for Hashing<R> {
+impl<R: Read> Read for Hashing<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.progressed.swap(false, Ordering::Relaxed)
+            && let Some(free) = Free::now()
+        {
+            free.check_floor().map_err(io::Error::other)?;
+        }
         let n = self.inner.read(buf)?;
         self.hash.update(&buf[..n]);
         Ok(n)

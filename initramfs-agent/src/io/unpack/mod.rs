@@ -10,6 +10,7 @@ mod codec;
 mod cpio;
 mod dpkg;
 mod hand_over;
+mod init;
 mod input;
 mod later;
 mod limits;
@@ -31,10 +32,11 @@ mod tests;
 
 use std::io::Read;
 
-use crate::core::error::{Code, Error, Result};
+use crate::core::error::Result;
 
 pub use check::{Checked, check};
 pub use hand_over::{hand_over, link_over};
+pub use init::{INITS, init_of, no_init};
 pub use limits::UnpackLimits;
 pub use root::{MARKER, TargetRoot};
 
@@ -87,16 +89,6 @@ impl Summary {
     }
 }
 
-/// Where stage 1 looks for what it runs in the new root, in its order (image/stage1/root). What the kernel's command
-/// line calls `init=` comes before them.
-pub const INITS: [&str; 5] = [
-    "/sbin/init",
-    "/usr/lib/systemd/systemd",
-    "/lib/systemd/systemd",
-    "/etc/init",
-    "/bin/init",
-];
-
 /// Unpacks one archive over what `target` already has.
 ///
 /// The reader may block (the download is still running) and may fail: an `io::Error` that wraps a
@@ -118,26 +110,9 @@ pub fn unpack(
     placer.finish(&input)
 }
 
-/// Whether the kernel runs a file that begins like this: ELF, or a script with its interpreter.
-fn is_program(head: &[u8]) -> bool {
-    head.starts_with(b"\x7fELF") || head.starts_with(b"#!")
-}
-
 fn read(format: Format, input: &mut input::Input<'_>, target: &mut dyn target::Target<'_>) -> Result<()> {
     match format {
         Format::Tar => tar::unpack(input, target),
         Format::Cpio => cpio::unpack(input, target),
     }
-}
-
-/// A root without a program to start, in words.
-pub fn no_init(asked: Option<&str>) -> Error {
-    let looked: Vec<&str> = asked.into_iter().chain(INITS).collect();
-    Error::new(
-        Code::RootNoInit,
-        format!(
-            "it has no init that the kernel could run (an executable program or script at {})",
-            looked.join(", ")
-        ),
-    )
 }

@@ -80,7 +80,7 @@ impl<'a> Model<'a> {
     pub fn is_program(&self, path: &[u8]) -> bool {
         let Ok(id) = self.find(path) else { return false };
         match &self.inodes[id] {
-            Inode::File(file) => file.executable && super::is_program(&file.head),
+            Inode::File(file) => file.executable && super::init::is_program(&file.head),
             _ => false,
         }
     }

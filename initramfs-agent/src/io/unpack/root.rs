@@ -77,6 +77,12 @@ impl TargetRoot {
         &self.path
     }
 
+    /// Whether what is written here takes memory.
+    pub fn is_in_memory(&self) -> bool {
+        // linux/magic.h: TMPFS_MAGIC, RAMFS_MAGIC.
+        rustix::fs::fstatfs(&self.fd).is_ok_and(|fs| matches!(fs.f_type as u64, 0x0102_1994 | 0x8584_58f6))
+    }
+
     /// Whether the marker stands: then nothing may be booted from this root.
     pub fn is_incomplete(&self) -> Result<bool> {
         match rustix::fs::statat(&self.fd, MARKER, AtFlags::SYMLINK_NOFOLLOW) {

@@ -71,6 +71,8 @@ pub struct Options {
     pub seed: Seed,
     /// How often a failed boot is tried again; `None`: for ever.
     pub retry_max: Option<u32>,
+    /// `init=` of the kernel's command line: what stage 1 starts in the new root.
+    pub init: Option<String>,
     /// Set the clock from the manifest.
     pub set_clock: bool,
     /// What stage 1 has to say to the server.
@@ -203,6 +205,11 @@ impl Options {
             background: on("--background"),
             seed,
             retry_max: if on("--once") { Some(0) } else { flags.retry_max },
+            init: words
+                .iter()
+                .rev()
+                .find_map(|word| word.strip_prefix("init="))
+                .map(str::to_owned),
             set_clock: on("--set-clock"),
             note: flags.note.clone(),
             json: on("--json"),

@@ -31,7 +31,7 @@ fn a_clock_that_may_not_be_set_is_told_and_the_boot_goes_on() {
             time_s: now_s + 3600,
             ..alone()
         };
-        let files = vec![("root.tar", "rootfs", "tar", tar("etc/a", b"a"))];
+        let files = vec![("root.tar", "rootfs", "tar", root("etc/a", b"a"))];
         let site = Site::new(files, sample, true, vec![Plan::Give]);
         let options = Options {
             set_clock,

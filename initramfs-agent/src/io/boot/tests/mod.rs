@@ -11,7 +11,7 @@ use std::sync::mpsc::channel;
 
 use serde_json::Value;
 
-use self::site::{Console, PIECE, Plan, SECRET, Scratch, Site, SiteFile, hashes, info, noise, tar};
+use self::site::{Console, PIECE, Plan, SECRET, Scratch, Site, SiteFile, hashes, info, noise, root, tar};
 use super::background::Notifier;
 use super::options::{Options, Seed};
 use super::{Stop, run};
@@ -50,7 +50,7 @@ fn root_and_plugins() -> Vec<SiteFile> {
             "rootfs",
             "tar",
             // More pieces than the manifest has hashes of.
-            tar("etc/os-release", &noise(300_000)),
+            root("etc/os-release", &noise(300_000)),
         ),
         ("a.tar", "plugin", "tar", tar("etc/a", b"plugin a")),
         ("b.squashfs", "plugin", "squashfs", noise(50_000)),
@@ -227,7 +227,7 @@ fn a_wrong_sha256_wipes_the_root_and_a_fresh_manifest_heals_it() {
         format!("{}{}{}", &json[..at], "0".repeat(64), &json[at + 64..])
     };
     let files = vec![
-        ("root.tar", "rootfs", "tar", tar("big", &noise(100_000))),
+        ("root.tar", "rootfs", "tar", root("big", &noise(100_000))),
         ("p.raw", "plugin", "raw", noise(20_000)),
     ];
     let site = Site::new(
@@ -337,12 +337,73 @@ fn every_failure_is_told_with_its_code() {
     assert_eq!(failure(files(), Plan::Give, taken).0, "TARGET_INVALID");
     let mut cut = files();
     cut[1].3.truncate(700);
-    assert_eq!(failure(cut, Plan::Give, nothing).0, "ARCHIVE_MALFORMED");
+    let (code, console) = failure(cut, Plan::Give, nothing);
+    assert_eq!(code, "ARCHIVE_MALFORMED");
+    // Which file it was, and what to do.
+    assert!(
+        console.contains("ARCHIVE_MALFORMED: a.tar of version 3: ")
+            && console.contains("put a whole copy of it into the server's artifacts/"),
+        "{console}"
+    );
     let mut evil = files();
     evil[1].3 = tar("../evil", b"x");
     assert_eq!(failure(evil, Plan::Give, nothing).0, "ARCHIVE_ESCAPES");
+    let headless = vec![("root.tar", "rootfs", "tar", tar("sbin/init", b"#!/bin/sh\n"))];
+    let (code, console) = failure(headless, Plan::Give, nothing);
+    assert_eq!(code, "ROOT_NO_INIT");
+    assert!(
+        console.contains("ROOT_NO_INIT: root.tar of version 3: it has no init that the kernel could run"),
+        "{console}"
+    );
     let rubbish = vec![("r.cpio", "rootfs", "cpio", noise(50_000))];
     assert_eq!(failure(rubbish, Plan::Give, nothing).0, "ARCHIVE_MALFORMED");
+}
+
+/// What a try has found wrong with a version's files no other try finds right: the node asks until there is another
+/// version, and boots it without anybody's help.
+#[test]
+fn a_root_without_an_init_is_asked_for_until_the_catalog_changes() {
+    let without_the_plugin = |json: String| {
+        let plugin = json.find(r#",{"format""#).unwrap();
+        let end = plugin + json[plugin..].find("}]").unwrap() + 1;
+        [&json[..plugin], &json[end..]].concat()
+    };
+    let with_it = |json: String| json.replace("\"version\":3", "\"version\":4");
+    let files = vec![
+        ("root.tar", "rootfs", "tar", tar("etc/a", b"a")),
+        ("init.tar", "plugin", "tar", root("etc/b", b"b")),
+    ];
+    let plans = vec![
+        Plan::Alter(Box::new(without_the_plugin)),
+        Plan::Alter(Box::new(without_the_plugin)),
+        Plan::Alter(Box::new(with_it)),
+    ];
+    let scratch = Scratch::new();
+    let site = Site::new(files, alone(), true, plans);
+    let mut options = site.options(&scratch.target());
+    options.retry_max = None;
+    let (code, console) = boot(options);
+    assert_eq!(code, 0, "{console}");
+    assert_eq!(
+        (scratch.read("etc/a"), scratch.read("etc/b")),
+        (b"a".to_vec(), b"b".to_vec())
+    );
+    let events = site.events();
+    let failed = of(&events, "boot.failed");
+    assert_eq!(failed.len(), 2);
+    assert!(
+        failed.iter().all(|e| e["data"]["code"] == "ROOT_NO_INIT"),
+        "{failed:?}"
+    );
+    let unpacked = of(&events, "artifact.unpacked");
+    assert_eq!(
+        unpacked
+            .iter()
+            .filter(|e| e["data"]["name"] == "root.tar")
+            .count(),
+        2
+    );
+    assert_eq!(of(&events, "boot.completed")[0]["data"]["version"], 4);
 }
 
 #[test]

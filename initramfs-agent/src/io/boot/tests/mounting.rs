@@ -17,7 +17,7 @@ fn files() -> Vec<SiteFile> {
 fn options(site: &Site, scratch: &Scratch, mount: &str) -> Options {
     let dir = scratch.0.display();
     let program = scratch.0.join("mount");
-    let undo = "rm -rf \"$2\"/usr \"$2\"/lib \"$2\"/.boot*";
+    let undo = "rm -rf \"$2\"/usr \"$2\"/lib \"$2\"/bin \"$2\"/.boot*";
     let text = format!(
         "#!/bin/sh\nset -e\necho \"$*\" >>{dir}/calls\nif [ $1 = undo ]; then {undo}; exit 0; fi\n{mount}\n"
     );
@@ -31,7 +31,7 @@ fn options(site: &Site, scratch: &Scratch, mount: &str) -> Options {
     }
 }
 
-const BASE: &str = "mkdir -p \"$3\"/usr/lib; ln -s usr/lib \"$3\"/lib; cp \"$2\" \"$3\"/usr/image";
+const BASE: &str = "mkdir -p \"$3\"/usr/lib \"$3\"/usr/bin; ln -s usr/bin \"$3\"/bin; cp /bin/true \"$3\"/usr/bin/init; ln -s usr/lib \"$3\"/lib; cp \"$2\" \"$3\"/usr/image";
 
 #[test]
 fn a_squashfs_root_is_mounted_and_plugins_are_unpacked_over_it() {
@@ -68,6 +68,23 @@ fn a_mount_that_fails_is_told_undone_and_tried_again() {
     let calls = std::fs::read_to_string(scratch.0.join("calls")).unwrap();
     let words: Vec<_> = calls.lines().map(|line| &line[..5]).collect();
     assert_eq!(words, ["mount", "undo ", "mount"]);
+}
+
+#[test]
+fn a_mounted_root_without_an_init_is_undone() {
+    let scratch = Scratch::new();
+    let site = Site::new(files(), alone(), true, vec![Plan::Give]);
+    let mut options = options(&site, &scratch, &BASE.replace("/bin/true", "/etc/passwd"));
+    options.retry_max = Some(0);
+    let (code, console) = boot(options);
+    assert_eq!(code, 1, "{console}");
+    assert!(
+        console.contains("ROOT_NO_INIT: base.squashfs of version 3: "),
+        "{console}"
+    );
+    let calls = std::fs::read_to_string(scratch.0.join("calls")).unwrap();
+    let words: Vec<_> = calls.lines().map(|line| &line[..5]).collect();
+    assert_eq!(words, ["mount", "undo "]);
 }
 
 #[test]

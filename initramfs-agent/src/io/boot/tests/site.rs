@@ -21,10 +21,20 @@ pub const SECRET: &str = "s3cret-wallet";
 
 /// One regular file as a tar archive.
 pub fn tar(name: &str, content: &[u8]) -> Vec<u8> {
+    end(member(name, "0000644", content))
+}
+
+/// A root file system with an init and one more file.
+pub fn root(name: &str, content: &[u8]) -> Vec<u8> {
+    let init = member("sbin/init", "0000755", b"#!/bin/sh\n");
+    end([init, member(name, "0000644", content)].concat())
+}
+
+fn member(name: &str, mode: &str, content: &[u8]) -> Vec<u8> {
     let mut header = [0u8; 512];
     let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
     put(0, name);
-    put(100, "0000644\0");
+    put(100, mode);
     put(108, "0000000\0");
     put(116, "0000000\0");
     put(124, &format!("{:011o}\0", content.len()));
@@ -35,7 +45,12 @@ pub fn tar(name: &str, content: &[u8]) -> Vec<u8> {
     let sum: u32 = header.iter().map(|&b| u32::from(b)).sum();
     header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     let mut tar = [&header[..], content].concat();
-    tar.resize(tar.len().next_multiple_of(512) + 1024, 0);
+    tar.resize(tar.len().next_multiple_of(512), 0);
+    tar
+}
+
+fn end(mut tar: Vec<u8>) -> Vec<u8> {
+    tar.resize(tar.len() + 1024, 0);
     tar
 }
 
@@ -156,6 +171,7 @@ impl Site {
             background: false,
             seed: Seed::No,
             retry_max: Some(0),
+            init: None,
             set_clock: false,
             json: false,
             lsd: false,
