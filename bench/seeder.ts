@@ -49,11 +49,12 @@ const watcher = setInterval(() => {
 }, 250)
 const cpuBefore = cpuSeconds()
 const began = performance.now()
-const received = await Promise.all(
+const ended = await Promise.allSettled(
   Array.from({ length: leechers }, () => (mode === 'stock' ? stockLeecher() : agentLeecher())),
 )
 const seconds = (performance.now() - began) / 1_000
-const bytes = received.reduce((sum, n) => sum + n, 0)
+const bytes = ended.reduce((sum, one) => sum + (one.status === 'fulfilled' ? one.value : 0), 0)
+const failed = ended.flatMap((one) => (one.status === 'rejected' ? [(one.reason as Error).message] : []))
 const cpu = cpuSeconds() - cpuBefore
 await new Promise((resolve) => setTimeout(resolve, 600))
 const { torrents } = seeder.stats()
@@ -67,6 +68,7 @@ console.log(
     cpu_s_per_gb: Math.round((cpu / (bytes / 1e9)) * 100) / 100,
     peak_mib: Math.round(peakKib() / 1024),
     event_loop_delay_ms: delayMs,
+    failed,
     handouts: torrents[0]?.handouts,
     rescues: torrents[0]?.rescues,
   }),
@@ -79,6 +81,8 @@ await rm(directory, { recursive: true })
 function greet(agent: boolean): Socket {
   const socket = connect(port, '127.0.0.1').setNoDelay(true)
   sockets.push(socket)
+  // Why it closed: `lost` tells.
+  socket.on('error', () => {})
   const peerId = createHash('sha1').update(String(sockets.length)).digest()
   const hello = Buffer.from(agent ? '\0d2:bsi1e1:mdee' : '\0d1:mdee', 'latin1')
   socket.write(
@@ -92,6 +96,13 @@ function greet(agent: boolean): Socket {
     ]),
   )
   return socket
+}
+
+/** Rejects when the connection ends before all has come: one result of the bench, not its end. */
+function lost(socket: Socket, got: () => number): Promise<never> {
+  return new Promise((_, reject) =>
+    socket.once('close', () => reject(new Error(`closed after ${got()} bytes`))),
+  )
 }
 
 function message(id: number, body: Buffer = Buffer.alloc(0)): Buffer {
@@ -116,7 +127,7 @@ function stockLeecher(): Promise<number> {
   let asked = 0
   let got = 0
   let unchoked = false
-  return new Promise((resolve) => {
+  const whole = new Promise<number>((resolve) => {
     socket.on('data', (data) => {
       if (!unchoked) {
         // The unchoke is the last message before blocks flow.
@@ -134,6 +145,7 @@ function stockLeecher(): Promise<number> {
       if (got >= blocks * frameBytes) resolve(blocks * blockBytes)
     })
   })
+  return Promise.race([whole, lost(socket, () => got)])
 }
 
 /** Takes what it is handed; when all pieces are out, everybody is done. */
@@ -143,8 +155,9 @@ function agentLeecher(): Promise<number> {
   let handshaken = false
   let got = 0
   const left = new Map<number, number>()
-  return new Promise((resolve) => {
+  const whole = new Promise<number>((resolve) => {
     const finish = (): void => {
+      if (socket.destroyed) return
       if (haves.every((have) => have === 1)) resolve(got)
       else setTimeout(finish, 5)
     }
@@ -180,6 +193,7 @@ function agentLeecher(): Promise<number> {
       }
     })
   })
+  return Promise.race([whole, lost(socket, () => got)])
 }
 
 /** User and system time of the seeder's process so far. */

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { agentContestant, aria2Contestant, libtorrentContestant } from '../bench/agent/clients.js'
-import { type Row, runBench } from '../bench/agent/run.js'
+import { runBench } from '../bench/agent/run.js'
+import { table } from '../bench/agent/samples.js'
 import { root } from '../host/agent-binary.js'
 import { ensureTools, pythonHas } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
@@ -55,12 +56,4 @@ try {
   if (!(error instanceof BootswarmError)) throw error
   process.stderr.write(`bootswarm: ${error.code}: ${error.message}\n`)
   process.exitCode = 1
-}
-
-function table(rows: readonly Row[]): string {
-  const lines = rows.map((row) => {
-    const figures = [row.mbPerSecond.toFixed(0), row.cpuSecondsPerGb.toFixed(2), row.peakMb.toFixed(1)]
-    return `| ${row.scenario} | ${row.client} | ${figures.join(' | ')} |`
-  })
-  return ['| scenario | client | MB/s | CPU s/GB | peak MB |', '|---|---|---|---|---|', ...lines].join('\n')
 }

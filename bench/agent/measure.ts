@@ -12,6 +12,9 @@ export interface Cost {
   readonly peakMb: number
 }
 
+/** What takes this long hangs, and is ended: a transfer of the bench takes seconds, of slow clients a minute. */
+export const hangMs = 600_000
+
 /** Clock ticks of /proc/PID/stat in a second (fixed on Linux). */
 const ticksPerSecond = 100
 
@@ -28,29 +31,53 @@ export function peakMb(pid: number): number {
   return (Number(match?.[1] ?? 0) * 1024) / 1e6
 }
 
-/** Runs a program to its end under GNU time. */
-export function runMeasured(program: string, args: readonly string[]): Promise<Cost> {
+/** Runs a program to its end under GNU time; rejects with its last words when it fails or hangs. */
+export function runMeasured(program: string, args: readonly string[], limitMs = hangMs): Promise<Cost> {
   return new Promise((resolve, reject) => {
+    // A group of its own: GNU time would leave the program behind.
     const child = spawn('/usr/bin/time', ['-f', 'cost %e %U %S %M', program, ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      detached: true,
     })
+    let hangs = false
+    const limit = setTimeout(() => {
+      hangs = true
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+    }, limitMs)
     let output = ''
     child.stderr.on('data', (bytes: Buffer) => {
       output = (output + bytes.toString()).slice(-65536)
     })
-    child.on('error', reject)
+    child.on('error', (error) => {
+      clearTimeout(limit)
+      reject(error)
+    })
     child.on('close', (code) => {
+      clearTimeout(limit)
+      if (hangs) return reject(new Error(`${program} was not done after ${limitMs / 1000} s`))
       const match = /cost ([\d.]+) ([\d.]+) ([\d.]+) (\d+)\s*$/.exec(output)
       if (code !== 0 || !match)
-        return reject(new Error(`${program} ended with ${code}: ${output.slice(-2000)}`))
+        return reject(new Error(`${program} ended with ${code}: ${lastWords(output)}`))
       const [seconds = 0, user = 0, system = 0, kilobytes = 0] = match.slice(1).map(Number)
       resolve({ seconds, cpuSeconds: user + system, peakMb: (kilobytes * 1024) / 1e6 })
     })
   })
 }
 
+/** The end of what a program said, without what GNU time adds. */
+function lastWords(output: string): string {
+  return output
+    .replace(/^(Command exited with non-zero status.*|cost [\d. ]+)$/gm, '')
+    .trim()
+    .slice(-2000)
+}
+
 /** Starts a program that says it is ready by a line that matches. */
-export function startService(program: string, args: readonly string[], ready: RegExp): Promise<ChildProcess> {
+export function startService(
+  program: string,
+  args: readonly string[],
+  ready: Pick<RegExp, 'test'>,
+): Promise<ChildProcess> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''

@@ -1,7 +1,8 @@
 /**
  * A leecher that throws away what it receives: the light end of an upload measurement, the same for every
  * seeder. Run as `node null-leecher.js PORT INFOHASH SIZE PIECE_LENGTH CONNECTIONS`; prints one line of
- * JSON, `{"seconds":..,"bytes":..}`, when every connection has received the whole file once.
+ * JSON, `{"seconds":..,"bytes":..}`, when every connection has received the whole file once. When one has not, it prints why
+ * and ends with 1.
  */
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
@@ -103,6 +104,13 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const all = Array.from({ length: Number(connections) }, () =>
     leech(Number(port), Buffer.from(infohash ?? '', 'hex'), Number(size), Number(pieceLength)),
   )
-  const bytes = (await Promise.all(all)).reduce((sum, part) => sum + part, 0)
-  process.stdout.write(`${JSON.stringify({ seconds: (performance.now() - started) / 1000, bytes })}\n`)
+  const ended = await Promise.allSettled(all)
+  const why = ended.flatMap((one) => (one.status === 'rejected' ? [(one.reason as Error).message] : []))
+  if (why.length > 0) {
+    process.stdout.write(`${why.length} of ${ended.length} leechers: ${why.join('; ')}\n`)
+    process.exitCode = 1
+  } else {
+    const bytes = ended.reduce((sum, one) => sum + (one.status === 'fulfilled' ? one.value : 0), 0)
+    process.stdout.write(`${JSON.stringify({ seconds: (performance.now() - started) / 1000, bytes })}\n`)
+  }
 }

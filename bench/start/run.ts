@@ -9,11 +9,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BootswarmError } from '../../src/errors.js'
+import { hangMs } from '../agent/measure.js'
 import { type Fleet, startFleet } from '../storm/fleet.js'
 import { buildNetwork, checkSupport, inside, removeLeftovers } from '../storm/network.js'
 import { makePayload } from '../storm/payload.js'
 import { type Host, makePlan, type Plan } from '../storm/plan.js'
-import { serverUrl, startServer } from '../storm/server.js'
+import { type StormServer, serverUrl, startServer } from '../storm/server.js'
 import { shapeOf } from '../storm/shaping.js'
 import type { Undo } from '../storm/undo.js'
 
@@ -22,7 +23,7 @@ const counter = fileURLToPath(new URL('../../../bench/start/link_count.py', impo
 const linkMbit = 100
 /** More pieces of 64 KiB than a manifest carries hashes of, so that they have to come from the neighbour. */
 const payloadBytes = 20 * 65_536
-/** For what a node sends last: its news of the end. */
+/** For what follows the last news of a node: the acknowledgements, and connections that close. */
 const settleMs = 1500
 const services = ['8443=https', '8480=http', '6881=bittorrent']
 
@@ -65,14 +66,32 @@ export async function measureStart(agent: string, undo: Undo): Promise<StartCost
   const [neighbour, node] = plan.nodes
   if (!neighbour || !node) throw new BootswarmError('STORM_FAILED', 'there are no nodes')
   await boot(neighbour, agent, directory, server.trustDir, undo)
-  await new Promise((resolve) => setTimeout(resolve, settleMs))
+  await heard(server, 1)
   const count = await startCounter(plan, undo)
   await boot(node, agent, directory, server.trustDir, undo)
-  await new Promise((resolve) => setTimeout(resolve, settleMs))
+  await heard(server, 2)
   const counts = (await count()).filter(({ peer }) => peer === node.address)
   const sum = (direction: string) =>
     counts.reduce((bytes, row) => bytes + (row.direction === direction ? row.bytes : 0), 0)
   return { counts: counts.map(({ peer: _, ...row }) => row), outBytes: sum('out'), inBytes: sum('in') }
+}
+
+/** Resolves when the server has heard of the ends of so many boots, over HTTPS and at the tracker, and a little later. */
+async function heard(server: StormServer, nodes: number): Promise<void> {
+  const deadlineMs = performance.now() + hangMs
+  for (;;) {
+    const { booted, announces } = await server.status()
+    // Of each its start, which came with the manifest, and its end.
+    if (booted === nodes && announces >= 2 * nodes) break
+    if (performance.now() > deadlineMs) {
+      throw new BootswarmError(
+        'STORM_FAILED',
+        `${nodes} nodes have booted, the server heard of ${booted} and ${announces} announces`,
+      )
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  await new Promise((resolve) => setTimeout(resolve, settleMs))
 }
 
 /** Resolves when the node's root is complete; it seeds on. */
@@ -95,7 +114,11 @@ async function boot(host: Host, agent: string, directory: string, trust: string,
   })
   undo.add(() => fleet.end())
   fleet.open()
-  await booted
+  const limit = setTimeout(
+    () => settle.reject(new BootswarmError('STORM_FAILED', `${host.id} did not boot in ${hangMs / 1000} s`)),
+    hangMs,
+  )
+  await booted.finally(() => clearTimeout(limit))
   return fleet
 }
 
@@ -113,10 +136,15 @@ async function startCounter(
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString()
   })
-  await once(child.stdout, 'data')
+  let isOver = false
+  const ended = once(child, 'close').then(([code]) => {
+    if (code !== 0 || !isOver) throw new BootswarmError('STORM_FAILED', `the counter ended with ${code}`)
+  })
+  await Promise.race([once(child.stdout, 'data'), ended])
   return async () => {
+    isOver = true
     child.stdin.end()
-    await once(child, 'close')
+    await ended
     return JSON.parse(output.slice(output.indexOf('\n'))) as (LinkCount & { peer: string })[]
   }
 }

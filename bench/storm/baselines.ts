@@ -1,20 +1,29 @@
 /** The others on the same links: plain HTTPS, aria2, libtorrent with and without super-seeding, udpcast. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { makeTorrent, torrentFile } from '../../server/catalog/torrent.js'
-import { stop } from '../agent/measure.js'
+import { hangMs, stop } from '../agent/measure.js'
 import { type Fleet, type Member, startFleet } from './fleet.js'
 import { insideServer } from './network.js'
 import type { BaselineName } from './options.js'
 import { type Host, SERVER_ADDRESS } from './plan.js'
-import { type BaselineResult, copies, IDLE_SHARE_LEAST, over, round, timesOf } from './result.js'
+import {
+  type BaselineResult,
+  copies,
+  failedBaseline,
+  IDLE_SHARE_LEAST,
+  over,
+  round,
+  timesOf,
+} from './result.js'
 import { cpuTimes, idleShare, startSampler } from './sampler.js'
 import { serverUrl } from './server.js'
 import { payloadOf } from './shaping.js'
 import type { StormSite } from './site.js'
-import type { Undo } from './undo.js'
+import { Undo } from './undo.js'
 
 /**
  * The most nodes that make sense here. Stock clients need both cores for 100 links of 10 Mbit/s; plain HTTPS is bound
@@ -40,7 +49,7 @@ interface Baseline {
 const seedPort = 6900
 const libtorrentScript = 'bench/storm/libtorrent_node.py'
 
-/** Runs one baseline. */
+/** Runs one baseline. One that cannot run at all has failed, with the reason in its note; the next ones run. */
 export async function runBaseline(
   site: StormSite,
   name: BaselineName,
@@ -48,13 +57,36 @@ export async function runBaseline(
   checkout: string,
   say: (line: string) => void,
 ): Promise<BaselineResult> {
-  const { plan, options, network, payload } = site
-  const most = options.baselineNodes || NODES_MAX[name]
-  const hosts = chooseHosts(site, Math.min(most, plan.nodes.length))
+  const most = site.options.baselineNodes || NODES_MAX[name]
+  const hosts = chooseHosts(site, Math.min(most, site.plan.nodes.length))
+  // What it leaves running would share the links with the next one.
+  const own = new Undo()
+  undo.add(() => own.all())
+  try {
+    return await measure(site, name, hosts, own, checkout, say)
+  } catch (error) {
+    const why = (error as Error).message
+    say(`${name}: failed, ${why}`)
+    return failedBaseline(name, hosts.length, why)
+  } finally {
+    await own.all()
+  }
+}
+
+async function measure(
+  site: StormSite,
+  name: BaselineName,
+  hosts: readonly Host[],
+  undo: Undo,
+  checkout: string,
+  say: (line: string) => void,
+): Promise<BaselineResult> {
+  const { plan, network, payload } = site
   const note = hosts.length < plan.nodes.length ? `too heavy for ${plan.nodes.length} here` : ''
   say(`${name}: ${hosts.length} nodes${note ? ` (${note})` : ''}`)
   const directory = join(site.directory, `baseline-${name}`)
   mkdirSync(directory)
+  undo.add(() => rmSync(directory, { recursive: true, force: true }))
   const baseline = await prepare(site, name, directory, checkout, hosts.length)
   const served = await baseline.serve?.()
   if (served) undo.add(() => stop(served))
@@ -91,6 +123,7 @@ export async function runBaseline(
   const cpu = cpuTimes()
   fleet.open()
   const sampler = startSampler(network, plan, () => {})
+  undo.add(() => sampler.stop())
   let timer: NodeJS.Timeout | undefined
   const timeoutS = Math.max(60, site.floorS * (name === 'https' ? hosts.length * 1.3 + 2 : 12))
   const timeout = new Promise<void>((resolve) => {
@@ -104,7 +137,6 @@ export async function runBaseline(
   await fleet.end()
   if (served) await stop(served)
   const lastWords = completed.size < hosts.length ? lastLine(join(directory, 'log')) : ''
-  rmSync(directory, { recursive: true, force: true })
   const times = timesOf([...completed.values()])
   const racksIn = plan.racks
     .filter((rack) => rack.corePort !== '' && hosts.some((host) => host.rack === rack.index))
@@ -125,6 +157,29 @@ export async function runBaseline(
       .join('; '),
     completed_s: [...completed.values()].sort((a, b) => a - b).map((value) => round(value, 3)),
   }
+}
+
+/** Resolves at the first words of a program; rejects with its complaint when it ends without. */
+export function saysSomething(
+  child: ChildProcessByStdio<null, Readable, Readable>,
+  who: string,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let complaint = ''
+    const limit = setTimeout(() => child.kill('SIGKILL'), hangMs)
+    child.stderr.on('data', (chunk: Buffer) => {
+      complaint = (complaint + chunk.toString()).slice(-2000)
+    })
+    child.stdout.once('data', () => {
+      clearTimeout(limit)
+      resolve()
+    })
+    child.once('error', reject)
+    child.once('close', (code, signal) => {
+      clearTimeout(limit)
+      reject(new Error(`${who} ended with ${signal ?? code}: ${complaint.trim()}`))
+    })
+  })
 }
 
 /**
@@ -163,8 +218,12 @@ async function prepare(
   const { plan, payload, server } = site
   const onServer = (command: readonly string[]) => async () => {
     const [program, args] = insideServer(plan.serverNamespace, command)
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-    if (name.startsWith('libtorrent')) await once(child.stdout as NodeJS.ReadableStream, 'data')
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    if (name === 'udpcast') {
+      await once(child, 'spawn')
+      child.stdout.resume()
+      child.stderr.resume()
+    } else await saysSomething(child, `the seeder of ${name}`)
     return child
   }
   if (name === 'https') {

@@ -52,6 +52,23 @@ export interface BaselineResult extends Times {
   readonly completed_s: readonly number[]
 }
 
+/** A contestant that could not run. */
+export function failedBaseline(name: string, nodes: number, why: string): BaselineResult {
+  return {
+    name,
+    nodes,
+    ...timesOf([]),
+    last_over_floor: null,
+    origin_copies: 0,
+    ...copies([], 1),
+    failed: nodes,
+    cpu_idle_share: 0,
+    valid: false,
+    note: `failed: ${why}`.slice(0, 300),
+    completed_s: [],
+  }
+}
+
 /** What a run of the agents left behind. */
 export interface RunFacts {
   readonly boots: readonly NodeBoot[]

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { BootswarmError } from '../../src/errors.js'
-import { stop } from '../agent/measure.js'
+import { hangMs, stop } from '../agent/measure.js'
 import { inside, insideServer } from './network.js'
 import { type Plan, rackConfig, SERVER_ADDRESS } from './plan.js'
 
@@ -22,6 +22,10 @@ export const serverUrl = `https://${SERVER_ADDRESS}:8443`
 export interface OriginStatus {
   readonly httpsBytes: number
   readonly bittorrentBytes: number
+  /** Nodes whose boot is complete. */
+  readonly booted: number
+  /** That the tracker has answered, the first ones in manifests included. */
+  readonly announces: number
 }
 
 /** The real daemon. */
@@ -45,7 +49,7 @@ export async function startServer(directory: string, plan: Plan): Promise<StormS
   writeFileSync(config, rackConfig(plan))
   let child = await launch(directory, dataDir, config, plan)
   const curl = async (path: string): Promise<Record<string, unknown>> => {
-    const trust = ['--silent', '--fail', '--max-time', '5', '--cacert', join(dataDir, 'trust', 'ca.pem')]
+    const trust = ['--silent', '--fail', '--max-time', '60', '--cacert', join(dataDir, 'trust', 'ca.pem')]
     const [program, args] = inside(plan.serverNamespace, ['curl', ...trust, `${serverUrl}${path}`])
     const { stdout } = await run(program, args)
     return JSON.parse(stdout) as Record<string, unknown>
@@ -54,8 +58,13 @@ export async function startServer(directory: string, plan: Plan): Promise<StormS
   return {
     trustDir: join(dataDir, 'trust'),
     status: async () => {
-      const { origin } = (await curl('/v1/status')) as { origin: Record<string, number> }
-      return { httpsBytes: origin.https_bytes ?? 0, bittorrentBytes: origin.bittorrent_bytes ?? 0 }
+      const { origin, nodes, tracker } = (await curl('/v1/status')) as Record<string, Record<string, number>>
+      return {
+        httpsBytes: origin?.https_bytes ?? 0,
+        bittorrentBytes: origin?.bittorrent_bytes ?? 0,
+        booted: nodes?.booted ?? 0,
+        announces: tracker?.announces ?? 0,
+      }
     },
     artifact: async () => {
       const { artifacts } = (await curl('/v1/status')) as { artifacts: Record<string, string>[] }
@@ -73,12 +82,15 @@ export async function startServer(directory: string, plan: Plan): Promise<StormS
 
 /** Asks until there is something to boot. */
 async function published(curl: (path: string) => Promise<Record<string, unknown>>): Promise<void> {
-  const deadlineMs = performance.now() + 60_000
+  const deadlineMs = performance.now() + hangMs
   for (;;) {
     const { artifacts } = (await curl('/v1/status')) as { artifacts: unknown[] }
     if (artifacts.length > 0) return
     if (performance.now() > deadlineMs) {
-      throw new BootswarmError('STORM_FAILED', 'the server did not publish the payload within 60 s')
+      throw new BootswarmError(
+        'STORM_FAILED',
+        `the server did not publish the payload within ${hangMs / 1000} s`,
+      )
     }
     await new Promise((resolve) => setTimeout(resolve, 100))
   }

@@ -1,7 +1,7 @@
 /** A tiny storm with everything real: namespaces, shaped links, the server, 20 agents in 4 racks, a liar and a death. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -16,9 +16,10 @@ const skip = root ? false : 'A STORM NEEDS ROOT: it makes network namespaces'
 function run(
   args: readonly string[],
   signalAt?: RegExp,
+  env = process.env,
 ): Promise<{ code: number | null; output: string; pid: number }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
     let output = ''
     let signalled = false
     for (const stream of [child.stdout, child.stderr]) {
@@ -45,7 +46,18 @@ test('a storm of 20 nodes in 4 racks', { skip, timeout: hangMs }, async (t) => {
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const [json, html] = [join(directory, 'storm.json'), join(directory, 'storm.html')]
   const shape = ['--nodes', '20', '--rack-size', '5', '--link-mbit', '8', '--payload-mb', '1.5']
-  const faults = ['--kill', '5%', '--corrupt', '1', '--seed', '3', '--baselines', 'none', '--timeout-s', '60']
+  const faults = [
+    '--kill',
+    '5%',
+    '--corrupt',
+    '1',
+    '--seed',
+    '3',
+    '--baselines',
+    'none',
+    '--timeout-s',
+    '300',
+  ]
   const { output, pid } = await run([...shape, ...faults, '--json', json, '--html', html])
   assert.ok(existsSync(json), output)
   const result = JSON.parse(readFileSync(json, 'utf8')) as Record<string, unknown>
@@ -76,15 +88,29 @@ test('a storm of 20 nodes in 4 racks', { skip, timeout: hangMs }, async (t) => {
   assert.deepEqual(leftovers(pid), [])
 })
 
-test('a squashfs is handed over as it is', { skip, timeout: hangMs }, async (t) => {
+test('a squashfs is handed over as it is; a baseline whose clients fail is a result', {
+  skip,
+  timeout: hangMs,
+}, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'bootswarm-storm-'))
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const json = join(directory, 'storm.json')
   const shape = ['--nodes', '4', '--rack-size', '2', '--payload-mb', '0.5', '--format', 'squashfs']
-  const { output } = await run([...shape, '--baselines', 'none', '--no-simulation', '--json', json])
+  // An aria2 that gives up.
+  const bin = join(directory, 'bin')
+  mkdirSync(bin)
+  writeFileSync(join(bin, 'aria2c'), '#!/bin/sh\necho "no peers for me" >&2\nexit 7\n', { mode: 0o755 })
+  const PATH = `${bin}:${process.env.PATH}`
+  const flags = ['--baselines', 'aria2', '--no-simulation', '--json', json]
+  const { output } = await run([...shape, ...flags], undefined, { ...process.env, PATH })
   assert.ok(existsSync(json), output)
   const result = JSON.parse(readFileSync(json, 'utf8')) as Record<string, unknown>
   assert.deepEqual([result.payload_format, result.failed], ['squashfs', 0], output)
+  const [aria2] = result.baselines as Record<string, unknown>[]
+  assert.deepEqual(
+    [aria2?.name, aria2?.nodes, aria2?.failed, aria2?.note],
+    ['aria2', 4, 4, 'no peers for me'],
+  )
 })
 
 test('an interrupted storm leaves nothing behind', { skip, timeout: hangMs }, async () => {
