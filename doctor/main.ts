@@ -4,9 +4,9 @@ import { readInterfaces } from '../host/interfaces.js'
 import { loadConfig } from '../server/config/load.js'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
 import { checks } from './checks.js'
+import { lookAround } from './look-around.js'
 import { doctorFlags, doctorHelp, readFlags } from './options.js'
 import { formatJson, formatText, isBad, makeReport } from './print.js'
-import { lookAround } from './site.js'
 
 const usageCodes: readonly ErrorCode[] = ['CONFIG_INVALID', 'CONFIG_UNKNOWN_KEY', 'CONFIG_UNREADABLE']
 

@@ -21,7 +21,7 @@ import { ensureTools } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
 import { makeOnce } from './cache.js'
 import { DebianPackages, type DebianSource, unpackPackage } from './debian.js'
-import { run } from './run.js'
+import { run } from './run-program.js'
 
 /** An executable and where it comes from. */
 export interface Program {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { run } from './run.js'
+import { run } from './run-program.js'
 
 /** A compression of stage 1. */
 export type Compression = 'xz' | 'zstd'

@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { BootswarmError } from '../src/errors.js'
 import { renameOnce } from './cache.js'
-import { run } from './run.js'
+import { run } from './run-program.js'
 
 /** Where packages come from. */
 export interface DebianSource {

@@ -8,7 +8,7 @@ import type { Facts, Finding } from './rootfs/inspect.js'
 import { type BuildOptions, parseOptions, rootfsHelp, type TakeOptions } from './rootfs/options.js'
 import { type Output, shadowedBy } from './rootfs/output.js'
 import { take } from './rootfs/take.js'
-import { loadSite } from './site.js'
+import { loadSite } from './server-config.js'
 
 /** Makes the archive and puts it into the catalog; the exit code. @throws {BootswarmError} */
 export async function main(args: readonly string[]): Promise<number> {

@@ -14,7 +14,7 @@ import {
   kernelFromPackage,
 } from './kernel.js'
 import { chooseModules } from './modules.js'
-import { loadSite } from './site.js'
+import { loadSite } from './server-config.js'
 import { buildStage1 } from './stage1-build.js'
 import { parseStage1Options, type Stage1Options, stage1Help } from './stage1-options.js'
 import { report, type Stage1Report, wanting } from './stage1-report.js'

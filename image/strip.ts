@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ModuleSet } from './modules.js'
-import { run } from './run.js'
+import { run } from './run-program.js'
 
 /**
  * The same modules, smaller. Their signatures go: a kernel that is locked down (Secure Boot) would refuse them.

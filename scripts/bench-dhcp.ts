@@ -1,7 +1,7 @@
 /** `npm run bench:dhcp [-- --seconds 10 --rounds 3 --json FILE]`: the DHCP server beside Kea. See docs/bench.md. */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { type DhcpRow, runDhcpBench } from '../bench/dhcp/run.js'
+import { type DhcpRow, runDhcpBench } from '../bench/dhcp/rounds.js'
 import { bootswarm, kea } from '../bench/dhcp/servers.js'
 import { Undo } from '../bench/storm/undo.js'
 import { ensureTools } from '../host/tools.js'

@@ -1,5 +1,5 @@
 /** `npm run bench:start`: what one node's start costs the server's link. See docs/bench.md. */
-import { measureStart } from '../bench/start/run.js'
+import { measureStart } from '../bench/start/link-cost.js'
 import { Undo } from '../bench/storm/undo.js'
 import { ensureTools } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'

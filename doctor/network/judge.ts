@@ -2,7 +2,7 @@
 
 import { isIPv6 } from 'node:net'
 import { leadsToNodes } from '../../host/interfaces.js'
-import { whyNothingServed } from '../../server/netboot/site.js'
+import { whyNothingServed } from '../../server/netboot/dhcp-site.js'
 import { subnetOf } from '../../src/config-netboot.js'
 import { formatIpv4, inSubnet, parseIpv4 } from '../../src/ipv4.js'
 import type { Site } from '../check.js'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BootswarmError } from '../../src/errors.js'
 import { defaultMirror } from '../debian.js'
-import { run } from '../run.js'
+import { run } from '../run-program.js'
 
 /** The mirror of Debian that apt on this machine uses for the suite, else for any suite; else Debian's own name. */
 export async function hostMirror(suite: string): Promise<string> {

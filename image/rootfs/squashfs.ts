@@ -1,7 +1,7 @@
 /** Lists the members of a squashfs with `unsquashfs`: names, kinds, modes. Contents are not read. */
 
 import { MEMBERS_MAX, type MemberKind, type OnMember, unreadable } from '../../archive/members.js'
-import { run } from '../run.js'
+import { run } from '../run-program.js'
 import { needTools } from './host.js'
 
 const kinds: Readonly<Record<string, MemberKind>> = {

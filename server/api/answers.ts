@@ -10,6 +10,7 @@ import { torrentFile } from '../catalog/torrent.js'
 import type { CatalogArtifact } from '../catalog/types.js'
 import type { HttpServices, NetbootAnswers, ServedFile } from '../http/services.js'
 import type { NodeRegistry } from '../nodes/registry.js'
+import { forgottenAddress } from '../swarm/boot-again.js'
 import type { Tracker } from '../swarm/types.js'
 
 /** What the answers are made from. */
@@ -68,16 +69,12 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
         timeS,
       }
       const body = sources.maker.make(version, node)
-      const former = registry.get(id)
-      // What it seeded went with its memory. Of several nodes at one address the others may live.
-      if (
-        boot !== '' &&
-        former !== undefined &&
-        former.boot !== boot &&
-        registry.idAt(former.address) === id
-      ) {
-        sources.forget(former.address)
-      }
+      const known = registry.get(id)
+      const gone = forgottenAddress(
+        boot,
+        known && { ...known, isLastThere: registry.idAt(known.address) === id },
+      )
+      if (gone !== undefined) sources.forget(gone)
       registry.manifestServed(id, address, boot, version.version)
       if (listening === undefined) return body
       const peers = sources.introduce(manifestInfohashes(version), { ...listening, address })

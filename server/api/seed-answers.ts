@@ -25,12 +25,12 @@ export interface SeedSources {
   readonly log: Pick<Logger, 'info'>
 }
 
-/** Seeds as `/v1/status` shows them. */
+/** How the seeds stand. */
 export interface SeedStats {
   /** Nodes that seed all artifacts of the version they booted. */
   readonly nodes: number
   /** Until nodes are told to end, if nobody else boots; 0: they are told now; null: never. */
-  readonly calm_in_s: number | null
+  readonly calmInS: number | null
 }
 
 /** The answers. */
@@ -76,7 +76,7 @@ export class SeedAnswers {
     const { calmS } = this.#sources.rules
     return {
       nodes: nodes.filter((node) => this.#isSeed(node)).length,
-      calm_in_s: calmS === 0 ? null : Math.ceil(this.#calmInMs(nodes) / 1000),
+      calmInS: calmS === 0 ? null : Math.ceil(this.#calmInMs(nodes) / 1000),
     }
   }
 

@@ -53,8 +53,8 @@ export interface ServerStatus {
   /** The file that is being read; empty if none. */
   readonly hashing: { readonly file: string; readonly percent: number }
   readonly nodes: Readonly<Record<NodeState, number>>
-  /** Booted nodes that give to others, and when the rest are told to end. */
-  readonly seeding: SeedStats
+  /** Booted nodes that give to others, and when the rest are told to end: 0 now, null never. */
+  readonly seeding: { readonly nodes: number; readonly calm_in_s: number | null }
   readonly origin: {
     readonly https_bytes: number
     readonly boot_bytes: number
@@ -75,7 +75,7 @@ export interface ServerStatus {
     /** Boot programs that were found, those that PCs need and are not there, and what installs them. */
     readonly programs: ProgramStats
     /** Who loads kernel and stage 1, and how many wait. */
-    readonly queue: QueueStats
+    readonly queue: Omit<QueueStats, 'longestWaitS'> & { readonly longest_wait_s: number }
   }
   readonly ports: Ports
 }
@@ -105,7 +105,7 @@ export function makeStatus(source: StatusSource): ServerStatus {
     passed_over: passedOver(catalog),
     hashing: { file: progress?.file ?? '', percent: Math.floor((progress?.done ?? 0) * 100) },
     nodes: source.nodes,
-    seeding: source.seeding,
+    seeding: { nodes: source.seeding.nodes, calm_in_s: source.seeding.calmInS },
     origin: {
       https_bytes: source.originBytes.artifacts,
       boot_bytes: source.originBytes.boot,
@@ -128,6 +128,7 @@ function passedOver({ live, passedOver }: StatusSource['catalog']): ServerStatus
   ].slice(0, STATUS_PASSED_OVER_MAX)
 }
 
-function netbootStatus({ otherServers, ...rest }: StatusSource['netboot']): ServerStatus['netboot'] {
-  return { ...rest, dhcp_servers: otherServers }
+function netbootStatus({ otherServers, queue, ...rest }: StatusSource['netboot']): ServerStatus['netboot'] {
+  const { longestWaitS, ...counts } = queue
+  return { ...rest, queue: { ...counts, longest_wait_s: longestWaitS }, dhcp_servers: otherServers }
 }

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { type DemoNodes, startDemoNodes } from './nodes.js'
 import { nodeLine, summarize, summaryText } from './report.js'
 
+export { type DemoSite, makeDemoSite } from './artifacts.js'
 export type { DemoSummary } from './report.js'
-export { type DemoSite, makeDemoSite } from './site.js'
 
 /** What the demo needs of the running server. */
 export interface DemoContext {

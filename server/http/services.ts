@@ -1,5 +1,5 @@
 /**
- * What the HTTP routes ask of the rest of the server, and nothing else. `main` gives the answers.
+ * What the HTTP routes ask of the rest of the server, and nothing else (server/api/ has the answers).
  */
 import type { BootEvent } from '../../src/events.js'
 

@@ -63,13 +63,13 @@ interface Waiting {
   isHeld: boolean
 }
 
-/** The queue as `/v1/status` shows it. */
+/** How the queue stands. */
 export interface QueueStats {
   readonly slots: number
   readonly loading: readonly string[]
   readonly waiting: number
   /** How long the first of them has been waiting, seconds. */
-  readonly longest_wait_s: number
+  readonly longestWaitS: number
   readonly admitted: number
   readonly completed: number
   /** Admissions that ended without kernel and stage 1. */
@@ -146,7 +146,7 @@ export class BootQueue {
       slots: this.#slots,
       loading: [...this.#active.keys()],
       waiting: this.#waiting.size,
-      longest_wait_s: first === undefined ? 0 : Math.round((nowMs - first.sinceMs) / 1000),
+      longestWaitS: first === undefined ? 0 : Math.round((nowMs - first.sinceMs) / 1000),
       admitted: this.#admitted,
       completed: this.#completed,
       expired: this.#expired,

@@ -10,10 +10,10 @@ import { formatIpv4 } from '../../src/ipv4.js'
 import { Child, type ChildExit } from '../process/child.js'
 import type { Logger } from '../process/log.js'
 import type { DhcpSite, Lease } from './dhcp/types.js'
+import { makeDhcpSite, whyNothingServed } from './dhcp-site.js'
 import { mayOpenLowPorts } from './may-open.js'
 import type { FromNetboot, LeaseChange, ToNetboot } from './messages.js'
 import type { RelayPorts } from './relay-ports.js'
-import { makeDhcpSite, whyNothingServed } from './site.js'
 
 /** The interfaces are looked at this often. */
 const lookMs = 5_000

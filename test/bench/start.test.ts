@@ -1,7 +1,7 @@
 /** What one node's start costs the server's link, held against a budget: a real agent, server and link. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { measureStart } from '../../bench/start/run.js'
+import { measureStart } from '../../bench/start/link-cost.js'
 import { Undo } from '../../bench/storm/undo.js'
 import { agentPath } from '../../host/agent-binary.js'
 import { hangMs } from '../support/limits.js'

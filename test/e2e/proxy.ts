@@ -10,8 +10,8 @@ import type { TestContext } from 'node:test'
 import type { Kind } from '../support/firmware.js'
 import { untilEqual } from '../support/processes.js'
 import { makeBootFiles, makeSmallRoot } from '../support/stage1.js'
+import { addPlugins } from './machines.js'
 import { kernelArgs, Network, plainMac } from './network.js'
-import { addPlugins } from './site.js'
 
 const kinds: readonly Kind[] = [
   { firmware: 'BIOS with an iPXE ROM', card: 'e1000', mac: '52:54:00:00:01:01' },

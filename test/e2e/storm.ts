@@ -12,8 +12,8 @@ import { machineHangMs } from '../support/limits.js'
 import type { Machine } from '../support/machine.js'
 import { until, untilEqual } from '../support/processes.js'
 import { makeBootFiles } from '../support/stage1.js'
+import { addPlugins, agentPort, login, sizeOf } from './machines.js'
 import { kernelArgs, Network, plainMac } from './network.js'
-import { addPlugins, agentPort, login, sizeOf } from './site.js'
 
 /** What the server's link carries. */
 const uplink = ['rate', '40mbit', 'burst', '64kb', 'latency', '50ms']

@@ -85,7 +85,7 @@ test('a storm from its first node to the last that is told to end', (t) => {
     nodes.map((node) => report(node)),
     [0, 0, 1800, 0, 1800],
   )
-  assert.deepEqual(answers.stats(), { nodes: 2, calm_in_s: 0 })
+  assert.deepEqual(answers.stats(), { nodes: 2, calmInS: 0 })
   assert.equal(lines.length, 1, 'said once')
   // Who did not hear it is told again; who has ended is not asked any more.
   assert.equal(report('10.0.1.1'), 0)
@@ -116,5 +116,5 @@ test('never, where the configuration says so', (t) => {
   clock.ms += 1e9
   assert.ok(answers.isCalm())
   assert.equal(report('10.0.1.1'), 1800)
-  assert.equal(answers.stats().calm_in_s, null)
+  assert.equal(answers.stats().calmInS, null)
 })

@@ -33,7 +33,7 @@ test('admits a few at a time, the others in the order of their coming', () => {
     slots: 2,
     loading: ['b', 'c'],
     waiting: 2,
-    longest_wait_s: 1,
+    longestWaitS: 1,
     admitted: 3,
     completed: 1,
     expired: 0,
