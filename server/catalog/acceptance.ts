@@ -18,16 +18,18 @@ export interface Beginning {
   readonly head: Uint8Array
 }
 
-/** What it is, or why it is not taken. */
+/** What it is (undefined: that shows when it is opened), or why it is not taken. */
 export type Acceptance =
-  | { readonly ok: true; readonly format: ArtifactFormat }
+  | { readonly ok: true; readonly format: ArtifactFormat | undefined }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string }
 
 /** Judges a file by its beginning. Boot files are iPXE's and taken as they are. */
 export function accept({ kind, name, sizeBytes, head }: Beginning): Acceptance {
   const format = detectFormat(head, name)
   if (kind === 'boot') return { ok: true, format }
-  if (!isFit(kind, format)) {
+  const compression = compressionOf(head)
+  const isUnknown = format === 'raw' && (compression === 'xz' || compression === 'zstd')
+  if (!isUnknown && !isFit(kind, format)) {
     return { ok: false, code: 'ARTIFACT_FORMAT_INVALID', message: `${whatItIs(head)}: ${advice[kind]}` }
   }
   if (format === 'squashfs') {
@@ -37,7 +39,7 @@ export function accept({ kind, name, sizeBytes, head }: Beginning): Acceptance {
   }
   const refusal = dictionaryRefusal(dictionaryOf(head))
   if (refusal !== undefined) return { ok: false, code: 'ARTIFACT_DICTIONARY_LIMIT', message: refusal }
-  return { ok: true, format }
+  return { ok: true, format: isUnknown ? undefined : format }
 }
 
 /** Whether something of this format can be published as this kind. */
@@ -46,7 +48,8 @@ export function isFit(kind: CatalogKind, format: ArtifactFormat): boolean {
   return kind === 'rootfs' && format === 'squashfs'
 }
 
-const advice = {
+/** What to do about a format that does not fit. */
+export const advice = {
   rootfs:
     'a root file system is a tar or cpio (plain or in gzip, xz, zstd) or a squashfs; pack it again, or move it out of the catalog',
   plugin:
@@ -57,6 +60,5 @@ function whatItIs(head: Uint8Array): string {
   const compression = compressionOf(head)
   if (compression === undefined) return 'it is no archive that nodes unpack'
   if (!isForAgents(compression)) return `it is compressed with ${compression}, which nodes do not unpack`
-  if (compression === 'gzip') return 'what is inside the gzip is no archive that nodes unpack'
-  return `what is inside the ${compression} its name does not say (.tar or .cpio before the ending)`
+  return `what is inside the ${compression} is no archive that nodes unpack`
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { artifactDirs } from '../../src/artifact-dirs.js'
 import { BootswarmError } from '../../src/errors.js'
 import { compareVersions } from '../../src/version-order.js'
+import type { Checker } from './checker.js'
 import { compose, type NamedOutcome, sameArtifacts } from './compose.js'
 import { Intake, type IntakeProgress } from './intake.js'
 import { ProblemLog, type ServiceLog } from './problem-log.js'
@@ -41,6 +42,8 @@ export interface CatalogOptions {
   /** Wall clock, milliseconds since 1970. */
   readonly nowMs: () => number
   readonly settleTimes?: SettleTimes
+  /** Reads archives to their end before they are published. Missing: nobody does. */
+  readonly checker?: Checker
   /** A longer pause between two looks saves work where inotify can be trusted; tests shorten it. */
   readonly idleLookMs?: number
 }
@@ -67,7 +70,8 @@ export class Catalog {
     this.#options = options
     this.storeDir = new StoreDir(options.dataDir)
     this.#problems = new ProblemLog(options.log)
-    this.#intake = new Intake(options.store, this.storeDir, options.log, options.settleTimes ?? settleTimes)
+    const times = options.settleTimes ?? settleTimes
+    this.#intake = new Intake(options.store, this.storeDir, options.log, times, options.checker)
     this.#watcher = new CatalogWatcher(
       options.artifactsDir,
       () => performance.now(),
@@ -163,9 +167,9 @@ export class Catalog {
     this.#stopped = true
     clearTimeout(this.#timer)
     this.#watcher.close()
-    await this.#intake.rest()
+    await this.#intake.stop()
     await this.#looking
-    await this.#intake.rest()
+    await this.#intake.stop()
   }
 
   /** One look; gives the time until the next, milliseconds. */
@@ -177,6 +181,8 @@ export class Catalog {
     const problems = [...scan.problems]
     const outcomes = await this.#judge(scan, problems)
     if (this.#stopped) return 0
+    const { noAgent } = this.#intake
+    if (noAgent !== undefined) problems.push(uncheckedProblem(noAgent))
     const last = this.#published?.artifacts ?? []
     const composition = compose(outcomes, last)
     if (composition.pending) {
@@ -297,6 +303,11 @@ const emptyProblem: CatalogProblem = {
   name: '',
   message: 'no root file system: drop one in, nodes cannot boot before',
   keepsLast: false,
+}
+
+function uncheckedProblem(why: string): CatalogProblem {
+  const message = `archives are published unchecked, since the agent cannot be asked (${why}): \`npm run build\` makes it`
+  return { code: 'AGENT_MISSING', kind: 'rootfs', name: '', message, keepsLast: false }
 }
 
 /** The root file systems first, the one of the newest version by its name before the others. */

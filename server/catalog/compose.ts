@@ -14,8 +14,8 @@ export type FileOutcome =
   | { readonly kind: 'ready'; readonly artifact: CatalogArtifact }
   /** Being written or read: nothing is published until it is done. */
   | { readonly kind: 'pending' }
-  /** Not usable; the last good content stays, if there is one and `keepsLast`. */
-  | { readonly kind: 'bad'; readonly keepsLast: boolean }
+  /** Not usable; the last good content stays, if there is one and `keepsLast`. What is `refused` is not good. */
+  | { readonly kind: 'bad'; readonly keepsLast: boolean; readonly refusedSha256?: string }
   /** A root file system that was not read, because one behind it by name is usable. */
   | { readonly kind: 'surplus' }
 
@@ -51,7 +51,8 @@ export function compose(outcomes: readonly NamedOutcome[], last: readonly Catalo
     else if (outcome.keepsLast) {
       const kept = lastByKey.get(fileKey({ kind, name }))
       // A server with other rules may have published what cannot be used.
-      if (kept !== undefined && isFit(kind, kept.format)) usable.push(kept)
+      const isGood = kept !== undefined && isFit(kind, kept.format) && kept.sha256 !== outcome.refusedSha256
+      if (isGood) usable.push(kept)
     }
   }
   const of = (kind: CatalogKind, compare = compareNames) =>

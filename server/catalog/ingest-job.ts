@@ -50,7 +50,8 @@ export interface Ingested {
   /** 64 lower-case hex digits; the file's name in the store. */
   readonly sha256: string
   readonly sizeBytes: number
-  readonly format: ArtifactFormat
+  /** As far as the beginning tells (acceptance.ts). */
+  readonly format: ArtifactFormat | undefined
   /** Boot files have none: iPXE speaks no BitTorrent. */
   readonly torrent?: TorrentFacts
 }

@@ -4,14 +4,17 @@
  */
 import { open } from 'node:fs/promises'
 import { headBytes } from '../../archive/format.js'
-import { accept } from './acceptance.js'
+import type { ErrorCode } from '../../src/errors.js'
+import type { ArtifactFormat } from '../../src/manifest-types.js'
+import { accept, advice, isFit } from './acceptance.js'
+import type { Checker, CheckResult } from './checker.js'
 import type { FileOutcome } from './compose.js'
 import { Ingester } from './ingester.js'
 import type { ServiceLog } from './problem-log.js'
 import { type CatalogProblem, displayPath, type FileStamp, type FoundFile, sameStamp } from './scan.js'
 import { fileKey, Settler, type SettleTimes } from './settler.js'
 import type { StoreDir } from './store-dir.js'
-import type { CatalogArtifact, CatalogStore } from './types.js'
+import type { CatalogArtifact, CatalogStore, CheckRecord, IngestRecord } from './types.js'
 import type { Touched } from './watcher.js'
 
 /** Waiting time before a bad file is tried again, milliseconds: doubles up to the longest. */
@@ -23,6 +26,8 @@ const progressLogMs = 1000
 interface Failure {
   readonly stamp: FileStamp
   readonly problem: CatalogProblem
+  /** The content that is refused: it is not good either where it is published. */
+  readonly refusedSha256?: string
   readonly retryAtMs: number
   readonly delayMs: number
 }
@@ -31,8 +36,26 @@ interface Known {
   readonly stamp: FileStamp
   /** When we began to read it, milliseconds of a clock that never goes back; -Infinity: in an earlier process. */
   readonly readMs: number
+  /** The checker that was asked; undefined: none. */
+  readonly checkedBy: string | undefined
   readonly artifact: CatalogArtifact
 }
+
+/** What is known of a file's content before it is checked. */
+interface Content extends IngestRecord {
+  readonly format: ArtifactFormat | undefined
+}
+
+/** Whether a content can be published, and as what. */
+type Verdict =
+  | { readonly ok: true; readonly artifact: CatalogArtifact; readonly check?: CheckRecord }
+  | {
+      readonly ok: false
+      readonly code: ErrorCode
+      readonly message: string
+      /** The content itself is refused: only another one is worth another try. */
+      readonly isFinal: boolean
+    }
 
 /** The outcome of a file, and why it is bad. */
 export interface IntakeResult {
@@ -53,18 +76,34 @@ export class Intake {
   readonly #store: CatalogStore
   readonly #storeDir: StoreDir
   readonly #log: ServiceLog
+  readonly #checker: Checker | undefined
   readonly #ingester = new Ingester()
   readonly #known = new Map<string, Known>()
   readonly #failures = new Map<string, Failure>()
   /** Files that were touched after we began to read them: their stamps are not to be trusted. */
   readonly #doubtful = new Set<string>()
   #progress: IntakeProgress | undefined
+  #noAgent: string | undefined
 
-  constructor(store: CatalogStore, storeDir: StoreDir, log: ServiceLog, times: SettleTimes) {
+  /** Without a checker archives are not read to their end. */
+  constructor(
+    store: CatalogStore,
+    storeDir: StoreDir,
+    log: ServiceLog,
+    times: SettleTimes,
+    checker: Checker | undefined,
+  ) {
     this.#store = store
     this.#storeDir = storeDir
     this.#log = log
+    this.#checker = checker
     this.settler = new Settler(times)
+  }
+
+  /** Why archives are published unchecked although they should be. */
+  get noAgent(): string | undefined {
+    if (this.#checker === undefined) return undefined
+    return this.#checker.id === undefined ? 'there is none' : this.#noAgent
   }
 
   /** What is read now, if anything. */
@@ -77,14 +116,14 @@ export class Intake {
     const key = fileKey(file)
     if (this.#doubtful.has(key) && this.#known.delete(key)) this.settler.unsettle(file, nowMs())
     const state = this.settler.look(file, nowMs())
-    const known = this.#doubtful.has(key) ? undefined : await this.#find(file)
-    if (known !== undefined) return ready(known)
-    if (state === 'growing') return growing(file)
-    if (state === 'waiting') return { outcome: { kind: 'pending' } }
     const failure = this.#failures.get(key)
     if (failure !== undefined && sameStamp(failure.stamp, file.stamp) && nowMs() < failure.retryAtMs) {
-      return bad(failure.problem)
+      return bad(failure.problem, failure.refusedSha256)
     }
+    const found = this.#doubtful.has(key) ? undefined : await this.#find(file, nowMs)
+    if (found !== undefined) return found
+    if (state === 'growing') return growing(file)
+    if (state === 'waiting') return { outcome: { kind: 'pending' } }
     return this.#ingest(file, nowMs)
   }
 
@@ -120,28 +159,92 @@ export class Intake {
     return this.#ingester.rest()
   }
 
+  /** As {@link rest}, for good; ends a check that runs. */
+  stop(): Promise<void> {
+    this.#checker?.stop()
+    return this.rest()
+  }
+
   /** What was taken in before, in this process or an earlier one, and is still whole in the store. */
-  async #find(file: FoundFile): Promise<Known | undefined> {
+  async #find(file: FoundFile, nowMs: () => number): Promise<IntakeResult | undefined> {
     const key = fileKey(file)
-    let known = this.#known.get(key)
-    if (known === undefined || !sameStamp(known.stamp, file.stamp)) {
-      const record = this.#store.findIngest(file)
-      if (record === undefined) return undefined
-      const head = await this.#headOf(record.sha256)
-      if (head === undefined) return undefined
-      const { sizeBytes } = file.stamp
-      const acceptance = accept({ kind: file.kind, name: file.name, sizeBytes, head })
-      // Taken in by a server with other rules: taking it in again says why not.
-      if (!acceptance.ok) return undefined
-      const { format } = acceptance
-      known = { stamp: file.stamp, readMs: -Infinity, artifact: artifactOf(file, { ...record, format }) }
-    }
-    if (!(await this.#storeDir.has(known.artifact.sha256, known.artifact.sizeBytes))) {
+    const known = this.#known.get(key)
+    if (known !== undefined && sameStamp(known.stamp, file.stamp)) {
+      const { sha256, sizeBytes } = known.artifact
+      const isWhole = await this.#storeDir.has(sha256, sizeBytes)
+      // Another agent than the one that was asked may have been installed.
+      if (isWhole && known.checkedBy === this.#checkerOf(file)) return ready(known.artifact)
       this.#known.delete(key)
-      return undefined
+      if (!isWhole) return undefined
     }
-    this.#known.set(key, known)
-    return known
+    const record = this.#store.findIngest(file)
+    if (record === undefined || !(await this.#storeDir.has(record.sha256, file.stamp.sizeBytes)))
+      return undefined
+    const head = await this.#headOf(record.sha256)
+    if (head === undefined) return undefined
+    const acceptance = accept({ kind: file.kind, name: file.name, sizeBytes: file.stamp.sizeBytes, head })
+    // Taken in by a server with other rules: taking it in again says why not.
+    if (!acceptance.ok) return undefined
+    return this.#settle(file, { ...record, format: acceptance.format }, known?.readMs ?? -Infinity, nowMs)
+  }
+
+  /** Has a content checked and remembers what came of it. */
+  async #settle(
+    file: FoundFile,
+    content: Content,
+    readMs: number,
+    nowMs: () => number,
+  ): Promise<IntakeResult> {
+    const verdict = await this.#verdict(file, content)
+    if (!verdict.ok) {
+      const { code, message, isFinal } = verdict
+      const problem = { code, kind: file.kind, name: file.name, message, keepsLast: true }
+      return this.#failed(file, problem, nowMs(), isFinal ? content.sha256 : undefined)
+    }
+    const { artifact, check } = verdict
+    if (check === undefined || content.check?.by !== check.by) {
+      const { sha256, torrent } = content
+      this.#store.saveIngest(file, {
+        sha256,
+        ...(check === undefined ? {} : { check }),
+        ...(torrent === undefined ? {} : { torrent }),
+      })
+    }
+    const checkedBy = this.#checkerOf(file)
+    this.#known.set(fileKey(file), { stamp: file.stamp, readMs, checkedBy, artifact })
+    this.#failures.delete(fileKey(file))
+    return ready(artifact)
+  }
+
+  /** The checker that a file is to be checked by. Boot files are nobody's to unpack. */
+  #checkerOf({ kind }: FoundFile): string | undefined {
+    return kind === 'boot' ? undefined : this.#checker?.id
+  }
+
+  async #verdict(file: FoundFile, content: Content): Promise<Verdict> {
+    const { kind, name } = file
+    const by = this.#checkerOf(file)
+    let check = content.check?.by === by ? content.check : undefined
+    if (this.#checker !== undefined && by !== undefined && check === undefined) {
+      const { sizeBytes } = file.stamp
+      const result = await this.#checker.check(this.#storeDir.path(content.sha256), kind, name, sizeBytes)
+      if (result.kind === 'refused') return refused(name, result)
+      if (result.kind === 'unfinished') {
+        const message = `it could not be checked: ${result.message}`
+        return { ok: false, code: 'ARTIFACT_UNREADABLE', message, isFinal: false }
+      }
+      this.#noAgent = result.kind === 'no agent' ? result.message : undefined
+      if (result.kind === 'unpacks') check = { by, format: result.format }
+    }
+    const format = check?.format ?? content.format
+    if (format === undefined || !isFit(kind, format)) {
+      const message =
+        format === undefined ? 'its name does not say what is inside (.tar or .cpio)' : `it is a ${format}`
+      const whatToDo = kind === 'boot' ? '' : `: ${advice[kind]}`
+      return { ok: false, code: 'ARTIFACT_FORMAT_INVALID', message: `${message}${whatToDo}`, isFinal: true }
+    }
+    const artifact = artifactOf(file, content, format)
+    return check === undefined ? { ok: true, artifact } : { ok: true, artifact, check }
   }
 
   async #headOf(sha256: string): Promise<Uint8Array | undefined> {
@@ -180,17 +283,13 @@ export class Intake {
     })
     this.#progress = undefined
     if (result.ok) {
-      const known = { stamp: file.stamp, readMs: startedMs, artifact: artifactOf(file, result.value) }
-      const { artifact } = known
-      this.#store.saveIngest(file, result.value)
-      this.#known.set(fileKey(file), known)
-      this.#failures.delete(fileKey(file))
+      const { sizeBytes, sha256 } = result.value
+      const settled = await this.#settle(file, result.value, startedMs, nowMs)
       const ms = Math.round(performance.now() - startedMs)
-      this.#log.info(
-        { event: 'catalog.ingested', file: path, sizeBytes: artifact.sizeBytes, sha256: artifact.sha256, ms },
-        `Took in ${path}`,
-      )
-      return ready(known)
+      if (settled.problem === undefined) {
+        this.#log.info({ event: 'catalog.ingested', file: path, sizeBytes, sha256, ms }, `Took in ${path}`)
+      }
+      return settled
     }
     if (result.failure.kind === 'changed') {
       this.settler.unsettle(file, nowMs())
@@ -200,35 +299,59 @@ export class Intake {
     return this.#failed(file, { code, kind: file.kind, name: file.name, message, keepsLast: true }, nowMs())
   }
 
-  #failed(file: FoundFile, problem: CatalogProblem, nowMs: number): IntakeResult {
+  #failed(file: FoundFile, problem: CatalogProblem, nowMs: number, refusedSha256?: string): IntakeResult {
     const before = this.#failures.get(fileKey(file))
     const again = before !== undefined && sameStamp(before.stamp, file.stamp)
     const delayMs = again ? Math.min(before.delayMs * 2, retryMs.longest) : retryMs.first
-    this.#failures.set(fileKey(file), { stamp: file.stamp, problem, retryAtMs: nowMs + delayMs, delayMs })
-    return bad(problem)
+    const retryAtMs = refusedSha256 === undefined ? nowMs + delayMs : Number.POSITIVE_INFINITY
+    this.#failures.set(fileKey(file), {
+      stamp: file.stamp,
+      problem,
+      retryAtMs,
+      delayMs,
+      ...(refusedSha256 === undefined ? {} : { refusedSha256 }),
+    })
+    return bad(problem, refusedSha256)
   }
 }
 
-type Facts = Pick<CatalogArtifact, 'sha256' | 'format'> & Pick<Partial<CatalogArtifact>, 'torrent'>
-
-function ready({ artifact }: Known): IntakeResult {
+function ready(artifact: CatalogArtifact): IntakeResult {
   return { outcome: { kind: 'ready', artifact } }
 }
 
-function artifactOf(file: FoundFile, facts: Facts): CatalogArtifact {
+function artifactOf(file: FoundFile, content: Content, format: ArtifactFormat): CatalogArtifact {
   return {
     kind: file.kind,
     name: file.name,
     sizeBytes: file.stamp.sizeBytes,
-    sha256: facts.sha256,
-    format: facts.format,
+    sha256: content.sha256,
+    format,
     modifiedS: Math.max(0, Number(BigInt(file.stamp.mtimeNs) / 1_000_000_000n)),
-    ...(facts.torrent === undefined ? {} : { torrent: facts.torrent }),
+    ...(content.torrent === undefined ? {} : { torrent: content.torrent }),
   }
 }
 
-function bad(problem: CatalogProblem): IntakeResult {
-  return { outcome: { kind: 'bad', keepsLast: problem.keepsLast }, problem }
+function bad(problem: CatalogProblem, refusedSha256?: string): IntakeResult {
+  const { keepsLast } = problem
+  const outcome = { kind: 'bad' as const, keepsLast }
+  return { outcome: refusedSha256 === undefined ? outcome : { ...outcome, refusedSha256 }, problem }
+}
+
+/** What to do about what agents refuse, by their codes. */
+const mending: Readonly<Record<string, string>> = {
+  ARCHIVE_ESCAPES: 'pack it again without `..` in names',
+  ARCHIVE_FORBIDDEN_ENTRY: 'pack it again without that member',
+  ARCHIVE_MALFORMED: 'copy it again; if that does not help pack it again',
+  ARCHIVE_TOO_MANY_ENTRIES: 'split it, or make a squashfs of it',
+  ARCHIVE_UNSUPPORTED: 'pack it again with tar, without --sparse, and with gzip, xz or zstd',
+  ROOT_NO_INIT: 'put an init into it, or name the one that it has with init= in kernel_args',
+}
+
+function refused(name: string, { code, message }: Extract<CheckResult, { kind: 'refused' }>): Verdict {
+  const reason = message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message
+  const whatToDo = mending[code] ?? 'mend it'
+  const text = `every node would refuse it (${code}: ${reason}): ${whatToDo}`
+  return { ok: false, code: 'ARTIFACT_REFUSED', message: text, isFinal: true }
 }
 
 function growing(file: FoundFile): IntakeResult {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { artifactDirs } from '../../src/artifact-dirs.js'
 import type { Store } from '../store/store.js'
 import type { FoundFile } from './scan.js'
-import type { CatalogArtifact, CatalogStore, IngestRecord, StoredVersion } from './types.js'
+import type { CatalogArtifact, CatalogStore, CheckRecord, IngestRecord, StoredVersion } from './types.js'
 
 /** Puts the catalog's records into the server's store. */
 export function catalogRecords(store: Pick<Store, 'artifacts' | 'versions'>): CatalogStore {
@@ -28,12 +28,14 @@ export function catalogRecords(store: Pick<Store, 'artifacts' | 'versions'>): Ca
     findIngest: (file) => {
       const record = store.artifacts.find(pathOf(file), stampOf(file))
       if (record === undefined) return undefined
-      if (record.infohash === '') return { sha256: record.sha256 }
-      const { infohash, pieceLengthBytes } = record
+      const { sha256, infohash, pieceLengthBytes } = record
+      const check = parseCheck(record.checked)
+      const known = check === undefined ? { sha256 } : { sha256, check }
+      if (infohash === '') return known
       const piecesBase64 = Buffer.from(record.pieces).toString('base64')
-      return { sha256: record.sha256, torrent: { infohash, pieceLengthBytes, piecesBase64 } }
+      return { ...known, torrent: { infohash, pieceLengthBytes, piecesBase64 } }
     },
-    saveIngest: (file, { sha256, torrent }: IngestRecord) => {
+    saveIngest: (file, { sha256, torrent, check }: IngestRecord) => {
       store.artifacts.put({
         path: pathOf(file),
         ...stampOf(file),
@@ -41,6 +43,7 @@ export function catalogRecords(store: Pick<Store, 'artifacts' | 'versions'>): Ca
         infohash: torrent?.infohash ?? '',
         pieceLengthBytes: torrent?.pieceLengthBytes ?? 0,
         pieces: Buffer.from(torrent?.piecesBase64 ?? '', 'base64'),
+        checked: check === undefined ? '' : JSON.stringify(check),
       })
     },
     keepIngests: (files) => {
@@ -56,6 +59,11 @@ function pathOf(file: FoundFile): string {
 function stampOf(file: FoundFile) {
   const { sizeBytes, mtimeNs, ctimeNs, ino } = file.stamp
   return { sizeBytes, mtimeNs: BigInt(mtimeNs), ctimeNs: BigInt(ctimeNs), inode: BigInt(ino) }
+}
+
+/** As {@link catalogRecords} wrote it; undefined for what was not checked. */
+function parseCheck(text: string): CheckRecord | undefined {
+  return text === '' ? undefined : (JSON.parse(text) as CheckRecord)
 }
 
 /** We wrote it ourselves, in one transaction; still, an older server may have written it otherwise. */

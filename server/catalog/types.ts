@@ -40,9 +40,18 @@ export interface StoredVersion extends CatalogVersion {
   readonly supersededMs?: number
 }
 
+/** What the agent found in an archive that nodes can unpack. */
+export interface CheckRecord {
+  /** `Checker.id`: another agent may see it otherwise. */
+  readonly by: string
+  readonly format: ArtifactFormat
+}
+
 /** A file that was taken in before, recognised by its stamp. */
 export interface IngestRecord {
   readonly sha256: string
+  /** Missing: it was not checked. */
+  readonly check?: CheckRecord
   /** Missing for boot files. */
   readonly torrent?: TorrentFacts
 }

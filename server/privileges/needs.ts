@@ -2,6 +2,7 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { agentPath } from '../../host/agent-binary.js'
 import { artifactDirs } from '../../src/artifact-dirs.js'
 import type { Config } from '../../src/config.js'
 import type { Need } from './obstacle.js'
@@ -74,7 +75,13 @@ function programFiles(): string[] {
     'netboot/netboot-process.js',
     'catalog/ingest-worker.js',
   ]
-  return [...own.map((name) => fileURLToPath(new URL(`../${name}`, import.meta.url))), ...packageFiles()]
+  // It is asked about archives; a server without it works too.
+  const agent = existsSync(agentPath()) ? [agentPath()] : []
+  return [
+    ...own.map((name) => fileURLToPath(new URL(`../${name}`, import.meta.url))),
+    ...packageFiles(),
+    ...agent,
+  ]
 }
 
 function packageFiles(): string[] {

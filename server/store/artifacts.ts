@@ -20,6 +20,8 @@ export interface ArtifactRecord extends FileStamp {
   readonly pieceLengthBytes: number
   /** The concatenated SHA-1 of the pieces. */
   readonly pieces: Uint8Array
+  /** What checking the archive found, as the catalog wrote it; empty: it was not checked. */
+  readonly checked: string
 }
 
 /** Access to the cache. */
@@ -42,6 +44,7 @@ interface Row {
   infohash: string
   piece_length_bytes: bigint
   pieces: Buffer
+  checked: string
 }
 
 /** Prepares the statements. */
@@ -54,8 +57,8 @@ export function artifactTable(db: Sqlite.Database): ArtifactTable {
     .safeIntegers(true)
   const put = db.prepare(
     `INSERT OR REPLACE INTO artifacts
-       (path, size_bytes, mtime_ns, ctime_ns, inode, sha256, infohash, piece_length_bytes, pieces)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       (path, size_bytes, mtime_ns, ctime_ns, inode, sha256, infohash, piece_length_bytes, pieces, checked)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   const prune = db.prepare('DELETE FROM artifacts WHERE path NOT IN (SELECT value FROM json_each(?))')
   return {
@@ -73,6 +76,7 @@ export function artifactTable(db: Sqlite.Database): ArtifactTable {
           infohash: row.infohash,
           pieceLengthBytes: Number(row.piece_length_bytes),
           pieces: new Uint8Array(row.pieces),
+          checked: row.checked,
         }
       }),
     put: (record) =>
@@ -89,6 +93,7 @@ export function artifactTable(db: Sqlite.Database): ArtifactTable {
           infohash,
           pieceLengthBytes,
           Buffer.from(pieces),
+          record.checked,
         )
       }),
     keepOnly: (paths) => guard('pruning the artifact cache', () => prune.run(JSON.stringify(paths)).changes),

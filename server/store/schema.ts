@@ -57,6 +57,7 @@ const STEPS: readonly string[] = [
   'ALTER TABLE artifacts ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0',
   // Nothing was ever counted in it.
   'DROP TABLE counters',
+  `ALTER TABLE artifacts ADD COLUMN checked TEXT NOT NULL DEFAULT ''`,
 ]
 
 /** The schema that this server writes. */

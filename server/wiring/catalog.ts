@@ -1,5 +1,7 @@
 /** The catalog, with its records in the store. */
+import { agentPath } from '../../host/agent-binary.js'
 import { Catalog } from '../catalog/catalog.js'
+import { Checker } from '../catalog/checker.js'
 import { catalogRecords } from '../catalog/records.js'
 import type { NodeRegistry } from '../nodes/registry.js'
 import type { Store } from '../store/store.js'
@@ -15,5 +17,12 @@ export function makeCatalog({ config, log, nowMs }: Common, store: Store, regist
     versionsKeep: config.versions.keep,
     isBooting: (version) => registry.isBootingVersion(version),
     nowMs,
+    checker: new Checker({ agent: agentPath(), inits: () => initsOf(config) }),
   })
+}
+
+/** Programs that kernel command lines name instead of the usual ones. */
+function initsOf({ netboot, nodes }: Common['config']): string[] {
+  const lines = [netboot.kernel_args, ...nodes.map(({ kernel_args: args }) => args ?? '')]
+  return [...new Set(lines.flatMap((line) => /(?:^| )init=(\S+)/.exec(line)?.[1] ?? []))]
 }

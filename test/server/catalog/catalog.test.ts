@@ -333,7 +333,7 @@ test('what cannot be a root is none: the last good one stays, also after a resta
   assert.equal(version(first), 1)
   const said = site.lines.filter(({ code }) => code === 'ARTIFACT_FORMAT_INVALID').map(({ msg }) => msg)
   assert.match(said.join('\n'), /^rootfs\/base-2\.tar\.bz2: it is compressed with bzip2, .*pack it again/m)
-  assert.match(said.join('\n'), /^rootfs\/base-6\.xz: what is inside the xz its name does not say/m)
+  assert.match(said.join('\n'), /^rootfs\/base-6\.xz: its name does not say what is inside/m)
 
   // The file itself is overwritten by nonsense, and the server is started anew.
   site.put('rootfs/base-1.tar.gz', randomBytes(5000))

@@ -24,6 +24,7 @@ test('what inotify says was touched after it was read is read again, also with t
     storeDir,
     { ...log, info: (_facts, message) => read.push(message) },
     { quietMs: 1000, oldMs: 0, growingMs: 60_000 },
+    undefined,
   )
   const [file] = (await scanArtifacts(join(dir, 'artifacts'))).files as [FoundFile]
   let nowMs = Number(BigInt(file.stamp.mtimeNs) / 1_000_000n) + 10

@@ -89,10 +89,11 @@ export async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-/** A tar in gzip with one file of these bytes; the same for the same bytes. */
+/** A tar in gzip with one file of these bytes, and an init, as a root file system has it; the same for the same bytes. */
 export async function tarball(name: string, bytes: Uint8Array | string): Promise<Buffer> {
   const tar = pack()
   tar.entry({ name, mtime: new Date(0), uid: 0, gid: 0 }, Buffer.from(bytes))
+  tar.entry({ name: 'sbin/init', mode: 0o755, mtime: new Date(0), uid: 0, gid: 0 }, '#!/bin/sh\n')
   tar.finalize()
   const parts: Buffer[] = []
   for await (const part of tar) parts.push(part as Buffer)

@@ -21,6 +21,7 @@ const RECORD: ArtifactRecord = {
   sizeBytes: 5_000_000_000,
   mtimeNs: 1_790_000_000_123_456_789n,
   ctimeNs: 1_790_000_000_987_654_321n,
+  checked: '{"by":"1"}',
   inode: 2n ** 64n - 3n,
   sha256: 'ab'.repeat(32),
   infohash: 'cd'.repeat(20),
