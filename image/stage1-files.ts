@@ -24,6 +24,7 @@ export interface Stage1Archive {
 
 /** Scripts below /lib/bootswarm; those that are run by name are executable. */
 const scripts: readonly (readonly [name: string, mode: number])[] = [
+  ['address', 0o644],
   ['dhcp', 0o755],
   ['mount-root', 0o755],
   ['network', 0o644],

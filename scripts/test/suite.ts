@@ -209,6 +209,7 @@ export function suite(): SuiteStep[] {
         ...builders,
         ...machines,
         busybox,
+        dnsmasq,
         ipxe,
         { name: 'wget', debianPackage: 'wget' },
         { name: 'aria2c', debianPackage: 'aria2' },

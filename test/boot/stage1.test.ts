@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { STAGE1_BUDGET_BYTES } from '../../src/limits.js'
 import { machineHangMs } from '../support/limits.js'
+import { until } from '../support/processes.js'
 import { Stage1Site } from '../support/stage1.js'
 
 const limit = { timeout: machineHangMs }
@@ -12,6 +13,14 @@ test('a root file system in an archive', { ...limit, concurrency: 2 }, async (t)
   const site = await Stage1Site.make(t)
   if (site === undefined) return t.skip('NOT TESTED: needs root')
   const { kernel, stage1, warnings } = site.report
+
+  /** What the server was told of a node that does not boot. */
+  const failure = async (node: string) => {
+    const line = await until(`${node} to report`, async () =>
+      site.daemon.lines.find((one) => one.event === 'node.boot.failed' && one.msg.startsWith(`${node} `)),
+    )
+    return line.msg.replace(/^.* did not boot: /, '')
+  }
 
   const budget = t.test('kernel and stage 1 stay within what the server’s link is given for them', () => {
     assert.ok(kernel.bytes + stage1.bytes <= STAGE1_BUDGET_BYTES, `${kernel.bytes} + ${stage1.bytes}`)
@@ -34,15 +43,43 @@ test('a root file system in an archive', { ...limit, concurrency: 2 }, async (t)
     )
   })
 
-  const stops = t.test('is not entered when something is wrong; a shell opens with the reason', async () => {
-    const machine = site.boot(t, { mac: '52:54:00:00:00:02', words: 'bootswarm.port=none', card: 'e1000' })
-    await machine.says(
-      /CONFIG_INVALID: bootswarm\.port: not a number.*STOPPED: the agent ended with exit code 1.*#/,
-    )
-    machine.types('exit')
-    await machine.says(/trying again.*CONFIG_INVALID.*STOPPED/)
-  })
-  await Promise.all([budget, enters, stops])
+  const stops = t.test(
+    'is not entered when something is wrong: tried again, by itself and by a shell',
+    async () => {
+      const words = 'bootswarm.port=none bootswarm.node=rig-stopped'
+      const machine = site.boot(t, { mac: '52:54:00:00:00:02', words, card: 'e1000' })
+      await machine.says(
+        /CONFIG_INVALID: bootswarm\.port: not a number.*STOPPED: the agent ended with exit code 1.*trying again in \d+ s; Enter opens a shell/,
+      )
+      // The server has heard it, though the agent could not so much as begin.
+      assert.equal(
+        await failure('rig-stopped'),
+        'CONFIG_INVALID: bootswarm.port: not a number in range: "none"',
+      )
+      await machine.says(/STOPPED.*trying again in \d+ s; Enter opens a shell.*STOPPED/)
+      machine.types('')
+      await machine.says(/exit tries again, reboot -f restarts the machine.*#/)
+      machine.types('exit')
+      await machine.says(/#.*trying again.*CONFIG_INVALID.*STOPPED/)
+    },
+  )
+
+  const killed = t.test(
+    'is filled by another agent when one is killed, and the server hears of it',
+    async () => {
+      const words = 'bootswarm.break=agent bootswarm.node=rig-killed'
+      const machine = site.boot(t, { mac: '52:54:00:00:00:05', words })
+      await machine.says(/bootswarm\.break=agent: exit goes on.*#/)
+      // As the kernel does it that is out of memory.
+      machine.types('(until kill -9 $(pidof bootswarm-agent); do sleep 0.1; done) 2>/dev/null & exit')
+      await machine.says(
+        /STOPPED: the agent was killed, most likely because the root.*does not fit into the \d+ MB/,
+      )
+      assert.match(await failure('rig-killed'), /^AGENT_KILLED: .* root: zram, a squashfs image/)
+      await machine.says(/ROOT-IS-UP host=rig-killed fs=tmpfs agents=1/)
+    },
+  )
+  await Promise.all([budget, enters, stops, killed])
 })
 
 test('a root file system in a squashfs', { ...limit, concurrency: 2 }, async (t) => {

@@ -82,6 +82,11 @@ export class Wire {
     return namespace
   }
 
+  /** Adds a machine without any card; the name of its namespace. */
+  bare(name: string): string {
+    return this.#add(name)
+  }
+
   /** Runs a command to its end in the server's namespace. */
   server(...command: string[]): string {
     return this.run('server', ...command)
