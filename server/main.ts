@@ -123,7 +123,7 @@ function reload(server: RunningServer, log: Logger): void {
     server.reload(load().config)
     log.info(
       { event: 'server.reloaded' },
-      'Read nodes, racks, settings and log level again; the rest needs a restart',
+      'Read nodes, racks, settings, kernel arguments, root and log level again; the rest needs a restart',
     )
   } catch (error) {
     log.error(
@@ -145,7 +145,7 @@ function logReady(server: RunningServer, { config, file }: LoadedConfig, log: Lo
       trustDir,
       config: file ?? 'defaults',
     },
-    `READY. Nodes boot from ${url}. Put a root file system into ${config.artifacts_dir}/rootfs, plugins into plugins, kernel and stage 1 into boot. Stage 1 needs the files in ${trustDir}.`,
+    `READY. Nodes boot from ${url} what lies in ${config.artifacts_dir}: ./bootswarm image stage1 makes kernel and stage 1, ./bootswarm image rootfs a root file system; plugins go into plugins/.`,
   )
 }
 

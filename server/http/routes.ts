@@ -51,7 +51,9 @@ export function registerRoutes(app: FastifyInstance, options: RouteOptions): voi
 
   app.get('/v1/status', (request, reply) => {
     if (!secure && !isLoopback(clientAddress(request))) return tlsRequired(reply)
-    return reply.header('cache-control', 'no-store').send(services.status())
+    // Indented: people read it with curl alone.
+    const text = `${JSON.stringify(services.status(), null, 2)}\n`
+    return reply.header('cache-control', 'no-store').type('application/json').send(text)
   })
 
   app.get<{ Params: { file: string } }>('/v1/torrents/:file', (request, reply) => {
