@@ -1,10 +1,11 @@
 /** What stage 1 makes of a network, with its own udhcpc and dnsmasq on a real wire, without a machine. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { machineHangMs } from '../support/limits.js'
 import { end } from '../support/processes.js'
 import { type Card, Stage1Network } from '../support/stage1-network.js'
 
-const limit = { timeout: 600_000 }
+const limit = { timeout: machineHangMs }
 const notTested = 'NOT TESTED: needs root'
 const mac = '52:54:00:00:00:01'
 const one: readonly Card[] = [{ mac, bridge: 'lan0' }]

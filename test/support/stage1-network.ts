@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { busyboxFromSource } from '../../image/busybox.js'
 import { defaultMirror, defaultSuite } from '../../image/debian.js'
+import { machineHangMs } from './limits.js'
 import { end, until } from './processes.js'
 import { checkout, scratch } from './scratch.js'
 import { Wire } from './wire.js'
@@ -162,7 +163,7 @@ export class Stage1Network {
           if (child.exitCode !== null) throw new Error(`stage 1 ended with ${child.exitCode}`)
           return undefined
         },
-        300_000,
+        machineHangMs,
       ).catch((error: Error) => {
         throw new Error(`${error.message}:\n${said.slice(-3000)}`)
       })
