@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { type TestContext, test } from 'node:test'
+import { makeAnswers } from '../../../server/api/answers.js'
+import { ManifestMaker } from '../../../server/catalog/manifest-maker.js'
+import type { NetbootAnswers } from '../../../server/http/services.js'
+import { nodeRecords } from '../../../server/nodes/records.js'
+import { NodeRegistry } from '../../../server/nodes/registry.js'
+import { createTracker } from '../../../server/swarm/tracker.js'
+import { type BencodeDict, decodeBencode } from '../../../src/bencode.js'
+import { configSchema } from '../../../src/config.js'
+import { openManifest } from '../../../src/manifest.js'
+import { makeNodeConfigs } from '../../../src/node-config.js'
+import { Bench, tarball, until } from '../catalog/support.js'
+
+const nonce = 'ab'.repeat(16)
+const [firstBoot, nextBoot] = ['0011223344556677', '8899aabbccddeeff']
+const ports = { http: 8480, https: 8443, seeder: 6881, dht: 0 }
+const peerId = (letter: string) => `2d4257${Buffer.from(letter.repeat(17)).toString('hex')}`
+
+/** The answers over a real catalog, registry and tracker. */
+async function site(t: TestContext, natAddress?: string) {
+  const bench = new Bench()
+  const catalog = await bench.start()
+  const nowMs = () => 1_800_000_000_000
+  const configs = makeNodeConfigs(configSchema.parse({ nodes: [{ match: 'a', hostname: 'rig-a' }] }))
+  const registry = new NodeRegistry({
+    store: nodeRecords(bench.store, configs.of),
+    describe: configs.of,
+    nowMs,
+    onStoreError: (error) => assert.fail(String(error)),
+  })
+  t.after(async () => {
+    registry.stop()
+    await bench.end()
+  })
+  const clock = { nowMs: () => 1_000, random: () => 0.5 }
+  const tracker = createTracker({ rackOf: () => 'rack', seeder: () => undefined, ...clock })
+  catalog.onChange((live) => tracker.setTorrents(live.torrents.keys()))
+  const keys = generateKeyPairSync('ed25519')
+  const answers = makeAnswers({
+    catalog,
+    registry,
+    maker: new ManifestMaker({ site: 'test', signingKey: keys.privateKey, ports: () => ports }),
+    describe: configs.of,
+    reachedAt: (address) => natAddress ?? address,
+    httpPort: () => ports.http,
+    introduce: (infohashes, node) => tracker.introduce(infohashes, node),
+    forget: (address) => tracker.forget(address),
+    status: () => ({}),
+    seedS: (node) => (node === 'a' ? 60 : undefined),
+    netboot: {} as NetbootAnswers,
+    bytesServed: () => {},
+    nowMs,
+  })
+  /** Asks for a manifest and gives it, and the announces' answers behind it. */
+  const ask = (node: string, boot: string, address: string, letter?: string) => {
+    const listening =
+      letter === undefined ? {} : { listening: { peerId: peerId(letter), port: 7000 + letter.charCodeAt(0) } }
+    const serverAddress = '10.0.0.1'
+    const body = Buffer.from(answers.manifest({ node, nonce, boot, address, serverAddress, ...listening }))
+    const end = letter === undefined ? body.length : body.lastIndexOf('}\nl') + 1
+    const manifest = openManifest(body.subarray(0, end), keys.publicKey, { nonce, node })
+    const peers = letter === undefined ? [] : (decodeBencode(body.subarray(end + 1)) as BencodeDict[])
+    return { manifest, peers }
+  }
+  return { bench, catalog, registry, tracker, answers, ask }
+}
+
+async function publish({ bench, catalog }: Awaited<ReturnType<typeof site>>, content: string): Promise<void> {
+  const before = catalog.live.current?.version ?? 0
+  bench.put('rootfs/base.tar.gz', await tarball('etc/hostname', content))
+  await until('the next version', () => (catalog.live.current?.version ?? 0) > before)
+}
+
+test('no root file system, no manifest: boot files alone are none', async (t) => {
+  const place = await site(t)
+  place.bench.put('boot/vmlinuz', 'kernel')
+  await until('boot files', () => place.answers.bootFile('vmlinuz') !== undefined)
+  assert.throws(() => place.ask('a', firstBoot, '10.0.0.2'), { code: 'CATALOG_EMPTY' })
+  assert.deepEqual(place.registry.list(), [])
+})
+
+test('a manifest is signed, the node’s own, and names the server as the node reached it', async (t) => {
+  const place = await site(t)
+  await publish(place, 'one')
+  const { manifest } = place.ask('a', firstBoot, '10.0.0.2')
+  assert.equal(manifest.node.hostname, 'rig-a')
+  assert.equal(manifest.time_s, 1_800_000_000)
+  assert.equal(manifest.version, 1)
+  assert.deepEqual(manifest.trackers, ['http://10.0.0.1:8480/announce'])
+  assert.deepEqual(manifest.seeders, ['10.0.0.1:6881'])
+  const artifact = manifest.artifacts[0]
+  assert.equal(artifact?.origins[0], `https://10.0.0.1:8443/v1/artifacts/${artifact?.sha256}/base.tar.gz`)
+  assert.equal(place.registry.get('a')?.state, 'manifest')
+  const torrent = Buffer.from(place.answers.torrent(artifact?.infohash ?? '', '10.0.0.1') ?? '')
+  assert.ok(torrent.includes('http://10.0.0.1:8480/announce'))
+})
+
+test('behind a NAT all addresses are the configured one', async (t) => {
+  const place = await site(t, '192.0.2.9')
+  await publish(place, 'one')
+  const { manifest } = place.ask('a', firstBoot, '10.0.0.2')
+  assert.deepEqual(manifest.trackers, ['http://192.0.2.9:8480/announce'])
+  assert.ok(manifest.events_url.startsWith('https://192.0.2.9:8443/'))
+  const [artifact] = manifest.artifacts
+  const torrent = Buffer.from(place.answers.torrent(artifact?.infohash ?? '', '10.0.0.1') ?? '')
+  assert.ok(torrent.includes('http://192.0.2.9:8480/announce'))
+})
+
+test('a node in mid-boot gets the version that it began with, all others the newest', async (t) => {
+  const place = await site(t)
+  place.bench.booting.add(1)
+  await publish(place, 'one')
+  assert.equal(place.ask('a', firstBoot, '10.0.0.2').manifest.version, 1)
+  await publish(place, 'two')
+  assert.equal(place.ask('a', firstBoot, '10.0.0.2').manifest.version, 1)
+  assert.equal(place.ask('b', firstBoot, '10.0.0.3').manifest.version, 2)
+  assert.equal(place.ask('a', nextBoot, '10.0.0.2').manifest.version, 2)
+})
+
+test('an agent that listens gets its peers with the manifest; one that boots again is not its own peer', async (t) => {
+  const place = await site(t)
+  await publish(place, 'one')
+  const met = (peers: BencodeDict[]) => peers.map((answer) => (answer.get('peers') as Uint8Array).length / 6)
+  assert.deepEqual(met(place.ask('a', firstBoot, '10.0.0.2', 'a').peers), [0])
+  assert.deepEqual(met(place.ask('b', firstBoot, '10.0.0.3', 'b').peers), [1])
+  assert.equal(place.tracker.stats().peers, 2)
+  // The agent draws its peer id and port anew: the old entry would be a second node, which nobody reaches.
+  assert.deepEqual(met(place.ask('a', nextBoot, '10.0.0.2', 'c').peers), [1])
+  assert.equal(place.tracker.stats().peers, 2)
+})
+
+test('files are found by digest and name, and tell which of them may go over plain HTTP', async (t) => {
+  const place = await site(t)
+  place.bench.put('boot/vmlinuz', 'kernel')
+  await publish(place, 'one')
+  await until('the kernel', () => place.answers.bootFile('vmlinuz') !== undefined)
+  const root = place.catalog.live.current?.artifacts[0]
+  const file = place.answers.artifact(root?.sha256 ?? '', 'base.tar.gz')
+  assert.equal(file?.isBoot, false)
+  assert.equal(file?.sizeBytes, readFileSync(file?.path ?? '').length)
+  assert.equal(place.answers.artifact(root?.sha256 ?? '', 'other'), undefined)
+  assert.equal(place.answers.bootFile('vmlinuz')?.isBoot, true)
+  assert.equal(place.answers.bootFile('base.tar.gz'), undefined)
+  assert.equal(place.answers.torrent('00'.repeat(20), '10.0.0.1'), undefined)
+})
+
+test('what a node reports is taken in before it is told about its seeding', async (t) => {
+  const place = await site(t)
+  const data = { agent: '0.1.0', mem_total_bytes: 1 }
+  const event = { boot: firstBoot, seq: 0, t_ms: 1, type: 'boot.started', data } as const
+  assert.equal(place.answers.eventsReceived('a', '10.0.0.2', [event]), 60)
+  assert.equal(place.answers.eventsReceived('b', '10.0.0.3', [event]), undefined)
+  assert.deepEqual(
+    place.registry.list().map(({ id, boot }) => [id, boot]),
+    [
+      ['a', firstBoot],
+      ['b', firstBoot],
+    ],
+  )
+})

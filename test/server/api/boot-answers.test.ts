@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { pino } from 'pino'
+import { makeBootAnswers } from '../../../server/api/boot-answers.js'
+import type { CatalogArtifact, CatalogVersion } from '../../../server/catalog/types.js'
+import { BootAdmission } from '../../../server/netboot/admission.js'
+
+const mac = '52:54:00:00:00:01'
+const file = (name: string): CatalogArtifact => ({
+  ...{
+    kind: 'boot',
+    name,
+    sizeBytes: 1,
+    sha256: Buffer.from(name).toString('hex'),
+    format: 'raw',
+    modifiedS: 1,
+  },
+})
+const version = (number: number, ...names: string[]): CatalogVersion => ({
+  ...{ version: number, createdMs: number, artifacts: names.map(file) },
+})
+
+/** The answers over a real queue with this many places, and a catalog that can be replaced. */
+function place(slots = 8, natAddress?: string) {
+  const catalog: { current: CatalogVersion | undefined } = { current: version(1, 'vmlinuz', 'stage1.img') }
+  const lines: { event: string; code?: string }[] = []
+  const admission = new BootAdmission(slots, () => performance.now())
+  const answers = makeBootAnswers({
+    admission,
+    program: (name) => (name === 'x64/ipxe.efi' ? Buffer.from('MZ') : undefined),
+    currentVersion: () => catalog.current,
+    describe: () => ({ hostname: 'rig1', rack: 'r', settings: {}, kernelArgs: 'quiet' }),
+    reachedAt: (address) => natAddress ?? address,
+    log: pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
+    ports: () => ({ http: 8480, https: 8443 }),
+  })
+  const script = (arch: string | undefined, id = mac, tries = 0) => {
+    const [address, serverAddress, gone] = ['10.0.0.2', '10.0.0.1', new AbortController().signal]
+    return answers.script({ mac: id, arch, tries, address, serverAddress, gone })
+  }
+  return { answers, admission, catalog, lines, script }
+}
+
+test('programs come by name, and beside each the script that asks for a machine’s own', () => {
+  const { answers } = place()
+  assert.deepEqual(answers.program('x64/ipxe.efi', '10.0.0.1'), Buffer.from('MZ'))
+  assert.equal(answers.program('x64/other.efi', '10.0.0.1'), undefined)
+  const autoexec = Buffer.from(answers.program('x64/autoexec.ipxe', 'fd00::1') ?? '').toString()
+  assert.ok(autoexec.includes('http://[fd00::1]:8480/v1/ipxe/script/'), autoexec)
+  const behindNat = place(8, '192.0.2.9').answers.program('x64/autoexec.ipxe', '10.0.0.1')
+  assert.ok(Buffer.from(behindNat ?? '').includes('http://192.0.2.9:8480/'))
+})
+
+test('a machine is asked what it is, then boots kernel and stage 1 with its arguments', async () => {
+  const { script, lines } = place()
+  assert.match(await script(undefined), /\?arch=/)
+  const boot = await script('x86_64')
+  const path = `http://10.0.0.1:8480/v1/ipxe/file/${mac.replaceAll(':', '-')}`
+  assert.ok(boot.includes(`${path}/${file('vmlinuz').sha256}/vmlinuz `), boot)
+  assert.ok(boot.includes(`${path}/${file('stage1.img').sha256}/stage1.img `), boot)
+  assert.match(boot, /bootswarm\.server=https:\/\/10\.0\.0\.1:8443 /)
+  assert.match(boot, / quiet \|\| /)
+  assert.deepEqual(
+    lines.map(({ event }) => event),
+    ['netboot.loads'],
+  )
+})
+
+test('what cannot boot is told why, and takes no place in the queue', async () => {
+  const { script, lines, catalog, admission } = place()
+  assert.match(await script('sparc'), /no kernel is known for architecture sparc/)
+  assert.match(await script('arm64'), /no vmlinuz and stage1 for arm64/)
+  catalog.current = undefined
+  assert.match(await script('x86_64'), /no vmlinuz and stage1 for x86_64/)
+  assert.deepEqual(
+    lines.map(({ code }) => code),
+    ['BOOT_REFUSED', 'BOOT_FILES_MISSING', 'BOOT_FILES_MISSING'],
+  )
+  assert.equal(admission.stats().admitted, 0)
+})
+
+test('who has to wait is told its place; what it gets then is of the version of that moment', async () => {
+  const { script, answers, catalog } = place(1)
+  await script('x86_64')
+  const waiting = script('x86_64', '52:54:00:00:00:02')
+  catalog.current = version(2, 'vmlinuz-2', 'stage1-2')
+  for (const { sha256 } of version(1, 'vmlinuz', 'stage1.img').artifacts)
+    answers.fetch(mac, sha256)?.end(true)
+  assert.match(await waiting, /loads version 2: vmlinuz-2, stage1-2/)
+  // While its request waits the files may go: it is told, and not handed what is no more.
+  const held = script('x86_64', '52:54:00:00:00:03')
+  catalog.current = version(3)
+  for (const { sha256 } of version(2, 'vmlinuz-2', 'stage1-2').artifacts)
+    answers.fetch('52:54:00:00:00:02', sha256)?.end(true)
+  assert.match(await held, /no vmlinuz and stage1 for x86_64/)
+})
+
+test('who comes while no place is free sleeps and asks again', async () => {
+  const { script, answers } = place(1)
+  await script('x86_64')
+  const told = await script('x86_64', '52:54:00:00:00:02')
+  assert.match(told, /is number 1 of 1 in the queue/)
+  assert.equal(answers.fetch('52:54:00:00:00:02', 'x'), undefined)
+  assert.ok(answers.fetch(mac, 'x') !== undefined)
+})
