@@ -8,6 +8,7 @@ import type { NetbootConfig } from '../../src/config-netboot.js'
 import { BootswarmError } from '../../src/errors.js'
 import { formatIpv4 } from '../../src/ipv4.js'
 import { Child, type ChildExit } from '../process/child.js'
+import { ChildStart } from '../process/child-start.js'
 import type { Logger } from '../process/log.js'
 import type { DhcpSite, Lease } from './dhcp/types.js'
 import { makeDhcpSite, whyNothingServed } from './dhcp-site.js'
@@ -19,8 +20,6 @@ import type { RelayPorts } from './relay-ports.js'
 const lookMs = 5_000
 /** Other DHCP servers that are remembered: anybody can make some up. */
 const otherServersMax = 16
-/** How long the process may take to open its ports. */
-const startMs = 20_000
 
 /** What netboot needs. */
 export interface NetbootOptions {
@@ -66,7 +65,7 @@ export class Netboot {
   #served = ''
   #isRelooking = false
   #watch: NodeJS.Timeout | undefined
-  #starting: ((error?: Error) => void) | undefined
+  readonly #starting = new ChildStart()
 
   constructor(options: NetbootOptions) {
     this.#options = options
@@ -124,22 +123,8 @@ export class Netboot {
   }
 
   async #run(): Promise<void> {
-    const started = new Promise<void>((resolve, reject) => {
-      this.#starting = (error) => (error === undefined ? resolve() : reject(error))
-    })
-    const timer = setTimeout(() => {
-      this.#starting?.(new BootswarmError('NETBOOT_FAILED', 'no answer from the process for DHCP and TFTP'))
-    }, startMs)
-    this.#child.start()
-    try {
-      await started
-    } catch (error) {
-      await this.#child.stop()
-      throw error
-    } finally {
-      clearTimeout(timer)
-      this.#starting = undefined
-    }
+    const silent = new BootswarmError('NETBOOT_FAILED', 'no answer from the process for DHCP and TFTP')
+    await this.#starting.run(this.#child, silent)
   }
 
   /** Interfaces come and go, and get their address late: sockets are bound to addresses, so it starts anew. */
@@ -200,17 +185,17 @@ export class Netboot {
       case 'started':
         this.#running = true
         this.#isRelooking = false
-        this.#starting?.()
+        this.#starting.succeeded()
         this.#tellStarted()
         break
       case 'failed':
-        if (this.#starting === undefined) {
+        if (!this.#starting.isUnderWay) {
           log.error(
             { event: 'netboot.failed', code: message.code },
             `Network boot does not run: ${message.message}`,
           )
         }
-        this.#starting?.(new BootswarmError(message.code, message.message))
+        this.#starting.failed(new BootswarmError(message.code, message.message))
         break
       case 'restarted':
         this.#child.send(this.#startMessage())

@@ -5,13 +5,11 @@
 
 import { BootswarmError } from '../../src/errors.js'
 import { Child } from '../process/child.js'
+import { ChildStart } from '../process/child-start.js'
 import type { FromDht, ToDht } from './dht-messages.js'
 import type { DhtNode, DhtOptions } from './types.js'
 
 export type { DhtNode, DhtOptions } from './types.js'
-
-/** How long the process may take to listen. */
-const startMs = 20_000
 
 /** Makes the node; nothing runs before `start`. */
 export function createDhtNode(options: DhtOptions): DhtNode & { readonly pid: number | undefined } {
@@ -25,7 +23,7 @@ class DhtParent implements DhtNode {
   #nodes = 0
   #running = false
   #torrents: Extract<ToDht, { type: 'torrents' }> = { type: 'torrents', infohashes: [], seederPort: 0 }
-  #starting: ((error?: Error) => void) | undefined
+  readonly #starting = new ChildStart()
 
   constructor(options: DhtOptions) {
     this.#options = options
@@ -49,22 +47,8 @@ class DhtParent implements DhtNode {
   }
 
   async start(): Promise<{ port: number }> {
-    const listening = new Promise<void>((resolve, reject) => {
-      this.#starting = (error) => (error === undefined ? resolve() : reject(error))
-    })
-    const timer = setTimeout(() => {
-      this.#starting?.(new BootswarmError('SEEDER_FAILED', 'no answer from the DHT process'))
-    }, startMs)
-    this.#child.start()
-    try {
-      await listening
-    } catch (error) {
-      await this.#child.stop()
-      throw error
-    } finally {
-      clearTimeout(timer)
-      this.#starting = undefined
-    }
+    const silent = new BootswarmError('SEEDER_FAILED', 'no answer from the DHT process')
+    await this.#starting.run(this.#child, silent)
     return { port: this.#port }
   }
 
@@ -87,11 +71,11 @@ class DhtParent implements DhtNode {
       case 'listening':
         this.#port = message.port
         this.#running = true
-        this.#starting?.()
+        this.#starting.succeeded()
         break
       case 'failed':
         this.#options.log?.('error', 'dht.failed', { message: message.message })
-        this.#starting?.(
+        this.#starting.failed(
           new BootswarmError(message.inUse ? 'ADDRESS_IN_USE' : 'SEEDER_FAILED', message.message),
         )
         break
