@@ -108,6 +108,18 @@ test('an archive that is cut off anywhere is an error', (t) => {
   }
 })
 
+test('what tar-stream lets pass: a cut at the border of a member, members behind the end, a false pax record', (t) => {
+  const dir = tree(t)
+  const one = pack('tar', ['--format=ustar', '-b1', '-c', 'a'], dir)
+  // Header and content fill two blocks; two blocks of zeros end it.
+  assert.equal(one.length, 2048)
+  assert.throws(() => told(tar, one.subarray(0, 1024)), /cut off/)
+  assert.equal(told(tar, Buffer.concat([one, one])).members.length, 1)
+  const pax = pack('tar', ['--format=pax', '-b1', '-c', 'a'], dir)
+  pax.write('9', pax.indexOf(' mtime=') - 1)
+  assert.throws(() => told(tar, pax), /a pax header makes no sense/)
+})
+
 test('mutated archives end in members or in an IMAGE_FAILED, never otherwise', (t) => {
   const dir = tree(t)
   const archives = [
