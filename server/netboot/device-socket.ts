@@ -26,6 +26,7 @@ interface Libc {
   setsockopt(fd: number, level: number, option: number, value: Buffer, bytes: number): number
   bind(fd: number, address: Buffer, bytes: number): number
   close(fd: number): number
+  if_nametoindex(name: string): number
   /** Of the call before. */
   errno(): number
 }
@@ -49,6 +50,7 @@ async function libc(): Promise<Libc> {
       ),
       bind: own.func('int bind(int fd, const void *address, uint32_t bytes)'),
       close: own.func('int close(int fd)'),
+      if_nametoindex: own.func('uint32_t if_nametoindex(const char *name)'),
       errno: () => koffi.errno(),
     }
     return loaded
@@ -63,6 +65,8 @@ export interface DeviceSocket {
   readonly socket: Socket
   /** Whether sockets of ours, bound to an address, may be opened beside it on its port. */
   share(isShared: boolean): void
+  /** Another interface has the name now (a card that was plugged in again): this socket hears nothing any more. */
+  isReplaced(): boolean
 }
 
 /**
@@ -99,7 +103,9 @@ export async function openDeviceSocket(device: string, port: number): Promise<De
     })
     // libuv shares the port of every descriptor that it takes over.
     share(false)
-    return { socket, share }
+    const index = c.if_nametoindex(device)
+    const isReplaced = () => ![0, index].includes(c.if_nametoindex(device))
+    return { socket, share, isReplaced }
   } catch (error) {
     close()
     throw error

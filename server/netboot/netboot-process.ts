@@ -43,12 +43,14 @@ process.on('message', (message: ToNetboot) => {
 async function start({ account, dhcp, tftp: tftpStart, ...start }: StartNetboot): Promise<void> {
   isVerbose = start.isVerbose
   const services: Record<string, NetbootService> = {}
+  let dhcpService: DhcpService | undefined
   if (dhcp !== undefined) {
-    services.dhcp = new DhcpService(dhcp, log, {
+    dhcpService = new DhcpService(dhcp, log, {
       keep: (changes) => send({ type: 'leases', changes }),
       otherServer: (address) => send({ type: 'other-server', address }),
       seen: (mac, relayPort) => send({ type: 'seen', mac, relayPort }),
     })
+    services.dhcp = dhcpService
   }
   if (tftpStart !== undefined) {
     tftp = new TftpService(tftpStart, log)
@@ -65,13 +67,19 @@ async function start({ account, dhcp, tftp: tftpStart, ...start }: StartNetboot)
     process.setuid?.(account.uid)
   }
   send({ type: 'started' })
-  const report = () =>
+  const report = () => {
+    // Its sockets are bound to what is gone, and a process that has given root up opens no others.
+    if (dhcpService?.isStale()) {
+      log('warn', 'dhcp.interface-replaced', {}, 'A network interface was replaced: DHCP and TFTP start anew')
+      void setTimeout(againMs).then(() => process.exit(1))
+    }
     send({
       type: 'stats',
       services: Object.fromEntries(
         Object.entries(services).map(([name, service]) => [name, service.stats()]),
       ),
     })
+  }
   report()
   setInterval(report, statsEveryMs)
 }

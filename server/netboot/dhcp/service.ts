@@ -6,7 +6,7 @@
 
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { formatIpv4, parseIpv4 } from '../../../src/ipv4.js'
-import { openDeviceSocket } from '../device-socket.js'
+import { type DeviceSocket, openDeviceSocket } from '../device-socket.js'
 import type { DhcpOptions, LeaseChange } from '../messages.js'
 import type { NetbootLog, NetbootService } from '../service.js'
 import { openUdp, type UdpOptions } from '../udp.js'
@@ -47,6 +47,7 @@ export class DhcpService implements NetbootService {
   readonly #machine: DhcpMachine
   readonly #sockets: Socket[] = []
   readonly #own = new Map<number, Own>()
+  readonly #devices: DeviceSocket[] = []
   readonly #probe: ArpProbe
   readonly #changed = new Map<number, Lease | undefined>()
   #batch: NodeJS.Timeout | undefined
@@ -65,6 +66,7 @@ export class DhcpService implements NetbootService {
       await this.#open()
     } catch (error) {
       for (const socket of this.#sockets.splice(0)) socket.close()
+      this.#devices.length = 0
       this.#own.clear()
       throw error
     }
@@ -72,15 +74,14 @@ export class DhcpService implements NetbootService {
 
   async #open(): Promise<void> {
     const { interfaces } = this.#options.site
-    const devices = []
     for (const name of new Set(interfaces.map((one) => one.name))) {
       const device = await openDeviceSocket(deviceOf(name), dhcpPort)
-      devices.push(device)
+      this.#devices.push(device)
       this.#watch(device.socket)
       this.#listen(device.socket, 'dhcp', name, undefined)
     }
     // Ours stand beside them, and nobody else's: another DHCP server on this machine would get our unicasts, or we its.
-    for (const { share } of devices) share(true)
+    for (const { share } of this.#devices) share(true)
     for (const { name, address } of interfaces) {
       if (this.#own.has(address)) continue
       const at = formatIpv4(address)
@@ -91,7 +92,12 @@ export class DhcpService implements NetbootService {
       this.#listen(dhcp, 'dhcp', name, address)
       this.#listen(boot, 'boot', name, address)
     }
-    for (const { share } of devices) share(false)
+    for (const { share } of this.#devices) share(false)
+  }
+
+  /** Whether an interface is another one than that which the ports were opened on. */
+  isStale(): boolean {
+    return this.#devices.some((device) => device.isReplaced())
   }
 
   stats(): Record<string, number> {

@@ -87,6 +87,28 @@ test('office traffic on the card that is not served: no rival, no NAK, no addres
   assert.ok(!server.lines.some(({ code }) => code === 'DHCP_RIVAL'))
 })
 
+test('a card that is replaced by another of its name and address is served on', async (t) => {
+  const place = NetbootSite.make(t, both.replace('lan0, lan1', 'lan1'), 'user: nobody')
+  if (place === undefined) return t.skip('NOT TESTED: needs root')
+  const { wire } = place
+  const namespace = wire.client('other', '52:54:00:00:00:0f', 'lan1')
+  wire.server('ip', 'address', 'add', '10.88.0.1/24', 'dev', 'lan1')
+  const server = await place.start()
+  const before = place.udhcpc('other')
+  // Between two looks of the server at its addresses.
+  const steps = [
+    'link del lan1',
+    `link add name lan1 type veth peer name eth0 address 52:54:00:00:00:0f netns ${namespace}`,
+    'link set lan1 up',
+    'address add 10.88.0.1/24 dev lan1',
+  ]
+  const from = server.lines.length
+  wire.server('sh', '-c', `printf '%s\\n' "$@" | ip -batch -`, 'sh', ...steps)
+  wire.run('other', 'ip', 'link', 'set', 'eth0', 'up')
+  await server.line('netboot.started', from)
+  assert.equal(place.udhcpc('other').ip, before.ip)
+})
+
 test('a DHCP server of this machine on another card is no obstacle, on ours it is', async (t) => {
   const place = twoCards(
     t,
