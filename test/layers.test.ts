@@ -1,8 +1,9 @@
 /** Holds the layers of docs/architecture.md: who may import whom, and what lies in one place only. */
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { bulkPackages } from '../server/demo/artifacts.js'
 import { checkout } from './support/scratch.js'
 import { codeOf, importCircles, readSources, type SourceFile, unusedExports } from './support/source-tree.js'
 
@@ -81,6 +82,29 @@ test('the root of server/ has nothing but main.ts and server.ts', () => {
 
 test('the product names no compiler: what it needs is built before', () => {
   none(linesWith(productFiles, /\b(?:tsc|cargo|rustc)\b/))
+})
+
+test('the product uses no package that only developers install', () => {
+  const manifestOf = (folder: string) =>
+    JSON.parse(readFileSync(join(checkout, folder, 'package.json'), 'utf8')) as {
+      dependencies: Record<string, string>
+    }
+  const { dependencies } = manifestOf('.')
+  // The seeder takes over the wires that webtorrent makes: they are of its copy of bittorrent-protocol.
+  const webtorrent = manifestOf('node_modules/webtorrent')
+  // `@scope/name/file.js` is of `@scope/name`.
+  const packageOf = (name: string) => /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? name
+  const isInstalled = (name: string) =>
+    Object.hasOwn(dependencies, packageOf(name)) ||
+    (name === 'bittorrent-protocol' && Object.hasOwn(webtorrent.dependencies, name))
+  none(
+    productFiles.flatMap(({ path, packages }) =>
+      packages
+        .filter((name) => !name.startsWith('node:') && !isInstalled(name))
+        .map((name) => `${path} imports ${name}: not of the dependencies in package.json`),
+    ),
+  )
+  none(bulkPackages.filter((name) => !isInstalled(name)))
 })
 
 test('SQL and SQLite are in server/store/ only', () => {

@@ -16,10 +16,8 @@ export interface DemoSite {
   readonly payloadBytes: number
 }
 
-/** Folders of the checkout that become the bulk of the root file system. */
-const bulk = ['typescript', '@typescript', 'fastify', 'webtorrent', 'zod'].map(
-  (name) => `node_modules/${name}`,
-)
+/** What becomes the bulk of the root file system: packages that are there wherever the server runs. */
+export const bulkPackages = ['better-sqlite3', 'fastify', 'pino', 'webtorrent', 'yaml', 'zod'] as const
 
 /**
  * Packs the site into `directory`/artifacts; an earlier one is replaced.
@@ -43,7 +41,7 @@ export async function makeDemoSite(checkout: string, agent: string, directory: s
   await writeFile(join(rootfs, 'etc/os-release'), 'ID=bootswarm-demo\nPRETTY_NAME="bootswarm demo"\n')
   await run('ln', ['-s', 'usr/bin', join(rootfs, 'bin')])
   await run('ln', ['-s', 'usr/lib', join(rootfs, 'lib')])
-  for (const name of bulk) {
+  for (const name of bulkPackages.map((each) => join('node_modules', each))) {
     await cp(join(checkout, name), join(rootfs, 'usr/lib', name), { recursive: true, verbatimSymlinks: true })
   }
 

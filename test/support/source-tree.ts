@@ -16,7 +16,9 @@ export interface SourceFile {
   readonly packages: readonly string[]
 }
 
-const importPattern = /(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g
+/** `import ... from 'x'`, `export ... from 'x'`, `import 'x'`, `import('x')`. */
+const importPattern =
+  /^(?:import|export)\s(?:type\s)?(?:[\w*{][\w\s*{},]*\sfrom\s)?'([^']+)'|\bimport\('([^']+)'\)/gm
 const startPattern = /new URL\(\s*'(\.[^']+\.js)'/g
 
 /** Reads all files below these folders. */
@@ -38,7 +40,7 @@ export function codeOf(text: string): string {
 
 function parse(path: string): SourceFile {
   const text = readFileSync(join(checkout, path), 'utf8')
-  const named = [...codeOf(text).matchAll(importPattern)].map(([, name = '']) => name)
+  const named = [...codeOf(text).matchAll(importPattern)].map(([, name, dynamic = '']) => name ?? dynamic)
   const started = [...codeOf(text).matchAll(startPattern)].map(([, name = '']) => name)
   const resolve = (name: string) => posix.join(posix.dirname(path), name).replace(/\.js$/, '.ts')
   // The compiler finds those that are missing; a test may hold the text of another file.
