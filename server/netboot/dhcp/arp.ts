@@ -11,7 +11,7 @@ import { formatIpv4 } from '../../../src/ipv4.js'
 const answerMs = 250
 /** The whole table is read for one answer: so all that are due within this time share a look at it. */
 const lookEveryMs = 50
-/** And of a long table, looks take a tenth of the time at most. */
+/** And of a long table, looks take a tenth of the time, unless a client would wait for more than {@link answerMs} longer. */
 const restFactor = 10
 const discardPort = 9
 
@@ -83,7 +83,7 @@ export class ArpProbe {
     this.#timer = undefined
     const [nextMs] = this.#due.values()
     if (nextMs === undefined) return
-    const restMs = Math.max(lookEveryMs, (readMs - beganMs) * restFactor)
+    const restMs = Math.min(answerMs, Math.max(lookEveryMs, (readMs - beganMs) * restFactor))
     this.#timer = setTimeout(() => this.#look(), Math.max(nextMs - performance.now(), restMs))
   }
 
