@@ -352,3 +352,19 @@ fn what_comes_behind_the_json_is_parted_from_it() {
     assert_eq!(part(with(b"l\ne")), (body, Some(b"l\ne".to_vec())));
     assert_eq!(part(b"short\n".to_vec()), (b"short\n".to_vec(), None));
 }
+
+/// A site's server may be older than its stage 1.
+#[test]
+fn reads_what_an_earlier_release_of_the_server_signed() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../test/vectors/releases/agent-0.1.0.json"
+    );
+    let vector: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let text = |name: &str| vector[name].as_str().unwrap();
+    let key = crate::core::base64::decode(text("manifest_key").as_bytes()).unwrap();
+    let body = text("manifest").as_bytes().to_vec();
+    let manifest = open(body, &[key.try_into().unwrap()], text("nonce"), text("node")).unwrap();
+    assert_eq!(manifest.artifacts.len(), 3);
+    assert_eq!(manifest.settings, [("POOL".into(), "pool.example:3333".into())]);
+}
