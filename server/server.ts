@@ -100,7 +100,8 @@ async function compose(
 
   const nodes = makeNodes(common, store)
   const { registry, relayPorts } = nodes
-  const catalog = makeCatalog(common, store, registry)
+  let current = config
+  const catalog = makeCatalog(common, store, registry, () => current)
   const netboot = makeNetboot(common, { store, relayPorts, account: privileges.account, reach, ports })
   const seeds = makeSeeds(common, { registry, catalog, admission: netboot.admission })
   const swarm = makeSwarm(common, {
@@ -146,6 +147,7 @@ async function compose(
     catalog,
     status: http.status,
     reload: (next) => {
+      current = next
       nodes.reload(next)
       log.level = next.log.level
       catalog.look()

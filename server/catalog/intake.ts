@@ -28,6 +28,8 @@ interface Failure {
   readonly problem: CatalogProblem
   /** The content that is refused: it is not good either where it is published. */
   readonly refusedSha256?: string
+  /** The checker that was asked; another is asked at once. */
+  readonly checkedBy: string | undefined
   readonly retryAtMs: number
   readonly delayMs: number
 }
@@ -118,7 +120,7 @@ export class Intake {
     const state = this.settler.look(file, nowMs())
     const failure = this.#failures.get(key)
     if (failure !== undefined && sameStamp(failure.stamp, file.stamp) && nowMs() < failure.retryAtMs) {
-      return bad(failure.problem, failure.refusedSha256)
+      if (failure.checkedBy === this.#checkerOf(file)) return bad(failure.problem, failure.refusedSha256)
     }
     const found = this.#doubtful.has(key) ? undefined : await this.#find(file, nowMs)
     if (found !== undefined) return found
@@ -307,6 +309,7 @@ export class Intake {
     this.#failures.set(fileKey(file), {
       stamp: file.stamp,
       problem,
+      checkedBy: this.#checkerOf(file),
       retryAtMs,
       delayMs,
       ...(refusedSha256 === undefined ? {} : { refusedSha256 }),

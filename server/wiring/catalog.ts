@@ -1,5 +1,6 @@
 /** The catalog, with its records in the store. */
 import { agentPath } from '../../host/agent-binary.js'
+import type { Config } from '../../src/config.js'
 import { Catalog } from '../catalog/catalog.js'
 import { Checker } from '../catalog/checker.js'
 import { catalogRecords } from '../catalog/records.js'
@@ -7,8 +8,16 @@ import type { NodeRegistry } from '../nodes/registry.js'
 import type { Store } from '../store/store.js'
 import type { Common } from './parts.js'
 
-/** Reads nothing before its `start`. A version stays as long as a node of the registry boots it. */
-export function makeCatalog({ config, log, nowMs }: Common, store: Store, registry: NodeRegistry): Catalog {
+/**
+ * Reads nothing before its `start`. A version stays as long as a node of the registry boots it. `current` is the
+ * configuration as it was last read.
+ */
+export function makeCatalog(
+  { config, log, nowMs }: Common,
+  store: Store,
+  registry: NodeRegistry,
+  current: () => Config,
+): Catalog {
   return new Catalog({
     artifactsDir: config.artifacts_dir,
     dataDir: config.data_dir,
@@ -17,12 +26,12 @@ export function makeCatalog({ config, log, nowMs }: Common, store: Store, regist
     versionsKeep: config.versions.keep,
     isBooting: (version) => registry.isBootingVersion(version),
     nowMs,
-    checker: new Checker({ agent: agentPath(), inits: () => initsOf(config) }),
+    checker: new Checker({ agent: agentPath(), inits: () => initsOf(current()) }),
   })
 }
 
 /** Programs that kernel command lines name instead of the usual ones. */
-function initsOf({ netboot, nodes }: Common['config']): string[] {
+function initsOf({ netboot, nodes }: Config): string[] {
   const lines = [netboot.kernel_args, ...nodes.map(({ kernel_args: args }) => args ?? '')]
   return [...new Set(lines.flatMap((line) => /(?:^| )init=(\S+)/.exec(line)?.[1] ?? []))]
 }

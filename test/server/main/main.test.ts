@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -164,6 +165,39 @@ test('a taken port, a taken data directory and wrong usage end it with a code an
   const unknown = place.start()
   assert.equal(await unknown.exited, 2)
   assert.match(unknown.stderr, /CONFIG_UNKNOWN_KEY.*sight/)
+})
+
+test('what is not published or not booted is in the status, with the reason; SIGHUP reads init= again', async (t) => {
+  const place = site(t)
+  const root = await tarball('a', 'a')
+  writeFileSync(place.artifact('rootfs/base.tar.gz'), root)
+  writeFileSync(place.artifact('plugins/p.tar.gz'), root.subarray(0, root.length - 5))
+  for (const name of ['vmlinuz-9', 'stage1-9', 'vmlinuz-10', 'stage1-10', 'vmlinuz.old', 'vmlinuz-10.sha256'])
+    writeFileSync(place.artifact(`boot/${name}`), name)
+  const server = place.start()
+  await server.line('catalog.published')
+  const status = async () => JSON.parse((await server.https('/v1/status')).body.toString())
+  const { passed_over: passedOver, problems } = await status()
+  assert.deepEqual(passedOver, [
+    { file: 'boot/stage1-9', reason: 'machines get vmlinuz-10 and stage1-10' },
+    { file: 'boot/vmlinuz-9', reason: 'machines get vmlinuz-10 and stage1-10' },
+    { file: 'boot/vmlinuz-10.sha256', reason: 'by its name it is a checksum' },
+    { file: 'boot/vmlinuz.old', reason: 'by its name it is a leftover of an earlier version' },
+  ])
+  assert.equal(problems.length, 1)
+  assert.deepEqual([problems[0].code, problems[0].file], ['ARTIFACT_REFUSED', 'plugins/p.tar.gz'])
+
+  const stage = join(place.dir, 'other')
+  mkdirSync(stage)
+  writeFileSync(join(stage, 'start'), '#!/bin/sh\n', { mode: 0o755 })
+  execFileSync('tar', ['-C', stage, '-cf', place.artifact('rootfs/base-2.tar'), '.'])
+  const isRefused = async () => JSON.stringify((await status()).problems).includes('ROOT_NO_INIT')
+  await until('it has no init', async () => ((await isRefused()) ? true : undefined))
+  place.configure('netboot: {mode: off, kernel_args: init=/start}')
+  server.signal('SIGHUP')
+  await until('it has the one that is named', async () =>
+    (await status()).artifacts[0].name === 'base-2.tar' ? true : undefined,
+  )
 })
 
 test('--help and --version answer and end', async (t) => {
