@@ -85,7 +85,7 @@ fn seed_and_fetch() {
         &addr,
         "--json",
         "--timeout-s",
-        "60",
+        "300",
     ]);
     assert!(
         fetched.status.success(),

@@ -165,6 +165,7 @@ export function suite(): SuiteStep[] {
       about: 'the agent: unit tests, its input and output on the loopback, the simulator',
       command: cargo(...agentTests),
       count: countCargo,
+      limitMs: unitLimitMs,
       cwd: crate,
       tools: [],
       agent: false,

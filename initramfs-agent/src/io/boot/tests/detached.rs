@@ -47,7 +47,7 @@ fn background_returns_when_the_root_is_complete() {
     assert_eq!(scratch.read("etc/os-release"), noise(300_000));
     assert!(!scratch.is_incomplete());
     // The child lives on, tells, and ends by itself.
-    let wait = || site.events.recv_timeout(Duration::from_secs(30)).unwrap();
+    let wait = || site.events.recv_timeout(Duration::from_secs(300)).unwrap();
     while wait()["type"] != "seeding.ended" {}
 
     let scratch = Scratch::new();

@@ -10,7 +10,8 @@ use super::*;
 use crate::core::wire::Message;
 use world::{Peer, TestNode, World, wait_for};
 
-const WAIT: Duration = Duration::from_secs(30);
+/// Ends what hangs, and judges nothing: these waits take a few seconds, and a busy machine takes ten times as long.
+const WAIT: Duration = Duration::from_secs(300);
 
 #[test]
 fn a_file_goes_from_node_to_node() {

