@@ -24,7 +24,7 @@ export function needsRoot(file: string): boolean {
 }
 
 /** What starts a server, an agent or a machine, or builds an image. */
-const heavy = ['startServer', 'startAgent', 'startMachine', 'Site', 'buildStage1', 'debianRoot']
+const heavy = ['startServer', 'startAgent', 'startMachine', 'Site', 'makeStage1', 'debianRoot']
 
 /** Whether a test is done in seconds: neither it nor a helper imports what starts processes that take longer. */
 export function isQuick(file: string): boolean {
