@@ -3,7 +3,8 @@
 use super::net::{Endpoint, Event};
 use super::setup::fraction;
 use super::world::{World, seeder_addr};
-use bootswarm_agent::core::swarm::{Input, Nearness, TorrentId, TorrentSpec};
+use bootswarm_agent::core::nearness::Nearness;
+use bootswarm_agent::core::swarm::{Input, TorrentId, TorrentSpec};
 use bootswarm_agent::core::time::{Micros, SECOND};
 
 /// Peers that an agent wants with its manifest, and with an announce.

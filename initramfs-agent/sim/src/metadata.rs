@@ -6,7 +6,8 @@ use super::net::{Endpoint, Event};
 use super::world::World;
 use bootswarm_agent::core::limits::MANIFEST_INLINE_PIECES_MAX;
 use bootswarm_agent::core::metainfo::InfoShape;
-use bootswarm_agent::core::swarm::{ConnId, Input, MetadataSpec, Outgoing, TorrentId};
+use bootswarm_agent::core::swarm::{ConnId, Input, MetadataSpec, TorrentId};
+use bootswarm_agent::core::wire::Outgoing;
 use bootswarm_agent::core::wire::{MetadataMessage, metadata_part};
 
 /// The TLS handshake and what stands around an info dictionary in a metainfo file.

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use bootswarm_agent::core::swarm::{ConnId, FetchId, Outgoing};
+use bootswarm_agent::core::swarm::{ConnId, FetchId};
 use bootswarm_agent::core::time::Micros;
 use bootswarm_agent::core::wire::Block;
+use bootswarm_agent::core::wire::Outgoing;
 
 /// The server among the endpoints: the last index.
 pub(super) type Endpoint = usize;

@@ -4,7 +4,8 @@ use super::arrive::NO_ANSWER_US;
 use super::net::{Conn, Endpoint, Event, Load, Pipe};
 use super::wire::{PACKET_BYTES, wire_bytes};
 use super::world::{BLOCK, World};
-use bootswarm_agent::core::swarm::{ConnId, FetchId, Outgoing};
+use bootswarm_agent::core::swarm::{ConnId, FetchId};
+use bootswarm_agent::core::wire::Outgoing;
 
 /// The least `Retry-After` of a busy server (`origin.retry_after_s`).
 const RETRY_AFTER_MIN_S: u64 = 2;

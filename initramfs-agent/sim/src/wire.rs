@@ -1,7 +1,8 @@
 //! What goes over the wire beside payload: its size and its meaning.
 
 use super::world::PORT;
-use bootswarm_agent::core::swarm::{ConnId, Input, Outgoing};
+use bootswarm_agent::core::swarm::{ConnId, Input};
+use bootswarm_agent::core::wire::Outgoing;
 use bootswarm_agent::core::wire::metadata_part;
 
 /// What a packet costs beside its payload, in bytes of payload that a link could carry instead.

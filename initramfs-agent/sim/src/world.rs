@@ -13,8 +13,9 @@ use super::timeline::{Moment, Timeline};
 use super::tracker::Tracker;
 use super::wire::{PACKET_BYTES, SEGMENT_BYTES, wire_bytes};
 use super::{Report, SimConfig};
+use bootswarm_agent::core::nearness::Nearness;
 use bootswarm_agent::core::rng::Rng;
-use bootswarm_agent::core::swarm::{ConnId, FetchId, Input, Nearness, Output, Slot, Swarm};
+use bootswarm_agent::core::swarm::{ConnId, FetchId, Input, Output, Slot, Swarm};
 use bootswarm_agent::core::time::{Micros, SECOND};
 
 pub(super) const BLOCK: u32 = 16 << 10;
@@ -272,6 +273,7 @@ impl World {
             }
             Output::Verify { torrent, piece, slot } => {
                 let ok = !self.nodes[node].spoiled.remove(&(piece, slot));
+                self.trace([1, node as u64, u64::from(piece)]);
                 self.nodes[node].swarm.handle(
                     now,
                     Input::Verified {
@@ -292,7 +294,6 @@ impl World {
             Output::Metadata { .. } => self.trace([2, node as u64, 0]),
             Output::MetadataUnfit { .. } => {}
             Output::FetchMetadata { .. } => self.fetch_metadata(node),
-            Output::PieceDone { piece, .. } => self.trace([1, node as u64, u64::from(piece)]),
             Output::TorrentDone { .. } => {
                 self.nodes[node].done_at = Some(now);
                 self.unfinished -= usize::from(!self.nodes[node].doomed);

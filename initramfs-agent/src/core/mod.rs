@@ -9,6 +9,7 @@ pub mod json;
 pub mod limits;
 pub mod manifest;
 pub mod metainfo;
+pub mod nearness;
 pub mod rng;
 pub mod swarm;
 pub mod time;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::core::error::{Code, Error};
-use crate::core::swarm::Nearness;
+use crate::core::nearness::Nearness;
 
 /// BEP 3 infohash of a torrent.
 pub type InfoHash = [u8; 20];

@@ -28,8 +28,8 @@ use tracker::announcer::{Announcer, Answered};
 use tracker::answer::Answer;
 
 use super::error::Code;
+use super::nearness::Nearness;
 use super::rng::Rng;
-use super::swarm::Nearness;
 use super::time::Micros;
 
 /// Where LSD packets go (BEP 14, IPv4).

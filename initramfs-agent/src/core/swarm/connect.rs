@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use super::Swarm;
 use super::peer::Peer;
 use super::torrent::SLOTS;
-use super::types::{ConnId, Nearness, Outgoing, Output, TorrentId};
+use super::types::{ConnId, Output, TorrentId};
 use crate::core::limits::CONNECTIONS_MAX;
+use crate::core::nearness::Nearness;
 use crate::core::time::{Micros, SECOND};
+use crate::core::wire::Outgoing;
 
 /// Addresses remembered of one torrent.
 const KNOWN_MAX: usize = 1024;

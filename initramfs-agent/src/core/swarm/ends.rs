@@ -1,9 +1,11 @@
 //! How connections end: closed, banned, silent or no longer useful.
 
 use super::connect::{HANDSHAKE_US, KEEP_ALIVE_US};
-use super::types::{ConnId, Nearness, Outgoing, Output};
+use super::types::{ConnId, Output};
 use super::{Code, Micros, Swarm};
+use crate::core::nearness::Nearness;
 use crate::core::time::SECOND;
+use crate::core::wire::Outgoing;
 
 /// BEP 3: a peer says something every two minutes.
 const SILENCE_US: Micros = 150 * SECOND;

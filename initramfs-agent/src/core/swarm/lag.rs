@@ -1,9 +1,10 @@
 //! A node that is far behind its neighbours leaves the server's hand-outs to them: a piece that it got first, all
 //! the others would wait for.
 
-use super::types::{ConnId, Outgoing, TorrentId};
+use super::types::{ConnId, TorrentId};
 use super::{Micros, Swarm};
 use crate::core::time::SECOND;
+use crate::core::wire::Outgoing;
 
 /// So many times the pieces that we have, the median neighbour has.
 const TIMES: u32 = 3;

@@ -1,8 +1,10 @@
 //! What peers say: handshakes and messages. Nonsense is blamed, never believed.
 
-use super::types::{ConnId, Nearness, Outgoing};
+use super::types::ConnId;
 use super::{Code, Swarm};
+use crate::core::nearness::Nearness;
 use crate::core::time::{MILLISECOND, Micros, SECOND};
+use crate::core::wire::Outgoing;
 use crate::core::wire::{Block, Message};
 
 /// Pieces that one peer may have offered us while choking us.

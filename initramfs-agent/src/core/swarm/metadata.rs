@@ -10,12 +10,13 @@ mod serve;
 use std::sync::Arc;
 
 use super::peer::Peer;
-use super::types::{ConnId, MetadataSpec, Outgoing, Output, TorrentId};
+use super::types::{ConnId, MetadataSpec, Output, TorrentId};
 use super::{Code, Micros, Swarm};
 use crate::core::limits::METADATA_PART_BYTES;
 use crate::core::metainfo::{InfoShape, infohash};
 use crate::core::time::{MILLISECOND, SECOND};
 use crate::core::wire::MetadataMessage;
+use crate::core::wire::Outgoing;
 
 /// The server's seeder is asked after a part of this, drawn by each node; of longer where the server is busy, as all
 /// waits for the server: a whole farm has its manifests at that moment, and one neighbour who has the hashes is enough.

@@ -31,9 +31,10 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use super::error::Code;
+use super::nearness::Nearness;
 use super::rng::Rng;
 use super::time::Micros;
-use super::wire::Block;
+use super::wire::{Block, Outgoing};
 use peers::Peers;
 use torrent::Torrent;
 pub use types::*;
@@ -73,7 +74,7 @@ pub struct Swarm {
     wake: Micros,
     /// When claims end, in milliseconds: pieces may then be asked for.
     claim_ends: BTreeSet<u64>,
-    /// Torrents for which new work may be possible.
+    /// New work may be possible: something has changed since [`Self::schedule`] ran.
     dirty: bool,
 }
 

@@ -2,9 +2,10 @@
 //! own costs ten times its bytes, and in a farm most go to peers that gain nothing by them.
 
 use super::torrent::Torrent;
-use super::types::{ConnId, Outgoing, Output, TorrentId};
+use super::types::{ConnId, Output, TorrentId};
 use super::{Micros, Swarm};
 use crate::core::time::{MILLISECOND, SECOND};
+use crate::core::wire::Outgoing;
 
 /// Holders near us from which on a piece is no news; without racks the first one is enough: whoever has it tells all of its own
 /// neighbours, and no uplink waits for it.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::Swarm;
-use super::types::{ConnId, Outgoing};
+use super::types::ConnId;
 use crate::core::time::SECOND;
+use crate::core::wire::Outgoing;
 
 /// Addresses in one message, as BEP 11 asks.
 const PEX_ADDED_MAX: usize = 50;

@@ -1,11 +1,12 @@
 //! Pieces in flight: from the assignment over blocks and the hash check to the end.
 
 use super::torrent::{Job, Source};
-use super::types::{ConnId, Outgoing, Output, Slot, TorrentId};
+use super::types::{ConnId, Output, Slot, TorrentId};
 use super::{Code, Swarm};
 use crate::core::limits::BLOCK_BYTES;
 use crate::core::time::{MILLISECOND, SECOND};
 use crate::core::wire::Block;
+use crate::core::wire::Outgoing;
 
 /// Blocks nobody asked for, or that come again, before the peer is banned.
 const UNSOLICITED_MAX: u32 = 64;
@@ -269,7 +270,6 @@ impl Swarm {
     pub(super) fn piece_done(&mut self, torrent: TorrentId, piece: u32, from: Option<ConnId>) {
         let t = &mut self.torrents[usize::from(torrent.0)];
         t.set_have(piece);
-        self.out.push_back(Output::PieceDone { torrent, piece });
         let conns: Vec<ConnId> = t.slots.iter().flatten().copied().collect();
         self.tell_have(torrent, piece, from);
         loop {

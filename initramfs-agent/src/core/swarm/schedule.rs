@@ -2,10 +2,11 @@
 //! peer. What nobody in the rack has comes over the uplink once: who fetches it says so.
 
 use super::torrent::{Job, Source};
-use super::types::{ConnId, Outgoing, TorrentId};
+use super::types::{ConnId, TorrentId};
 use super::{Micros, Swarm};
 use crate::core::limits::BLOCK_BYTES;
 use crate::core::time::SECOND;
+use crate::core::wire::Outgoing;
 
 /// Bytes in flight to us at which no further piece is begun, beyond those that must be.
 const IN_FLIGHT_BYTES: u32 = 512 << 10;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::core::error::Code;
 use crate::core::metainfo::InfoShape;
+use crate::core::nearness::Nearness;
 use crate::core::time::Micros;
-use crate::core::wire::{Block, Message, MetadataMessage};
+use crate::core::wire::{Block, Message, MetadataMessage, Outgoing};
 
 /// A torrent (an artifact) of this node; index in the order of [`super::Swarm::add_torrent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,17 +30,6 @@ pub enum Slot {
     Primary,
     /// Into a buffer of its own, copied into place when its hash is right.
     Spare,
-}
-
-/// How near a peer is, as far as the one who told us knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Nearness {
-    /// In our rack: the first `local peers` of a tracker's answer.
-    Local,
-    /// In another rack.
-    Across,
-    /// Nobody said (LSD, DHT, PEX, incoming).
-    Unknown,
 }
 
 /// What is known of a torrent's info dictionary (BEP 3).
@@ -296,13 +286,6 @@ pub enum Output {
         /// Torrent.
         torrent: TorrentId,
     },
-    /// A piece is in place and verified (in whatever order).
-    PieceDone {
-        /// Torrent.
-        torrent: TorrentId,
-        /// Piece index.
-        piece: u32,
-    },
     /// All pieces of a torrent are in place.
     TorrentDone {
         /// Torrent.
@@ -319,58 +302,6 @@ pub enum Output {
     WantPeers {
         /// Torrent.
         torrent: TorrentId,
-    },
-}
-
-/// A message that the state machine sends; the shell encodes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outgoing {
-    /// BEP 3.
-    KeepAlive,
-    /// BEP 3; stock clients need it.
-    Unchoke,
-    /// BEP 3.
-    Interested,
-    /// BEP 3.
-    NotInterested,
-    /// BEP 3.
-    Have(u32),
-    /// BEP 3; most significant bit first.
-    Bitfield(Vec<u8>),
-    /// BEP 6.
-    HaveAll,
-    /// BEP 6.
-    HaveNone,
-    /// BEP 3.
-    Request(Block),
-    /// BEP 3.
-    Cancel(Block),
-    /// BEP 6.
-    Reject(Block),
-    /// BEP 6; among agents of one rack: "I am fetching this one from outside, do not fetch it too".
-    Suggest(u32),
-    /// BEP 10 handshake; the shell fills in port, version and extensions.
-    ExtendedHandshake {
-        /// Bytes of the info dictionary, if we can give it (BEP 9).
-        metadata_size: Option<u32>,
-    },
-    /// BEP 9: we want this part of the info dictionary.
-    MetadataRequest(u32),
-    /// BEP 9: a part of it.
-    MetadataPart {
-        /// Which.
-        part: u32,
-        /// The whole.
-        info: Arc<[u8]>,
-    },
-    /// BEP 9: we have no such part, or gave it often enough.
-    MetadataReject(u32),
-    /// BEP 11: peers that came and went since the last one.
-    Pex {
-        /// Now connected.
-        added: Vec<SocketAddr>,
-        /// Gone.
-        dropped: Vec<SocketAddr>,
     },
 }
 

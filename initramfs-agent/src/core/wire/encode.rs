@@ -3,8 +3,7 @@
 use super::extension::ExtensionHandshake;
 use super::metadata::{MetadataMessage, metadata_part};
 use super::pex::Pex;
-use super::{Block, OUR_UT_METADATA, OUR_UT_PEX};
-use crate::core::swarm::Outgoing;
+use super::{Block, OUR_UT_METADATA, OUR_UT_PEX, Outgoing};
 
 /// Bytes of a `piece` message before its payload.
 pub const PIECE_HEADER_BYTES: usize = 13;

@@ -4,6 +4,7 @@ mod encode;
 mod extension;
 mod handshake;
 mod metadata;
+mod outgoing;
 mod parse;
 mod pex;
 #[cfg(test)]
@@ -13,11 +14,11 @@ pub use encode::{ExtensionIds, PIECE_HEADER_BYTES, encode, extended, piece_heade
 pub use extension::{ExtensionHandshake, OUR_UT_METADATA, OUR_UT_PEX};
 pub use handshake::{HANDSHAKE_BYTES, Handshake, Start};
 pub use metadata::{MetadataMessage, metadata_part};
+pub use outgoing::Outgoing;
 pub use parse::{Parsed, message_bytes_max, parse};
 pub use pex::{PEX_PEERS_MAX, Pex};
 
-/// One message between peers after the handshake. `Piece` never reaches the state machine as a
-/// message: the shell streams its payload to the store and reports [`crate::core::swarm::Input::Block`].
+/// One message between peers after the handshake, as it comes. Of `Piece` the header only: its payload is streamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// Zero length.

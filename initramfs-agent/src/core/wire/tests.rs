@@ -1,7 +1,7 @@
 use super::*;
 use crate::core::error::Code;
 use crate::core::rng::Rng;
-use crate::core::swarm::Outgoing;
+use crate::core::wire::Outgoing;
 
 const MAX: usize = 16 << 10;
 const BLOCK: Block = Block {

@@ -87,7 +87,6 @@ impl Node {
                     self.fail(torrent, Error::new(Code::ManifestBadInfohash, text));
                 }
                 Output::FetchMetadata { torrent } => self.fetch_metadata(torrent),
-                Output::PieceDone { .. } => {}
                 Output::TorrentDone { torrent } => self.torrent_done(torrent),
                 Output::Banned { addr, code } => self.tell(Event::Banned { addr, code }),
                 Output::WantPeers { torrent } => {

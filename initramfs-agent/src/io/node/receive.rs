@@ -11,7 +11,8 @@ use super::{BUFFERED_BYTES_MAX, BUFFERED_FREE, Event, Node, SWEEP, TOKEN_CONNS};
 use crate::core::discovery::DiscoveryInput;
 use crate::core::error::{Error, Result};
 use crate::core::limits::CONNECTIONS_MAX;
-use crate::core::swarm::{ConnId, Input, Nearness, TorrentId};
+use crate::core::nearness::Nearness;
+use crate::core::swarm::{ConnId, Input, TorrentId};
 use crate::core::time::{Micros, SECOND};
 use crate::core::wire::{
     ExtensionHandshake, HANDSHAKE_BYTES, Handshake, Message, MetadataMessage, OUR_UT_METADATA, OUR_UT_PEX,

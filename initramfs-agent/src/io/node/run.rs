@@ -10,7 +10,8 @@ use super::api::{Command, Event};
 use super::{Node, TOKEN_CONNS, TOKEN_DHT, TOKEN_LSD, TOKEN_WAKER};
 use crate::core::discovery::{DiscoveryInput, UdpSocketKind};
 use crate::core::error::Result;
-use crate::core::swarm::{ConnId, Input, Nearness, TorrentId};
+use crate::core::nearness::Nearness;
+use crate::core::swarm::{ConnId, Input, TorrentId};
 use crate::core::time::{Micros, SECOND};
 
 const EVENTS_MAX: usize = 256;

@@ -6,7 +6,7 @@ use crate::core::bencode::{self, Dict, Keys, Value};
 use crate::core::discovery::compact;
 use crate::core::error::{Code, Error, Result};
 use crate::core::limits::{PEERS_PER_ANSWER_MAX, TRACKER_ANSWER_BYTES_MAX};
-use crate::core::swarm::Nearness;
+use crate::core::nearness::Nearness;
 
 /// Characters of a `failure reason` that are worth keeping.
 const REASON_CHARS_MAX: usize = 200;

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::announce::{Announce, Event};
 use super::answer::Answer;
 use crate::core::limits::{PEERS_PER_ANSWER_MAX, TRACKER_ANSWER_BYTES_MAX};
+use crate::core::nearness::Nearness;
 use crate::core::rng::Rng;
-use crate::core::swarm::Nearness;
 
 fn vectors(key: &str) -> Vec<Value> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../test/vectors/tracker.json");

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::super::Swarm;
-use super::super::types::{ConnId, Outgoing};
+use super::super::types::ConnId;
 use super::Metadata;
 use crate::core::limits::METADATA_PART_BYTES;
+use crate::core::wire::Outgoing;
 use crate::core::wire::metadata_part;
 
 /// A peer gets the whole so often, and a few parts more.

@@ -36,10 +36,6 @@ fn asks_whole_pieces_in_block_order_and_announces_them() {
         },
     );
     let out = drain(&mut s);
-    assert!(out.contains(&Output::PieceDone {
-        torrent: T0,
-        piece: 0
-    }));
     assert!(out.contains(&Output::TorrentDone { torrent: T0 }));
     assert!(out.contains(&Output::Send {
         conn,
