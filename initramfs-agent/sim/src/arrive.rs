@@ -6,8 +6,7 @@ use super::world::World;
 use bootswarm_agent::core::nearness::Nearness;
 use bootswarm_agent::core::swarm::{Input, TorrentId};
 use bootswarm_agent::core::time::{MILLISECOND, SECOND};
-use bootswarm_agent::core::wire::Message;
-use bootswarm_agent::core::wire::Outgoing;
+use bootswarm_agent::core::wire::{Message, Outgoing};
 
 /// How soon a node hears that nobody answers its dialling.
 pub(super) const NO_ANSWER_US: u64 = 3 * SECOND;

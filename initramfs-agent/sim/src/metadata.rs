@@ -7,8 +7,7 @@ use super::world::World;
 use bootswarm_agent::core::limits::MANIFEST_INLINE_PIECES_MAX;
 use bootswarm_agent::core::metainfo::InfoShape;
 use bootswarm_agent::core::swarm::{ConnId, Input, MetadataSpec, TorrentId};
-use bootswarm_agent::core::wire::Outgoing;
-use bootswarm_agent::core::wire::{MetadataMessage, metadata_part};
+use bootswarm_agent::core::wire::{MetadataMessage, Outgoing, metadata_part};
 
 /// The TLS handshake and what stands around an info dictionary in a metainfo file.
 const TORRENT_BYTES: u32 = 1_500;

@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 
 use bootswarm_agent::core::swarm::{ConnId, FetchId};
 use bootswarm_agent::core::time::Micros;
-use bootswarm_agent::core::wire::Block;
-use bootswarm_agent::core::wire::Outgoing;
+use bootswarm_agent::core::wire::{Block, Outgoing};
 
 /// The server among the endpoints: the last index.
 pub(super) type Endpoint = usize;

@@ -2,8 +2,7 @@
 
 use super::world::PORT;
 use bootswarm_agent::core::swarm::{ConnId, Input};
-use bootswarm_agent::core::wire::Outgoing;
-use bootswarm_agent::core::wire::metadata_part;
+use bootswarm_agent::core::wire::{Outgoing, metadata_part};
 
 /// What a packet costs beside its payload, in bytes of payload that a link could carry instead.
 pub(super) const PACKET_BYTES: u32 = 84;

@@ -94,7 +94,7 @@ impl Swarm {
             return;
         };
         let alone = t.known.values().all(|k| k.seeder);
-        t.origin.alone = alone;
+        t.origin.set_alone(alone);
         self.refresh_local(torrent);
         self.wake_at(self.now);
     }

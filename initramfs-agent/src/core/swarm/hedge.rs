@@ -53,7 +53,7 @@ impl Swarm {
             }
             let near = t.counts_near(peer.mask());
             // When nothing comes from anybody, it is hardly this peer's fault.
-            let others = t.origin.moved_at > peer.block_at || t.origin.fetched_at > peer.block_at;
+            let others = t.origin.moved_at() > peer.block_at || t.origin.fetched_at() > peer.block_at;
             let due = peer.block_at + t.stall_us(near, others);
             if now >= due {
                 stalled.push(peer.id);
@@ -107,7 +107,7 @@ impl Swarm {
                     Some(_) => (late.max(t.claim_us()), job.moved_at),
                     None => (late, job.moved_at),
                 },
-                Source::Fetch(_) => (late.max(STALL_MIN_US), job.moved_at.max(t.origin.fetched_at)),
+                Source::Fetch(_) => (late.max(STALL_MIN_US), job.moved_at.max(t.origin.fetched_at())),
             };
             if now >= moved_at + late {
                 hedges.push((job.piece, job.source));
@@ -115,12 +115,12 @@ impl Swarm {
             } else {
                 next = next.min(moved_at + late);
             }
-            if t.spec.has_origin && t.origin.fetch.is_none() && matches!(job.source, Source::Peer(_)) {
+            if t.spec.has_origin && t.origin.is_idle() && matches!(job.source, Source::Peer(_)) {
                 let due = moved_at.max(t.heard_at(job.piece)) + quiet.max(late);
-                if now >= due.max(t.origin.rest_until) {
+                if now >= due.max(t.origin.rests_until()) {
                     quiets.push(job.piece);
                 } else {
-                    next = next.min(due.max(t.origin.rest_until));
+                    next = next.min(due.max(t.origin.rests_until()));
                 }
             }
         }
@@ -142,7 +142,7 @@ impl Swarm {
             .jobs
             .iter()
             .any(|j| j.piece == piece && (j.verifying || j.moved_at + t.late_us() > self.now));
-        if moving || t.origin.fetch.is_some() || t.has(piece) {
+        if moving || !t.origin.is_idle() || t.has(piece) {
             return;
         }
         if t.free_slot(piece).is_none() {

@@ -49,7 +49,7 @@ impl Swarm {
     /// Whether others have far more than we do, and give it to us.
     fn lags(&self, torrent: TorrentId) -> bool {
         let t = &self.torrents[usize::from(torrent.0)];
-        if t.origin.moved_at + FED_US.max(3 * t.wait_us()) <= self.now {
+        if t.origin.moved_at() + FED_US.max(3 * t.wait_us()) <= self.now {
             return false;
         }
         let peers = t.slots.iter().flatten().filter_map(|c| self.peers.get(c));

@@ -4,8 +4,7 @@ use super::types::ConnId;
 use super::{Code, Swarm};
 use crate::core::nearness::Nearness;
 use crate::core::time::{MILLISECOND, Micros, SECOND};
-use crate::core::wire::Outgoing;
-use crate::core::wire::{Block, Message};
+use crate::core::wire::{Block, Message, Outgoing};
 
 /// Pieces that one peer may have offered us while choking us.
 const ALLOWED_FAST_MAX: usize = 256;

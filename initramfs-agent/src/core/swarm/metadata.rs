@@ -4,19 +4,16 @@
 //! It floods the mesh: who gets it tells its neighbours, and those ask one of them at once. The server is asked by the
 //! few that drew a short wait: five hundred dictionaries would cost its link as much as a part of the payload.
 
-mod fetched;
-mod serve;
-
 use std::sync::Arc;
 
+use super::backoff::Backoff;
 use super::peer::Peer;
 use super::types::{ConnId, MetadataSpec, Output, TorrentId};
 use super::{Code, Micros, Swarm};
 use crate::core::limits::METADATA_PART_BYTES;
 use crate::core::metainfo::{InfoShape, infohash};
 use crate::core::time::{MILLISECOND, SECOND};
-use crate::core::wire::MetadataMessage;
-use crate::core::wire::Outgoing;
+use crate::core::wire::{MetadataMessage, Outgoing, metadata_part};
 
 /// The server's seeder is asked after a part of this, drawn by each node; of longer where the server is busy, as all
 /// waits for the server: a whole farm has its manifests at that moment, and one neighbour who has the hashes is enough.
@@ -33,6 +30,9 @@ const STALL_SEEDER_US: Micros = 3 * SECOND;
 const REST_US: Micros = 5 * SECOND;
 /// Parts asked of a peer and not there yet.
 const PARTS_ASKED_MAX: usize = 4;
+/// A peer gets the whole so often from us, and a few parts more.
+const SERVED_TIMES: usize = 2;
+const SERVED_SPARE: usize = 8;
 
 /// What a torrent knows of its info dictionary.
 pub(super) enum Metadata {
@@ -55,8 +55,8 @@ pub(super) struct Wanted {
     ask: Option<Ask>,
     /// A request over HTTPS is under way.
     fetching: bool,
-    fails: u32,
-    rest_until: Micros,
+    /// When HTTPS may be asked again.
+    backoff: Backoff,
 }
 
 /// One peer is asked for all of it, so that wrong bytes have one to blame.
@@ -90,8 +90,7 @@ impl Metadata {
                 https_draw: 0,
                 ask: None,
                 fetching: false,
-                fails: 0,
-                rest_until: 0,
+                backoff: Backoff::default(),
             })),
         }
     }
@@ -166,7 +165,7 @@ impl Swarm {
         let now = self.now;
         let busy = self.server_silent_us();
         let t = &mut self.torrents[at];
-        let (alone, known) = (t.origin.alone, t.present != 0 || !t.known.is_empty());
+        let (alone, known) = (t.origin.is_alone(), t.present != 0 || !t.known.is_empty());
         let Some(wanted) = t.metadata.wanted() else {
             return;
         };
@@ -201,7 +200,7 @@ impl Swarm {
                 // Nobody to wait for.
                 (None, false) => 0,
             };
-            let https_at = (wanted.since + drawn + waits).max(wanted.rest_until);
+            let https_at = (wanted.since + drawn + waits).max(wanted.backoff.until());
             if now >= https_at {
                 wanted.fetching = true;
                 self.out.push_back(Output::FetchMetadata { torrent });
@@ -349,7 +348,7 @@ impl Swarm {
         };
         let hashes = hashes.to_vec();
         t.metadata = Metadata::Known(Arc::from(info));
-        t.origin.moved_at = now;
+        t.origin.note_moved(now);
         self.out.push_back(Output::Metadata { torrent, hashes });
         let conns: Vec<ConnId> = t.slots.iter().flatten().copied().collect();
         let metadata_size = t.metadata.size();
@@ -362,6 +361,49 @@ impl Swarm {
         self.dirty = true;
         self.wake_at(now);
         true
+    }
+
+    /// What HTTPS gave, or when it may be asked again.
+    pub(super) fn on_metadata_fetched(
+        &mut self,
+        torrent: TorrentId,
+        info: Option<&[u8]>,
+        retry_after: Option<Micros>,
+    ) {
+        let wanted = self.torrent(torrent).and_then(|t| t.metadata.wanted());
+        if wanted.is_none() || info.is_some_and(|info| self.take_info(torrent, info)) {
+            return;
+        }
+        let draw = self.rng.below(1000);
+        let now = self.now;
+        if let Some(wanted) = self.torrents[usize::from(torrent.0)].metadata.wanted() {
+            wanted.fetching = false;
+            if retry_after.is_none() {
+                wanted.backoff.failed();
+            }
+            wanted.backoff.rest(now, retry_after, draw);
+        }
+        self.seek_metadata(torrent);
+    }
+
+    /// Gives a part to a peer that asks for it.
+    fn serve_metadata(&mut self, conn: ConnId, part: u32) {
+        let Some(peer) = self.peers.get_mut(&conn) else {
+            return;
+        };
+        let message = match &self.torrents[usize::from(peer.torrent.0)].metadata {
+            Metadata::Known(info)
+                if !metadata_part(info, part).is_empty()
+                    && peer.metadata.served
+                        < SERVED_TIMES * info.len().div_ceil(METADATA_PART_BYTES) + SERVED_SPARE =>
+            {
+                peer.metadata.served += 1;
+                let info = Arc::clone(info);
+                Outgoing::MetadataPart { part, info }
+            }
+            _ => Outgoing::MetadataReject(part),
+        };
+        self.send(conn, message);
     }
 
     /// A peer that promised it and did not give it.

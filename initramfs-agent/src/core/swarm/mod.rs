@@ -5,6 +5,7 @@
 //! Payload bytes never pass through here: blocks are reported by position and length.
 //! Nothing here depends on the order of a hash map: the same seed and inputs give the same outputs.
 
+mod backoff;
 mod connect;
 mod ends;
 mod hedge;

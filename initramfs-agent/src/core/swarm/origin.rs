@@ -1,6 +1,7 @@
 //! The HTTPS origin, the fallback: used when peers have nothing for us, at random delays so that a farm
 //! never runs there all at once, and never given up for good.
 
+use super::backoff::Backoff;
 use super::torrent::{Job, Source, Torrent};
 use super::types::{ConnId, FetchId, Output, TorrentId};
 use super::{Micros, Swarm};
@@ -34,42 +35,110 @@ const SLOW_MAX_US: Micros = 60 * SECOND;
 /// Added at random for each neighbour, so that a rack does not fall back as one.
 const SPREAD_US: Micros = 100 * MILLISECOND;
 const SPREAD_MIN_US: Micros = 10 * MILLISECOND;
-const BACKOFF_MAX: u32 = 5;
 
-/// What we know of the origin of one torrent.
+/// What we know of the origin of one torrent, and how the peers do without it.
 pub(super) struct Origin {
     /// The fetch that runs.
-    pub fetch: Option<FetchId>,
-    pub fails: u32,
+    fetch: Option<FetchId>,
     /// Fetches that ended well, one after another.
-    pub good: u32,
-    /// Not asked before.
-    pub rest_until: Micros,
-    /// The last piece of a fetch, or the start.
-    pub fetched_at: Micros,
-    /// The last useful block of a peer, or the start.
-    pub moved_at: Micros,
-    /// The last news of a piece we lack.
-    pub heard_at: Micros,
-    /// The tracker knows nobody else.
-    pub alone: bool,
-    /// Random part of our patience, in thousandths of the spread.
-    pub patience: Option<u64>,
+    good: u32,
+    backoff: Backoff,
+    fetched_at: Micros,
+    moved_at: Micros,
+    heard_at: Micros,
+    is_alone: bool,
+    /// Random part of our patience, in thousandths of the spread: drawn anew for each turn.
+    patience: Option<u64>,
 }
 
 impl Origin {
     pub fn new(now: Micros) -> Self {
         Self {
             fetch: None,
-            fails: 0,
             good: 0,
-            rest_until: 0,
+            backoff: Backoff::default(),
             fetched_at: now,
             moved_at: now,
             heard_at: now,
-            alone: false,
+            is_alone: false,
             patience: None,
         }
+    }
+
+    /// Nothing is being fetched.
+    pub fn is_idle(&self) -> bool {
+        self.fetch.is_none()
+    }
+
+    /// Not to be asked before.
+    pub fn rests_until(&self) -> Micros {
+        self.backoff.until()
+    }
+
+    /// The last piece of a fetch, or the start.
+    pub fn fetched_at(&self) -> Micros {
+        self.fetched_at
+    }
+
+    /// The last useful block of a peer, or the start.
+    pub fn moved_at(&self) -> Micros {
+        self.moved_at
+    }
+
+    /// A peer gave something useful.
+    pub fn note_moved(&mut self, now: Micros) {
+        self.moved_at = now;
+    }
+
+    /// Somebody told of a piece that we lack.
+    pub fn note_heard(&mut self, now: Micros) {
+        self.heard_at = now;
+    }
+
+    /// Whether the tracker knows nobody else.
+    pub fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
+    /// What the tracker knows.
+    pub fn set_alone(&mut self, is_alone: bool) {
+        self.is_alone = is_alone;
+    }
+
+    fn begin(&mut self, fetch: FetchId) {
+        self.fetch = Some(fetch);
+    }
+
+    /// The fetch is over, and with it the turn.
+    fn end(&mut self) {
+        self.fetch = None;
+        self.patience = None;
+    }
+
+    /// A piece of a fetch has come, right or wrong.
+    fn note_piece(&mut self, ok: bool) {
+        match ok {
+            true => self.backoff.succeeded(),
+            false => self.backoff.failed(),
+        }
+    }
+
+    /// The server has ended the fetch.
+    fn note_end(&mut self, now: Micros, retry_after: Option<Micros>, failed: bool, draw: u64) {
+        self.end();
+        if failed {
+            self.backoff.failed();
+        }
+        self.good = match failed || retry_after.is_some() {
+            true => 0,
+            false => self.good + 1,
+        };
+        self.backoff.rest(now, retry_after, draw);
+    }
+
+    /// How long a range may be while the seeder may yet serve us: twice as long after each that ended well.
+    fn range_bytes(&self, piece_length: u64) -> u64 {
+        RANGE_SEEDED_BYTES_MAX.min(piece_length << self.good.min(16))
     }
 }
 
@@ -81,7 +150,7 @@ impl Swarm {
             if !t.spec.has_origin
                 || !t.metadata.is_known()
                 || t.done()
-                || t.origin.fetch.is_some()
+                || !t.origin.is_idle()
                 || t.wanted.is_empty()
             {
                 continue;
@@ -97,13 +166,8 @@ impl Swarm {
 
     /// Our share of patience for this turn, in thousandths.
     pub(super) fn patience(&mut self, torrent: TorrentId) -> u64 {
-        let at = usize::from(torrent.0);
-        if let Some(random) = self.torrents[at].origin.patience {
-            return random;
-        }
-        let random = self.rng.below(1000);
-        self.torrents[at].origin.patience = Some(random);
-        random
+        let drawn = &mut self.torrents[usize::from(torrent.0)].origin.patience;
+        *drawn.get_or_insert_with(|| self.rng.below(1000))
     }
 
     /// How long a server that was slow to answer is not asked for what others may give.
@@ -147,12 +211,12 @@ impl Swarm {
         let peers = t.neighbours();
         let others = t.known.values().any(|k| !k.seeder && k.fails < 3);
         let seeder = t.known.values().any(|k| k.seeder && k.fails == 0);
-        let patience = if peers == 0 && (t.present & t.seeders != 0 || seeder && !t.origin.alone) {
+        let patience = if peers == 0 && (t.present & t.seeders != 0 || seeder && !t.origin.is_alone) {
             // Neither tracker nor seeder has answered, or the seeder has: the server is there, or busy.
             let base = SEEDED_US.max(busy);
             base + 2 * base * random / 1000
         } else if peers == 0 {
-            match t.origin.alone || !others {
+            match t.origin.is_alone || !others {
                 true => ALONE_SURE_US,
                 false => ALONE_US + ALONE_US * random / 2000,
             }
@@ -165,7 +229,7 @@ impl Swarm {
             };
             base + t.spread_us() * peers * random / 1000
         };
-        (t.origin.moved_at + patience).max(t.origin.rest_until)
+        (t.origin.moved_at + patience).max(t.origin.rests_until())
     }
 
     /// Asks the origin for a run of pieces that nobody delivers.
@@ -193,7 +257,7 @@ impl Swarm {
             let seeded = t.known.values().any(|k| k.seeder && k.fails == 0);
             let length = u64::from(t.spec.piece_length);
             let bytes = if seeded {
-                RANGE_SEEDED_BYTES_MAX.min(length << t.origin.good.min(16))
+                t.origin.range_bytes(length)
             } else {
                 RANGE_BYTES_MAX
             };
@@ -223,7 +287,7 @@ impl Swarm {
             t.jobs.push(Job::new(piece, slot, source, blocks, self.now, true));
         }
         let late = self.torrents[at].late_us();
-        self.torrents[at].origin.fetch = Some(fetch);
+        self.torrents[at].origin.begin(fetch);
         self.wake_at(self.now + late);
         self.out.push_back(Output::Fetch {
             fetch,
@@ -239,8 +303,7 @@ impl Swarm {
         let t = &mut self.torrents[usize::from(torrent.0)];
         let last = !t.jobs.iter().any(|j| j.source == Source::Fetch(fetch));
         if last && t.origin.fetch == Some(fetch) {
-            t.origin.fetch = None;
-            t.origin.patience = None;
+            t.origin.end();
             self.out.push_back(Output::CancelFetch { fetch });
             self.wake_at(self.now + MILLISECOND);
         }
@@ -268,13 +331,13 @@ impl Swarm {
         let bytes = u64::from(t.piece_bytes(piece));
         if ok && !t.has(piece) {
             t.progress.from_origin_bytes += bytes;
-            t.origin.fails = 0;
+            t.origin.note_piece(true);
             self.piece_done(TorrentId(at as u16), piece, None);
             return;
         }
         t.progress.duplicate_bytes += bytes;
         if !ok {
-            t.origin.fails = (t.origin.fails + 1).min(BACKOFF_MAX);
+            t.origin.note_piece(false);
         }
         if !t.jobs.iter().any(|j| j.piece == piece) {
             t.put_wanted(piece);
@@ -286,24 +349,9 @@ impl Swarm {
         let Some(at) = self.fetching(fetch) else {
             return;
         };
-        let jitter = self.rng.below(1000);
-        let t = &mut self.torrents[at];
-        t.origin.fetch = None;
-        t.origin.patience = None;
-        if failed {
-            t.origin.fails = (t.origin.fails + 1).min(BACKOFF_MAX);
-        }
-        t.origin.good = if failed || retry_after.is_some() {
-            0
-        } else {
-            t.origin.good + 1
-        };
-        let rest = match (retry_after, t.origin.fails) {
-            (Some(wait), _) => wait.min(600 * SECOND) + wait.min(60 * SECOND) * jitter / 2000,
-            (None, 0) => 0,
-            (None, n) => (SECOND << n) / 2 + SECOND * jitter / 1000,
-        };
-        t.origin.rest_until = self.now + rest;
+        let draw = self.rng.below(1000);
+        let now = self.now;
+        self.torrents[at].origin.note_end(now, retry_after, failed, draw);
         while let Some(job) = self.torrents[at]
             .jobs
             .iter()
@@ -326,5 +374,46 @@ impl Torrent {
     pub(super) fn spread_us(&self) -> Micros {
         self.piece_p95()
             .map_or(SPREAD_US, |p| (2 * p).clamp(SPREAD_MIN_US, SPREAD_US))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_grow_with_each_good_one_and_begin_anew_when_one_fails() {
+        let mut origin = Origin::new(0);
+        let piece = 64 << 10;
+        let mut ranges = Vec::new();
+        for ended in [
+            Some(false),
+            Some(false),
+            Some(false),
+            Some(false),
+            Some(true),
+            None,
+        ] {
+            ranges.push(origin.range_bytes(piece) / piece);
+            origin.begin(FetchId(1));
+            assert!(!origin.is_idle());
+            if let Some(failed) = ended {
+                origin.note_end(SECOND, None, failed, 0);
+                assert!(origin.is_idle());
+            }
+        }
+        assert_eq!(ranges, [1, 2, 4, 8, 8, 1]);
+        assert_eq!(origin.rests_until(), 2 * SECOND, "one failure, no draw");
+    }
+
+    #[test]
+    fn a_right_piece_ends_the_rests() {
+        let mut origin = Origin::new(0);
+        origin.note_piece(false);
+        origin.note_end(0, None, true, 0);
+        assert_eq!(origin.rests_until(), 2 * SECOND);
+        origin.note_piece(true);
+        origin.note_end(5, None, false, 999);
+        assert_eq!(origin.rests_until(), 5);
     }
 }

@@ -5,8 +5,7 @@ use super::types::{ConnId, Output, Slot, TorrentId};
 use super::{Code, Swarm};
 use crate::core::limits::BLOCK_BYTES;
 use crate::core::time::{MILLISECOND, SECOND};
-use crate::core::wire::Block;
-use crate::core::wire::Outgoing;
+use crate::core::wire::{Block, Outgoing};
 
 /// Blocks nobody asked for, or that come again, before the peer is banned.
 const UNSOLICITED_MAX: u32 = 64;
@@ -211,7 +210,7 @@ impl Swarm {
             (peer.block_us * 7 + took) / 8
         };
         peer.block_at = now;
-        t.origin.moved_at = now;
+        t.origin.note_moved(now);
         if job.received == job.blocks {
             job.verifying = true;
             let slot = job.slot;

@@ -332,7 +332,7 @@ impl Torrent {
     pub fn note_heard(&mut self, piece: u32, now: Micros) {
         self.heard_ms[piece as usize] = (now / MILLISECOND) as u32;
         if !self.has(piece) {
-            self.origin.heard_at = now;
+            self.origin.note_heard(now);
         }
     }
 

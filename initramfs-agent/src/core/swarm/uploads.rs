@@ -6,8 +6,7 @@ use super::types::{ConnId, Output};
 use super::{Micros, Swarm};
 use crate::core::limits::REQUESTS_QUEUED_MAX;
 use crate::core::time::{MILLISECOND, SECOND};
-use crate::core::wire::Block;
-use crate::core::wire::Outgoing;
+use crate::core::wire::{Block, Outgoing};
 
 /// Peers served at a time, and where there are no other racks.
 const UPLOADS_MAX: usize = 6;

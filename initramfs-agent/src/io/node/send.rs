@@ -9,9 +9,8 @@ use super::conn::{Conn, Phase, Sending};
 use super::{BUFFERED_BYTES_MAX, BUFFERED_FREE, Node};
 use crate::core::limits::REQUESTS_QUEUED_MAX;
 use crate::core::swarm::{ConnId, Input, TorrentId};
-use crate::core::wire::Outgoing;
 use crate::core::wire::{
-    Block, ExtensionHandshake, Handshake, OUR_UT_METADATA, OUR_UT_PEX, PIECE_HEADER_BYTES, encode,
+    Block, ExtensionHandshake, Handshake, OUR_UT_METADATA, OUR_UT_PEX, Outgoing, PIECE_HEADER_BYTES, encode,
     piece_header,
 };
 use crate::io::store::Artifact;
