@@ -27,6 +27,7 @@ export interface AnswerSources {
   readonly status: () => object
   /** What a node that has reported is told about its seeding. */
   readonly seedS: (node: string) => number | undefined
+  readonly hearsay: HttpServices['hearsayReceived']
   readonly netboot: NetbootAnswers
   readonly bytesServed: HttpServices['bytesServed']
   /** Wall clock, milliseconds since 1970. */
@@ -84,6 +85,7 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
       registry.eventsReceived(node, address, events)
       return sources.seedS(node)
     },
+    hearsayReceived: sources.hearsay,
     status: sources.status,
     netboot: sources.netboot,
     bytesServed: sources.bytesServed,

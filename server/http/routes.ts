@@ -28,6 +28,9 @@ export interface RouteOptions {
 /** In a thread: a manifest of many artifacts is long. */
 const compress = promisify<Uint8Array, Buffer>(gzip)
 
+/** One event over plain HTTP. */
+const hearsayBytesMax = 2048
+
 const bootId = /^[0-9a-f]{16}$/
 /** `-BW` and 17 bytes. */
 const agentPeerId = /^2d4257[0-9a-f]{34}$/
@@ -139,9 +142,16 @@ function nodeRoutes(app: FastifyInstance, { secure, services }: RouteOptions): v
   )
 
   app.post<{ Params: { id: string } }>('/v1/nodes/:id/events', (request, reply) => {
-    if (!secure) return tlsRequired(reply)
     const node = nodeId(request.params.id)
     const { body } = request
+    if (!secure) {
+      // A node that cannot believe our certificate has no other way to say so.
+      if (!Buffer.isBuffer(body) || body.length > hearsayBytesMax) return tlsRequired(reply)
+      const [event, ...more] = parseEvents(body)
+      if (event?.type !== 'boot.failed' || more.length > 0) return tlsRequired(reply)
+      services.hearsayReceived(node, clientAddress(request), event.data)
+      return reply.code(204).send()
+    }
     if (!Buffer.isBuffer(body))
       throw new BootswarmError('EVENTS_INVALID', 'the body must be a JSON array of events')
     const seedS = services.eventsReceived(node, clientAddress(request), parseEvents(body))

@@ -45,6 +45,9 @@ export interface ScriptBoot {
   readonly kernelArgs: string
 }
 
+/** Where agents look for HTTP unless they are told (initramfs-agent/src/io/boot/options). */
+const agentsHttpPort = 8480
+
 /** The same for every machine: finds the card that was booted from, and fetches that machine's own script. */
 export function autoexecScript(http: string): string {
   return lines(
@@ -71,6 +74,7 @@ export function bootScript(node: ScriptNode, boot: ScriptBoot): string {
   const words = [
     'initrd=stage1',
     `bootswarm.server=${boot.server}`,
+    ...(node.http.endsWith(`:${agentsHttpPort}`) ? [] : [`bootswarm.http=http://${node.http}`]),
     `bootswarm.node=${node.mac}`,
     `BOOTIF=01-${node.mac.replaceAll(':', '-')}`,
     boot.kernelArgs,

@@ -1,8 +1,9 @@
 /** Says what happens to the nodes: the ends of boots to everybody, the rest to those who debug. */
 import type { EventListener } from './registry.js'
+import { lostAfterMs, type NodeRecord } from './state.js'
 
 /** A log; pino fits. */
-interface NodeLog {
+export interface NodeLog {
   debug(facts: object, message: string): void
   info(facts: object, message: string): void
   warn(facts: object, message: string): void
@@ -47,4 +48,22 @@ export function nodeEventLog(log: NodeLog): EventListener {
         return log.debug(facts, `${node.id}: ${event.type}`)
     }
   }
+}
+
+/** Says which node fell silent in mid-boot, and where it stood. */
+export function lostNodeLog(log: Pick<NodeLog, 'warn'>): (node: NodeRecord) => void {
+  return (node) => {
+    const { id, rack, boot, address, version } = node
+    const facts = { event: 'node.lost', node: id, rack, boot, address, version, stood: node.state }
+    log.warn(facts, `${id} is lost: silent for ${lostAfterMs / 1000} s in mid-boot, ${whereItStood(node)}`)
+  }
+}
+
+function whereItStood(node: NodeRecord): string {
+  const { state, version, doneBytes, totalBytes } = node
+  if (state === 'seen') return 'before it asked for a manifest'
+  if (state === 'manifest' || totalBytes === 0) return `with the manifest of version ${version}`
+  const [done, total] = [doneBytes, totalBytes].map((bytes) => (bytes / 1e6).toFixed(1))
+  if (doneBytes >= totalBytes) return `with all ${total} MB of version ${version}, unpacking it`
+  return `with ${done} of ${total} MB of version ${version}`
 }

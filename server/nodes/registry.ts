@@ -51,6 +51,7 @@ export class NodeRegistry {
   readonly #describe: DescribeNode
   readonly #nowMs: () => number
   readonly #onStoreError: (error: unknown) => void
+  readonly #onLost: (node: NodeRecord) => void
   readonly #listeners = new Set<EventListener>()
   #timer: NodeJS.Timeout | undefined
 
@@ -60,11 +61,14 @@ export class NodeRegistry {
     /** Wall clock, milliseconds since 1970. */
     readonly nowMs: () => number
     readonly onStoreError: (error: unknown) => void
+    /** A node fell silent in mid-boot; as it stood before. */
+    readonly onLost?: (node: NodeRecord) => void
   }) {
     this.#store = options.store
     this.#describe = options.describe
     this.#nowMs = options.nowMs
     this.#onStoreError = options.onStoreError
+    this.#onLost = options.onLost ?? (() => {})
   }
 
   /** Loads what was known, and writes what is new once a second from now on. */
@@ -75,7 +79,10 @@ export class NodeRegistry {
       this.#nodes.set(node.id, node)
       this.#byAddress.set(node.address, node.id)
     }
-    this.#timer = setInterval(() => this.flush(), batch.flushMs)
+    this.#timer = setInterval(() => {
+      this.findLost()
+      this.flush()
+    }, batch.flushMs)
     this.#timer.unref()
   }
 
@@ -152,6 +159,19 @@ export class NodeRegistry {
   /** Whether a node still boots this version. */
   isBootingVersion(version: number): boolean {
     return this.list().some((node) => node.version === version && isBooting(node))
+  }
+
+  /** Notes who has fallen silent since the last call. */
+  findLost(): void {
+    const nowMs = this.#nowMs()
+    for (const node of this.#nodes.values()) {
+      const now = afterTime(node, nowMs)
+      if (now === node) continue
+      // In its place: it said nothing.
+      this.#nodes.set(node.id, now)
+      this.#dirty.add(node.id)
+      this.#onLost(node)
+    }
   }
 
   /** Writes what has changed; what fails stays to be written again. */

@@ -119,6 +119,7 @@ function makeServices(
     forget: swarm.forget,
     status,
     seedS: (node) => seeds.seedS(node),
+    hearsay: (node, address, failure) => nodes.hearsay.heard(node, address, failure),
     netboot: makeBootAnswers({
       log: netboot.log,
       admission: netboot.admission,

@@ -2,7 +2,8 @@
 import type { Config } from '../../src/config.js'
 import { makeNodeConfigs, type NodeConfig } from '../../src/node-config.js'
 import { RelayPorts } from '../netboot/relay-ports.js'
-import { nodeEventLog } from '../nodes/event-log.js'
+import { lostNodeLog, nodeEventLog } from '../nodes/event-log.js'
+import { Hearsay } from '../nodes/hearsay.js'
 import { nodeRecords } from '../nodes/records.js'
 import { NodeRegistry } from '../nodes/registry.js'
 import type { Store } from '../store/store.js'
@@ -12,6 +13,8 @@ import type { Common } from './parts.js'
 export interface Nodes {
   readonly registry: NodeRegistry
   readonly relayPorts: RelayPorts
+  /** What comes under a node's name without a proof. */
+  readonly hearsay: Hearsay
   /** What the configuration gives to a node at an address. */
   describe(id: string, address: string): NodeConfig
   /** The rack of whoever was last heard at an address. */
@@ -30,6 +33,7 @@ export function makeNodes({ config, log, nowMs }: Common, store: Store): Nodes {
   const readConfig = (from: Config) => makeNodeConfigs(from, (node) => relayPorts.idsOf(node))
   let nodeConfigs = readConfig(config)
   const describe = (id: string, address: string) => nodeConfigs.of(id, address)
+  const nodeLog = log.child({ part: 'nodes' })
   const registry = new NodeRegistry({
     store: nodeRecords(store, describe),
     describe,
@@ -39,11 +43,13 @@ export function makeNodes({ config, log, nowMs }: Common, store: Store): Nodes {
         { event: 'nodes.not-saved', err: error },
         'The nodes’ states could not be saved; trying again',
       ),
+    onLost: lostNodeLog(nodeLog),
   })
-  registry.onEvent(nodeEventLog(log.child({ part: 'nodes' })))
+  registry.onEvent(nodeEventLog(nodeLog))
   return {
     registry,
     relayPorts,
+    hearsay: new Hearsay(nodeLog, nowMs),
     describe,
     rackOf: (address) => nodeConfigs.rackOf(registry.idAt(address), address),
     start: () => registry.start(),

@@ -13,13 +13,15 @@ const MANIFEST_MAGIC: &[u8] = b"bootswarm-manifest-v1 ";
 /// Shows a file.
 pub(super) fn run(args: &Args) -> Result<()> {
     let bytes = read_file(&args.file)?;
-    let shown = match bytes.starts_with(MANIFEST_MAGIC) {
-        true => manifest(&bytes)?,
-        false => torrent(&Metainfo::parse(&bytes)?),
+    let shown = if bytes.starts_with(MANIFEST_MAGIC) {
+        manifest(&bytes)?
+    } else {
+        torrent(&Metainfo::parse(&bytes)?)
     };
-    match args.json {
-        true => shown.print_json(),
-        false => print!("{}", shown.readable()),
+    if args.json {
+        shown.print_json();
+    } else {
+        print!("{}", shown.readable());
     }
     Ok(())
 }

@@ -129,6 +129,36 @@ test('over HTTP: no manifest, no events, the rest is there', async (t) => {
   assert.equal(codeOf(missing), 'ROUTE_NOT_FOUND')
 })
 
+test('over HTTP a node may say that it did not boot, and nothing else', async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(false)
+  const post = (body: unknown, id = 'rig-1') =>
+    ask(port, `/v1/nodes/${id}/events`, { method: 'POST', body: JSON.stringify(body) })
+  const failed = {
+    boot,
+    seq: 1,
+    t_ms: 1,
+    type: 'boot.failed',
+    data: { code: 'TLS_FAILED', message: 'the clock says 2050', retry_in_s: 1 },
+  }
+  assert.equal((await post([failed])).status, 204)
+  assert.deepEqual(site.hearsay, [['rig-1', 'TLS_FAILED']])
+  const started = { ...failed, type: 'boot.started', data: { agent: '0.1.0', mem_total_bytes: 1 } }
+  const long = { ...failed, data: { ...failed.data, more: 'x'.repeat(400), most: 'x'.repeat(400) } }
+  for (const body of [[], [started], [failed, failed], [started, failed]]) {
+    assert.equal(codeOf(await post(body)), 'TLS_REQUIRED', JSON.stringify(body))
+  }
+  const padded = {
+    ...long,
+    data: { ...long.data, a: 'x'.repeat(400), b: 'x'.repeat(400), c: 'x'.repeat(400) },
+  }
+  assert.equal(codeOf(await post([padded])), 'TLS_REQUIRED', 'more than 2 KiB')
+  assert.equal(codeOf(await post([{ ...failed, type: 'unknown' }])), 'EVENTS_INVALID')
+  assert.equal(codeOf(await post([failed], 'UPPER')), 'NODE_ID_INVALID')
+  assert.equal(site.hearsay.length, 1)
+  assert.deepEqual(site.events, [], 'nothing of it counts as an event')
+})
+
 test('events are taken in, or refused by code', async (t) => {
   const site = await bench(t)
   const { port } = await site.listen(true)

@@ -30,6 +30,7 @@ export class HttpBench {
   readonly sha256: string
   readonly manifests: ManifestRequest[] = []
   readonly events: [string, BootEvent[]][] = []
+  readonly hearsay: [string, string][] = []
   readonly errors: object[] = []
   servedBytes = 0
   /** What nodes that report are told. */
@@ -106,6 +107,9 @@ export class HttpBench {
       eventsReceived: (node, _address, events) => {
         this.events.push([node, [...events]])
         return this.seedS
+      },
+      hearsayReceived: (node, _address, { code }) => {
+        this.hearsay.push([node, code])
       },
       status: () => ({ version: 3 }),
       bytesServed: (bytes) => {

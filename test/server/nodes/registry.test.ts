@@ -149,3 +149,32 @@ test('tells who is at an address, also after nodes have moved and after a restar
   assert.equal(registryOn(store, () => 2000).idAt('10.0.0.3'), 'aa')
   store.close()
 })
+
+test('a node that falls silent in mid-boot is told once, as it stood', () => {
+  const store = open()
+  let nowMs = 1000
+  const lost: string[] = []
+  const registry = new NodeRegistry({
+    store: nodeRecords(store, describe),
+    describe,
+    nowMs: () => nowMs,
+    onStoreError: assert.ifError,
+    onLost: (node) => lost.push(`${node.id} ${node.state} ${node.version}`),
+  })
+  registry.manifestServed('aa', '10.0.0.1', boot, 4)
+  nowMs += 119_999
+  registry.findLost()
+  assert.deepEqual(lost, [])
+  nowMs += 1
+  registry.findLost()
+  registry.findLost()
+  assert.deepEqual(lost, ['aa manifest 4'])
+  assert.equal(registry.countByState().lost, 1)
+  // It comes back, and may be lost again.
+  registry.manifestServed('aa', '10.0.0.1', boot, 5)
+  nowMs += 120_000
+  registry.findLost()
+  assert.deepEqual(lost, ['aa manifest 4', 'aa manifest 5'])
+  registry.stop()
+  store.close()
+})

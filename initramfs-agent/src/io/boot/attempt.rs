@@ -89,10 +89,7 @@ impl From<Error> for Failure {
 /// # Errors
 /// All that can go wrong in a boot.
 pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
-    let id = match &context.options.node {
-        Some(id) => id.clone(),
-        None => identity::mac(Path::new("/sys/class/net"))?,
-    };
+    let id = node_id(&context.options)?;
     let mut config = node_config(&context.options)?;
     // Open before anybody is told of them: those that the server sends to us may come before its answer.
     let ports = Ports::open(&config)?;
@@ -252,6 +249,17 @@ fn of_artifact(artifact: &manifest::Artifact, version: u64, error: Error) -> Err
             artifact.name, error.message
         ),
     )
+}
+
+/// Who this node is.
+///
+/// # Errors
+/// Those of [`identity::mac`].
+pub fn node_id(options: &Options) -> Result<String> {
+    match &options.node {
+        Some(id) => Ok(id.clone()),
+        None => identity::mac(Path::new("/sys/class/net")),
+    }
 }
 
 /// What a node is, as far as it is known without a manifest.

@@ -105,8 +105,8 @@ impl Log {
         &self.reporter
     }
 
-    /// Tells an event; `line` is what it says to people, if anything.
-    pub fn event(&self, kind: &str, data: Data, line: Option<&str>) {
+    /// Tells an event, and gives its JSON; `line` is what it says to people, if anything.
+    pub fn event(&self, kind: &str, data: Data, line: Option<&str>) -> String {
         let mut state = self.lock();
         let event = format!(
             r#"{{"boot":"{}","data":{{{}}},"seq":{},"t_ms":{},"type":"{kind}"}}"#,
@@ -121,7 +121,8 @@ impl Log {
         } else if let Some(line) = line {
             state.print(&ascii(line));
         }
-        self.reporter.push(event, kind == "progress");
+        self.reporter.push(event.clone(), kind == "progress");
+        event
     }
 
     /// A line for people only.
@@ -135,8 +136,8 @@ impl Log {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `boot.failed`: to everybody.
-    pub fn failed(&self, error: &Error, retry_in: Option<Duration>) {
+    /// `boot.failed`: to everybody. Gives the event's JSON.
+    pub fn failed(&self, error: &Error, retry_in: Option<Duration>) -> String {
         let data = Data::default()
             .text("code", error.code.as_str())
             .text("message", &error.message)
@@ -152,7 +153,7 @@ impl Log {
             "boot.failed",
             data,
             Some(&format!("BOOT FAILED: {error}; {then}")),
-        );
+        )
     }
 }
 

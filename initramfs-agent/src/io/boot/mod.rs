@@ -24,6 +24,7 @@ mod sys;
 mod tests;
 mod totals;
 mod unpacking;
+mod unverified;
 
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -179,7 +180,12 @@ fn boot(context: &mut Context) -> Result<Option<Running>> {
         let last = context.options.retry_max.is_some_and(|max| failures >= max);
         failures = failures.saturating_add(1);
         let wait = (!last).then(|| retry::wait(failures, retry_after_s, &mut rng));
-        context.log.failed(&error, wait);
+        let event = context.log.failed(&error, wait);
+        if unverified::is_needed(error.code)
+            && let Ok(id) = attempt::node_id(&context.options)
+        {
+            unverified::post(&context.options, &id, &event);
+        }
         match wait {
             Some(wait) => std::thread::sleep(wait),
             None => return Ok(None),

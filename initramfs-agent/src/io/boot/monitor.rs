@@ -228,9 +228,10 @@ impl Monitor {
             sources(sum),
             megabytes(self.unpacked_bytes.load(Ordering::Relaxed)),
         );
-        match event {
-            true => self.log.event("progress", data, Some(&line)),
-            false => self.log.say(&line),
+        if event {
+            self.log.event("progress", data, Some(&line));
+        } else {
+            self.log.say(&line);
         }
     }
 

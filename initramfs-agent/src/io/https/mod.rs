@@ -2,6 +2,7 @@
 
 mod coding;
 mod conn;
+mod date;
 mod provider;
 mod response;
 #[cfg(test)]
@@ -194,10 +195,10 @@ impl Client {
 
     fn attempt(&self, mut conn: Conn, request: &[u8], until: Instant) -> Result<Response> {
         conn.set_waits(self.timeouts.idle, until);
-        let url = conn.peer;
+        let (_, addr) = conn.peer;
         conn.write_all(request)
             .and_then(|()| conn.flush())
-            .map_err(|e| failure_at(&e, url.1))?;
+            .map_err(|e| failure_at(&e, addr))?;
         response::read_head(conn, self.idle.clone())
     }
 }
@@ -225,7 +226,34 @@ fn failure_at(e: &io::Error, addr: SocketAddr) -> Error {
     let what = match e.kind() {
         io::ErrorKind::TimedOut => "no answer in time".to_owned(),
         io::ErrorKind::UnexpectedEof => "connection closed early".to_owned(),
-        _ => e.to_string(),
+        _ => match inner.and_then(|x| x.downcast_ref()) {
+            Some(error) => tls_failure(error),
+            None => e.to_string(),
+        },
     };
     Error::new(code, format!("{addr}: {what}"))
+}
+
+/// Why a certificate is not believed, and what to do about it.
+fn tls_failure(error: &rustls::Error) -> String {
+    use rustls::{CertificateError as Why, Error::InvalidCertificate};
+    let clock = |now: &UnixTime, what: &str, at: &UnixTime| {
+        format!(
+            "this node's clock says {}, and the server's certificate {what} {}: set the clock (firmware setup, battery)",
+            date::utc(now.as_secs()),
+            date::utc(at.as_secs())
+        )
+    };
+    match error {
+        InvalidCertificate(Why::ExpiredContext { time, not_after }) => clock(time, "ended", not_after),
+        InvalidCertificate(Why::NotValidYetContext { time, not_before }) => clock(time, "begins", not_before),
+        InvalidCertificate(Why::UnknownIssuer) => {
+            "another CA than this node's has signed the server's certificate: make stage 1 with data/trust/ of this server".to_owned()
+        }
+        InvalidCertificate(Why::NotValidForName | Why::NotValidForNameContext { .. }) => {
+            "the server's certificate is not for this address: check the server's `address` and bootswarm.server="
+                .to_owned()
+        }
+        other => other.to_string(),
+    }
 }

@@ -195,9 +195,20 @@ fn a_clock_that_cannot_be_right_does_not_stop_a_boot() {
     // 2027 is a clock that may be right, and the certificate starts in 2060.
     let e = at(|| UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000))).unwrap_err();
     assert_eq!(e.code, Code::TlsFailed);
+    assert!(
+        e.message.contains(
+            "this node's clock says 2027-01-15 08:00:00 UTC, and the server's certificate begins 2060-"
+        ),
+        "{e}"
+    );
     at(|| UnixTime::since_unix_epoch(Duration::from_secs(3_000_000_000))).unwrap();
     let e = at(|| UnixTime::since_unix_epoch(Duration::from_secs(4_200_000_000))).unwrap_err();
     assert_eq!(e.code, Code::TlsFailed, "2103: expired");
+    assert!(
+        e.message
+            .contains("clock says 2103-02-04 02:40:00 UTC, and the server's certificate ended "),
+        "{e}"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::core::error::{Code, Error, Result};
@@ -17,6 +17,7 @@ const TEXT_BYTES_MAX: usize = 64 << 10;
 pub const USAGE: &str = "\
 usage: bootswarm-agent boot [options]
   --server URL       https://IP:PORT of the server      (kernel: bootswarm.server=)
+  --http URL         the server's plain HTTP           (bootswarm.http=, default: port 8480 of the server)
   --node ID          identity of this node              (bootswarm.node=, default: MAC address)
   --target DIR       the root to fill, empty            (bootswarm.target=, default /sysroot)
   --port N           BitTorrent port, 0: any            (bootswarm.port=, default 0)
@@ -71,6 +72,8 @@ pub struct Options {
     pub seed: Seed,
     /// How often a failed boot is tried again; `None`: for ever.
     pub retry_max: Option<u32>,
+    /// The same server's plain HTTP, for what needs no certificate.
+    pub http: String,
     /// `init=` of the kernel's command line: what stage 1 starts in the new root.
     pub init: Option<String>,
     /// Set the clock from the manifest.
@@ -95,6 +98,7 @@ pub struct Options {
 #[derive(Default)]
 struct Flags {
     server: Option<String>,
+    http: Option<String>,
     node: Option<String>,
     target: Option<PathBuf>,
     port: Option<u16>,
@@ -108,6 +112,9 @@ struct Flags {
     note: Option<String>,
     switches: Vec<&'static str>,
 }
+
+/// The server's default (`http.port`).
+const HTTP_PORT: u16 = 8480;
 
 const SWITCHES: [&str; 9] = [
     "--background",
@@ -164,10 +171,21 @@ impl Options {
                 )
             })?;
         let server = server.trim_end_matches('/').to_owned();
-        if !Url::parse(&server)?.tls {
+        let url = Url::parse(&server)?;
+        if !url.tls {
             return Err(Error::new(
                 Code::ConfigInvalid,
                 format!("the server must be an https:// URL: {server:?}"),
+            ));
+        }
+        let http = match flags.http.clone().or_else(|| setting("http")) {
+            Some(http) => http.trim_end_matches('/').to_owned(),
+            None => format!("http://{}", SocketAddr::new(url.addr.ip(), HTTP_PORT)),
+        };
+        if Url::parse(&http)?.tls {
+            return Err(Error::new(
+                Code::ConfigInvalid,
+                format!("bootswarm.http must be an http:// URL: {http:?}"),
             ));
         }
         let node = flags
@@ -205,6 +223,7 @@ impl Options {
             background: on("--background"),
             seed,
             retry_max: if on("--once") { Some(0) } else { flags.retry_max },
+            http,
             init: words
                 .iter()
                 .rev()
@@ -243,6 +262,7 @@ impl Flags {
             };
             match name {
                 "--server" => flags.server = Some(value()?.into()),
+                "--http" => flags.http = Some(value()?.into()),
                 "--node" => flags.node = Some(value()?.into()),
                 "--target" => flags.target = Some(value()?.into()),
                 "--trust" => flags.trust = Some(value()?.into()),

@@ -429,6 +429,39 @@ fn a_busy_server_is_no_failure() {
     assert_eq!(std::fs::read(scratch.0.join("out/r.raw")).unwrap(), noise(5));
 }
 
+/// A node that cannot believe the server says so over plain HTTP: over HTTPS nobody would ever hear of it.
+#[test]
+fn a_certificate_that_is_not_believed_is_told_without_one() {
+    let scratch = Scratch::new();
+    let site = Site::new(root_and_plugins(), alone(), true, vec![Plan::Give]);
+    let (send, receive) = channel();
+    let plain = Server::http(move |r: &Request| {
+        send.send((r.target().to_owned(), r.body.clone())).unwrap();
+        Answer::Keep(b"HTTP/1.1 204 No Content\r\n\r\n".to_vec())
+    });
+    let mut options = site.options(&scratch.target());
+    options.trust = trust("other-ca.pem", public(1));
+    options.http = plain.url("");
+    let (code, console) = boot(options);
+    assert_eq!(code, 1, "{console}");
+    assert!(
+        console.contains("TLS_FAILED") && console.contains("another CA than this node's"),
+        "{console}"
+    );
+    let (target, body) = receive.try_recv().unwrap();
+    assert_eq!(target, "/v1/nodes/n1/events");
+    let events: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(events[0]["type"], "boot.failed");
+    assert_eq!(events[0]["data"]["code"], "TLS_FAILED");
+    assert!(!String::from_utf8_lossy(&body).contains(SECRET));
+    // Whatever else goes wrong is told over HTTPS alone.
+    let mut options = site.options(&scratch.target());
+    options.trust = trust("ca.pem", public(2));
+    options.http = plain.url("");
+    assert_eq!(boot(options).0, 1);
+    assert!(receive.try_recv().is_err());
+}
+
 #[test]
 fn json_is_one_event_a_line_and_nothing_else() {
     let scratch = Scratch::new();

@@ -172,6 +172,7 @@ impl Site {
             seed: Seed::No,
             retry_max: Some(0),
             init: None,
+            http: self.server.url("").replace("https", "http"),
             set_clock: false,
             json: false,
             lsd: false,

@@ -1,0 +1,32 @@
+//! The way to the server that needs no certificate: plain HTTP. A node that cannot believe the server (its clock is wrong,
+//! its CA another) tells it so, or nobody would know. The server takes it for hearsay (docs/protocol.md).
+
+use std::time::Duration;
+
+use super::options::Options;
+use crate::core::error::Code;
+use crate::io::https::{Client, Timeouts};
+
+/// A boot waits for this.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Whether nothing that was said over HTTPS has arrived.
+pub fn is_needed(code: Code) -> bool {
+    code == Code::TlsFailed
+}
+
+/// Posts one event; whether the server has taken it. No secret is in it.
+pub fn post(options: &Options, id: &str, event: &str) -> bool {
+    let mut client = Client::without_trust();
+    client.set_timeouts(Timeouts {
+        connect: PATIENCE,
+        idle: PATIENCE,
+        total: PATIENCE,
+    });
+    if let Some(ip) = options.bind {
+        client.set_bind(ip);
+    }
+    let url = format!("{}/v1/nodes/{id}/events", options.http);
+    let answer = client.post(&url, "application/json", format!("[{event}]").as_bytes());
+    answer.is_ok_and(|answer| (200..=299).contains(&answer.status))
+}
