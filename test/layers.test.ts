@@ -80,6 +80,24 @@ test('the root of server/ has nothing but main.ts and server.ts', () => {
   )
 })
 
+test('src/ and archive/ do no input or output, and in server/ main.ts alone reads arguments and environment', () => {
+  // Without sockets, files and processes of their own: `isIP`, codings, digests, flags.
+  const pure = ['node:crypto', 'node:net', 'node:util', 'node:zlib']
+  const shared = productFiles.filter(({ path }) => /^(?:src|archive)\//.test(path))
+  none(
+    shared.flatMap(({ path, packages }) =>
+      packages
+        .filter((name) => name.startsWith('node:') && !pure.includes(name))
+        .map((name) => `${path} imports ${name}`),
+    ),
+  )
+  none(linesWith(shared, /\b(?:Date\.now|performance\.now|Math\.random|setTimeout|setInterval|process\.)/))
+  // The second is the first file of a process; what it was started with goes on to main.ts.
+  const readers = ['server/main.ts', 'server/privileges/namespace-main.ts']
+  const server = productFiles.filter(({ path }) => path.startsWith('server/') && !readers.includes(path))
+  none(linesWith(server, /\bprocess\.(?:argv|env)\b/))
+})
+
 test('the product names no compiler: what it needs is built before', () => {
   none(linesWith(productFiles, /\b(?:tsc|cargo|rustc)\b/))
 })

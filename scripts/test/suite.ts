@@ -104,136 +104,147 @@ const ofMachines = ['e2e']
 /** Puts the suite together from the test files that are compiled. */
 export function suite(): SuiteStep[] {
   const own = testFiles(['.']).filter((file) => ![...ofProcesses, ...ofMachines].includes(folderOf(file)))
-  const [privileged, units] = [own.filter(needsRoot), own.filter((file) => !needsRoot(file))]
-  const quick = units.filter(isQuick)
-  const processes = testFiles(ofProcesses)
-  const whole = testFiles(ofMachines)
-  const cargo = (...args: string[]): SuiteStep['command'] => ['cargo', ...args]
-  const agentTests = ['test', '--locked', '--quiet', '--workspace']
   return [
-    {
-      name: 'lint',
-      about: 'format and lint of the TypeScript (its types are checked before anything runs)',
-      command: [bin('biome'), 'ci', '--error-on-warnings', '.'],
-      cwd: root,
-      tools: [],
-      agent: false,
-      quick: { command: [bin('biome'), 'ci', '--error-on-warnings', '.'], leavesOut: [] },
-    },
-    {
-      name: 'unit',
-      about: 'server, image, doctor and command line as far as they need no root',
-      command: nodeCommand(units, 2, unitLimitMs),
-      count: countNode,
-      timesFile,
-      cwd: root,
-      tools: [
-        ...archivers,
-        ...builders,
-        busybox,
-        openssl,
-        python,
-        { name: 'tftp', debianPackage: 'tftp-hpa' },
-      ],
-      agent: true,
-      quick: {
-        command: nodeCommand(quick, 2, unitLimitMs),
-        leavesOut: units.filter((file) => !isQuick(file)).map(shown),
-      },
-    },
-    {
-      name: 'agent-format',
-      about: 'format of the Rust',
-      command: cargo('fmt', '--all', '--check'),
-      cwd: crate,
-      tools: [{ name: 'cargo-fmt', debianPackage: ['rustfmt-web', 'rustfmt'] }],
-      agent: false,
-      quick: { command: cargo('fmt', '--all', '--check'), leavesOut: [] },
-    },
-    {
-      name: 'agent-lint',
-      about: 'clippy',
-      command: cargo(
-        ...['clippy', '--locked', '--quiet', '--workspace', '--all-targets', '--', '-D', 'warnings'],
-      ),
-      cwd: crate,
-      tools: [{ name: 'cargo-clippy', debianPackage: ['rust-web-clippy', 'rust-clippy'] }],
-      agent: false,
-    },
-    {
-      name: 'agent',
-      about: 'the agent: unit tests, its input and output on the loopback, the simulator',
-      command: cargo(...agentTests),
-      count: countCargo,
-      limitMs: unitLimitMs,
-      cwd: crate,
-      tools: [],
-      agent: false,
-      quick: {
-        command: cargo(...agentTests, '--lib', 'core::'),
-        leavesOut: ['input and output (io::), the command line, the simulator'],
-      },
-    },
-    {
-      name: 'network',
-      about: 'real DHCP, TFTP, HTTP and doctor in network namespaces, privileges',
-      command: nodeCommand(privileged, 2, processesLimitMs),
-      count: countNode,
-      timesFile,
-      cwd: root,
-      tools: [
-        ...archivers,
-        ...network,
-        ...builders,
-        busybox,
-        dnsmasq,
-        ipxe,
-        { name: 'dhclient', debianPackage: 'isc-dhcp-client' },
-        { name: 'nft', debianPackage: 'nftables' },
-        { name: 'iptables', debianPackage: 'iptables' },
-        { name: 'tc', debianPackage: 'iproute2' },
-      ],
-      agent: true,
-    },
-    {
-      name: 'boot',
-      about:
-        'real servers and agents: whole boots, faults, stock clients, a small storm, stage 1 in machines',
-      // Each starts many processes: one file at a time.
-      command: nodeCommand(processes, 1, processesLimitMs),
-      count: countNode,
-      timesFile,
-      cwd: root,
-      tools: [
-        ...archivers,
-        ...network,
-        ...builders,
-        ...machines,
-        busybox,
-        dnsmasq,
-        ipxe,
-        { name: 'wget', debianPackage: 'wget' },
-        { name: 'aria2c', debianPackage: 'aria2' },
-        {
-          name: 'python3-libtorrent',
-          debianPackage: 'python3-libtorrent',
-          present: () => pythonHas('libtorrent'),
-        },
-      ],
-      agent: true,
-    },
-    {
-      name: 'e2e',
-      about: 'real machines from power on to a login: BIOS, UEFI, beside dnsmasq and alone',
-      command: nodeCommand(whole, 1, machinesLimitMs),
-      count: countNode,
-      timesFile,
-      cwd: root,
-      limitMs: machinesLimitMs,
-      tools: [...archivers, ...network, ...builders, ...machines, busybox, dnsmasq, ipxe],
-      agent: true,
-    },
+    lint,
+    unitStep(own.filter((file) => !needsRoot(file))),
+    ...agentSteps,
+    networkStep(own.filter(needsRoot)),
+    bootStep(testFiles(ofProcesses)),
+    machinesStep(testFiles(ofMachines)),
   ]
+}
+
+const lint: SuiteStep = {
+  name: 'lint',
+  about: 'format and lint of the TypeScript (its types are checked before anything runs)',
+  command: [bin('biome'), 'ci', '--error-on-warnings', '.'],
+  cwd: root,
+  tools: [],
+  agent: false,
+  quick: { command: [bin('biome'), 'ci', '--error-on-warnings', '.'], leavesOut: [] },
+}
+
+function unitStep(files: readonly string[]): SuiteStep {
+  return {
+    name: 'unit',
+    about: 'server, image, doctor and command line as far as they need no root',
+    command: nodeCommand(files, 2, unitLimitMs),
+    count: countNode,
+    timesFile,
+    cwd: root,
+    tools: [...archivers, ...builders, busybox, openssl, python, { name: 'tftp', debianPackage: 'tftp-hpa' }],
+    agent: true,
+    quick: {
+      command: nodeCommand(files.filter(isQuick), 2, unitLimitMs),
+      leavesOut: files.filter((file) => !isQuick(file)).map(shown),
+    },
+  }
+}
+
+const cargo = (...args: string[]): SuiteStep['command'] => ['cargo', ...args]
+const agentTests = ['test', '--locked', '--quiet', '--workspace']
+
+const agentSteps: readonly SuiteStep[] = [
+  {
+    name: 'agent-format',
+    about: 'format of the Rust',
+    command: cargo('fmt', '--all', '--check'),
+    cwd: crate,
+    tools: [{ name: 'cargo-fmt', debianPackage: ['rustfmt-web', 'rustfmt'] }],
+    agent: false,
+    quick: { command: cargo('fmt', '--all', '--check'), leavesOut: [] },
+  },
+  {
+    name: 'agent-lint',
+    about: 'clippy',
+    command: cargo(
+      ...['clippy', '--locked', '--quiet', '--workspace', '--all-targets', '--', '-D', 'warnings'],
+    ),
+    cwd: crate,
+    tools: [{ name: 'cargo-clippy', debianPackage: ['rust-web-clippy', 'rust-clippy'] }],
+    agent: false,
+  },
+  {
+    name: 'agent',
+    about: 'the agent: unit tests, its input and output on the loopback, the simulator',
+    command: cargo(...agentTests),
+    count: countCargo,
+    limitMs: unitLimitMs,
+    cwd: crate,
+    tools: [],
+    agent: false,
+    quick: {
+      command: cargo(...agentTests, '--lib', 'core::'),
+      leavesOut: ['input and output (io::), the command line, the simulator'],
+    },
+  },
+]
+
+function networkStep(files: readonly string[]): SuiteStep {
+  return {
+    name: 'network',
+    about: 'real DHCP, TFTP, HTTP and doctor in network namespaces, privileges',
+    command: nodeCommand(files, 2, processesLimitMs),
+    count: countNode,
+    timesFile,
+    cwd: root,
+    tools: [
+      ...archivers,
+      ...network,
+      ...builders,
+      busybox,
+      dnsmasq,
+      ipxe,
+      { name: 'dhclient', debianPackage: 'isc-dhcp-client' },
+      { name: 'nft', debianPackage: 'nftables' },
+      { name: 'iptables', debianPackage: 'iptables' },
+      { name: 'tc', debianPackage: 'iproute2' },
+    ],
+    agent: true,
+  }
+}
+
+function bootStep(files: readonly string[]): SuiteStep {
+  return {
+    name: 'boot',
+    about: 'real servers and agents: whole boots, faults, stock clients, a small storm, stage 1 in machines',
+    // Each starts many processes: one file at a time.
+    command: nodeCommand(files, 1, processesLimitMs),
+    count: countNode,
+    timesFile,
+    cwd: root,
+    tools: [
+      ...archivers,
+      ...network,
+      ...builders,
+      ...machines,
+      busybox,
+      dnsmasq,
+      ipxe,
+      { name: 'wget', debianPackage: 'wget' },
+      { name: 'aria2c', debianPackage: 'aria2' },
+      {
+        name: 'python3-libtorrent',
+        debianPackage: 'python3-libtorrent',
+        present: () => pythonHas('libtorrent'),
+      },
+    ],
+    agent: true,
+  }
+}
+
+function machinesStep(files: readonly string[]): SuiteStep {
+  return {
+    name: 'e2e',
+    about: 'real machines from power on to a login: BIOS, UEFI, beside dnsmasq and alone',
+    command: nodeCommand(files, 1, machinesLimitMs),
+    count: countNode,
+    timesFile,
+    cwd: root,
+    limitMs: machinesLimitMs,
+    tools: [...archivers, ...network, ...builders, ...machines, busybox, dnsmasq, ipxe],
+    agent: true,
+  }
 }
 
 function folderOf(file: string): string {
