@@ -8,10 +8,12 @@ import { destination } from 'pino'
 import { readInterfaces } from '../host/interfaces.js'
 import type { Flag } from '../src/command-line.js'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
+import { formatIpPort } from '../src/net.js'
 import { helpText, type LoadedConfig, loadConfig } from './config/load.js'
 import { enterNamespace } from './privileges/enter-namespace.js'
 import { createLog, type Logger } from './process/log.js'
 import type { RunningServer } from './server.js'
+import { bootsFrom } from './wiring/address-log.js'
 
 const extraFlags: readonly Flag[] = [
   { name: 'demo', value: 'N', description: 'make a demo site and boot N local agents from it' },
@@ -55,7 +57,7 @@ async function main(): Promise<void> {
     config: loaded.config,
     configFile: loaded.file,
     noNamespace,
-    addresses: loaded.addresses,
+    isAddressAuto: loaded.isAddressAuto,
     log,
   })
   ending.ends(() => server.stop())
@@ -65,7 +67,7 @@ async function main(): Promise<void> {
 
 /** The demo's own words go to standard output, so the log goes to standard error, and only what matters. */
 async function serveDemo(demo: string, loaded: LoadedConfig): Promise<void> {
-  const { config, addresses, flags } = loaded
+  const { config, flags } = loaded
   const { parseDemoNodes, runDemoMode } = await import('./demo/mode.js')
   const nodes = parseDemoNodes(demo)
   const noNamespace = await enterNamespace(loaded, true, import.meta.url, process.argv.slice(2))
@@ -78,7 +80,7 @@ async function serveDemo(demo: string, loaded: LoadedConfig): Promise<void> {
     isTerminal: process.stderr.isTTY === true,
   })
   const ending = onSignals(log)
-  const running = await runDemoMode({ nodes, json, noNamespace }, config, addresses, log, ending.ends)
+  const running = await runDemoMode({ nodes, json, noNamespace }, config, log, ending.ends)
   if (flags.has('once')) {
     await running.stop()
     process.exit(running.allBooted ? 0 : 1)
@@ -135,7 +137,7 @@ function reload(server: RunningServer, log: Logger): void {
 
 function logReady(server: RunningServer, { config, file }: LoadedConfig, log: Logger): void {
   const { ports, trustDir } = server
-  const url = `https://${config.address}:${ports.https}`
+  const url = `https://${formatIpPort(server.address(), ports.https)}`
   log.info(
     {
       event: 'server.ready',
@@ -145,7 +147,7 @@ function logReady(server: RunningServer, { config, file }: LoadedConfig, log: Lo
       trustDir,
       config: file ?? 'defaults',
     },
-    `READY. Nodes boot from ${url} what lies in ${config.artifacts_dir}: ./bootswarm image stage1 makes kernel and stage 1, ./bootswarm image rootfs a root file system; plugins go into plugins/.`,
+    `READY. ${bootsFrom(server.address(), ports.https)} What they boot lies in ${config.artifacts_dir}: ./bootswarm image stage1 makes kernel and stage 1, ./bootswarm image rootfs a root file system; plugins go into plugins/.`,
   )
 }
 

@@ -2,16 +2,19 @@
  * Puts the server together: makes every service, hands them each other's interfaces, starts and stops them in
  * order. Reads neither argv nor environment.
  */
+import { readInterfaces } from '../host/interfaces.js'
 import type { Config } from '../src/config.js'
 import { torrentOf } from './api/answers.js'
 import type { ServerStatus } from './api/status.js'
 import type { Catalog } from './catalog/catalog.js'
 import type { NodeRegistry } from './nodes/registry.js'
 import { becomeUser, logPrivileges } from './privileges/become.js'
+import { Addresses } from './process/addresses.js'
 import type { Logger } from './process/log.js'
 import { type Ports, writePortsFile } from './process/ports-file.js'
 import { lockDataDir } from './store/lock.js'
 import { openStore } from './store/store.js'
+import { addressLog } from './wiring/address-log.js'
 import { bootFilesLog } from './wiring/boot-files-log.js'
 import { makeCatalog } from './wiring/catalog.js'
 import { makeHttp } from './wiring/http.js'
@@ -30,13 +33,15 @@ export interface ServerOptions {
   readonly configFile?: string | undefined
   /** Why it could get no mount namespace of its own (privileges/namespace.ts), if it needed one. */
   readonly noNamespace?: string | undefined
-  /** Every address of this machine: names of its certificate. */
-  readonly addresses: readonly string[]
+  /** `address: auto`: it follows the addresses of this machine. */
+  readonly isAddressAuto: boolean
   readonly log: Logger
 }
 
 /** A server that runs. */
 export interface RunningServer {
+  /** Where nodes reach it now, as far as one address can say it; 127.0.0.1 while there is none. */
+  address(): string
   readonly ports: Ports
   /** Holds `ca.pem` and `manifest.pub`, for stage 1. */
   readonly trustDir: string
@@ -83,7 +88,7 @@ async function endAll(cleanUp: (() => unknown)[], log: Logger): Promise<void> {
 
 /** Each part is made from those above it; ports of below are read from `ports` when they are told to a node. */
 async function compose(
-  { config, configFile, noNamespace, addresses, log }: ServerOptions,
+  { config, configFile, noNamespace, isAddressAuto, log }: ServerOptions,
   cleanUp: (() => unknown)[],
   stop: () => Promise<void>,
 ): Promise<RunningServer> {
@@ -92,23 +97,36 @@ async function compose(
   logPrivileges(privileges, log)
   const lock = lockDataDir(config.data_dir)
   cleanUp.push(() => lock.release())
+  const addresses = new Addresses({
+    configured: isAddressAuto ? undefined : config.address,
+    netboot: config.netboot,
+    read: readInterfaces,
+  })
   const identity = await makeIdentity(common, addresses)
   const store = openStore({ file: config.database, log, nowMs: common.nowMs() })
   cleanUp.push(() => store.close())
   const ports = noPorts()
-  const reach = reachOf(config)
+  const reach = reachOf(config, addresses)
 
   const nodes = makeNodes(common, store)
   const { registry, relayPorts } = nodes
   let current = config
   const catalog = makeCatalog(common, store, registry, () => current)
-  const netboot = makeNetboot(common, { store, relayPorts, account: privileges.account, reach, ports })
+  const netboot = makeNetboot(common, {
+    store,
+    relayPorts,
+    account: privileges.account,
+    addresses,
+    reach,
+    ports,
+  })
   const seeds = makeSeeds(common, { registry, catalog, admission: netboot.admission })
   const swarm = makeSwarm(common, {
     rackOf: nodes.rackOf,
     pathOf: (sha256) => catalog.storeDir.path(sha256),
     torrentOf,
     isCalm: () => seeds.isCalm(),
+    addresses,
     reach,
     ports,
   })
@@ -139,8 +157,12 @@ async function compose(
   cleanUp.push(writePortsFile(config.data_dir, ports, process.pid))
   cleanUp.push(() => identity.stop())
   identity.start((tls) => http.setTls(tls))
+  addresses.onChange(addressLog(log, ports))
+  cleanUp.push(() => addresses.stop())
+  addresses.start()
 
   return {
+    address: () => addresses.now.address,
     ports,
     trustDir: identity.first.trustDir,
     registry,

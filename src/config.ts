@@ -92,7 +92,9 @@ export const configSchema = z
       .string()
       .refine((value) => value === 'auto' || isIP(value) !== 0, 'expected an IP address or auto')
       .default('auto')
-      .describe('IP address that nodes reach the server by; auto: the first that is not loopback'),
+      .describe(
+        'IP address that nodes reach the server by; auto: the first that leads to nodes, also when it changes',
+      ),
     bind: z
       .string()
       .refine((value) => isIP(value) !== 0, 'expected an IP address')

@@ -35,6 +35,12 @@ export function plainAddress(address: string): string {
   return mapped && isIPv4(mapped) ? mapped : bare
 }
 
+/** Whether an address is this machine's alone, also in its IPv4-mapped form. */
+export function isLoopback(address: string): boolean {
+  const plain = plainAddress(address)
+  return plain === '::1' || plain.startsWith('127.')
+}
+
 /** Whether the text is a CIDR block such as `10.0.0.0/16` or `fd00::/64`. */
 export function isCidr(text: string): boolean {
   return parseCidr(text) !== undefined

@@ -105,7 +105,7 @@ function certificate(
       finding(
         'CERTIFICATE_OTHER_ADDRESS',
         `the server's certificate is not for ${address}: nodes stop with TLS_FAILED. It is for ${parsed.subjectAltName}`,
-        restart,
+        'the server makes another when its addresses change: see server.renewal-failed in its log; else restart it',
       ),
     )
   }

@@ -5,6 +5,7 @@ import { leadsToNodes } from '../../host/interfaces.js'
 import { whyNothingServed } from '../../server/netboot/dhcp-site.js'
 import { subnetOf } from '../../src/config-netboot.js'
 import { formatIpv4, inSubnet, parseIpv4 } from '../../src/ipv4.js'
+import { isLoopback } from '../../src/net.js'
 import type { Site } from '../check.js'
 import { type Finding, finding } from '../finding.js'
 import type { LinkFacts, NetworkFacts, RouteFacts } from './facts.js'
@@ -150,7 +151,7 @@ function judgeAddress({ config, interfaces, served, mode }: NetworkSite): Findin
     .map((info) => info.address)
   const set = `set address to one that nodes reach: ${names.join(', ') || 'there is none yet'}`
   const findings: Finding[] = []
-  if (address.startsWith('127.') || address === '::1') {
+  if (isLoopback(address)) {
     findings.push(
       finding(
         'ADDRESS_LOOPBACK',

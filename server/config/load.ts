@@ -33,6 +33,8 @@ export interface LoadedConfig {
   readonly config: Config
   /** The file that was read. */
   readonly file: string | undefined
+  /** `address` is `auto`: it was chosen now, and may be another later. */
+  readonly isAddressAuto: boolean
   /** The program's own flags that were given: their value, or true. */
   readonly flags: ReadonlyMap<string, string | true>
   /** Every address of this machine and the configured one: the names of its certificate. */
@@ -66,6 +68,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
       },
     },
     file: file && resolve(options.cwd, file.name),
+    isAddressAuto: config.address === 'auto',
     flags: line.flags,
     addresses: [...new Set([address, ...addresses])],
   }

@@ -52,7 +52,6 @@ export function parseDemoNodes(value: string): number {
 export async function runDemoMode(
   { nodes, json, noNamespace }: DemoFlags,
   config: Config,
-  addresses: readonly string[],
   log: Logger,
   onStop: (stop: () => Promise<void>) => void,
 ): Promise<RunningDemo> {
@@ -71,7 +70,7 @@ export async function runDemoMode(
   logPrivileges(privileges, log)
   const { artifactsDir, payloadBytes } = await makeDemoSite(root, agent, directory)
   const asItIs = { ...demoConfig(config, directory, artifactsDir), user: 'root' }
-  const server = await startServer({ config: asItIs, addresses, log })
+  const server = await startServer({ config: asItIs, isAddressAuto: true, log })
   onStop(() => server.stop())
   await firstVersion(server)
   const print = (line: string) => process.stdout.write(`${line}\n`)

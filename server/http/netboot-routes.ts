@@ -3,8 +3,8 @@
  * HTTPS alike: firmware and iPXE of today speak HTTP. No redirects, and a length on every answer: firmware wants both.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { plainAddress } from '../../src/net.js'
 import { normalizeMac } from '../../src/node-id.js'
+import { clientAddress, serverAddress } from './ends.js'
 import { type FileSending, sendFile } from './file-route.js'
 import { sendError } from './http-errors.js'
 import type { NetbootAnswers, ServedFile } from './services.js'
@@ -49,7 +49,7 @@ export function registerNetbootRoutes(app: FastifyInstance, options: NetbootRout
         mac,
         arch: typeof arch === 'string' ? archName(arch) : undefined,
         tries: typeof tries === 'string' && /^[0-9]{1,2}$/.test(tries) ? Number(tries) : 0,
-        address: plainAddress(request.socket.remoteAddress ?? ''),
+        address: clientAddress(request),
         serverAddress: serverAddress(request),
         gone: gone.signal,
       })
@@ -88,8 +88,4 @@ function fileOfNode(
 /** As iPXE names it; what cannot be one is a name that nobody knows. */
 function archName(text: string): string {
   return /^[a-z0-9_-]{1,16}$/i.test(text) ? text : 'unknown'
-}
-
-function serverAddress(request: FastifyRequest): string {
-  return plainAddress(request.socket.localAddress ?? '')
 }

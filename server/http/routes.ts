@@ -4,15 +4,16 @@
  */
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { BootswarmError } from '../../src/errors.js'
 import { parseEvents } from '../../src/events.js'
 import { EVENTS_BYTES_MAX } from '../../src/limits.js'
 import { MANIFEST_CONTENT_TYPE } from '../../src/manifest.js'
 import { encodeManifestBody, MANIFEST_CODING } from '../../src/manifest-coding.js'
 import { isNonce } from '../../src/manifest-limits.js'
-import { plainAddress } from '../../src/net.js'
+import { isLoopback } from '../../src/net.js'
 import { isNodeId } from '../../src/node-id.js'
+import { clientAddress, serverAddress } from './ends.js'
 import { type FileSending, sendFile } from './file-route.js'
 import { sendError } from './http-errors.js'
 import { registerNetbootRoutes } from './netboot-routes.js'
@@ -189,16 +190,4 @@ function nodeId(value: unknown): string {
 
 function tlsRequired(reply: FastifyReply): FastifyReply {
   return sendError(reply, 'TLS_REQUIRED', 'ask for this over HTTPS')
-}
-
-function clientAddress(request: FastifyRequest): string {
-  return plainAddress(request.socket.remoteAddress ?? '')
-}
-
-function serverAddress(request: FastifyRequest): string {
-  return plainAddress(request.socket.localAddress ?? '')
-}
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || address.startsWith('127.')
 }

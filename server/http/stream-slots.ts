@@ -6,6 +6,7 @@
  * Fair: one address holds at most a quarter of the slots, and the waiting times of refused nodes are
  * staggered like tickets at a counter, so that they do not come back all at once.
  */
+import { isLoopback } from '../../src/net.js'
 
 /** Slots are counted in quarters: a small part takes one, a stream four. */
 const slotQuarters = 4
@@ -104,8 +105,4 @@ export class StreamSlots {
   #waitMs(tickets: number): number {
     return (tickets * this.#durationMs * slotQuarters) / this.#quartersMax
   }
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.')
 }

@@ -16,8 +16,6 @@ import { mayOpenLowPorts } from './may-open.js'
 import type { FromNetboot, LeaseChange, ToNetboot } from './messages.js'
 import type { RelayPorts } from './relay-ports.js'
 
-/** The interfaces are looked at this often. */
-const lookMs = 5_000
 /** Other DHCP servers that are remembered: anybody can make some up. */
 const otherServersMax = 16
 
@@ -26,7 +24,7 @@ export interface NetbootOptions {
   readonly config: NetbootConfig
   readonly interfaces: () => readonly HostInterface[]
   /** Where nodes reach the HTTP listener, if not at the address that DHCP has there. */
-  readonly httpHost?: string
+  readonly httpHost: () => string | undefined
   readonly httpPort: () => number
   /** Who the process becomes when its ports are open; missing: it stays who it is. */
   readonly account?: { readonly uid: number; readonly gid: number }
@@ -64,7 +62,6 @@ export class Netboot {
   /** The interfaces that the running process was started with. */
   #served = ''
   #isRelooking = false
-  #watch: NodeJS.Timeout | undefined
   readonly #starting = new ChildStart()
 
   constructor(options: NetbootOptions) {
@@ -92,8 +89,6 @@ export class Netboot {
       }
       this.#mode = config.mode === 'full' ? 'full' : 'proxy'
       await this.#run()
-      this.#watch = setInterval(() => this.#look(), lookMs)
-      this.#watch.unref()
     } catch (error) {
       this.#mode = 'off'
       if (config.mode !== 'auto' || !(error instanceof BootswarmError)) throw error
@@ -117,7 +112,6 @@ export class Netboot {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#watch)
     await this.#child.stop()
     this.#running = false
   }
@@ -127,8 +121,8 @@ export class Netboot {
     await this.#starting.run(this.#child, silent)
   }
 
-  /** Interfaces come and go, and get their address late: sockets are bound to addresses, so it starts anew. */
-  #look(): void {
+  /** The addresses of this machine have changed: sockets are bound to addresses, so it starts anew where one is served. */
+  look(): void {
     if (!this.#running || interfacesOf(this.#site()) === this.#served) return
     this.#options.log.info({ event: 'netboot.interfaces-changed' }, 'The network interfaces have changed')
     this.#isRelooking = true
@@ -174,7 +168,8 @@ export class Netboot {
   }
 
   #site(): DhcpSite {
-    const { config, interfaces, httpHost, httpPort } = this.#options
+    const { config, interfaces, httpPort } = this.#options
+    const httpHost = this.#options.httpHost()
     const reached = { httpPort: httpPort(), ...(httpHost === undefined ? {} : { httpHost }) }
     return makeDhcpSite(config, this.#mode === 'full' ? 'full' : 'proxy', interfaces(), reached)
   }

@@ -1,8 +1,16 @@
 /** What the daemon and its DHT process tell each other. */
 
+/** An IPv4 address of the seeder; `cidr` null where nobody knows its subnet. */
+export interface OwnAddress {
+  address: string
+  cidr: string | null
+}
+
 export type ToDht =
   | { type: 'start'; port: number }
   | { type: 'torrents'; infohashes: string[]; seederPort: number }
+  /** Where the seeder can be reached, and from which subnet. */
+  | { type: 'addresses'; own: OwnAddress[] }
 
 export type FromDht =
   | { type: 'listening'; port: number }

@@ -1,10 +1,9 @@
 /** The DHT node's process: bittorrent-dht on a guarded socket. It knows the site's torrents only. */
 
-import { networkInterfaces } from 'node:os'
 import DHT from 'bittorrent-dht'
-import { cidrMatcher } from '../../src/net.js'
+import { cidrMatcher, isLoopback } from '../../src/net.js'
 import { endWithParent, toParent } from '../process/child.js'
-import type { FromDht, ToDht } from './dht-messages.js'
+import type { FromDht, OwnAddress, ToDht } from './dht-messages.js'
 import { GuardedSocket } from './dht-socket.js'
 
 const peersPerAnswerMax = 50
@@ -16,6 +15,7 @@ endWithParent()
 const send = (message: FromDht): void => toParent(message)
 let torrents = new Set<string>()
 let seederPort = 0
+let own: readonly OwnAddress[] = []
 
 const socket = new GuardedSocket((packet, from) => {
   if (packet.kind === 'answer' || packet.infohash === undefined) return true
@@ -44,17 +44,17 @@ process.on('message', (message: ToDht) => {
   if (message.type === 'start') {
     dht.listen(message.port)
     setInterval(() => send({ type: 'stats', nodes: dht.nodes.toArray().length }), statsEveryMs)
+  } else if (message.type === 'addresses') {
+    own = message.own
   } else {
     torrents = new Set(message.infohashes)
     seederPort = message.seederPort
   }
 })
 
-/** Our address in the subnet of the other, or the first that is not loopback. */
+/** Our address in the subnet of the other, or the first. */
 function localAddressFor(remote: string): string {
-  const own = Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .filter((address) => address.family === 'IPv4')
+  if (isLoopback(remote)) return '127.0.0.1'
   const near = own.find(({ cidr }) => cidr !== null && cidrMatcher(cidr)(remote))
-  return (near ?? own.find(({ internal }) => !internal) ?? own[0])?.address ?? '127.0.0.1'
+  return (near ?? own[0])?.address ?? '127.0.0.1'
 }

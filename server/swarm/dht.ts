@@ -6,7 +6,7 @@
 import { BootswarmError } from '../../src/errors.js'
 import { Child } from '../process/child.js'
 import { ChildStart } from '../process/child-start.js'
-import type { FromDht, ToDht } from './dht-messages.js'
+import type { FromDht, OwnAddress, ToDht } from './dht-messages.js'
 import type { DhtNode, DhtOptions } from './types.js'
 
 export type { DhtNode, DhtOptions } from './types.js'
@@ -22,6 +22,7 @@ class DhtParent implements DhtNode {
   #port: number
   #nodes = 0
   #running = false
+  #addresses: Extract<ToDht, { type: 'addresses' }> = { type: 'addresses', own: [] }
   #torrents: Extract<ToDht, { type: 'torrents' }> = { type: 'torrents', infohashes: [], seederPort: 0 }
   readonly #starting = new ChildStart()
 
@@ -31,6 +32,7 @@ class DhtParent implements DhtNode {
     this.#child = new Child(new URL('./dht-process.js', import.meta.url), {
       started: () => {
         this.#child.send({ type: 'start', port: this.#port })
+        this.#child.send(this.#addresses)
         this.#child.send(this.#torrents)
       },
       message: (message) => this.#message(message),
@@ -55,6 +57,11 @@ class DhtParent implements DhtNode {
   setTorrents(infohashes: Iterable<string>, seederPort: number): void {
     this.#torrents = { type: 'torrents', infohashes: [...infohashes], seederPort }
     this.#child.send(this.#torrents)
+  }
+
+  setAddresses(own: readonly OwnAddress[]): void {
+    this.#addresses = { type: 'addresses', own: [...own] }
+    this.#child.send(this.#addresses)
   }
 
   stats(): { running: boolean; restarts: number; nodes: number } {

@@ -4,7 +4,6 @@
  */
 
 import { createSocket, type Socket } from 'node:dgram'
-import { networkInterfaces } from 'node:os'
 import { encodeLsd, lsdGroup, lsdPort, parseLsd } from './lsd-packet.js'
 import { TokenBucket } from './token-bucket.js'
 import type { Lsd, LsdOptions } from './types.js'
@@ -30,6 +29,7 @@ class LsdService implements Lsd {
   readonly #senders = new Map<string, Socket>()
   readonly #joining = new Set<string>()
   #receiver: Socket | undefined
+  #interfaces: readonly string[] = []
   #torrents = new Set<string>()
   #seederPort = 0
   #timer: NodeJS.Timeout | undefined
@@ -62,6 +62,11 @@ class LsdService implements Lsd {
       this.#announce([...this.#torrents])
     }, announceEveryMs)
     this.#timer.unref()
+  }
+
+  setInterfaces(addresses: readonly string[]): void {
+    this.#interfaces = addresses
+    if (this.#receiver !== undefined) this.#join()
   }
 
   setTorrents(infohashes: Iterable<string>, seederPort: number): void {
@@ -115,9 +120,9 @@ class LsdService implements Lsd {
     }
   }
 
-  /** Joins the group on each interface; new ones are found at the next round. */
+  /** Joins the group on each interface. */
   #join(): void {
-    const addresses = (this.#options.interfaces ?? localAddresses()).slice(0, interfacesMax)
+    const addresses = this.#interfaces.slice(0, interfacesMax)
     for (const [address, sender] of this.#senders) {
       if (addresses.includes(address)) continue
       this.#senders.delete(address)
@@ -142,7 +147,7 @@ class LsdService implements Lsd {
         try {
           sender.setMulticastInterface(address)
           sender.setMulticastTTL(1)
-          this.#receiver.addMembership(lsdGroup, address)
+          join(this.#receiver, address)
         } catch (error) {
           const message = error instanceof Error ? error.message : String(error)
           this.#options.log?.('debug', 'lsd.interface_unusable', { address, error: message })
@@ -156,11 +161,13 @@ class LsdService implements Lsd {
   }
 }
 
-function localAddresses(): string[] {
-  return Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .filter((address) => address.family === 'IPv4' && !address.internal)
-    .map((address) => address.address)
+/** An interface is a member once; it still is when it has got another address. */
+function join(receiver: Socket, address: string): void {
+  try {
+    receiver.addMembership(lsdGroup, address)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+  }
 }
 
 function close(socket: Socket, done: () => void = () => {}): void {

@@ -137,6 +137,8 @@ export interface DhtNode {
   start(): Promise<{ port: number }>
   /** Names the seeder as a peer of exactly these infohashes. */
   setTorrents(infohashes: Iterable<string>, seederPort: number): void
+  /** The seeder's addresses, from now on: who asks is told the one of its own subnet, else the first. */
+  setAddresses(own: readonly { address: string; cidr: string | null }[]): void
   stats(): { running: boolean; restarts: number; nodes: number }
   stop(): Promise<void>
 }
@@ -151,6 +153,8 @@ export interface DhtOptions {
 /** Local service discovery (BEP 14): announces the seeder's torrents, answers those who look for them. */
 export interface Lsd {
   start(): Promise<void>
+  /** Speaks on the interfaces with these IPv4 addresses, one of each, from now on. */
+  setInterfaces(addresses: readonly string[]): void
   setTorrents(infohashes: Iterable<string>, seederPort: number): void
   stats(): { announced: number; received: number; dropped: number }
   stop(): Promise<void>
@@ -158,8 +162,6 @@ export interface Lsd {
 
 /** Options of `createLsd` in lsd.ts. */
 export interface LsdOptions {
-  /** Local IPv4 addresses of the interfaces to speak on; all of them by default. */
-  interfaces?: string[]
   /** UDP port, 6771. */
   port?: number
   nowMs: () => number

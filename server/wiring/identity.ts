@@ -1,9 +1,13 @@
-/** The server's identity: made at the start, its certificate renewed in time. */
+/** The server's identity: made at the start, its certificate renewed in time and when the machine's addresses change. */
 import { ensureIdentity, type Identity } from '../identity/identity.js'
+import type { Addresses } from '../process/addresses.js'
 import type { Common } from './parts.js'
 
 /** The certificate is looked at this often, milliseconds. */
 const certificateLookMs = 6 * 60 * 60 * 1000
+
+/** After a renewal that failed (a full disk), milliseconds: until it succeeds, nodes may be unable to boot. */
+const againMs = 30_000
 
 /** The identity of the running server. */
 export interface ServerIdentity {
@@ -11,7 +15,7 @@ export interface ServerIdentity {
   readonly first: Identity
   /** Looks after the certificate from now on; `onRenewed` gets each new one. */
   start(onRenewed: (tls: Identity['tls']) => void): void
-  stop(): void
+  stop(): Promise<void>
 }
 
 /**
@@ -21,31 +25,53 @@ export interface ServerIdentity {
  */
 export async function makeIdentity(
   { config, log, nowMs }: Common,
-  addresses: readonly string[],
+  addresses: Addresses,
 ): Promise<ServerIdentity> {
   const ensure = () =>
-    ensureIdentity({ dataDir: config.data_dir, site: config.site, addresses, nowMs: nowMs() })
+    ensureIdentity({
+      dataDir: config.data_dir,
+      site: config.site,
+      addresses: addresses.now.all,
+      nowMs: nowMs(),
+    })
   const first = await ensure()
   if (first.made.length > 0) {
     log.info({ event: 'server.identity-made', made: first.made }, `Made ${first.made.join(', ')}`)
   }
   let { cert } = first.tls
   let timer: NodeJS.Timeout | undefined
+  let running = Promise.resolve()
+  let isStopped = false
   const look = async (onRenewed: (tls: Identity['tls']) => void) => {
+    clearTimeout(timer)
+    let nextMs = certificateLookMs
     try {
       const { tls } = await ensure()
-      if (tls.cert !== cert) onRenewed(tls)
+      if (tls.cert !== cert) {
+        onRenewed(tls)
+        const names = addresses.now.all.join(', ')
+        log.info({ event: 'server.certificate-renewed', names }, `Made a new certificate, for ${names}`)
+      }
       cert = tls.cert
     } catch (error) {
+      nextMs = againMs
       log.error({ event: 'server.renewal-failed', err: error }, 'The certificate could not be renewed')
     }
+    if (!isStopped) timer = setTimeout(() => lookInTurn(onRenewed), nextMs).unref()
+  }
+  const lookInTurn = (onRenewed: (tls: Identity['tls']) => void) => {
+    running = running.then(() => look(onRenewed))
   }
   return {
     first,
     start: (onRenewed) => {
-      timer = setInterval(() => void look(onRenewed), certificateLookMs)
-      timer.unref()
+      addresses.onChange(() => lookInTurn(onRenewed))
+      lookInTurn(onRenewed)
     },
-    stop: () => clearInterval(timer),
+    stop: async () => {
+      isStopped = true
+      clearTimeout(timer)
+      await running
+    },
   }
 }

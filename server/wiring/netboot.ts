@@ -1,11 +1,11 @@
 /** Network boot: DHCP and TFTP in their process, the boot programs, and who may load kernel and stage 1. */
-import { readInterfaces } from '../../host/interfaces.js'
 import { BootAdmission } from '../netboot/admission.js'
 import type { QueueStats } from '../netboot/boot-queue.js'
 import { leaseRecords } from '../netboot/leases.js'
 import { Netboot, type NetbootOptions, type NetbootStats } from '../netboot/netboot.js'
 import { type ProgramStats, ProgramStore } from '../netboot/program-store.js'
 import type { RelayPorts } from '../netboot/relay-ports.js'
+import type { Addresses } from '../process/addresses.js'
 import type { Logger } from '../process/log.js'
 import type { Store } from '../store/store.js'
 import type { Common, OpenPorts, Reach } from './parts.js'
@@ -17,6 +17,7 @@ export interface NetbootParts {
   readonly relayPorts: RelayPorts
   /** Who the process becomes when its ports are open; missing: it stays who it is. */
   readonly account: NetbootOptions['account'] | undefined
+  readonly addresses: Addresses
   readonly reach: Reach
   readonly ports: Readonly<OpenPorts>
 }
@@ -41,15 +42,15 @@ export interface NetbootSide {
 /** Opens nothing before `start`. */
 export function makeNetboot(common: Common, parts: NetbootParts): NetbootSide {
   const { netboot: config } = common.config
-  const { store, relayPorts, account, reach, ports } = parts
+  const { store, relayPorts, account, addresses, reach, ports } = parts
   const log = common.log.child({ part: 'netboot' })
   const admission = new BootAdmission(config.loads_max, () => performance.now())
   const programs = new ProgramStore(config.ipxe_dir, log)
   const netboot = new Netboot({
     programs: () => programs.programs,
     config,
-    interfaces: readInterfaces,
-    ...(reach.httpHost === undefined ? {} : { httpHost: reach.httpHost }),
+    interfaces: () => addresses.now.interfaces,
+    httpHost: reach.httpHost,
     httpPort: () => ports.http,
     ...(account === undefined ? {} : { account }),
     leases: leaseRecords(store.leases, (error) =>
@@ -59,6 +60,7 @@ export function makeNetboot(common: Common, parts: NetbootParts): NetbootSide {
     log,
   })
   programs.onChange((found) => netboot.setPrograms(found))
+  addresses.onChange(() => netboot.look())
   return {
     admission,
     log,

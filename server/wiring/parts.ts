@@ -1,7 +1,7 @@
 /** What the parts of the server are handed when they are put together. */
-import { addressesOf, readInterfaces } from '../../host/interfaces.js'
 import type { Config } from '../../src/config.js'
 import { formatUrlHost } from '../../src/net.js'
+import type { Addresses } from '../process/addresses.js'
 import type { Logger } from '../process/log.js'
 import type { Ports } from '../process/ports-file.js'
 
@@ -25,24 +25,26 @@ export function noPorts(): OpenPorts {
   return { http: 0, https: 0, seeder: 0, dht: 0 }
 }
 
-/** At which address nodes reach this server. */
+/** At which address nodes reach this server, now: it changes with the machine's addresses. */
 export interface Reach {
   /** Set where it is one that the machine itself does not have: behind a NAT. */
-  readonly natAddress: string | undefined
+  natAddress(): string | undefined
   /** Where nodes reach the HTTP listener, if not at the address that DHCP has on their network. */
-  readonly httpHost: string | undefined
+  httpHost(): string | undefined
   /** The address that a client uses for us, from the one that its connection arrived at. */
-  readonly at: (arrivedAt: string) => string
+  at(arrivedAt: string): string
 }
 
 /** Behind a NAT, nodes cannot use the address that their connection arrived at. */
-export function reachOf({ address, bind }: Config): Reach {
-  const isNat = !addressesOf(readInterfaces()).includes(address)
-  if (isNat) return { natAddress: address, httpHost: formatUrlHost(address), at: () => address }
-  const isAnywhere = bind === '0.0.0.0' || bind === '::'
+export function reachOf({ bind }: Config, addresses: Addresses): Reach {
+  const natAddress = () => (addresses.now.isOwn ? undefined : addresses.now.address)
+  const bound = bind === '0.0.0.0' || bind === '::' ? undefined : bind
   return {
-    natAddress: undefined,
-    httpHost: isAnywhere ? undefined : formatUrlHost(bind),
-    at: (arrivedAt) => arrivedAt,
+    natAddress,
+    httpHost: () => {
+      const host = natAddress() ?? bound
+      return host === undefined ? undefined : formatUrlHost(host)
+    },
+    at: (arrivedAt) => natAddress() ?? arrivedAt,
   }
 }

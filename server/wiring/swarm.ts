@@ -5,6 +5,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { CatalogArtifact } from '../catalog/types.js'
 import type { LiveVersions } from '../catalog/versions.js'
+import { type Addresses, firstIpv4 } from '../process/addresses.js'
 import { createDhtNode } from '../swarm/dht.js'
 import { HandingOut } from '../swarm/handing-out.js'
 import { createLsd } from '../swarm/lsd.js'
@@ -21,6 +22,7 @@ export interface SwarmParts {
   readonly torrentOf: (artifact: CatalogArtifact) => Uint8Array | undefined
   /** Hardly anybody boots, nor will soon. */
   readonly isCalm: () => boolean
+  readonly addresses: Addresses
   readonly reach: Reach
   readonly ports: OpenPorts
 }
@@ -48,9 +50,7 @@ export interface SwarmSide {
 /** Makes the four services; only the tracker works before `start`. */
 export function makeSwarm(common: Common, parts: SwarmParts): SwarmSide {
   const { config } = common
-  const { rackOf, ports } = parts
-  // The seeder's address for stock clients, where it is another than the one they reached us at.
-  const { natAddress: address } = parts.reach
+  const { rackOf, addresses, reach, ports } = parts
   const log = common.log.child({ part: 'swarm' })
   const swarmLog: SwarmLog = (level, event, data) => log[level]({ event, ...data }, event)
   const clock = { nowMs: () => performance.now(), random: Math.random }
@@ -59,11 +59,24 @@ export function makeSwarm(common: Common, parts: SwarmParts): SwarmSide {
     rackOf,
     ...clock,
     isCalm: parts.isCalm,
-    seeder: () =>
-      ports.seeder === 0 ? undefined : { port: ports.seeder, ...(address === undefined ? {} : { address }) },
+    seeder: () => {
+      // For stock clients, where it is another address than the one they reached us at.
+      const address = reach.natAddress()
+      return ports.seeder === 0
+        ? undefined
+        : { port: ports.seeder, ...(address === undefined ? {} : { address }) }
+    },
   })
   const dht = config.dht.enabled ? createDhtNode({ port: config.dht.port, log: swarmLog }) : undefined
   const lsd = config.lsd.enabled ? createLsd({ ...clock, log: swarmLog }) : undefined
+  const setAddresses = () => {
+    const nat = reach.natAddress()
+    const own = firstIpv4(addresses.now)
+    lsd?.setInterfaces(own.map(({ address }) => address))
+    dht?.setAddresses(nat === undefined ? own : [{ address: nat, cidr: null }])
+  }
+  setAddresses()
+  addresses.onChange(setAddresses)
   const seeding = new Seeding({
     seeder,
     sinks: [

@@ -66,12 +66,12 @@ function fromSeeder(socket: Socket, afterCookie?: string): Promise<LsdPacket> {
 test('announces the seeder, answers those who look, and survives garbage', { timeout: hangMs }, async (t) => {
   const { socket, port } = await listener(t)
   const lsd = createLsd({
-    interfaces: ['127.0.0.1'],
     port,
     nowMs: () => performance.now(),
     random: () => 0,
   })
   t.after(() => lsd.stop())
+  lsd.setInterfaces(['127.0.0.1'])
   const announced = fromSeeder(socket)
   await lsd.start()
   lsd.setTorrents([infohash], 6881)

@@ -8,10 +8,12 @@ import Fastify from 'fastify'
 import { pino } from 'pino'
 import type { CatalogArtifact } from '../../../server/catalog/types.js'
 import { LiveVersions } from '../../../server/catalog/versions.js'
-import { noPorts } from '../../../server/wiring/parts.js'
+import { Addresses } from '../../../server/process/addresses.js'
+import { noPorts, reachOf } from '../../../server/wiring/parts.js'
 import { makeSwarm } from '../../../server/wiring/swarm.js'
 import { type BencodeDict, decodeBencode } from '../../../src/bencode.js'
 import { configSchema } from '../../../src/config.js'
+import { loopback } from '../../support/interfaces.js'
 import { scratch } from '../../support/scratch.js'
 import { until } from '../catalog/support.js'
 import { sampleTorrent } from '../swarm/helpers.js'
@@ -40,6 +42,11 @@ async function run(t: TestContext, natAddress?: string) {
     dht: { enabled: true, port: 0 },
     lsd: { enabled: false },
   })
+  const addresses = new Addresses({
+    configured: natAddress,
+    netboot: config.netboot,
+    read: () => [loopback],
+  })
   const log = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   const swarm = makeSwarm(
     { config, log, nowMs: () => Date.now() },
@@ -48,7 +55,8 @@ async function run(t: TestContext, natAddress?: string) {
       pathOf: (sha256) => join(directory, sha256),
       torrentOf: () => sample.torrent,
       isCalm: () => false,
-      reach: { natAddress, httpHost: undefined, at: (address) => address },
+      addresses,
+      reach: reachOf(config, addresses),
       ports,
     },
   )

@@ -1,0 +1,86 @@
+/**
+ * The addresses of this machine, followed while the server runs: the one place where certificate, manifests, LSD, DHT
+ * and network boot learn them. A card gets its address late, or another one: nobody keeps what was true at the start.
+ */
+import { addressesOf, chooseAddress, type HostInterface } from '../../host/interfaces.js'
+import type { NetbootConfig } from '../../src/config-netboot.js'
+
+/** Node cannot subscribe to the kernel's own messages (netlink); a look costs less than a millisecond. */
+const lookMs = 2_000
+
+/** What is true at a moment. */
+export interface AddressState {
+  /** Those that have an address and a link. */
+  readonly interfaces: readonly HostInterface[]
+  /** Where nodes reach this server, as far as one address can say it; 127.0.0.1 while there is none. */
+  readonly address: string
+  /** `address` belongs to this machine; else a router forwards it here, or it will come. */
+  readonly isOwn: boolean
+  /** Every address that nodes may use. */
+  readonly all: readonly string[]
+}
+
+/** What they depend on. */
+export interface AddressOptions {
+  /** The configured address; undefined: `auto`. */
+  readonly configured: string | undefined
+  readonly netboot: NetbootConfig
+  readonly read: () => readonly HostInterface[]
+}
+
+/** The addresses; looks for changes between `start` and `stop`. */
+export class Addresses {
+  readonly #options: AddressOptions
+  readonly #listeners: ((now: AddressState, before: AddressState) => void)[] = []
+  #now: AddressState
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: AddressOptions) {
+    this.#options = options
+    this.#now = this.#read()
+  }
+
+  get now(): AddressState {
+    return this.#now
+  }
+
+  /** Told after each change. */
+  onChange(listener: (now: AddressState, before: AddressState) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /** Reads them anew. */
+  look(): void {
+    const before = this.#now
+    const now = this.#read()
+    if (JSON.stringify(now) === JSON.stringify(before)) return
+    this.#now = now
+    for (const listener of this.#listeners) listener(now, before)
+  }
+
+  /** Looks again and again. */
+  start(): void {
+    this.#timer = setInterval(() => this.look(), lookMs)
+    this.#timer.unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  #read(): AddressState {
+    const { configured, netboot, read } = this.#options
+    const interfaces = read()
+    const address = configured ?? chooseAddress(interfaces, netboot)
+    const own = addressesOf(interfaces)
+    return { interfaces, address, isOwn: own.includes(address), all: [...new Set([address, ...own])] }
+  }
+}
+
+/** One IPv4 address of each interface that leads to others. */
+export function firstIpv4({ interfaces }: AddressState): { address: string; cidr: string | null }[] {
+  return interfaces.flatMap(({ addresses }) => {
+    const first = addresses.find(({ family, internal }) => family === 'IPv4' && !internal)
+    return first === undefined ? [] : [{ address: first.address, cidr: first.cidr }]
+  })
+}
