@@ -38,8 +38,10 @@ export type ToNetboot =
   | StartNetboot
   /** The boot programs are others now. */
   | { readonly type: 'programs'; readonly programs: ReadonlyMap<string, Uint8Array> }
-  /** End, and be started anew with what has changed. */
-  | { readonly type: 'end' }
+  /** Close the ports; end when nothing is under way any more. */
+  | { readonly type: 'retire' }
+  /** To the keeper: put another process in the place of this one, which retires. */
+  | { readonly type: 'replace' }
 
 export type FromNetboot =
   | { readonly type: 'started' }
@@ -55,9 +57,11 @@ export type FromNetboot =
   | { readonly type: 'leases'; readonly changes: readonly LeaseChange[] }
   /** A relay says where a machine is. */
   | { readonly type: 'seen'; readonly mac: string; readonly relayPort: RelayPort }
+  /** An interface is another one than that which the ports were opened on, though its name and address may be the same. */
+  | { readonly type: 'stale' }
   /** Another DHCP server gives addresses here. */
   | { readonly type: 'other-server'; readonly address: number }
-  /** From the keeper: another process runs and waits for the start message. */
+  /** From the keeper: another process runs (it is new, or takes a place over) and waits for the start message. */
   | { readonly type: 'restarted' }
   /** From the keeper: the process has ended unasked. */
   | ({ readonly type: 'exited' } & ChildExit)

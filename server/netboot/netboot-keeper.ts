@@ -1,5 +1,5 @@
 /**
- * Starts the netboot process again when it dies, although the daemon has given root up by then: its ports are root's.
+ * Starts the netboot process again when it dies, and another when interfaces have changed, although the daemon has given root up by then: its ports are root's.
  * Does nothing else, listens to nobody but the daemon, and passes messages on. Runs only where the daemon was started
  * as root and becomes another user.
  */
@@ -17,6 +17,7 @@ const child = new Child<ToNetboot, FromNetboot>(new URL('./netboot-process.js', 
 let first: { readonly account: StartNetboot['account'] } | undefined
 
 process.on('message', (message: ToNetboot) => {
+  if (message.type === 'replace') return child.replace({ type: 'retire' })
   if (message.type !== 'start') return child.send(message)
   if (first === undefined) child.start()
   first ??= { account: message.account }

@@ -5,13 +5,16 @@
 
 import { setTimeout } from 'node:timers/promises'
 import { BootswarmError } from '../../src/errors.js'
-import { endWithParent, toParent } from '../process/child.js'
+import { endWithParent, tellReady, tellRetired, toParent } from '../process/child.js'
 import { DhcpService } from './dhcp/service.js'
 import type { FromNetboot, StartNetboot, ToNetboot } from './messages.js'
 import type { NetbootLog, NetbootService } from './service.js'
 import { TftpService } from './tftp-service.js'
 
 const statsEveryMs = 1_000
+/** A transfer gives up by itself; a client that acknowledges for ever does not keep a retired process. */
+const retiredMaxMs = 10 * 60_000
+const idleLookMs = 200
 /** The process before this one may not have ended yet when the daemon was killed. */
 const inUseMs = 3_000
 const againMs = 100
@@ -25,13 +28,16 @@ const log: NetbootLog = (level, event, facts, text) => {
 }
 
 let tftp: TftpService | undefined
+const services: Record<string, NetbootService> = {}
+let reporting: NodeJS.Timeout | undefined
 
 process.on('message', (message: ToNetboot) => {
   if (message.type === 'programs') {
     tftp?.setPrograms(message.programs)
     return
   }
-  if (message.type === 'end') process.exit(0)
+  if (message.type === 'replace') return
+  if (message.type === 'retire') return retire()
   start(message).catch((error: unknown) => {
     const code = error instanceof BootswarmError ? error.code : 'NETBOOT_FAILED'
     send({ type: 'failed', code, message: error instanceof Error ? error.message : String(error) })
@@ -42,7 +48,6 @@ process.on('message', (message: ToNetboot) => {
 
 async function start({ account, dhcp, tftp: tftpStart, ...start }: StartNetboot): Promise<void> {
   isVerbose = start.isVerbose
-  const services: Record<string, NetbootService> = {}
   let dhcpService: DhcpService | undefined
   if (dhcp !== undefined) {
     dhcpService = new DhcpService(dhcp, log, {
@@ -69,10 +74,7 @@ async function start({ account, dhcp, tftp: tftpStart, ...start }: StartNetboot)
   send({ type: 'started' })
   const report = () => {
     // Its sockets are bound to what is gone, and a process that has given root up opens no others.
-    if (dhcpService?.isStale()) {
-      log('warn', 'dhcp.interface-replaced', {}, 'A network interface was replaced: DHCP and TFTP start anew')
-      void setTimeout(againMs).then(() => process.exit(1))
-    }
+    if (dhcpService?.isStale()) send({ type: 'stale' })
     send({
       type: 'stats',
       services: Object.fromEntries(
@@ -81,7 +83,19 @@ async function start({ account, dhcp, tftp: tftpStart, ...start }: StartNetboot)
     })
   }
   report()
-  setInterval(report, statsEveryMs)
+  reporting = setInterval(report, statsEveryMs)
+}
+
+/** Another process takes the ports over; transfers that run are finished here. */
+function retire(): void {
+  clearInterval(reporting)
+  const all = Object.values(services)
+  for (const service of all) service.retire()
+  tellRetired()
+  const endMs = performance.now() + retiredMaxMs
+  setInterval(() => {
+    if (!all.some((service) => service.isBusy()) || performance.now() > endMs) process.exit(0)
+  }, idleLookMs)
 }
 
 /** Waits for ports that are in use. */
@@ -97,3 +111,5 @@ async function patiently(bind: () => Promise<void>): Promise<void> {
     }
   }
 }
+
+tellReady()

@@ -59,9 +59,10 @@ export class Netboot {
   #services: NetbootStats['services'] = {}
   #restarts = 0
   readonly #otherServers = new Set<number>()
-  /** The interfaces that the running process was started with. */
+  /** What the process was started with, as far as addresses change it. */
   #served = ''
-  #isRelooking = false
+  /** Another process is asked for, and not told yet what to serve. */
+  #isReplacing = false
   readonly #starting = new ChildStart()
 
   constructor(options: NetbootOptions) {
@@ -121,17 +122,25 @@ export class Netboot {
     await this.#starting.run(this.#child, silent)
   }
 
-  /** The addresses of this machine have changed: sockets are bound to addresses, so it starts anew where one is served. */
+  /**
+   * The addresses of this machine have changed. Sockets are bound to addresses, and a process that has given root up opens
+   * no more: where an address that is served is another, a new process takes over. Transfers that run end in the old one.
+   */
   look(): void {
-    if (!this.#running || interfacesOf(this.#site()) === this.#served) return
-    this.#options.log.info({ event: 'netboot.interfaces-changed' }, 'The network interfaces have changed')
-    this.#isRelooking = true
-    this.#child.send({ type: 'end' })
+    if (servedOf(this.#site()) !== this.#served) this.#replace()
+  }
+
+  #replace(): void {
+    if (!this.#running || this.#isReplacing) return
+    this.#isReplacing = true
+    const { account, log } = this.#options
+    log.info({ event: 'netboot.interfaces-changed' }, 'The network interfaces that are served have changed')
+    if (account === undefined) this.#child.replace({ type: 'retire' })
+    else this.#child.send({ type: 'replace' })
   }
 
   #exited({ code, signal, restartInMs }: ChildExit): void {
     this.#running = false
-    if (this.#isRelooking) return
     this.#restarts++
     const facts = { event: 'netboot.exited', code: 'NETBOOT_FAILED', exit: code, signal, restartInMs }
     this.#options.log.error(facts, 'The process for DHCP and TFTP ended; starting it again')
@@ -154,7 +163,9 @@ export class Netboot {
   #startMessage(): ToNetboot {
     const { account, leases, log, programs } = this.#options
     const site = this.#site()
-    this.#served = interfacesOf(site)
+    this.#served = servedOf(site)
+    this.#running = false
+    this.#isReplacing = false
     const dhcp = { site, leases: site.mode === 'full' ? leases.list() : [] }
     const { interfaces, httpHost, httpPort } = site
     const tftp = {
@@ -179,9 +190,9 @@ export class Netboot {
     switch (message.type) {
       case 'started':
         this.#running = true
-        this.#isRelooking = false
         this.#starting.succeeded()
         this.#tellStarted()
+        this.look()
         break
       case 'failed':
         if (!this.#starting.isUnderWay) {
@@ -210,6 +221,9 @@ export class Netboot {
       case 'seen':
         this.#options.relayPorts.note(message.mac, message.relayPort)
         break
+      case 'stale':
+        this.#replace()
+        break
       case 'stats':
         this.#services = message.services
         break
@@ -217,8 +231,8 @@ export class Netboot {
   }
 }
 
-function interfacesOf({ interfaces }: DhcpSite): string {
-  return JSON.stringify(interfaces)
+function servedOf({ interfaces, httpHost }: DhcpSite): string {
+  return JSON.stringify([interfaces, httpHost])
 }
 
 function hint({ code, message }: BootswarmError): string {

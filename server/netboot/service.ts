@@ -20,6 +20,10 @@ export interface NetbootService {
    * @throws BootswarmError NETBOOT_NOT_ALLOWED, ADDRESS_IN_USE
    */
   bind(): Promise<void>
+  /** Closes its ports and tells what it has not told yet; what is under way goes on. */
+  retire(): void
+  /** Something is under way. */
+  isBusy(): boolean
   /** Counters since the start of the process, for `/v1/status`. */
   stats(): Record<string, number>
 }

@@ -27,6 +27,14 @@ export class TftpService implements NetbootService {
     for (const server of this.#servers) await server.listen()
   }
 
+  retire(): void {
+    for (const server of this.#servers) server.stopListening()
+  }
+
+  isBusy(): boolean {
+    return this.#servers.some((server) => server.stats().transfers > 0)
+  }
+
   /** Serves these programs, by `ARCH/FILE`, and the script. */
   setPrograms(programs: ReadonlyMap<string, Uint8Array>): void {
     const files = new Map<string, TftpFile>(programs)

@@ -97,13 +97,18 @@ export class TftpServer {
     return { ...this.#stats, transfers: this.#table.size }
   }
 
+  /** Closes the port; transfers that run go on. */
+  stopListening(): void {
+    this.#socket?.close()
+    this.#socket = undefined
+  }
+
   /** Closes all sockets. */
   close(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
     for (const running of [...this.#table.values()]) this.#end(running)
-    this.#socket?.close()
-    this.#socket = undefined
+    this.stopListening()
   }
 
   #onRequest(bytes: Buffer, from: RemoteInfo): void {

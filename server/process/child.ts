@@ -29,11 +29,18 @@ export interface ChildHandlers<FromChild> {
   exited(exit: ChildExit): void
 }
 
+/** What a child tells {@link Child} itself, for {@link Child.replace}. */
+type Handover = 'child.ready' | 'child.retired'
+
 /** Keeps one child process running. */
 export class Child<ToChild extends object, FromChild> {
   readonly #script: URL
   readonly #handlers: ChildHandlers<FromChild>
   #process: ChildProcess | undefined
+  /** Takes the place of the other when that has retired. */
+  #next: { readonly child: ChildProcess; takeOver(): void; failed(): void } | undefined
+  /** Those that were replaced and have not ended. */
+  readonly #retired = new Set<ChildProcess>()
   #timer: NodeJS.Timeout | undefined
   #backoffMs = backoffFirstMs
   #startedAtMs = 0
@@ -62,43 +69,84 @@ export class Child<ToChild extends object, FromChild> {
     if (child?.connected) child.send(message, () => {})
   }
 
-  /** Ends it: closes the channel, and kills after a grace. Resolves when it is gone. */
+  /**
+   * Puts a new process in the place of the one that runs, which ends in its own time. When the new one is loaded
+   * ({@link tellReady}) the other gets `retire`; when that has let go of what only one can have ({@link tellRetired}),
+   * or is gone, the new one is `started`. One that dies before is tried again later. While a replacement or a restart is under way nothing more is done.
+   */
+  replace(retire: ToChild): void {
+    const before = this.#process
+    if (!this.#wanted || before === undefined || this.#next !== undefined) return
+    const child = this.#fork()
+    const takeOver = () => {
+      if (this.#next?.child !== child) return
+      this.#next = undefined
+      if (this.#process !== undefined) this.#retired.add(this.#process)
+      this.#become(child)
+    }
+    const failed = () => {
+      this.#next = undefined
+      this.#timer = setTimeout(() => this.replace(retire), backoffLastMs)
+    }
+    this.#next = { child, takeOver, failed }
+    child.on('message', (message) => {
+      if (isHandover(message, 'child.ready') && before.connected) before.send(retire, () => {})
+    })
+    before.on('message', (message) => {
+      if (isHandover(message, 'child.retired')) takeOver()
+    })
+  }
+
+  /** Ends all: closes the channels, and kills after a grace. Resolves when they are gone. */
   async stop(): Promise<void> {
     this.#wanted = false
     clearTimeout(this.#timer)
-    const child = this.#process
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-    if (child.connected) child.disconnect()
-    const killer = setTimeout(() => child.kill('SIGKILL'), stopGraceMs)
-    await gone
-    clearTimeout(killer)
+    const { child: next } = this.#next ?? {}
+    this.#next = undefined
+    const all = [this.#process, next, ...this.#retired]
+    await Promise.all(all.map((child) => (child === undefined ? undefined : endChild(child))))
   }
 
   #spawn(): void {
+    this.#become(this.#fork())
+  }
+
+  #become(child: ChildProcess): void {
     this.#startedAtMs = performance.now()
+    this.#process = child
+    this.#handlers.started()
+  }
+
+  #fork(): ChildProcess {
     // 'advanced' carries Uint8Array as it is. The inspector's flags of the daemon are not for the child.
     const child = fork(this.#script, [], {
       serialization: 'advanced',
       execArgv: [],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
-    this.#process = child
     let ended = false
     const end = (code: number | null, signal: string | null): void => {
       if (ended) return
       ended = true
-      this.#ended(code, signal)
+      if (child === this.#process) this.#ended(code, signal)
+      else if (child === this.#next?.child) this.#next.failed()
+      else this.#retired.delete(child)
     }
-    child.on('message', (message) => this.#handlers.message(message as FromChild))
+    child.on('message', (message) => {
+      if (!isHandover(message)) this.#handlers.message(message as FromChild)
+    })
     child.on('error', () => end(null, null))
     child.on('exit', end)
-    this.#handlers.started()
+    return child
   }
 
   #ended(code: number | null, signal: string | null): void {
     this.#process = undefined
     if (!this.#wanted) return
+    if (this.#next !== undefined) {
+      this.#next.takeOver()
+      return
+    }
     if (performance.now() - this.#startedAtMs > calmMs) this.#backoffMs = backoffFirstMs
     const restartInMs = this.#backoffMs
     this.#backoffMs = Math.min(this.#backoffMs * 2, backoffLastMs)
@@ -106,6 +154,30 @@ export class Child<ToChild extends object, FromChild> {
     this.#timer = setTimeout(() => this.#spawn(), restartInMs)
     this.#handlers.exited({ code, signal, restartInMs })
   }
+}
+
+function isHandover(message: unknown, which?: Handover): boolean {
+  const type = (message as { type?: unknown }).type
+  return which === undefined ? type === 'child.ready' || type === 'child.retired' : type === which
+}
+
+async function endChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  if (child.connected) child.disconnect()
+  const killer = setTimeout(() => child.kill('SIGKILL'), stopGraceMs)
+  await gone
+  clearTimeout(killer)
+}
+
+/** In a child process: it is loaded, and can take the place of another. */
+export function tellReady(): void {
+  toParent({ type: 'child.ready' satisfies Handover })
+}
+
+/** In a child process: another can take its place now. */
+export function tellRetired(): void {
+  toParent({ type: 'child.retired' satisfies Handover })
 }
 
 /** In a child process: ends it when the parent is gone, and leaves Ctrl-C to the parent. */

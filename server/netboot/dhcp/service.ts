@@ -100,6 +100,19 @@ export class DhcpService implements NetbootService {
     return this.#devices.some((device) => device.isReplaced())
   }
 
+  retire(): void {
+    this.#probe.stop()
+    for (const socket of this.#sockets.splice(0)) socket.close()
+    this.#own.clear()
+    clearTimeout(this.#batch)
+    this.#tellChanges()
+  }
+
+  /** A client whose question was lost asks again. */
+  isBusy(): boolean {
+    return false
+  }
+
   stats(): Record<string, number> {
     return { ...this.#machine.stats(Date.now()), ...this.#probe.stats(), send_errors: this.#sendErrors }
   }
@@ -166,12 +179,14 @@ export class DhcpService implements NetbootService {
   /** The reply does not wait for the disk: a lease that a crash loses is taken over when its machine asks again. */
   #change(address: number, lease: Lease | undefined): void {
     this.#changed.set(address, lease)
-    this.#batch ??= setTimeout(() => {
-      this.#batch = undefined
-      const changes = [...this.#changed].map(([changed, now]) => ({ address: changed, lease: now }))
-      this.#changed.clear()
-      this.#owner.keep(changes)
-    }, batchMs)
+    this.#batch ??= setTimeout(() => this.#tellChanges(), batchMs)
+  }
+
+  #tellChanges(): void {
+    this.#batch = undefined
+    const changes = [...this.#changed].map(([changed, now]) => ({ address: changed, lease: now }))
+    this.#changed.clear()
+    if (changes.length > 0) this.#owner.keep(changes)
   }
 }
 
