@@ -1,4 +1,4 @@
-/** Documentation that leads nowhere: every relative link of every page names a file, and its anchor a heading. */
+/** Every relative link of every page leads to a file, its anchor to a heading, and no page has conflict markers. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -40,4 +40,11 @@ test('every relative link leads to a file, and to a heading of it', () => {
   }
   assert.ok(pages.length > 20 && links > 50, `${pages.length} pages, ${links} links`)
   assert.deepEqual(broken, [])
+})
+
+test('no page has the conflict markers of an unresolved merge', () => {
+  assert.deepEqual(
+    pages.filter((page) => /^(?:<{7}|>{7}) /m.test(readFileSync(page, 'utf8'))),
+    [],
+  )
 })
