@@ -1,5 +1,6 @@
 /** `bootswarm image ...`: makes what nodes boot. Each kind of image is a line of the table. */
 import { BootswarmError } from '../src/errors.js'
+import { nearest } from '../src/spelling.js'
 
 /** A kind of image. */
 interface Kind {
@@ -33,8 +34,14 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(helpText())
     return 0
   }
-  const names = kinds.map(({ name }) => name).join(' or ')
-  throw new BootswarmError('USAGE_INVALID', `image what? Say ${names}; image --help explains`)
+  throw new BootswarmError('USAGE_INVALID', unknownKind(first))
+}
+
+function unknownKind(wanted = '--'): string {
+  const names = kinds.map(({ name }) => name)
+  if (wanted.startsWith('-')) return `which image? ${names.join(' or ')}; image --help explains`
+  const meant = nearest(wanted, names)
+  return `there is no image ${JSON.stringify(wanted.slice(0, 40))}: ${meant ? `did you mean ${meant}?` : names.join(', ')}`
 }
 
 function helpText(): string {

@@ -45,6 +45,9 @@ export async function main(args: readonly string[]): Promise<number> {
 /** The same for other programs. Files are written but in a dry run. */
 export async function makeStage1(options: Stage1Options): Promise<Stage1Report> {
   const site = loadSite(options.configFile)
+  // First what may be missing, then what takes minutes.
+  const trust = await trustOf(options, site)
+  const agent = options.agent ?? installedAgent()
   ensureTools([
     { name: 'objcopy', debianPackage: 'binutils' },
     { name: 'xz', debianPackage: 'xz-utils' },
@@ -65,8 +68,6 @@ export async function makeStage1(options: Stage1Options): Promise<Stage1Report> 
   const whole = await chooseModules(kernel.modulesDir, names)
   const modules = options.wholeModules ? whole : await stripModules(whole)
   const busybox = await busyboxOf(options, source)
-  const trust = await trustOf(options, site)
-  const agent = options.agent ?? installedAgent()
   const built = await buildStage1(
     {
       release: kernel.release,

@@ -47,7 +47,7 @@ const openers: Partial<Record<Compression, Opener & { readonly ending: string }>
  * @throws {BootswarmError} IMAGE_FAILED if it is none that can be taken over
  */
 export async function examine(file: string, format: Format | undefined, signal: AbortSignal): Promise<Given> {
-  if (!existsSync(file) || !statSync(file).isFile()) throw failed(`${file} is no file`)
+  if (!existsSync(file) || !statSync(file).isFile()) throw failed(`${file} is not a file`)
   const head = headOf(file)
   const bytes = statSync(file).size
   const compression = compressionOf(head)

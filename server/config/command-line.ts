@@ -64,6 +64,5 @@ function valueName(key: ConfigKey): string {
 /** A default as text. */
 function formatDefault(value: unknown): string {
   if (value === '') return 'none'
-  if (typeof value === 'object') return Array.isArray(value) ? '[]' : '{}'
-  return String(value)
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }

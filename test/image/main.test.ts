@@ -12,3 +12,7 @@ test('a kind of image must be named', async () => {
     })
   }
 })
+
+test('a misspelt kind of image is answered with the right one', async () => {
+  await assert.rejects(main(['stag1']), { message: /there is no image "stag1": did you mean stage1\?/ })
+})

@@ -88,6 +88,13 @@ test('two builds in different places have the same bytes', async (t) => {
   assert.ok(!text.includes('PRIVATE KEY'))
 })
 
+test('missing trust files are told before anything is downloaded or compiled', async (t) => {
+  const dir = scratch(t)
+  // Neither the mirror nor a cache could give a package here.
+  const flags = ['--mirror', 'http://127.0.0.1:9', '--cache', join(dir, 'cache')]
+  await assert.rejects(make(join(dir, 'boot'), join(dir, 'nowhere'), ...flags), { code: 'TRUST_MISSING' })
+})
+
 test('busybox has every command that the scripts call', async (t) => {
   const source = {
     suite: 'bookworm',

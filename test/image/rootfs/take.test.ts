@@ -82,7 +82,7 @@ test('what no node could boot is refused, and nothing is left in the catalog', (
     ['cut.tar.gz', /cut.tar.gz: gzip: .*unexpected end of file/],
     ['noise.img', /neither a tar, a cpio nor a squashfs/],
     ['empty.tar', /neither a tar, a cpio nor a squashfs/],
-    ['nowhere.tar', /is no file/],
+    ['nowhere.tar', /is not a file/],
     ['none.tar.gz', /no init: none of \/sbin\/init, .* \(--force takes it all the same\)/],
     ['out.tar.gz', /names that lead out of the root: \.\.\/usr/],
     ['cut.squashfs', /is cut off/],

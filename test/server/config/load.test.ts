@@ -168,3 +168,7 @@ test('--help names every flag', () => {
     assert.ok(text.includes(`  ${flag}`) && text.includes(description), flag)
   assert.match(text, /--demo N +a demo/)
 })
+
+test('--help tells the default of a list as a file would have it', () => {
+  assert.match(helpText(), /--stage1-nics .*\(default: \["r8169",.*"virtio_net"\]\)/)
+})
