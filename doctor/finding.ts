@@ -79,15 +79,15 @@ export interface Finding {
   /** What was seen, with names and numbers. */
   readonly seen: string
   /** What to do; a command where there is one. */
-  readonly mend: string
+  readonly remedy: string
 }
 
 /** Makes a finding, as bad as its code says or as given. */
 export function finding(
   code: FindingCode,
   seen: string,
-  mend: string,
+  remedy: string,
   severity: Severity = findingCodes[code],
 ): Finding {
-  return { code, severity, seen, mend }
+  return { code, severity, seen, remedy }
 }

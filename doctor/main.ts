@@ -4,9 +4,9 @@ import { readInterfaces } from '../host/interfaces.js'
 import { loadConfig } from '../server/config/load.js'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
 import { checks } from './checks.js'
-import { lookAround } from './look-around.js'
 import { doctorFlags, doctorHelp, readFlags } from './options.js'
 import { formatJson, formatText, isBad, makeReport } from './print.js'
+import { surveySite } from './survey.js'
 
 const usageCodes: readonly ErrorCode[] = ['CONFIG_INVALID', 'CONFIG_UNKNOWN_KEY', 'CONFIG_UNREADABLE']
 
@@ -29,7 +29,7 @@ export async function main(args: readonly string[]): Promise<number> {
       return 0
     }
     const { json, wanted, ...flags } = readFlags(loaded.flags)
-    const site = await lookAround({ config: loaded.config, ...flags })
+    const site = await surveySite({ config: loaded.config, ...flags })
     const chosen = checks.filter(({ name }) => wanted.includes(name))
     const report = makeReport(await Promise.all(chosen.map((check) => check.run(site))))
     process.stdout.write(json ? formatJson(report) : formatText(report, process.stdout.isTTY === true))

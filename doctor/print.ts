@@ -38,10 +38,10 @@ export function formatText(report: Report, isColoured: boolean): string {
   const paint = (severity: Severity) =>
     isColoured ? `${colours[severity]}${words[severity]}\u001b[0m` : words[severity]
   const count = (severity: Severity) => findings.filter((found) => found.severity === severity).length
-  const lines = findings.flatMap(({ severity, code, seen, mend }) => [
+  const lines = findings.flatMap(({ severity, code, seen, remedy }) => [
     `${paint(severity)}  ${code}`,
     `  ${seen}`,
-    `  -> ${mend}`,
+    `  -> ${remedy}`,
     '',
   ])
   if (leftOut.length > 0) lines.push('left out:', ...leftOut.map((text) => `  ${text}`), '')

@@ -57,7 +57,7 @@ export interface RunningServer {
 /**
  * Starts everything; resolves when all ports are open. The catalog is read afterwards.
  *
- * @throws BootswarmError for everything that an operator can mend
+ * @throws BootswarmError for every error that an operator can fix
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { log } = options

@@ -204,10 +204,10 @@ function judgeRoutes(
   const findings: Finding[] = []
   for (const { name, other, block } of overlaps(served, interfaces)) {
     const seen = `${name} and ${other} (${block}) have addresses of the same subnet: answers leave by one of them alone`
-    const mend = interfaces.some(({ name: its, isLan }) => its === other && !isLan)
+    const remedy = interfaces.some(({ name: its, isLan }) => its === other && !isLan)
       ? `give the containers another subnet (Docker: default-address-pools in /etc/docker/daemon.json)`
       : 'name the one that leads to the nodes in netboot.interfaces and give the other another subnet, or make the two a bond'
-    findings.push(finding('SUBNET_TWICE', seen, mend))
+    findings.push(finding('SUBNET_TWICE', seen, remedy))
   }
   for (const pool of mode === 'full' ? config.netboot.pools : []) {
     const subnet = subnetOf(pool.subnet)

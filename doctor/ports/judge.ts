@@ -67,10 +67,10 @@ function judgePort(expected: ExpectedPort, facts: PortFacts, { server }: PortSit
   })
   const [first] = foreign
   if (first !== undefined) {
-    const { seen, mend } = tellHolder(first, facts.holders.get(first.inode))
+    const { seen, remedy } = tellHolder(first, facts.holders.get(first.inode))
     const severity = isVital ? 'stops' : 'hurts'
     const or = expected.key === 'netboot.mode' ? '' : `, or set ${expected.key}`
-    return [finding('PORT_TAKEN', `${name} belongs to ${seen}`, `${mend}${or}`, severity)]
+    return [finding('PORT_TAKEN', `${name} belongs to ${seen}`, `${remedy}${or}`, severity)]
   }
   if (server === undefined || there.length > 0 || facts.isNetbootMissing) return []
   const seen = `the server runs, and nobody listens on ${name}`
@@ -85,14 +85,17 @@ function isInTheWay(listener: Listener, { proto, port, addresses }: ExpectedPort
   return isAll || addresses.length === 0 || addresses.includes(listener.address)
 }
 
-function tellHolder({ address, uid }: Listener, holder: Holder | undefined): { seen: string; mend: string } {
+function tellHolder(
+  { address, uid }: Listener,
+  holder: Holder | undefined,
+): { seen: string; remedy: string } {
   if (holder === undefined) {
     return {
       seen: `a process of user id ${uid} (at ${address}); root sees which`,
-      mend: 'sudo ss -lnptu names it: end it',
+      remedy: 'sudo ss -lnptu names it: end it',
     }
   }
   const { name, pid, unit } = holder
   const seen = `${name}, process ${pid}${unit === '' ? '' : ` of ${unit}`} (at ${address})`
-  return { seen, mend: unit === '' ? `end it: kill ${pid}` : `sudo systemctl disable --now ${unit}` }
+  return { seen, remedy: unit === '' ? `end it: kill ${pid}` : `sudo systemctl disable --now ${unit}` }
 }

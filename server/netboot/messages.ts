@@ -40,7 +40,7 @@ export type ToNetboot =
   | { readonly type: 'programs'; readonly programs: ReadonlyMap<string, Uint8Array> }
   /** Close the ports; end when nothing is under way any more. */
   | { readonly type: 'retire' }
-  /** To the keeper: put another process in the place of this one, which retires. */
+  /** To the supervisor: put another process in the place of this one, which retires. */
   | { readonly type: 'replace' }
 
 export type FromNetboot =
@@ -61,9 +61,9 @@ export type FromNetboot =
   | { readonly type: 'stale' }
   /** Another DHCP server gives addresses here. */
   | { readonly type: 'other-server'; readonly address: number }
-  /** From the keeper: another process runs (it is new, or takes a place over) and waits for the start message. */
+  /** From the supervisor: another process runs (it is new, or takes a place over) and waits for the start message. */
   | { readonly type: 'restarted' }
-  /** From the keeper: the process has ended unasked. */
+  /** From the supervisor: the process has ended unasked. */
   | ({ readonly type: 'exited' } & ChildExit)
   | { readonly type: 'stats'; readonly services: Readonly<Record<string, Readonly<Record<string, number>>>> }
 

@@ -12,7 +12,7 @@ import { ChildStart } from '../process/child-start.js'
 import type { Logger } from '../process/log.js'
 import type { DhcpSite, Lease } from './dhcp/types.js'
 import { makeDhcpSite, whyNothingServed } from './dhcp-site.js'
-import { mayOpenLowPorts } from './may-open.js'
+import { mayOpenLowPorts } from './low-ports.js'
 import type { FromNetboot, LeaseChange, ToNetboot } from './messages.js'
 import type { RelayPorts } from './relay-ports.js'
 
@@ -68,7 +68,7 @@ export class Netboot {
   constructor(options: NetbootOptions) {
     this.#options = options
     // Once root is given up, only a process that has kept it can open the ports again.
-    const script = options.account === undefined ? './netboot-process.js' : './netboot-keeper.js'
+    const script = options.account === undefined ? './netboot-process.js' : './netboot-supervisor.js'
     this.#child = new Child(new URL(script, import.meta.url), {
       started: () => this.#child.send(this.#startMessage()),
       message: (message) => this.#message(message),

@@ -128,7 +128,7 @@ export class ProgramStore {
       return
     }
     this.#log.warn(
-      { event: 'netboot.programs-missing', code: 'BOOT_PROGRAM_MISSING', missing, mend: install },
+      { event: 'netboot.programs-missing', code: 'BOOT_PROGRAM_MISSING', missing, remedy: install },
       `Boot programs are missing: ${text}; machines of that kind cannot boot. ${install}`,
     )
   }

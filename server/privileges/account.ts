@@ -12,11 +12,11 @@ export interface Account {
 /**
  * Looks a user up; `group` '' is the user's own. Undefined if there is no such user or group.
  *
- * @throws whatever the system says to a root that may not become somebody else (EPERM, EINVAL)
+ * @throws the system's error if root may not become another user (EPERM, EINVAL)
  */
 export function findAccount(user: string, group: string): Account | undefined {
   try {
-    // Node has no getpwnam: become the user for a moment and ask who one is.
+    // Node has no getpwnam: become the user for a moment and read the uid.
     process.seteuid?.(user)
     const { uid, gid } = userInfo()
     process.seteuid?.(0)

@@ -1,29 +1,29 @@
 /**
- * Started as root: becomes another user. Everything is done as that user from the first file on; root comes back
- * only to bind the ports, and is then given up for good. Started as anybody else: nothing happens.
+ * Drops root if the server was started as root: it does everything as another user, from the first file on, becomes root again
+ * only to bind the ports, and then drops it for good. Does nothing for any other user.
  */
 import type { Logger } from '../process/log.js'
 import { type Account, assume, requireAccount } from './account.js'
 import { chooseAccount, earlierOwners } from './choose.js'
+import { chownData } from './chown-data.js'
 import { coveredHere } from './in-namespace.js'
 import { makeArtifactsDirs, makeDataDir } from './make-dirs.js'
+import type { MissingAccess } from './missing-access.js'
 import type { PrivilegeOptions } from './needs.js'
-import type { Obstacle } from './obstacle.js'
-import { takeOver } from './take-over.js'
 
-/** Who the server is. */
+/** The user that the server runs as. */
 export interface Privileges {
-  /** The user that was become; missing if nothing changed. */
+  /** The name of the new user; missing if nothing changed. */
   readonly user?: string
-  /** Why root was kept although nobody asked for it. */
-  readonly obstacle?: Obstacle
-  /** Why the user that was asked for has no mount namespace, although directories are closed to it. */
+  /** Why the server still runs as root although it was not configured to. */
+  readonly missingAccess?: MissingAccess
+  /** Why the configured user has no mount namespace, although it may not enter directories that the server needs. */
   readonly noNamespace?: string | undefined
-  /** Its ids, for child processes that open ports before they become it; missing if nothing changed. */
+  /** The user's ids, for child processes that open ports as root first; missing if nothing changed. */
   readonly account?: Account
   /** Runs `bind` as root, if the server was started as root. */
   asRoot<T>(bind: () => Promise<T>): Promise<T>
-  /** Gives root up for good. */
+  /** Drops root for good. */
   drop(): void
 }
 
@@ -31,7 +31,7 @@ const unchanged: Privileges = { asRoot: (bind) => bind(), drop: () => {} }
 
 /**
  * Makes the data directory and becomes the configured user as far as possible for now. Without a configured one it
- * is `bootswarm`, else `nobody`, if that user can run the server; if not, root stays and `obstacle` says why.
+ * is `bootswarm`, else `nobody`, if that user can run the server; if not, the server stays root and `missingAccess` says why.
  *
  * @throws BootswarmError CONFIG_INVALID for an unknown user or group, DATA_DIR_UNUSABLE
  */
@@ -46,20 +46,20 @@ export function becomeUser(options: PrivilegeOptions): Privileges {
   makeDataDir(dataDir)
   if (named?.uid === 0) return unchanged
   if (named !== undefined) {
-    tryTakeOver(named, options)
+    tryChownData(named, options)
     return { ...become(named), noNamespace }
   }
   const chosen = chooseAccount(options)
-  if ('mend' in chosen) {
-    if (noNamespace === undefined) return { ...unchanged, obstacle: chosen }
+  if ('remedy' in chosen) {
+    if (noNamespace === undefined) return { ...unchanged, missingAccess: chosen }
     const reason = `${chosen.reason}, and a mount namespace where it may cannot be made (${noNamespace})`
-    return { ...unchanged, obstacle: { ...chosen, reason } }
+    return { ...unchanged, missingAccess: { ...chosen, reason } }
   }
   return become(chosen)
 }
 
-/** Says who the server is now, and what a root that was not asked for needs to become somebody else. */
-export function logPrivileges({ user, obstacle, noNamespace }: Privileges, log: Logger): void {
+/** Logs the user that the server runs as, and what an unintended root needs to be dropped. */
+export function logPrivileges({ user, missingAccess, noNamespace }: Privileges, log: Logger): void {
   const covered = coveredHere()
   const sees = covered === undefined ? '' : `; of ${covered.join(', ')} it sees only what it needs`
   if (user !== undefined)
@@ -70,19 +70,19 @@ export function logPrivileges({ user, obstacle, noNamespace }: Privileges, log: 
       `Directories are closed to ${user}, and a mount namespace where they are not cannot be made (${noNamespace})`,
     )
   }
-  if (obstacle === undefined) return
-  const { path, reason, mend } = obstacle
+  if (missingAccess === undefined) return
+  const { path, reason, remedy } = missingAccess
   log.warn(
-    { event: 'server.is-root', path, mend },
-    `Runs as root, which it does not need: ${reason}. ${mend}, or set \`user: root\` if root is meant`,
+    { event: 'server.is-root', path, remedy },
+    `Runs as root, which it does not need: ${reason}. ${remedy}, or set \`user: root\` if root is meant`,
   )
 }
 
-/** What a configured user does not get it may have by other means: what it lacks shows when it is used. */
-function tryTakeOver(account: Account, options: PrivilegeOptions): void {
+/** A failure is ignored: the user may have access by other means, and what is missing shows on use. */
+function tryChownData(account: Account, options: PrivilegeOptions): void {
   const { data_dir: dataDir, database, artifacts_dir: artifactsDir } = options
   try {
-    takeOver(account, { dataDir, database, artifactsDir }, earlierOwners())
+    chownData(account, { dataDir, database, artifactsDir }, earlierOwners())
   } catch {
     // DATA_DIR_UNUSABLE follows, with the path.
   }

@@ -4,9 +4,9 @@
  */
 import { BootswarmError } from '../../src/errors.js'
 import { type Account, findAccount, requireAccount } from './account.js'
+import { chownData } from './chown-data.js'
+import { findMissingAccess, type MissingAccess } from './missing-access.js'
 import { needsOf, type PrivilegeOptions } from './needs.js'
-import { findObstacle, type Obstacle } from './obstacle.js'
-import { takeOver } from './take-over.js'
 
 /** Users that are taken when none is configured: the first that exists. */
 const defaultUsers = ['bootswarm', 'nobody'] as const
@@ -19,13 +19,14 @@ const unprivilegedPortMin = 1024
  *
  * @throws BootswarmError CONFIG_INVALID for an unknown user or group
  */
-export function accountFor({ user, group }: PrivilegeOptions): Account | Obstacle {
+export function accountFor({ user, group }: PrivilegeOptions): Account | MissingAccess {
   if (user !== '') return requireAccount(user, group)
   try {
     const account = defaultUsers.map((name) => findAccount(name, '')).find((found) => found !== undefined)
     if (account === undefined)
-      return { path: '', reason: 'there is no user nobody', mend: 'useradd -r bootswarm' }
-    if (account.uid === 0) return { path: '', reason: `${account.name} is root`, mend: 'set user to another' }
+      return { path: '', reason: 'there is no user nobody', remedy: 'useradd -r bootswarm' }
+    if (account.uid === 0)
+      return { path: '', reason: `${account.name} is root`, remedy: 'set user to another' }
     return group === '' ? account : requireAccount(account.name, group)
   } catch (error) {
     return unable(error)
@@ -38,24 +39,24 @@ export function accountFor({ user, group }: PrivilegeOptions): Account | Obstacl
  *
  * @throws BootswarmError CONFIG_INVALID for an unknown group
  */
-export function chooseAccount(options: PrivilegeOptions): Account | Obstacle {
+export function chooseAccount(options: PrivilegeOptions): Account | MissingAccess {
   const account = accountFor(options)
-  if ('mend' in account) return account
+  if ('remedy' in account) return account
   try {
-    return obstacleOf(account, options) ?? account
+    return missingAccessOf(account, options) ?? account
   } catch (error) {
     return unable(error)
   }
 }
 
-/** A root of a container may have been left without the right to become somebody else. */
-function unable(error: unknown): Obstacle {
+/** Root in a container may lack the capability to become another user. */
+function unable(error: unknown): MissingAccess {
   if (error instanceof BootswarmError) throw error
   const reason = `this root may not become another user (${(error as Error).message})`
-  return { path: '', reason, mend: 'start the server as another user' }
+  return { path: '', reason, remedy: 'start the server as another user' }
 }
 
-function obstacleOf(account: Account, options: PrivilegeOptions): Obstacle | undefined {
+function missingAccessOf(account: Account, options: PrivilegeOptions): MissingAccess | undefined {
   const { data_dir: dataDir, database, artifacts_dir: artifactsDir } = options
   for (const [name, port] of [
     ['seeder', options.seeder.port],
@@ -64,14 +65,14 @@ function obstacleOf(account: Account, options: PrivilegeOptions): Obstacle | und
     // Bound by child processes, which never are root.
     if (port > 0 && port < unprivilegedPortMin) {
       const reason = `only root may listen on ${name}.port ${port}`
-      return { path: '', reason, mend: `set ${name}.port to ${unprivilegedPortMin} or more` }
+      return { path: '', reason, remedy: `set ${name}.port to ${unprivilegedPortMin} or more` }
     }
   }
-  // Only when nothing else speaks against it are files given away.
+  // Files change their owner only when there is no other reason against the user.
   return (
-    findObstacle(account, needsOf(options)) ??
-    takeOver(account, { dataDir, database, artifactsDir }, earlierOwners()) ??
-    findObstacle(account, [{ path: dataDir, use: 'writable' }])
+    findMissingAccess(account, needsOf(options)) ??
+    chownData(account, { dataDir, database, artifactsDir }, earlierOwners()) ??
+    findMissingAccess(account, [{ path: dataDir, use: 'writable' }])
   )
 }
 

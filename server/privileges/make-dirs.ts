@@ -1,4 +1,4 @@
-/** Makes the directories that a start needs, before anybody asks who may use them. */
+/** Makes the directories that a start needs, before their permissions are checked. */
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { BootswarmError } from '../../src/errors.js'

@@ -2,8 +2,8 @@
  * Plans a mount namespace: which closed directories are covered for the server alone, and what is put back into them. Decides
  * only; namespace.ts asks the machine and namespace-script.ts writes down what is to be done.
  */
-import { isWithin } from './obstacle.js'
-import type { Way } from './way.js'
+import { isWithin } from './missing-access.js'
+import type { PathWalk } from './path-walk.js'
 
 /** A directory that the server's user may not enter, and what the server needs of it. Absolute, without links. */
 export interface Cover {
@@ -21,9 +21,9 @@ export interface Cover {
  * @param closed directories on these ways that the user may not enter
  * @param cwd stays what it is, so that relative paths mean the same
  */
-export function planNamespace(ways: readonly Way[], closed: readonly string[], cwd: string): Cover[] {
+export function planNamespace(ways: readonly PathWalk[], closed: readonly string[], cwd: string): Cover[] {
   const roots = [...new Set(ways.map(({ real }) => real))]
-  // What is needed whole cannot be covered: that it is closed is for its owner to mend.
+  // A directory that is needed whole cannot be covered: its owner must permit access to it.
   const coverable = closed.filter((path) => path !== '/' && !roots.some((root) => isWithin(path, root)))
   const tops = coverable.filter((path) => !coverable.some((other) => isBelow(path, other)))
   const links = new Map(ways.flatMap((way) => [...way.links]))

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { type Namespace, unshareFlags } from './namespace.js'
-import { quoted } from './quoted.js'
+import { shellQuote } from './shell-quote.js'
 
 /** Signals that mean something to the server. */
 export const handedSignals: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP']
@@ -19,7 +19,7 @@ export function liveInNamespace(
   program: string,
   args: readonly string[],
 ): Promise<never> {
-  const enter = `${script}\ncd ${quoted(process.cwd())}\nexec "$@"`
+  const enter = `${script}\ncd ${shellQuote(process.cwd())}\nexec "$@"`
   const flags = process.execArgv.filter((flag) => !flag.startsWith('--inspect'))
   const server = [process.execPath, ...flags, firstFile, JSON.stringify(covered), program, ...args]
   const child = spawn('unshare', [...unshareFlags, 'sh', '-c', enter, 'sh', ...server], {

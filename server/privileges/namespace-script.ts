@@ -4,7 +4,7 @@
  */
 import { dirname } from 'node:path'
 import type { Cover } from './namespace-plan.js'
-import { quoted } from './quoted.js'
+import { shellQuote } from './shell-quote.js'
 
 /** Holds directories and links only. */
 const coverOptions = 'mode=755,size=1m,nr_inodes=4096,nosuid,nodev'
@@ -18,21 +18,24 @@ const coverOptions = 'mode=755,size=1m,nr_inodes=4096,nosuid,nodev'
 export function namespaceScript(covers: readonly Cover[], isDirectory: (path: string) => boolean): string {
   const lines = covers.flatMap(({ path, kept, links, empty }) => [
     // What is covered is still reached through a descriptor; -c, for its name must be taken as it is.
-    `exec 4<${quoted(path)}`,
-    `mount -t tmpfs -o ${coverOptions} bootswarm ${quoted(path)}`,
+    `exec 4<${shellQuote(path)}`,
+    `mount -t tmpfs -o ${coverOptions} bootswarm ${shellQuote(path)}`,
     ...kept.flatMap((at) => {
-      const source = quoted(`/proc/self/fd/4${at.slice(path.length)}`)
-      const target = quoted(at)
-      const make = isDirectory(at) ? `mkdir -p ${target}` : `mkdir -p ${quoted(dirname(at))} && : >${target}`
+      const source = shellQuote(`/proc/self/fd/4${at.slice(path.length)}`)
+      const target = shellQuote(at)
+      const make = isDirectory(at)
+        ? `mkdir -p ${target}`
+        : `mkdir -p ${shellQuote(dirname(at))} && : >${target}`
       // With what is mounted below.
       return [make, `mount -c --rbind ${source} ${target}`]
     }),
-    ...empty.map((at) => `mkdir -p ${quoted(at)}`),
+    ...empty.map((at) => `mkdir -p ${shellQuote(at)}`),
     ...links.map(
-      ([name, target]) => `mkdir -p ${quoted(dirname(name))} && ln -s -- ${quoted(target)} ${quoted(name)}`,
+      ([name, target]) =>
+        `mkdir -p ${shellQuote(dirname(name))} && ln -s -- ${shellQuote(target)} ${shellQuote(name)}`,
     ),
     `exec 4<&-`,
-    `mount -o remount,ro ${quoted(path)}`,
+    `mount -o remount,ro ${shellQuote(path)}`,
   ])
   return ['set -e', 'umask 022', ...lines].join('\n')
 }

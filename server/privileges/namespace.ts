@@ -1,7 +1,7 @@
 /**
- * A mount namespace of its own for the server, where directories that its user may not enter are in the way (a checkout in
- * /root): a mount namespace in which they hold nothing but what the server needs, and everybody may enter them. All
- * paths stay what they are, and outside nothing changes.
+ * A mount namespace for a server whose files are below directories that its user may not enter (a checkout in
+ * /root). In it these directories hold only what the server needs, and every user may enter them. Paths stay the same, and
+ * nothing changes outside.
  *
  * Node cannot move into it: the server starts once more in it ({@link liveInNamespace}), and the process that root started
  * waits outside.
@@ -10,31 +10,31 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import { type Account, runAs } from './account.js'
 import { accountFor } from './choose.js'
+import { may } from './missing-access.js'
 import { planNamespace } from './namespace-plan.js'
 import { namespaceScript } from './namespace-script.js'
 import { type PrivilegeOptions, rootsOf } from './needs.js'
-import { may } from './obstacle.js'
-import { wayTo } from './way.js'
+import { walkPath } from './path-walk.js'
 
-/** Mounts that the operator makes later, and takes away, are seen in it; those made in it are seen by nobody else. */
+/** Later mounts and unmounts of the operator show in it; those made in it do not show outside. */
 export const unshareFlags = ['--mount', '--propagation', 'slave'] as const
 
-/** Furnishing takes some 50 ms. */
-const furnishMs = 20_000
+/** Setting it up takes about 50 ms. */
+const setupMs = 20_000
 
 /** A mount namespace that can be made. */
 export interface Namespace {
-  /** Furnishes it; for a shell in a new mount namespace. */
+  /** Sets it up; for a shell in a new mount namespace. */
   readonly script: string
-  /** The directories of which only a part is seen in it. */
+  /** The directories of which only a part is visible in it. */
   readonly covered: readonly string[]
-  /** Who lives in it. */
+  /** The user that runs in it. */
   readonly account: Account
 }
 
 /**
- * The mount namespace that a server with these options needs: undefined if nothing closed is in the way, or nobody else is to be
- * become; a reason if it cannot be made here. The directories of the data and the artifacts are there already.
+ * The mount namespace that a server with these options needs: undefined if it needs none, or stays
+ * root; a reason if it cannot be made here. The directories of the data and the artifacts are there already.
  *
  * @throws BootswarmError CONFIG_INVALID for an unknown user or group
  */
@@ -42,8 +42,8 @@ export function prepareNamespace(
   options: PrivilegeOptions,
 ): Namespace | { readonly reason: string } | undefined {
   const account = accountFor(options)
-  if ('mend' in account || account.uid === 0) return undefined
-  const ways = rootsOf(options, loadedFiles()).flatMap((path) => wayTo(path) ?? [])
+  if ('remedy' in account || account.uid === 0) return undefined
+  const ways = rootsOf(options, loadedFiles()).flatMap((path) => walkPath(path) ?? [])
   const passed = [...new Set(ways.flatMap((way) => way.passed))]
   const covers = planNamespace(ways, closedTo(account, passed), process.cwd())
   if (covers.length === 0) return undefined
@@ -51,7 +51,7 @@ export function prepareNamespace(
   const trial = spawnSync('unshare', [...unshareFlags, 'sh', '-c', script], {
     stdio: ['ignore', 'ignore', 'pipe'],
     encoding: 'utf8',
-    timeout: furnishMs,
+    timeout: setupMs,
   })
   if (trial.error !== undefined) {
     const isMissing = (trial.error as NodeJS.ErrnoException).code === 'ENOENT'

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { agentPath } from '../../host/agent-binary.js'
 import { artifactDirs } from '../../src/artifact-dirs.js'
 import type { Config } from '../../src/config.js'
-import type { Need } from './obstacle.js'
-import { quoted } from './quoted.js'
+import type { Need } from './missing-access.js'
+import { shellQuote } from './shell-quote.js'
 
 /** What of the configuration matters here. */
 export type PrivilegeOptions = Pick<Config, 'user' | 'group' | 'data_dir' | 'database' | 'seeder' | 'dht'> & {
@@ -36,7 +36,7 @@ export function needsOf(options: PrivilegeOptions): Need[] {
   return [
     { path: process.execPath, use: 'file' },
     ...[...programFiles(), ...files].map((path): Need => {
-      return { path, use: 'file', inside: program, mend: mendProgram() }
+      return { path, use: 'file', inside: program, remedy: openProgram() }
     }),
     ...(configFile === undefined ? [] : [{ path: configFile, use: 'secret' } as const]),
     ...artifactsDirs(artifactsDir).map((path): Need => ({ path, use: 'directory' })),
@@ -71,7 +71,7 @@ function programFiles(): string[] {
   const own = [
     'swarm/seeder-process.js',
     'swarm/dht-process.js',
-    'netboot/netboot-keeper.js',
+    'netboot/netboot-supervisor.js',
     'netboot/netboot-process.js',
     'catalog/ingest-worker.js',
   ]
@@ -90,10 +90,10 @@ function packageFiles(): string[] {
 }
 
 /** A checkout made under umask 077, opened without what else may lie in it: the data, above all. */
-function mendProgram(): string {
+function openProgram(): string {
   const parts = ['dist', 'docs', 'node_modules', 'third_party', 'package.json']
   const paths = parts.map((name) => join(program, name)).filter((path) => existsSync(path))
-  return `chmod o+x ${quoted(program)} && chmod -R o+rX ${paths.map(quoted).join(' ')}`
+  return `chmod o+x ${shellQuote(program)} && chmod -R o+rX ${paths.map(shellQuote).join(' ')}`
 }
 
 function realOf(path: string): string {

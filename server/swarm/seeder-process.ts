@@ -1,6 +1,6 @@
 /** The seeder's process: messages of the daemon in, reports out. Decides nothing. */
 
-import './quiet.js'
+import './silence-utp-warning.js'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { endWithParent, toParent } from '../process/child.js'
 import { SeederCore } from './seeder-core.js'

@@ -7,7 +7,7 @@ import type { CatalogArtifact } from '../catalog/types.js'
 import type { LiveVersions } from '../catalog/versions.js'
 import { type Addresses, firstIpv4 } from '../process/addresses.js'
 import { createDhtNode } from '../swarm/dht.js'
-import { HandingOut } from '../swarm/handing-out.js'
+import { HandoutActivity } from '../swarm/handout-activity.js'
 import { createLsd } from '../swarm/lsd.js'
 import { createSeeder } from '../swarm/seeder.js'
 import { createTracker } from '../swarm/tracker.js'
@@ -97,7 +97,7 @@ export function makeSwarm(common: Common, parts: SwarmParts): SwarmSide {
     },
   })
   seeder.on('lost', (infohash, error) => seeding.lost(infohash, error))
-  const handingOut = new HandingOut()
+  const handoutActivity = new HandoutActivity()
   return {
     trackerPlugin: tracker.plugin,
     start: async () => {
@@ -114,7 +114,7 @@ export function makeSwarm(common: Common, parts: SwarmParts): SwarmSide {
     },
     update: (live) => seeding.update(live),
     seederStats: () => seeder.stats(),
-    isHandingOut: () => handingOut.look(seeder.stats().torrents, clock.nowMs()),
+    isHandingOut: () => handoutActivity.isHandingOut(seeder.stats().torrents, clock.nowMs()),
     trackerStats: () => tracker.stats(),
     introduce: (infohashes, node) => tracker.introduce(infohashes, node),
     forget: (address) => tracker.forget(address),

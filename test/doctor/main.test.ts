@@ -56,7 +56,7 @@ test('the worst comes first, in words and as JSON', () => {
     code: 'LINK_DOWN',
     severity: 'stops',
     seen: 'seen c',
-    mend: 'do c',
+    remedy: 'do c',
     check: 'b',
   })
   assert.equal(isBad(makeReport([])), false)

@@ -11,7 +11,7 @@ test('a port that somebody else has is found with the process, for root and for 
     found.of('PORT_TAKEN')?.seen ?? '',
     new RegExp(`^UDP port 69 \\(TFTP\\) belongs to node, process ${pid}`),
   )
-  assert.equal(found.of('PORT_TAKEN')?.mend, `end it: kill ${pid}`)
+  assert.equal(found.of('PORT_TAKEN')?.remedy, `end it: kill ${pid}`)
   assert.equal(found.exit, 1)
 
   const asNobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']

@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url'
 import { HandshakeWindow } from '../../server/http/handshake-window.js'
 import { type Lease, StreamSlots } from '../../server/http/stream-slots.js'
 import { Grants } from '../../server/swarm/grants.js'
-import { HandingOut } from '../../server/swarm/handing-out.js'
 import { Handout } from '../../server/swarm/handout.js'
+import { HandoutActivity } from '../../server/swarm/handout-activity.js'
 import { HandoutWindow } from '../../server/swarm/handout-window.js'
 import { downloadIntervalS } from '../../server/swarm/tracker.js'
 import { TrackerSwarm } from '../../server/swarm/tracker-swarm.js'
@@ -133,7 +133,7 @@ each('handshakes', () => {
 })
 
 each('streams', (given) => {
-  const handingOut = new HandingOut()
+  const handoutActivity = new HandoutActivity()
   let isHandingOut = false
   const slots = new StreamSlots(given.streams_max ?? 0, given.small_bytes_max ?? 0, () => isHandingOut)
   const leases = new Map<number, Lease>()
@@ -151,7 +151,7 @@ each('streams', (given) => {
       }
       case 'counters': {
         const [agents, unheld, uploadedBytes, nowMs] = values
-        isHandingOut = handingOut.look([{ agents, unheld, uploadedBytes }], nowMs)
+        isHandingOut = handoutActivity.isHandingOut([{ agents, unheld, uploadedBytes }], nowMs)
         return isHandingOut
       }
     }

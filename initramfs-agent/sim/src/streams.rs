@@ -1,5 +1,5 @@
 //! Who may stream from the server over HTTPS now, and when the others shall ask again (`server/http/stream-slots.ts`,
-//! `server/swarm/handing-out.ts`). Durations are the server's: milliseconds.
+//! `server/swarm/handout-activity.ts`). Durations are the server's: milliseconds.
 
 use std::collections::BTreeMap;
 

@@ -34,7 +34,7 @@ test('a DHCP server that only gives addresses is named and nothing else', () => 
 test('option 60 without 43 is found once, with the server and what to remove', () => {
   const findings = judge(capture('option60'))
   assert.deepEqual(codes(findings), ['note DHCP_SITE_SERVER', 'stops DHCP_PXECLIENT_WITHOUT_43'])
-  assert.match(findings[1]?.mend ?? '', /dhcp-option=60/)
+  assert.match(findings[1]?.remedy ?? '', /dhcp-option=60/)
 })
 
 test('a boot file in the site’s offers is said with its server; without option 60 it only may hurt', () => {

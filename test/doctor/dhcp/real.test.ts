@@ -30,7 +30,7 @@ test('nobody gives addresses, then a broken server, then two: each is found', as
   const nobody = await clinic.doctor()
   assert.deepEqual(nobody.codes('stops').includes('DHCP_NO_ADDRESSES'), true)
   assert.equal(nobody.exit, 1)
-  assert.match(nobody.of('SERVER_NOT_RUNNING')?.mend ?? '', /sudo/)
+  assert.match(nobody.of('SERVER_NOT_RUNNING')?.remedy ?? '', /sudo/)
 
   // Option 60 as pxe-less guides on the web have it.
   await clinic.dnsmasq(t, ['--dhcp-option-force=60,PXEClient'])

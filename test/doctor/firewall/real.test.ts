@@ -151,7 +151,7 @@ test('a bridge that Docker’s policy cuts: machines on it do not reach each oth
   const cut = await clinic.doctor('--check', 'firewall')
   assert.match(cut.of('BRIDGE_FILTERED')?.seen ?? '', /bridge lan0 .* drops it/)
   wire.server(
-    ...((cut.of('BRIDGE_FILTERED')?.mend ?? '').split(', or')[0]?.replace('sudo ', '').split(' ') ?? []),
+    ...((cut.of('BRIDGE_FILTERED')?.remedy ?? '').split(', or')[0]?.replace('sudo ', '').split(' ') ?? []),
   )
   ping()
   assert.equal((await clinic.doctor('--check', 'firewall')).of('BRIDGE_FILTERED'), undefined)
@@ -171,11 +171,14 @@ test('the commands that the doctor names open the firewall: nft and iptables', a
     const file = join(site.dir, 'closed')
     writeFileSync(file, closed[tool])
     wire.server(...(tool === 'nft' ? ['nft', '-f', file] : ['sh', file]))
-    const mends = (await examine()).findings
+    const remedies = (await examine()).findings
       .filter(({ code }) => code === 'FIREWALL_DROPS')
-      .map(({ mend }) => mend.split(', and the same')[0]?.replace('sudo ', '') ?? '')
-    assert.ok(mends.length === 4 && mends.every((mend) => mend.startsWith(tool)), mends.join('\n'))
-    for (const mend of mends) wire.server(...mend.split(' '))
+      .map(({ remedy }) => remedy.split(', and the same')[0]?.replace('sudo ', '') ?? '')
+    assert.ok(
+      remedies.length === 4 && remedies.every((remedy) => remedy.startsWith(tool)),
+      remedies.join('\n'),
+    )
+    for (const remedy of remedies) wire.server(...remedy.split(' '))
     const open = await examine()
     assert.deepEqual(
       open.codes().filter((code) => code.startsWith('FIREWALL')),

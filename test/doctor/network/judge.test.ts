@@ -86,6 +86,6 @@ test('a bridge of containers with addresses of the LAN is named with what to cha
   })
   const found = judgeNetwork(facts(), docker('10.77.1.1/16'))
   assert.deepEqual(codes(found), ['SUBNET_TWICE'])
-  assert.match(found[0]?.mend ?? '', /default-address-pools/)
+  assert.match(found[0]?.remedy ?? '', /default-address-pools/)
   assert.deepEqual(judgeNetwork(facts(), docker('172.17.0.1/16')), [])
 })

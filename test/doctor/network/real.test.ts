@@ -23,7 +23,7 @@ test('interfaces that are missing, bare or without a link; a bridge with spannin
   wire.server('ip', 'link', 'add', 'bare0', 'type', 'veth', 'peer', 'name', 'bare1')
   wire.server('ip', 'link', 'set', 'bare0', 'up')
   const bare = await clinic.doctor(...quick, '--netboot-interfaces', '[bare0]')
-  assert.match(bare.of('INTERFACE_NO_ADDRESS')?.mend ?? '', /ip address add .* dev bare0/)
+  assert.match(bare.of('INTERFACE_NO_ADDRESS')?.remedy ?? '', /ip address add .* dev bare0/)
   assert.match(bare.of('LINK_DOWN')?.seen ?? '', /bare0 has no link/)
 
   wire.server('ip', 'link', 'set', 'lan0', 'type', 'bridge', 'forward_delay', '1500', 'stp_state', '1')

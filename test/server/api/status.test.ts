@@ -75,7 +75,7 @@ test('an empty catalog is version 0', () => {
 
 test('no name of it is camel case, and all its members are those of docs/protocol.md', () => {
   const page = readFileSync(join(checkout, 'docs', 'protocol.md'), 'utf8')
-  const section = /^### Status\n([^]*?)^## /m.exec(page)?.[1] ?? ''
+  const section = /^### Status\n([\s\S]*?)^## /m.exec(page)?.[1] ?? ''
   const quoted = [...section.matchAll(/`([^`]+)`/g)].map(([, text = '']) => text)
   const documented = new Set(quoted.flatMap((text) => text.match(/[a-z0-9_]+/g) ?? []))
   const status: ServerStatus = makeStatus(source)

@@ -182,13 +182,13 @@ for (const [name, make, expected] of obstacles) {
     make(place)
     const server = await ready(place.start())
     const line = await server.line('server.is-root')
-    const [path, mend] = expected(place)
-    assert.deepEqual([line.path, line.mend], [path, mend])
-    assert.ok(line.msg.includes(mend))
+    const [path, remedy] = expected(place)
+    assert.deepEqual([line.path, line.remedy], [path, remedy])
+    assert.ok(line.msg.includes(remedy))
     assert.match(readFileSync(`/proc/${server.pid}/status`, 'utf8'), /^Uid:\t0\t0\t0\t0$/m)
     await server.kill('SIGKILL')
-    // The command does mend it.
-    execFileSync('sh', ['-c', mend.replace(/, or .*/, '')])
+    // The command works.
+    execFileSync('sh', ['-c', remedy.replace(/, or .*/, '')])
     assertUnprivileged(await ready(place.start()))
   })
 }

@@ -21,7 +21,7 @@ export interface Line {
   readonly version?: number
   readonly user?: string
   readonly path?: string
-  readonly mend?: string
+  readonly remedy?: string
   readonly covered?: readonly string[]
   readonly msg: string
 }

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { planNamespace } from '../../../server/privileges/namespace-plan.js'
 import { namespaceScript } from '../../../server/privileges/namespace-script.js'
-import { type Way, wayTo } from '../../../server/privileges/way.js'
+import { type PathWalk, walkPath } from '../../../server/privileges/path-walk.js'
 
-const way = (real: string, links: [string, string][] = []): Way => ({
+const way = (real: string, links: [string, string][] = []): PathWalk => ({
   real,
   passed: [],
   links: new Map(links),
@@ -57,7 +57,7 @@ test('a way goes through links, and round in circles for a while only', (t) => {
   symlinkSync(join(dir, 'a'), join(dir, 'absolute'))
   symlinkSync('../file', join(dir, 'a/relative'))
   symlinkSync('circle', join(dir, 'circle'))
-  const found = wayTo(`${dir}/absolute/b/../relative`)
+  const found = walkPath(`${dir}/absolute/b/../relative`)
   assert.equal(found?.real, join(dir, 'file'))
   assert.deepEqual(
     [...(found?.links ?? [])],
@@ -67,8 +67,8 @@ test('a way goes through links, and round in circles for a while only', (t) => {
     ],
   )
   for (const passed of ['/', dir, join(dir, 'a'), join(dir, 'a/b')]) assert.ok(found?.passed.includes(passed))
-  assert.equal(wayTo(join(dir, 'circle')), undefined)
-  assert.equal(wayTo(join(dir, 'missing/x')), undefined)
+  assert.equal(walkPath(join(dir, 'circle')), undefined)
+  assert.equal(walkPath(join(dir, 'missing/x')), undefined)
 })
 
 test('the script is one that a shell reads, whatever the names', () => {

@@ -1,38 +1,38 @@
 /**
- * Finds what keeps a user from running the server here: the first path on the way that it may not enter, read or
- * write, and the command that mends it. Tries it as that user instead of computing modes: ACLs and mounts count too.
+ * Finds what keeps a user from running the server here: the first path that the user may not enter, read or
+ * write, and the command that permits it. Tries it as that user instead of computing modes: ACLs and mounts count too.
  */
 import { closeSync, mkdtempSync, openSync, readdirSync, realpathSync, rmdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Account, runAs } from './account.js'
-import { quoted } from './quoted.js'
+import { shellQuote } from './shell-quote.js'
 
 /** Why the server cannot be run by a user. */
-export interface Obstacle {
-  /** What is in the way; empty if it is no path. */
+export interface MissingAccess {
+  /** The path without permission; empty if it is no path. */
   readonly path: string
   readonly reason: string
-  /** What to do about it: a command, or a few words. */
-  readonly mend: string
+  /** What to do about it: a command, or a short instruction. */
+  readonly remedy: string
 }
 
 /**
- * A path and what the server does there. `secret`: a file that not everybody is to read. `passage`: only the
- * directories above it must be open.
+ * A path and what the server does there. `secret`: a file that must not be world-readable. `passage`: the user
+ * only needs to enter the directories above it.
  */
 export interface Need {
   readonly path: string
   readonly use: 'file' | 'secret' | 'directory' | 'writable' | 'passage'
-  /** A directory that is opened, with all below it that matters, by `mend`. */
+  /** The directory that `remedy` makes accessible, with all the server needs below it. */
   readonly inside?: string
-  readonly mend?: string
+  readonly remedy?: string
 }
 
-/** The first of the needs that the account cannot have. Missing paths are no obstacle: what needs them says so. */
-export function findObstacle(account: Account, needs: readonly Need[]): Obstacle | undefined {
+/** The first need that the account lacks. Paths that do not exist are skipped: their users report them. */
+export function findMissingAccess(account: Account, needs: readonly Need[]): MissingAccess | undefined {
   const real = needs.flatMap((need): Need[] => {
     try {
-      // As root, for the links of the way must not hide the directories behind them.
+      // As root: a link that the user cannot follow must not hide the directories behind it.
       return [{ ...need, path: realpathSync(need.path) }]
     } catch {
       return []
@@ -42,8 +42,8 @@ export function findObstacle(account: Account, needs: readonly Need[]): Obstacle
     for (const need of real) {
       const found = onTheWay(account, need) ?? atTheEnd(account, need)
       if (found === undefined) continue
-      const { inside, mend = found.mend } = need
-      return inside !== undefined && isWithin(found.path, inside) ? { ...found, mend } : found
+      const { inside, remedy = found.remedy } = need
+      return inside !== undefined && isWithin(found.path, inside) ? { ...found, remedy } : found
     }
     return undefined
   })
@@ -55,7 +55,7 @@ export function isWithin(path: string, directory: string): boolean {
 }
 
 /** The topmost directory above the path that may not be entered. */
-function onTheWay({ name }: Account, { path, use }: Need): Obstacle | undefined {
+function onTheWay({ name }: Account, { path, use }: Need): MissingAccess | undefined {
   const directories: string[] = []
   for (let at = dirname(path); ; at = dirname(at)) {
     directories.unshift(at)
@@ -68,11 +68,11 @@ function onTheWay({ name }: Account, { path, use }: Need): Obstacle | undefined 
   return {
     path: blocked,
     reason: `${name} may not enter ${blocked}`,
-    mend: `chmod o+x ${quoted(blocked)}${isAlone ? `, or move ${quoted(path)} into a directory below it` : ''}`,
+    remedy: `chmod o+x ${shellQuote(blocked)}${isAlone ? `, or move ${shellQuote(path)} into a directory below it` : ''}`,
   }
 }
 
-function atTheEnd({ name }: Account, { path, use }: Need): Obstacle | undefined {
+function atTheEnd({ name }: Account, { path, use }: Need): MissingAccess | undefined {
   switch (use) {
     case 'passage':
       return undefined
@@ -82,18 +82,22 @@ function atTheEnd({ name }: Account, { path, use }: Need): Obstacle | undefined 
       return {
         path,
         reason: `${name} may not read ${path}`,
-        mend: use === 'secret' ? `chown ${name} ${quoted(path)}` : `chmod o+r ${quoted(path)}`,
+        remedy: use === 'secret' ? `chown ${name} ${shellQuote(path)}` : `chmod o+r ${shellQuote(path)}`,
       }
     case 'directory':
       if (may(() => [readdirSync(path), statSync(`${path}/.`)])) return undefined
-      return { path, reason: `${name} may not read ${path}`, mend: `chmod o+rx ${quoted(path)}` }
+      return { path, reason: `${name} may not read ${path}`, remedy: `chmod o+rx ${shellQuote(path)}` }
     case 'writable':
       if (may(() => rmdirSync(mkdtempSync(join(path, '.try-'))))) return undefined
-      return { path, reason: `${name} may not write into ${path}`, mend: `chown ${name} ${quoted(path)}` }
+      return {
+        path,
+        reason: `${name} may not write into ${path}`,
+        remedy: `chown ${name} ${shellQuote(path)}`,
+      }
   }
 }
 
-/** Whether the system lets it be done. */
+/** Whether the system permits `run`. */
 export function may(run: () => unknown): boolean {
   try {
     run()

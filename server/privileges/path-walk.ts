@@ -1,22 +1,22 @@
-/** The way to a path: what lies behind its links, and every directory that is passed. */
+/** Resolves an absolute path component by component: its real path, the symbolic links and the directories on the way. */
 import { lstatSync, readlinkSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 
 /** As Linux has it (path_resolution(7)). */
 const linksMax = 40
 
-/** A path as it is found. */
-export interface Way {
+/** A resolved path. */
+export interface PathWalk {
   /** Without links. */
   readonly real: string
-  /** Directories that are passed to get there, their names without links; not the path itself. */
+  /** Real paths of the directories that were traversed; not the path itself. */
   readonly passed: readonly string[]
-  /** Links on the way, by their names without links, and what they say. */
+  /** Symbolic links on the way: from the link's real path to its target as written. */
   readonly links: ReadonlyMap<string, string>
 }
 
-/** Goes an absolute path step by step; undefined if there is nothing at its end. */
-export function wayTo(path: string): Way | undefined {
+/** Resolves an absolute path; undefined if it does not exist or has too many links. */
+export function walkPath(path: string): PathWalk | undefined {
   const passed = new Set<string>()
   const links = new Map<string, string>()
   const steps = stepsOf(path)
@@ -44,7 +44,7 @@ export function wayTo(path: string): Way | undefined {
   return { real: at, passed: [...passed], links }
 }
 
-/** What a link says; '' if it is none, undefined if nothing is there. */
+/** A link's target; '' if the path is no link, undefined if it does not exist. */
 function linkAt(path: string): string | undefined {
   try {
     return lstatSync(path).isSymbolicLink() ? readlinkSync(path) : ''

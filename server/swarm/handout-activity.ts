@@ -1,19 +1,19 @@
-/** Whether the seeder is handing out pieces, told from its counters alone: it is another process. No I/O, no clock. */
+/** Decides from the seeder's counters whether it is handing out pieces: the seeder is another process. No I/O, no clock. */
 import type { SeedTorrentStats } from './types.js'
 
 /**
- * A seeder that has given nobody anything for so long is not handing out, whatever is left to do. Not shorter: a slow
- * link that is full keeps a piece for seconds.
+ * A seeder that has sent nothing for this long is not handing out, even if agents lack pieces. Not shorter: on a full
+ * slow link a piece takes seconds.
  */
 const restMs = 10_000
 
-/** Watches the counters; ask as often as you like. */
-export class HandingOut {
+/** Compares each call's counters with those of the call before. */
+export class HandoutActivity {
   #uploadedBytes = 0
   #movedMs = Number.NEGATIVE_INFINITY
 
   /** True while agents wait for pieces that no agent has, and bytes have gone out to them within 10 s before this call. */
-  look(
+  isHandingOut(
     torrents: readonly Pick<SeedTorrentStats, 'agents' | 'unheld' | 'uploadedBytes'>[],
     nowMs: number,
   ): boolean {

@@ -1,4 +1,4 @@
-/** Whether this process may listen on ports below 1024; Linux tells it without trying. */
+/** Whether this process may listen on ports below 1024, read from /proc without opening one. */
 
 import { readFileSync } from 'node:fs'
 
@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 const netBindService = 1n << 10n
 const lowestPort = 67
 
-/** Unknown counts as yes: opening the port shows it then. */
+/** True if unknown: opening the port will show it. */
 export function mayOpenLowPorts(
   read = (file: string) => readFileSync(file, 'latin1'),
   uid = process.getuid?.(),

@@ -1,7 +1,7 @@
 /**
- * Starts the netboot process again when it dies, and another when interfaces have changed, although the daemon has given root up by then: its ports are root's.
- * Does nothing else, listens to nobody but the daemon, and passes messages on. Runs only where the daemon was started
- * as root and becomes another user.
+ * Restarts the netboot process when it dies, and replaces it when interfaces have changed. The ports need root, which the
+ * daemon has dropped by then, so this process keeps it. It does nothing else, takes messages from the daemon only, and
+ * forwards them. It exists only if the daemon was started as root and becomes another user.
  */
 
 import { Child, toParent } from '../process/child.js'
@@ -21,7 +21,7 @@ process.on('message', (message: ToNetboot) => {
   if (message.type !== 'start') return child.send(message)
   if (first === undefined) child.start()
   first ??= { account: message.account }
-  // Whom to become was said by a daemon that was root. What it says later may be somebody else's word.
+  // The first message came from a daemon that was root. Later ones do not: they must not choose the user.
   const { account } = first
   child.send({ ...message, ...(account === undefined ? {} : { account }) })
 })

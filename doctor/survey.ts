@@ -1,11 +1,11 @@
-/** Finds out what the checks go by: the configuration, the interfaces, and whether a server runs. */
+/** Collects what all checks start from: the configuration, the interfaces, and whether a server runs. */
 
 import { readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { readInterfaces } from '../host/interfaces.js'
 import { makeDhcpSite } from '../server/netboot/dhcp-site.js'
-import { mayOpenLowPorts } from '../server/netboot/may-open.js'
+import { mayOpenLowPorts } from '../server/netboot/low-ports.js'
 import type { Ports } from '../server/process/ports-file.js'
 import type { Config } from '../src/config.js'
 import { formatUrlHost } from '../src/net.js'
@@ -20,8 +20,8 @@ export interface SiteOptions {
   readonly timeoutMs: number
 }
 
-/** Looks around. */
-export async function lookAround({ config, only, timeoutMs }: SiteOptions): Promise<Site> {
+/** Reads them; asks a running server for its mode of network boot. */
+export async function surveySite({ config, only, timeoutMs }: SiteOptions): Promise<Site> {
   const interfaces = readInterfaces()
   const server = runningServer(config.data_dir)
   const running = server === undefined ? undefined : await netbootMode(config, server.ports.http)

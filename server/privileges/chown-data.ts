@@ -1,7 +1,7 @@
 /**
  * Gives a data directory that an earlier run as another user made to the user that the server becomes: the directory, and the files in it
- * that bootswarm makes. Nothing is followed: each file is opened without following a link, looked at and given
- * away by its descriptor, so that whoever can write there gains no file by it.
+ * that bootswarm makes. It follows no links: each file is opened with O_NOFOLLOW, then checked and chowned
+ * by its descriptor, so that a user who can write there gains no other file.
  */
 import {
   closeSync,
@@ -15,15 +15,15 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Account } from './account.js'
-import type { Obstacle } from './obstacle.js'
-import { quoted } from './quoted.js'
+import type { MissingAccess } from './missing-access.js'
+import { shellQuote } from './shell-quote.js'
 
-/** A data directory: what in it is ours depends on these names. */
+/** A data directory. These names decide which files in it are bootswarm's. */
 export interface DataPlace {
   readonly dataDir: string
   /** The SQLite file, wherever it lies. */
   readonly database: string
-  /** May lie in the data directory; is not given away. */
+  /** May be in the data directory; its owner is not changed. */
   readonly artifactsDir?: string | undefined
 }
 
@@ -40,24 +40,24 @@ const folders: Readonly<Record<string, RegExp>> = {
   store: /^([0-9a-f]{64}|tmp-[0-9-]+)$/,
 }
 
-/** Beside them: the demo keeps its own house, the other is a file system's. */
+/** Left alone: the demo manages its own directory, and `lost+found` belongs to the file system. */
 const left = ['demo', 'lost+found']
 
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
-/** A pipe in a file's place must not hold us. */
+/** O_NONBLOCK: opening a FIFO in a file's place must not block. */
 const fileFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /**
- * Gives all that is ours and belongs to one of `owners` (uids) to the account; gives what speaks against it, and
- * then changes nothing.
+ * Changes the owner of all of bootswarm's files that belong to one of `owners` (uids) to the account. Returns the
+ * reason if it must not, and then changes nothing.
  *
- * @throws whatever the system says (EPERM on a file system that knows no owners)
+ * @throws the system's error (EPERM on a file system without owners)
  */
-export function takeOver(
+export function chownData(
   account: Account,
   place: DataPlace,
   owners: readonly number[],
-): Obstacle | undefined {
+): MissingAccess | undefined {
   const { dataDir, database, artifactsDir } = place
   // The operator's own links above it are fine; its last name is opened as it is.
   const path = join(realpathSync(dirname(dataDir)), basename(dataDir))
@@ -68,7 +68,7 @@ export function takeOver(
     return {
       path: dataDir,
       reason: `${dataDir} is a link or no directory`,
-      mend: 'name the directory itself as data_dir',
+      remedy: 'name the directory itself as data_dir',
     }
   }
   try {
@@ -86,11 +86,11 @@ export function takeOver(
     const strange = names.find(
       (name) => !(Object.hasOwn(folders, name) || ours(name) || ignored.includes(name)),
     )
-    // What holds other things, /var/lib or a checkout, is nobody's to have.
+    // A directory with other content, such as /var/lib or a checkout, keeps its owner.
     if (!given && strange !== undefined) {
       return foreign(account, dataDir, `holds ${JSON.stringify(strange)}, which is not bootswarm's`)
     }
-    // The innermost first: as long as the directory is root's, nobody else changes what is in it.
+    // The innermost first: while the directory is root's, no other user changes what is in it.
     for (const name of names) {
       const files = Object.hasOwn(folders, name) ? folders[name] : undefined
       if (files !== undefined) giveFolder(gift, directory, name, files)
@@ -114,11 +114,11 @@ function isOwn(name: string, database: string | undefined): boolean {
   )
 }
 
-function foreign({ name }: Account, dataDir: string, why: string): Obstacle {
+function foreign({ name }: Account, dataDir: string, why: string): MissingAccess {
   return {
     path: dataDir,
     reason: `the data directory ${dataDir} ${why}`,
-    mend: `chown -R ${name} ${quoted(dataDir)}, or name another as data_dir`,
+    remedy: `chown -R ${name} ${shellQuote(dataDir)}, or name another as data_dir`,
   }
 }
 
@@ -145,7 +145,7 @@ function giveDatabase(gift: Gift, database: string): void {
   }
 }
 
-/** A file with a second name may be somebody's trap: it stays as it is. */
+/** A file with a second hard link may be a trap: its owner is not changed. */
 function giveFile({ account, owners }: Gift, above: number, name: string): void {
   withOpen(above, name, fileFlags, (file, stats) => {
     if (owners.includes(stats.uid) && stats.isFile() && stats.nlink === 1)
