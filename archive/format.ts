@@ -1,6 +1,6 @@
 /**
  * Tells what a file is from its first bytes: which compression is around it, and what is inside. The one place for
- * catalog, image and doctor; the agent tells the same (test/vectors/format.json). No I/O.
+ * catalog, image and doctor; the agent decides the same (test/vectors/format.json). No I/O.
  */
 import { constants, gunzipSync } from 'node:zlib'
 import type { ArtifactFormat } from '../src/manifest-types.js'
@@ -54,7 +54,7 @@ export function isSkippableFrame(head: Uint8Array): boolean {
   return (first & 0xf0) === 0x50 && second === 0x2a && third === 0x4d && fourth === 0x18
 }
 
-/** What uncompressed bytes are. A cpio in a form other than newc and its crc variant is none that anybody unpacks. */
+/** What uncompressed bytes are. A cpio in a form other than newc and its crc variant is not unpacked by anything here. */
 export function insideOf(head: Uint8Array): Exclude<ArtifactFormat, 'raw'> | undefined {
   const bytes = Buffer.from(head.buffer, head.byteOffset, head.byteLength)
   const magic = bytes.toString('latin1', 0, 6)

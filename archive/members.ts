@@ -1,4 +1,4 @@
-/** Members of an archive, as both kinds of reader tell them, and the buffer that they read from. No I/O. */
+/** Members of an archive, as the tar and the cpio reader emit them, and the buffer that they read from. No I/O. */
 import { BootswarmError } from '../src/errors.js'
 
 /** What a member is. `strange`: what agents do not unpack. */
@@ -14,7 +14,7 @@ export type MemberKind =
 
 /** A member, without its content. */
 export interface Member {
-  /** As it stands in the archive. */
+  /** As written in the archive. */
   readonly name: string
   readonly kind: MemberKind
   /** Permissions with setuid, setgid and sticky. */

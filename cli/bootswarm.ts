@@ -1,4 +1,4 @@
-/** `bootswarm COMMAND ...`: picks the command by its first word. Flags without a command go to the server. */
+/** `bootswarm COMMAND ...`: picks the command by the first argument. Flags without a command go to the server. */
 import { readFileSync } from 'node:fs'
 import { BootswarmError } from '../src/errors.js'
 import { chooseCommand } from './choose-command.js'

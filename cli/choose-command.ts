@@ -11,8 +11,8 @@ export type Choice =
   | { readonly kind: 'command'; readonly command: Command; readonly args: readonly string[] }
 
 /**
- * Looks the first word up. `help COMMAND` is `COMMAND --help`.
- * @throws {BootswarmError} USAGE_INVALID for a word that is no command.
+ * Looks up the first argument. `help COMMAND` is `COMMAND --help`.
+ * @throws {BootswarmError} USAGE_INVALID for an unknown command.
  */
 export function chooseCommand(words: readonly string[], commands: readonly [Command, ...Command[]]): Choice {
   const [first, ...rest] = words

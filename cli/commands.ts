@@ -1,6 +1,6 @@
 /** The commands of `bootswarm`: each a line here, its module loaded only when it is called. */
 
-/** A command: its words after the name in, its exit code out (0 fine, 1 failed, 2 wrong arguments). */
+/** A command: takes the arguments after its name, returns its exit code (0 fine, 1 failed, 2 wrong arguments). */
 export type CommandMain = (args: readonly string[]) => Promise<number>
 
 /** A line of the table. */

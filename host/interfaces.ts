@@ -20,7 +20,7 @@ export interface HostInterface {
   readonly what: string
 }
 
-/** What the kernel tells of an interface. */
+/** What the kernel reports about an interface. */
 export interface LinkFacts {
   /** ARPHRD_* of linux/if_arp.h. */
   readonly type: number
@@ -109,7 +109,7 @@ export function describe(
   hasCards: boolean,
 ): Pick<HostInterface, 'isLan' | 'what'> {
   const facts = link(name)
-  // A /sys of another network namespace: what nobody can tell is taken for what it usually is.
+  // A /sys of another network namespace: an interface of unknown kind counts as the usual one.
   if (facts === undefined) return { isLan: true, what: 'an interface that /sys does not show' }
   const { type, devtype, isBridge, isTun, isLinked, lower } = facts
   if (type === arphrd.loopback) return { isLan: false, what: 'the loopback interface' }

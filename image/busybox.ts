@@ -75,7 +75,7 @@ async function compile(tree: string, wanted: string): Promise<string> {
   const fill = () => run('make', ['oldconfig'], { cwd: tree, env, input: Buffer.from('\n'.repeat(5000)) })
   writeFileSync(config, wanted)
   await fill()
-  // What nobody asked for was taken by default: out again.
+  // Remove what the configuration enabled by default.
   const asked = new Set(wanted.split('\n'))
   const lean = readFileSync(config, 'utf8')
     .split('\n')

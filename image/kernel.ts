@@ -59,7 +59,7 @@ export async function kernelFromPackage(
 }
 
 /**
- * A kernel and its modules that somebody made. The directory may be `/lib/modules/RELEASE` or hold one such.
+ * A kernel and its modules built elsewhere. The directory may be `/lib/modules/RELEASE` or hold one such.
  * @throws {BootswarmError} IMAGE_FAILED
  */
 export function kernelFromFiles(vmlinuz: string, modules: string): Kernel {

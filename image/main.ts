@@ -23,8 +23,8 @@ const kinds: readonly Kind[] = [
 ]
 
 /**
- * Runs the maker that the first word names.
- * @throws {BootswarmError} USAGE_INVALID for another word; what the maker throws.
+ * Runs the builder that the first argument names.
+ * @throws {BootswarmError} USAGE_INVALID for an unknown one; what the builder throws.
  */
 export async function main(args: readonly string[]): Promise<number> {
   const [first, ...rest] = args

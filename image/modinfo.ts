@@ -1,4 +1,4 @@
-/** Reads what a kernel module says of itself: the section .modinfo of its ELF file (64 bits, little-endian). Pure. */
+/** Reads a kernel module's metadata: the section .modinfo of its ELF file (64 bits, little-endian). Pure. */
 import { BootswarmError } from '../src/errors.js'
 
 /** What stage 1 needs to know of a module. */

@@ -10,12 +10,12 @@ export interface RunOptions {
   readonly input?: Uint8Array
 }
 
-/** The last part of what a failed program said that goes into the error, bytes. */
+/** The end of a failed program's output that goes into the error, bytes. */
 const SAID_BYTES = 2000
 
 /**
  * Standard output of a program that ended well.
- * @throws {BootswarmError} TOOL_MISSING if there is no such program, IMAGE_FAILED with what it said if it failed.
+ * @throws {BootswarmError} TOOL_MISSING if there is no such program, IMAGE_FAILED with its output if it failed.
  */
 export function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Buffer> {
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** What `image stage1` was told. Pure. */
+/** The options of `image stage1`. Pure. */
 import { type Flag, flagsHelp } from '../src/command-line.js'
 import { BootswarmError } from '../src/errors.js'
 import type { Compression } from './compress.js'

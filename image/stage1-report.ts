@@ -1,4 +1,4 @@
-/** What `image stage1` says of what it made. Pure. */
+/** The report of `image stage1` on what it built. Pure. */
 import { STAGE1_BUDGET_BYTES } from '../src/limits.js'
 import type { ModuleSet } from './modules.js'
 
@@ -36,7 +36,7 @@ interface Part {
   readonly rawBytes: number
 }
 
-/** What is not as it should be, in words. `bytes`: kernel and stage 1 together. */
+/** Warnings, as lines for people. `bytes`: kernel and stage 1 together. */
 export function wanting({ modules }: ModuleSet, bytes: number): string[] {
   const warnings: string[] = []
   if (bytes > STAGE1_BUDGET_BYTES) {

@@ -65,7 +65,7 @@ async function main(): Promise<void> {
   logReady(server, loaded, log)
 }
 
-/** The demo's own words go to standard output, so the log goes to standard error, and only what matters. */
+/** The demo prints to standard output, so the log goes to standard error, warnings and errors only. */
 async function serveDemo(demo: string, loaded: LoadedConfig): Promise<void> {
   const { config, flags } = loaded
   const { parseDemoNodes, runDemoMode } = await import('./demo/mode.js')

@@ -1,6 +1,6 @@
 /**
  * The flags of a command line: `--flag value`, `--flag=value`, `--flag`, `-h`. `node:util` takes it apart; here are the
- * flags that there may be, and what is said about a wrong one. Pure.
+ * known flags, and the error for an unknown one. Pure.
  */
 import { parseArgs } from 'node:util'
 import { BootswarmError } from './errors.js'
@@ -27,7 +27,7 @@ export interface GivenFlag {
   readonly value: string | undefined
 }
 
-/** Longest part of a wrong word that is repeated in the error. */
+/** Longest part of a wrong argument that the error repeats. */
 const shownMax = 80
 
 /**
@@ -49,7 +49,7 @@ export function parseFlags(args: readonly string[], flags: readonly Flag[]): Giv
       ]),
       ...[...negated.keys()].map((name) => [name, { type: 'boolean' as const }]),
     ]),
-    // What is wrong is said below, in the words of this program.
+    // The error is made below, in this program's own terms.
     strict: false,
     tokens: true,
   })

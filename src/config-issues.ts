@@ -2,7 +2,7 @@
 
 import type { z } from 'zod'
 
-/** `expected …, got …` for an issue of the schema; `value` is what stands at its path. */
+/** `expected …, got …` for an issue of the schema; `value` is the value at its path. */
 export function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
   switch (issue.code) {
     case 'invalid_type': {

@@ -1,6 +1,6 @@
 /**
  * Words for a kernel command line that an iPXE script carries. iPXE has no quoting: it splits a line at white space,
- * takes some words for its own, and replaces `${...}`. What it would not pass on as it stands is refused.
+ * interprets some arguments itself, and replaces `${...}`. Arguments that it would not pass on unchanged are refused.
  */
 import { KERNEL_ARGS_LENGTH_MAX } from './limits.js'
 

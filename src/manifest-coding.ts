@@ -8,7 +8,7 @@ import { deflate } from 'node:zlib'
 /** Its name in `Accept-Encoding` and `Content-Encoding`. */
 export const MANIFEST_CODING = 'bw1'
 
-/** The dictionary; a change of a single byte needs another name. What is most common stands last. */
+/** The dictionary; a change of a single byte needs another name. The most common strings come last (zlib prefers short distances). */
 export const MANIFEST_DICTIONARY = Buffer.from(
   [
     '"format":"raw","format":"squashfs","format":"cpio",".squashfs","origins":[".img","origins":["',

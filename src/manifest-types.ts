@@ -7,7 +7,7 @@ export type ArtifactKind = 'rootfs' | 'plugin'
 /** Environment variables of a node. */
 export type NodeSettings = Readonly<Record<string, string>>
 
-/** One artifact, member for member as it stands in the JSON. */
+/** One artifact, member for member as in the JSON. */
 export interface ManifestArtifact {
   readonly format: ArtifactFormat
   readonly infohash: string
@@ -21,7 +21,7 @@ export interface ManifestArtifact {
   readonly size_bytes: number
 }
 
-/** A whole manifest, member for member as it stands in the JSON. */
+/** A whole manifest, member for member as in the JSON. */
 export interface Manifest {
   readonly artifacts: readonly ManifestArtifact[]
   readonly dht: readonly string[]

@@ -1,6 +1,6 @@
 /**
  * The torrent of an artifact: piece length, info dictionary and infohash as docs/manifest.md specifies them.
- * Reads no files; the pieces' SHA-1 come from whoever hashed the file.
+ * Reads no files; the caller passes the pieces' SHA-1.
  */
 
 import { createHash } from 'node:crypto'

@@ -6,7 +6,7 @@ const NODE_ID = /^[a-z0-9][a-z0-9._:-]{0,63}$/
 const MAC =
   /^(?:[0-9a-f]{12}|[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4})$/
 
-/** Whether the text is an identity as it stands. */
+/** Whether the text is an identity, without any normalisation. */
 export function isNodeId(text: string): boolean {
   return NODE_ID.test(text)
 }

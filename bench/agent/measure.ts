@@ -31,7 +31,7 @@ export function peakMb(pid: number): number {
   return (Number(match?.[1] ?? 0) * 1024) / 1e6
 }
 
-/** Runs a program to its end under GNU time; rejects with its last words when it fails or hangs. */
+/** Runs a program to its end under GNU time; rejects with the end of its output when it fails or hangs. */
 export function runMeasured(program: string, args: readonly string[], limitMs = hangMs): Promise<Cost> {
   return new Promise((resolve, reject) => {
     // A group of its own: GNU time would leave the program behind.
@@ -64,7 +64,7 @@ export function runMeasured(program: string, args: readonly string[], limitMs = 
   })
 }
 
-/** The end of what a program said, without what GNU time adds. */
+/** The end of a program's output, without the lines of GNU time. */
 function lastWords(output: string): string {
   return output
     .replace(/^(Command exited with non-zero status.*|cost [\d. ]+)$/gm, '')

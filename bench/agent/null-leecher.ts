@@ -64,7 +64,7 @@ function leech(port: number, infohash: Buffer, sizeBytes: number, pieceLength: n
       let data = buffered.length === 1 ? (buffered[0] as Buffer) : Buffer.concat(buffered, bufferedBytes)
       if (!shaken && data.length >= 68) {
         shaken = true
-        // Not before: aria2 hangs up on who sends anything but the handshake until its own has gone out.
+        // Not before: aria2 disconnects peers that send anything but the handshake before its own is sent.
         socket.write(Buffer.from([0, 0, 0, 1, 2]))
         data = data.subarray(68)
       }

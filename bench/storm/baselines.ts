@@ -159,7 +159,7 @@ async function measure(
   }
 }
 
-/** Resolves at the first words of a program; rejects with its complaint when it ends without. */
+/** Resolves at a program's first output; rejects with its standard error when it ends without. */
 export function saysSomething(
   child: ChildProcessByStdio<null, Readable, Readable>,
   who: string,
@@ -196,7 +196,7 @@ function chooseHosts(site: StormSite, count: number): Host[] {
   return site.plan.nodes.filter((host) => !host.slow).slice(0, count)
 }
 
-/** What the nodes said last, for those that failed. */
+/** The last output of nodes that failed. */
 function lastLine(file: string): string {
   const lines = readFileSync(file, 'utf8')
     .split(/[\r\n]+/)

@@ -32,7 +32,7 @@ export async function scheduleFaults(
   const { options, server, floorS } = site
   const timers: NodeJS.Timeout[] = []
   const at = (seconds: number, what: () => void) => timers.push(setTimeout(what, seconds * 1000))
-  // In mid-download: nobody can be done before the floor.
+  // In mid-download: no node can be done before the floor.
   const victims = pick(storm.boots, Math.round(options.killShare * options.nodes), random).map((boot) => ({
     boot,
     atS: boot.startS + floorS * (0.1 + 0.8 * random()),

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { inside } from './network.js'
 import type { Host } from './plan.js'
 
-/** A process that is to run on a host. */
+/** A process to run on a host. */
 export interface Member {
   readonly host: Host
   readonly command: readonly string[]
@@ -19,7 +19,7 @@ export interface Running {
   readonly child: ChildProcess
 }
 
-/** What a fleet tells. Times are milliseconds since the gate opened. */
+/** A fleet's reports. Times are milliseconds since the gate opened. */
 export interface FleetEvents {
   line(member: Member, line: string, atMs: number): void
   exit(member: Member, code: number | null, atMs: number): void
@@ -28,7 +28,7 @@ export interface FleetEvents {
 /** All processes of a contestant. */
 export interface Fleet {
   readonly running: readonly Running[]
-  /** Lets all go at once. */
+  /** Opens the gate: all start together. */
   open(): void
   /** Milliseconds since then. */
   nowMs(): number

@@ -16,7 +16,7 @@ const UNCHOKE = 1
 const BITFIELD = 5
 const REQUEST = 6
 const PIECE = 7
-/** An agent asks for 16 KiB; more is somebody else's nonsense. */
+/** An agent asks for 16 KiB; longer requests are invalid. */
 const BLOCK_BYTES_MAX = 131_072
 
 function message(id: number, payload: Uint8Array): Buffer {

@@ -97,7 +97,7 @@ function waterfall(result: StormResult): string {
   return `<h2>The slowest nodes</h2><p class="legend"><span style="color:#a80">&#9632; manifest</span> <span style="color:#06c">&#9632; download</span> <span style="color:#0b6">&#9632; unpack</span></p><svg viewBox="0 0 ${WIDTH + 100} ${slowest.length * 22 + 6}">${rows.join('')}</svg>`
 }
 
-/** Why a node was late, as far as its own words tell. */
+/** Why a node was late, from its own events. */
 export function reason(node: StormResult['nodes_detail'][number], result: StormResult): string {
   if (node.booted_s === null)
     return node.failures[node.failures.length - 1] ?? 'not done when the bench gave up'

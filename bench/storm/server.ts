@@ -36,7 +36,7 @@ export interface StormServer {
   /** The swarm's name of the artifact, and the path of its bytes over HTTPS. */
   artifact(): Promise<{ infohash: string; path: string }>
   kill(): Promise<void>
-  /** Ends it without a word, then starts it again with the same data. */
+  /** Kills it without a warning, then starts it again with the same data. */
   restart(): Promise<void>
   /** Peak memory of the daemon, MB; processor time of it and its children, seconds. */
   cost(): { cpuSeconds: number }

@@ -172,7 +172,7 @@ function compare(left: unknown, value: unknown, packet: Packet): boolean | undef
   }
   if (isObject(ct)) {
     if (ct.key === 'state') return text === packet.state
-    // A packet that nobody has translated.
+    // A packet without address translation.
     return ct.key === 'status' && /^[sd]nat$/.test(text) ? false : undefined
   }
   return isObject(payload) ? comparePayload(payload, value, packet) : undefined

@@ -21,7 +21,7 @@ export interface MachineFacts {
   readonly neighboursMax: number | undefined
   /** The newest time of a file that the server wrote, ms since 1970. */
   readonly newestFileMs: number | undefined
-  /** Whether a time server sets the clock; undefined where nobody tells. */
+  /** Whether a time server sets the clock; undefined if unknown. */
   readonly isClockSynced: boolean | undefined
 }
 

@@ -8,7 +8,7 @@ export interface LinkFacts {
   readonly isBridge: boolean
   /** Interfaces below a bridge or a bond that lead out of the machine. */
   readonly ports: readonly string[]
-  /** IFF_UP and a cable with somebody at the other end. */
+  /** IFF_UP and a carrier. */
   readonly hasCarrier: boolean
   readonly mtu: number
   /** Undefined where the driver does not say (virtual ones). */
@@ -23,7 +23,7 @@ export interface LinkFacts {
   readonly heldPorts: readonly string[]
 }
 
-/** A spanning tree that a switch speaks. */
+/** A spanning tree whose BPDUs a switch sends. */
 export interface BpduFacts {
   readonly interface: string
   /** As tcpdump prints it. */

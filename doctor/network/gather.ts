@@ -136,7 +136,7 @@ async function hearBpdus(
   return found.flat()
 }
 
-/** Asks by ARP, from nobody’s address (RFC 5227), whether somebody else has ours. */
+/** Probes by ARP, with sender address 0.0.0.0 (RFC 5227), whether another host has our address. */
 async function findDuplicates(
   { served, isRoot, timeoutMs }: Site,
   leftOut: string[],

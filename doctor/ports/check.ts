@@ -1,4 +1,4 @@
-/** The checks of ports: does the server have them, and if not, who does. */
+/** The checks of ports: does the server have them, and if not, which program does. */
 
 import { readdir } from 'node:fs/promises'
 import { makeCheck, type Site } from '../check.js'

@@ -53,7 +53,7 @@ export function expectedPorts({
     ...(mode === 'off'
       ? []
       : [
-          // DHCP's broadcasts come in at all addresses: nobody else may have the port anywhere.
+          // DHCP's broadcasts come in at all addresses: no other program may have the port on any address.
           netboot(67, 'DHCP', []),
           netboot(69, 'TFTP', own),
           netboot(4011, 'the boot server of PXE', own),

@@ -1,4 +1,4 @@
-/** Who listens on which port, as Linux tells in /proc/net and /proc/PID. The parsing is pure. */
+/** Which process listens on which port, from /proc/net and /proc/PID. The parsing is pure. */
 
 import { readdir, readFile, readlink } from 'node:fs/promises'
 

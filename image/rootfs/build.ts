@@ -58,7 +58,7 @@ export async function planBuild(
   }
 }
 
-/** The words after `mmdebstrap`; the tar comes on its standard output. */
+/** Arguments of `mmdebstrap`; it writes the tar to standard output. */
 export function mmdebstrapArgs(plan: BuildPlan, customize: string): string[] {
   return [
     '--variant=apt',
@@ -77,7 +77,7 @@ export function mmdebstrapArgs(plan: BuildPlan, customize: string): string[] {
 /**
  * Builds, packs and puts the archive in its place. Whatever goes wrong, nothing is left behind.
  *
- * @param say - told what is being done, in plain words
+ * @param say - called with a line for people about each step
  * @throws {BootswarmError}
  */
 export async function build(
@@ -133,7 +133,7 @@ export async function build(
   }
 }
 
-/** What the program is doing, told by its own line. */
+/** The current step, from the program's own output. */
 function step(line: string): string | undefined {
   const steps: readonly [RegExp, string][] = [
     [/^I: running apt-get update/, 'fetching the package lists'],

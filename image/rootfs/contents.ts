@@ -36,7 +36,7 @@ export const basePackages = [
   'usr-is-merged',
 ] as const
 
-/** What dpkg leaves out: nobody reads manuals on a rig. Copyright files stay. */
+/** What dpkg leaves out: manuals are useless on a rig. Copyright files stay. */
 export const dpkgOptions = [
   // The tree is thrown away if the machine dies, and lies in memory on a node.
   'force-unsafe-io',

@@ -15,7 +15,7 @@ export interface Facts {
   readonly capabilities: number
   /** Releases of kernels that modules are there for. */
   readonly kernels: readonly string[]
-  /** Whether anybody can log in as root by ssh. */
+  /** Whether ssh logins as root are possible. */
   readonly authorizedKeys: boolean
 }
 

@@ -107,7 +107,7 @@ const levelMax: Readonly<Record<Format, number>> = {
 }
 
 /**
- * Reads the words after `image rootfs`. `'help'`: it was asked for.
+ * Parses the arguments after `image rootfs`. `'help'`: `--help` was given.
  *
  * @throws {BootswarmError} USAGE_INVALID
  */

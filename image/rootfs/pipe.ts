@@ -8,9 +8,9 @@ import { BootswarmError } from '../../src/errors.js'
 /** A program that runs in a process group of its own, so that a Ctrl-C reaches it through us, once. */
 export interface Running {
   readonly child: ChildProcess
-  /** Resolves when it ended well. @throws {BootswarmError} TOOL_MISSING, or IMAGE_FAILED with what it said */
+  /** Resolves when it ended well. @throws {BootswarmError} TOOL_MISSING, or IMAGE_FAILED with its output */
   readonly done: Promise<void>
-  /** Ends it at once; nobody wants the rest. */
+  /** Ends it immediately; the rest is discarded. */
   kill(): void
 }
 

@@ -1,4 +1,4 @@
-/** Where the packages of a root come from, and the date that stands for them. */
+/** Where the packages of a root come from, and the date that identifies them. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

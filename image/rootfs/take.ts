@@ -42,7 +42,7 @@ export async function take(
       copy(given.file, output.partial)
       await listSquashfs(output.partial, inspection.onMember)
     } else if (given.repack === undefined) {
-      // The copy is what is looked into: nobody writes to it any more.
+      // The copy is inspected: no other process writes to it.
       copy(given.file, output.partial)
       await opened(given, output.partial, inspection, signal)
     } else {

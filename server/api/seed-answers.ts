@@ -1,5 +1,5 @@
 /**
- * What booted nodes are told about their seeding, from registry, catalog and configuration. The decision is
+ * Answers booted nodes about their seeding, from registry, catalog and configuration. The decision is
  * nodes/giveback.ts.
  */
 import type { Catalog } from '../catalog/catalog.js'
@@ -29,7 +29,7 @@ export interface SeedSources {
 export interface SeedStats {
   /** Nodes that seed all artifacts of the version they booted. */
   readonly nodes: number
-  /** Until nodes are told to end, if nobody else boots; 0: they are told now; null: never. */
+  /** Seconds until nodes are told to stop, if no other node boots; 0: they are told now; null: never. */
   readonly calmInS: number | null
 }
 
@@ -58,7 +58,7 @@ export class SeedAnswers {
     return seedS
   }
 
-  /** Whether hardly anybody has booted for a while, at most a second ago. */
+  /** Whether few nodes have booted for a while; up to a second old. */
   isCalm(): boolean {
     const nowMs = this.#sources.nowMs()
     if (nowMs >= this.#calm.untilMs || nowMs < this.#calm.untilMs - calmLookMs) {

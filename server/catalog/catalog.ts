@@ -1,5 +1,5 @@
 /**
- * The catalog: looks at `artifacts/` again and again, takes in what is new, and publishes versions. The
+ * The catalog: scans `artifacts/` periodically, ingests what is new, and publishes versions. The
  * decisions are in settler.ts, compose.ts and retention.ts; reading and hashing happen in a worker thread.
  */
 import { mkdir } from 'node:fs/promises'
@@ -42,7 +42,7 @@ export interface CatalogOptions {
   /** Wall clock, milliseconds since 1970. */
   readonly nowMs: () => number
   readonly settleTimes?: SettleTimes
-  /** Reads archives to their end before they are published. Missing: nobody does. */
+  /** Reads archives to their end before they are published. Missing: they are published unchecked. */
   readonly checker?: Checker
   /** A longer pause between two looks saves work where inotify can be trusted; tests shorten it. */
   readonly idleLookMs?: number
@@ -264,7 +264,7 @@ export class Catalog {
     )
   }
 
-  /** Drops old versions that nobody needs, and the copies that belong to none. */
+  /** Drops old versions that no node needs, and stored files that belong to no version. */
   async #collect(scan: Scan, nowMs: number): Promise<void> {
     const { store, log, versionsKeep, isBooting } = this.#options
     const rules = { keep: versionsKeep, bootingMaxMs }

@@ -8,7 +8,7 @@ import { constants, setPriority } from 'node:os'
 import type { ArtifactFormat } from '../../src/manifest-types.js'
 import type { CatalogKind } from './names.js'
 
-/** What the agent said of an archive. */
+/** The agent's verdict on an archive. */
 export type CheckResult =
   | { readonly kind: 'unpacks'; readonly format: ArtifactFormat }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }

@@ -52,7 +52,7 @@ export interface Ingested {
   readonly sizeBytes: number
   /** As far as the beginning tells (acceptance.ts). */
   readonly format: ArtifactFormat | undefined
-  /** Boot files have none: iPXE speaks no BitTorrent. */
+  /** Boot files have none: iPXE has no BitTorrent. */
   readonly torrent?: TorrentFacts
 }
 

@@ -1,8 +1,8 @@
-/** The worker thread: takes jobs one after the other and tells how far it is. Started by ingester.ts. */
+/** The worker thread: runs jobs one after the other and reports progress. Started by ingester.ts. */
 import { parentPort } from 'node:worker_threads'
 import { type IngestJob, type IngestResult, runIngest } from './ingest-job.js'
 
-/** What the worker says. */
+/** Messages from the worker. */
 export type WorkerMessage =
   | { readonly type: 'progress'; readonly id: number; readonly done: number }
   | { readonly type: 'result'; readonly id: number; readonly result: IngestResult }

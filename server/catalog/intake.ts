@@ -28,7 +28,7 @@ interface Failure {
   readonly problem: CatalogProblem
   /** The content that is refused: it is not good either where it is published. */
   readonly refusedSha256?: string
-  /** The checker that was asked; another is asked at once. */
+  /** The checker that gave this answer; a different checker is asked again without waiting. */
   readonly checkedBy: string | undefined
   readonly retryAtMs: number
   readonly delayMs: number
@@ -218,7 +218,7 @@ export class Intake {
     return ready(artifact)
   }
 
-  /** The checker that a file is to be checked by. Boot files are nobody's to unpack. */
+  /** The checker that a file is to be checked by. Boot files are not unpacked. */
   #checkerOf({ kind }: FoundFile): string | undefined {
     return kind === 'boot' ? undefined : this.#checker?.id
   }

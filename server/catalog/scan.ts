@@ -53,7 +53,7 @@ export interface PassedOver {
   readonly isTransient: boolean
 }
 
-/** One look at the three directories. */
+/** One scan of the three directories. */
 export interface Scan {
   readonly files: readonly FoundFile[]
   readonly passedOver: readonly PassedOver[]

@@ -2,7 +2,7 @@
  * Decides when a file has stopped growing, and when a missing one is really gone. Pure: looks and times go in.
  *
  * A copy in progress changes size and time at every look; `rm` followed by `cp` makes a file vanish for a
- * moment. So nothing counts until two looks a while apart agree. A file that nobody has written to for long
+ * moment. So a file counts only when two scans some time apart agree. A file that has not been written to for long
  * counts at once, which makes the first start on a full directory quick.
  */
 import { type FileStamp, type FoundFile, sameStamp } from './scan.js'
@@ -32,7 +32,7 @@ interface Watched {
   settled: boolean
 }
 
-/** Remembers the looks at each file. */
+/** Remembers what earlier scans saw of each file. */
 export class Settler {
   readonly #times: SettleTimes
   readonly #files = new Map<string, Watched>()
@@ -42,7 +42,7 @@ export class Settler {
     this.#times = times
   }
 
-  /** Takes a look at a file in. `nowMs` is the wall clock, like the file's times. */
+  /** Records a file as a scan saw it, and says whether it has settled. `nowMs` is the wall clock, like the file's times. */
   look(file: FoundFile, nowMs: number): FileState {
     const key = fileKey(file)
     this.#missingSinceMs.delete(key)

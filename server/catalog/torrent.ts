@@ -8,7 +8,7 @@ import { choosePieceLength, encodeInfo, infohash } from '../../src/metainfo.js'
 import type { TorrentFacts } from './types.js'
 
 /**
- * `creation date` is one second after 1970: create-torrent takes 0 for "now". It stands outside the info
+ * `creation date` is one second after 1970: create-torrent takes 0 for "now". It is outside the info
  * dictionary, but the whole `.torrent` shall be the same everywhere too.
  */
 const creationDate = new Date(1000)

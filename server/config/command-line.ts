@@ -4,7 +4,7 @@ import { type Flag, flagsHelp, parseFlags } from '../../src/command-line.js'
 import { type ConfigKey, configKeys } from '../../src/config-keys.js'
 import type { ConfigOverride } from '../../src/config-parse.js'
 
-/** What a command line says. */
+/** A parsed command line. */
 export interface CommandLine {
   readonly file: string | undefined
   readonly overrides: readonly ConfigOverride[]

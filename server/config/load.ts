@@ -23,7 +23,7 @@ export interface LoadOptions {
   readonly interfaces: readonly HostInterface[]
   /** Flags of the program itself, such as `--demo`. */
   readonly extraFlags?: readonly Flag[]
-  /** BOOTSWARM_* variables that are somebody else's. */
+  /** BOOTSWARM_* variables that are no configuration keys of the server. */
   readonly extraVariables?: readonly string[]
 }
 

@@ -15,7 +15,7 @@ import { makeDemoSite, runDemo } from './index.js'
 /** Agents that one machine is asked to run. */
 const nodesMax = 500
 
-/** What `--demo`, `--once` and `--json` said. */
+/** The values of `--demo`, `--once` and `--json`. */
 export interface DemoFlags {
   readonly nodes: number
   readonly json: boolean

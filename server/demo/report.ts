@@ -1,4 +1,4 @@
-/** Puts the outcome of a demo into plain words and into the summary of `--json`. No I/O. */
+/** Formats the outcome of a demo, for people and as the summary of `--json`. No I/O. */
 import type { DemoNode } from './nodes.js'
 
 /** What `--demo N --json` prints. */
@@ -33,7 +33,7 @@ export function nodeLine(node: DemoNode): string {
   return `  ${node.id}  booted in ${node.seconds.toFixed(2).padStart(5)} s:${peers} from peers,${origin} from the server`
 }
 
-/** The last words, for a newcomer. */
+/** The closing text, for newcomers. */
 export function summaryText(summary: DemoSummary, payloadBytes: number): string {
   const { nodes, booted, origin_copies: copies, seconds } = summary
   const sent = megabytes(copies * payloadBytes)

@@ -32,7 +32,7 @@ export class HandshakeWindow<T> {
   /** The same, of addresses that have as many inside as they may. */
   readonly #full = new Map<string, Set<T>>()
 
-  /** @param overdueMs whoever takes longer no longer keeps others waiting */
+  /** @param overdueMs a handshake that takes longer no longer counts in the window */
   constructor(overdueMs: number) {
     this.#overdueMs = overdueMs
   }
@@ -47,7 +47,7 @@ export class HandshakeWindow<T> {
     return this.#inside.size
   }
 
-  /** When to call {@link next} though nobody has come or gone; undefined: not before. */
+  /** When to call {@link next} even if no connection has opened or closed; undefined: no need. */
   get lookAtMs(): number | undefined {
     if (this.#waiting.size === 0 && this.#full.size === 0) return undefined
     const [oldest] = this.#inside.values()

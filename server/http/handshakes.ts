@@ -44,7 +44,7 @@ export function queueHandshakes(
     if (isClosed) return
     const now = nowMs()
     for (const socket of window.next(now)) {
-      // It is let go as soon as it says that it is closed.
+      // Forgotten on its `close` event.
       if (socket.destroyed) continue
       socket.removeAllListeners('readable')
       handshakes.set(endsOf(socket), socket)
@@ -71,7 +71,7 @@ export function queueHandshakes(
     socket.setTimeout(silentMs, () => socket.destroy())
     let hasSent = false
     socket.on('readable', () => {
-      // At the end of what the client says there is nothing to read.
+      // The client has sent FIN: there is nothing to read.
       if (socket.readableLength === 0 || socket.readableLength > clientHelloBytesMax) socket.destroy()
       else if (!hasSent) {
         hasSent = true

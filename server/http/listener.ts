@@ -24,7 +24,7 @@ const headerBytesMax = 8 * 1024
  * tells of itself and asks for peers once a minute at least: another connection would cost more than that.
  */
 const timeoutsMs = {
-  /** One that takes longer keeps nobody else waiting. */
+  /** A handshake that takes longer no longer delays others. */
   handshake: 1000,
   header: 30_000,
   request: 60_000,
@@ -35,7 +35,7 @@ const timeoutsMs = {
 
 /**
  * What booting nodes ask for, each many times at once: without the headers that no agent reads, which would be half
- * of an answer. A connection of HTTP/1.1 stays open without a word.
+ * of an answer. An HTTP/1.1 connection stays open without a header.
  */
 const terseRoutes = /^\/(?:announce|scrape|v1\/manifest|v1\/nodes\/)/
 

@@ -85,7 +85,7 @@ function fileOfNode(
   return sendFile(request, reply, file, sending)
 }
 
-/** As iPXE names it; what cannot be one is a name that nobody knows. */
+/** An architecture as iPXE names it; any other text is an unknown name. */
 function archName(text: string): string {
   return /^[a-z0-9_-]{1,16}$/i.test(text) ? text : 'unknown'
 }

@@ -22,7 +22,7 @@ export interface ManifestRequest {
   readonly nonce: string
   /** 16 lower-case hex digits, or empty. */
   readonly boot: string
-  /** Where the node speaks from. */
+  /** The node's address. */
   readonly address: string
   /** The server's own address, as the node reached it. */
   readonly serverAddress: string

@@ -4,7 +4,7 @@
  * node its share of the uplink, so that none of them finishes.
  *
  * Fair: one address holds at most a quarter of the slots, and the waiting times of refused nodes are
- * staggered like tickets at a counter, so that they do not come back all at once.
+ * staggered, so that they do not all return together.
  */
 import { isLoopback } from '../../src/net.js'
 
@@ -65,7 +65,7 @@ export class StreamSlots {
   admit(address: string, bodyBytes: number, nowMs: number): Admission {
     const quarters = bodyBytes <= this.#smallBytesMax ? 1 : slotQuarters
     const held = this.#byAddress.get(address) ?? 0
-    // Loopback stands for many nodes behind one address: a demo, or a proxy on this machine.
+    // Loopback may be many nodes behind one address: a demo, or a proxy on this machine.
     const addressMax = isLoopback(address) ? this.#quartersMax : this.#addressQuartersMax
     const quartersMax = this.#isHandingOut() ? slotsWhileHandingOut * slotQuarters : this.#quartersMax
     if (this.#quarters + quarters > quartersMax || held + quarters > addressMax) {

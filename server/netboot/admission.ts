@@ -1,15 +1,15 @@
 /**
- * Where a node asks whether it may load: the queue with real time. Near its turn a node's request is held back, so that
+ * Decides whether a node may load kernel and stage 1: the queue, with real time. Near its turn a node's request is held back, so that
  * no place stays empty until it asks again.
  */
 import { BootQueue, type QueueStats } from './boot-queue.js'
 
-/** What a node is told. */
+/** The answer to a node. */
 export type Admission =
   | { readonly kind: 'go' }
   | { readonly kind: 'wait'; readonly position: number; readonly of: number; readonly sleepS: number }
 
-/** A fetch that runs. */
+/** A transfer in progress. */
 export interface Fetch {
   /** It has ended, with all its bytes or not. */
   end(isWhole: boolean): void
@@ -29,7 +29,7 @@ export class BootAdmission {
     this.#nowMs = nowMs
   }
 
-  /** `isGone` tells that the node has closed its connection. */
+  /** `gone` aborts when the node has closed its connection. */
   async ask(node: string, gone: AbortSignal): Promise<Admission> {
     const beganMs = this.#nowMs()
     for (;;) {

@@ -1,5 +1,5 @@
 /**
- * Which program a machine boots first, by what its firmware says of itself (DHCP options 93, 60, 77, 175). Pure; DHCP,
+ * Which program a machine boots first, by what its firmware reports (DHCP options 93, 60, 77, 175). Pure; DHCP,
  * TFTP and the HTTP routes share the names that are made here.
  */
 
@@ -15,7 +15,7 @@ export type BootArch =
   | 'loong32'
   | 'loong64'
 
-/** What a code of option 93 stands for. */
+/** The meaning of a code of option 93. */
 export interface FirmwareKind {
   readonly arch: BootArch
   /** How it fetches its program: by TFTP, or UEFI HTTP boot. */
@@ -48,7 +48,7 @@ const kinds: ReadonlyMap<number, FirmwareKind> = new Map([
   [40, kind('loong64', 'http')],
 ])
 
-/** The kind of a code; undefined for one that nobody knows here. Never guessed: BIOS programs hang UEFI machines. */
+/** The kind of a code; undefined for an unknown one. Never guessed: BIOS programs hang UEFI machines. */
 function firmwareKind(code: number): FirmwareKind | undefined {
   return kinds.get(code)
 }
@@ -68,7 +68,7 @@ export function scriptPath(mac: string): string {
   return `/v1/ipxe/script/${mac.replaceAll(':', '-')}`
 }
 
-/** What a client says of itself. */
+/** What a client reports about itself. */
 export interface BootClient {
   /** Ethernet address, `aa:bb:cc:dd:ee:ff`. */
   readonly mac: string
@@ -98,7 +98,7 @@ const ipxeFeatureHttp = 0x13
 /** The first three bytes of Raspberry Pi addresses: their ROM says 0 (BIOS) and means something of its own. */
 const raspberryPi = ['28:cd:c1', '2c:cf:67', '88:a2:9e', 'b8:27:eb', 'd8:3a:dd', 'dc:a6:32', 'e4:5f:01']
 
-/** Chooses by capability: iPXE that speaks HTTP gets its script, all others the boot program of their architecture. */
+/** Chooses by capability: iPXE with HTTP gets its script, all others the boot program of their architecture. */
 export function chooseBoot(client: BootClient, http: HttpAuthority): BootChoice {
   const features = client.ipxeFeatures
   if (client.isIpxe && (features === undefined || features.has(ipxeFeatureHttp))) {

@@ -20,7 +20,7 @@ export const queueTimes = {
   longest: 300_000,
   /** An answer may be held back so long: iPXE gives up after 3 s without progress. */
   hold: 2000,
-  /** A node that does not come back when it was told to is forgotten after this. */
+  /** A node that does not return when it should is forgotten after this. */
   grace: 10_000,
   /** How long a node takes, before the first has been seen. */
   firstGuess: 500,
@@ -63,7 +63,7 @@ interface Waiting {
   isHeld: boolean
 }
 
-/** How the queue stands. */
+/** The queue's figures. */
 export interface QueueStats {
   readonly slots: number
   readonly loading: readonly string[]
@@ -153,7 +153,7 @@ export class BootQueue {
     }
   }
 
-  /** Those that came before and could go at once; one that sleeps holds nobody up, it goes when it is back. */
+  /** Those that came before and could go at once; a node that sleeps does not delay them; it goes when it returns. */
   #aheadOf(node: string): number {
     let ahead = 0
     for (const [other, { isHeld }] of this.#waiting) {

@@ -1,5 +1,5 @@
 /**
- * A UDP socket that hears one network interface alone. A broadcast to 255.255.255.255 does not show where it came in,
+ * A UDP socket that receives from one network interface only. A broadcast to 255.255.255.255 does not show where it came in,
  * and Node neither tells (IP_PKTINFO) nor binds a socket to an interface (SO_BINDTODEVICE). So libc opens the socket,
  * called by koffi, and Node reads it: `dgram` takes over a descriptor. Linux alone has the option.
  */
@@ -60,12 +60,12 @@ async function libc(): Promise<Libc> {
   }
 }
 
-/** A socket at 0.0.0.0 that hears one interface. */
+/** A socket at 0.0.0.0 that receives from one interface. */
 export interface DeviceSocket {
   readonly socket: Socket
   /** Whether sockets of ours, bound to an address, may be opened beside it on its port. */
   share(isShared: boolean): void
-  /** Another interface has the name now (a card that was plugged in again): this socket hears nothing any more. */
+  /** Another interface has the name now (a card that was plugged in again): this socket receives nothing any more. */
   isReplaced(): boolean
 }
 

@@ -11,7 +11,7 @@ import { scriptPath } from './boot-choice.js'
 /** iPXE gives up on a fetch that makes no progress for this time. */
 const fetchTimeoutMs = 3000
 
-/** How long somebody may think about the shell before the next boot device is tried, milliseconds. */
+/** How long the prompt for the shell waits before the next boot device is tried, milliseconds. */
 const promptMs = 15_000
 
 /** A file to fetch. */

@@ -1,11 +1,11 @@
-/** The leases in the store, as DHCP speaks of them. */
+/** Converts leases between the store's form and DHCP's. */
 
 import type { LeaseRecord, LeaseTable } from '../store/leases.js'
 import type { Lease } from './dhcp/types.js'
 import type { LeaseChange } from './messages.js'
 import type { NetbootOptions } from './netboot.js'
 
-/** Reads and keeps leases; what the database refuses is told, the leases stay in memory. */
+/** Reads and stores leases; errors of the database are logged, and the leases stay in memory. */
 export function leaseRecords(table: LeaseTable, onError: (error: unknown) => void): NetbootOptions['leases'] {
   return {
     list: () => table.list().map(leaseOf),

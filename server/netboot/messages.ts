@@ -1,4 +1,4 @@
-/** What the daemon and its netboot process tell each other. */
+/** Messages between the daemon and its netboot process. */
 
 import type { ErrorCode } from '../../src/errors.js'
 import type { ChildExit } from '../process/child.js'
@@ -26,7 +26,7 @@ export interface TftpStart {
 /** The first message. */
 export type StartNetboot = {
   readonly type: 'start'
-  /** Who to become for good once all ports are open; missing: stay who we are. */
+  /** The user to become for good once all ports are open; missing: no change. */
   readonly account?: { readonly uid: number; readonly gid: number }
   /** Lines of level debug are wanted. */
   readonly isVerbose: boolean
@@ -53,7 +53,7 @@ export type FromNetboot =
       readonly facts: Readonly<Record<string, string | number | boolean>>
       readonly text: string
     }
-  /** Leases to keep and addresses to forget, in the order that they happened; an address stands once. */
+  /** Leases to keep and addresses to forget, in the order that they happened; each address once. */
   | { readonly type: 'leases'; readonly changes: readonly LeaseChange[] }
   /** A relay says where a machine is. */
   | { readonly type: 'seen'; readonly mac: string; readonly relayPort: RelayPort }

@@ -1,6 +1,6 @@
 /**
  * Network boot as the daemon sees it: what to serve where, the process that serves it, the leases that it wants kept.
- * Where the ports of network boot cannot be had, and nobody insisted, the server goes on without.
+ * If the ports are unavailable and `netboot.mode` is `auto`, the server runs without network boot.
  */
 
 import type { HostInterface } from '../../host/interfaces.js'
@@ -16,7 +16,7 @@ import { mayOpenLowPorts } from './low-ports.js'
 import type { FromNetboot, LeaseChange, ToNetboot } from './messages.js'
 import type { RelayPorts } from './relay-ports.js'
 
-/** Other DHCP servers that are remembered: anybody can make some up. */
+/** Other DHCP servers that are remembered: bounded, because a host can forge them. */
 const otherServersMax = 16
 
 /** What netboot needs. */
@@ -26,7 +26,7 @@ export interface NetbootOptions {
   /** Where nodes reach the HTTP listener, if not at the address that DHCP has there. */
   readonly httpHost: () => string | undefined
   readonly httpPort: () => number
-  /** Who the process becomes when its ports are open; missing: it stays who it is. */
+  /** The user that the process becomes once its ports are open; missing: it does not change. */
   readonly account?: { readonly uid: number; readonly gid: number }
   /** Boot programs by `ARCH/FILE`, as they are now. */
   readonly programs: () => ReadonlyMap<string, Uint8Array>

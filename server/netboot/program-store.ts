@@ -65,7 +65,7 @@ export class ProgramStore {
     this.#timer.unref()
   }
 
-  /** Says from now on in the log what is missing: somebody is told to load it. */
+  /** From now on logs missing programs: machines are told to load them. */
   announce(): void {
     this.#isAnnounced = true
     this.#tell()
@@ -111,7 +111,7 @@ export class ProgramStore {
           const known = this.#found.get(name)
           return known?.stamp === stamp ? known : { stamp, bytes: await readBounded(path) }
         } catch {
-          // The next one; what is missing in the end is said.
+          // Try the next directory; programs missing from all are logged.
         }
       }
     }

@@ -1,4 +1,4 @@
-/** Says what happens to the nodes: the ends of boots to everybody, the rest to those who debug. */
+/** Logs node events: ends of boots at `info` and above, the rest at `debug`. */
 import type { EventListener } from './registry.js'
 import { lostAfterMs, type NodeRecord } from './state.js'
 
@@ -39,7 +39,7 @@ export function nodeEventLog(log: NodeLog): EventListener {
         return log.warn(facts, `${node.id} banned ${event.data.addr}: ${event.data.code}`)
       case 'seeding.ended': {
         const { reason, given_back_bytes: bytes } = event.data
-        // The storm's end is said once for all.
+        // The storm's end is logged once for all nodes.
         if (reason !== 'memory-short') return log.debug(facts, `${node.id}: ${event.type}`)
         const megabytes = (bytes / 1e6).toFixed(1)
         return log.info(facts, `${node.id} is short of memory and seeds no more: ${megabytes} MB given back`)

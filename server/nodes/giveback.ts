@@ -7,7 +7,7 @@ import { isBooting, type NodeRecord } from './state.js'
 
 /** How long after the storm, and how many stay (`seeding` of the configuration). */
 export interface SeedRules {
-  /** Seconds with hardly a node in mid-boot; 0: nobody is ever told to end. */
+  /** Seconds with hardly a node in mid-boot; 0: no node is ever told to end. */
   readonly calmS: number
   readonly keepPerRack: number
   readonly keepMin: number
@@ -16,7 +16,7 @@ export interface SeedRules {
 /** A node that seeds all the artifacts of its version. */
 export interface Seed {
   readonly rack: string
-  /** Those that somebody may still want: the ones of the current version. */
+  /** Artifacts that nodes may still need: those of the current version. */
   readonly infohashes: readonly string[]
 }
 
@@ -26,7 +26,7 @@ const reportGraceMs = 120_000
 const reportSpread = 1.25
 
 /**
- * When the site will have been calm for long enough, milliseconds from now if nobody else boots; 0: it is. Some
+ * When the site will have been calm for long enough, milliseconds from now if no other node boots; 0: it has been. Some
  * stragglers do not count, because in a large farm some node always restarts: the seeds that are kept serve it.
  *
  * @param arriving nodes that load kernel or stage 1, or wait for their turn to

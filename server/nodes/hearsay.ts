@@ -7,7 +7,7 @@ import type { NodeLog } from './event-log.js'
 /** At most so many lines within a window, and one for each name. */
 const limits = { windowMs: 60_000, linesMax: 20 } as const
 
-/** Says what was heard, within limits. */
+/** Logs unverified reports, at a limited rate. */
 export class Hearsay {
   readonly #log: Pick<NodeLog, 'warn'>
   readonly #nowMs: () => number

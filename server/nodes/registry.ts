@@ -43,7 +43,7 @@ const batch = { flushMs: 1000, eventsMax: 4096 } as const
 /** All nodes of the site. */
 export class NodeRegistry {
   readonly #nodes = new Map<string, NodeRecord>()
-  /** Who was last heard at an address: peers are known by their address only. */
+  /** The node last seen at each address: peers are known by their address only. */
   readonly #byAddress = new Map<string, string>()
   readonly #dirty = new Set<string>()
   #events: NodeEvent[] = []
@@ -73,7 +73,7 @@ export class NodeRegistry {
 
   /** Loads what was known, and writes what is new once a second from now on. */
   start(): void {
-    // Oldest first, so that the map's order is that of the last word from a node.
+    // Oldest first, so that the map is ordered by each node's last message.
     const nodes = this.#store.loadNodes().sort((a, b) => a.lastSeenMs - b.lastSeenMs)
     for (const node of nodes.slice(-NODES_MAX)) {
       this.#nodes.set(node.id, node)
@@ -126,19 +126,19 @@ export class NodeRegistry {
     if (this.#events.length >= batch.eventsMax) this.flush()
   }
 
-  /** Notes what the node was told about its seeding. */
+  /** Records the seeding interval that the node was sent. */
   seedTold(id: string, seedS: number): void {
     const node = this.#nodes.get(id)
     if (node !== undefined) this.#nodes.set(id, { ...node, seedS })
   }
 
-  /** A node as it stands now. */
+  /** A node's current state. */
   get(id: string): NodeRecord | undefined {
     const node = this.#nodes.get(id)
     return node === undefined ? undefined : afterTime(node, this.#nowMs())
   }
 
-  /** The identity of the node that was last heard at this address. */
+  /** The identity of the node that was last seen at this address. */
   idAt(address: string): string | undefined {
     return this.#byAddress.get(address)
   }
@@ -161,13 +161,13 @@ export class NodeRegistry {
     return this.list().some((node) => node.version === version && isBooting(node))
   }
 
-  /** Notes who has fallen silent since the last call. */
+  /** Marks nodes as lost that have been silent for too long. */
   findLost(): void {
     const nowMs = this.#nowMs()
     for (const node of this.#nodes.values()) {
       const now = afterTime(node, nowMs)
       if (now === node) continue
-      // In its place: it said nothing.
+      // In its place: the node sent no message.
       this.#nodes.set(node.id, now)
       this.#dirty.add(node.id)
       this.#onLost(node)
@@ -200,7 +200,7 @@ export class NodeRegistry {
   }
 
   #put(node: NodeRecord): void {
-    // Taken out and put in again: the map stays in the order of the last word.
+    // Taken out and put in again: the map stays ordered by last message.
     this.#forgetAddress(node.id)
     this.#nodes.delete(node.id)
     this.#nodes.set(node.id, node)

@@ -6,7 +6,7 @@
  */
 import type { BootEvent } from '../../src/events.js'
 
-/** Where a node stands. `seen`: it has spoken, but not asked for a manifest. */
+/** The stage of a node's boot. `seen`: it has sent a message, but not requested a manifest. */
 export type NodeState = 'seen' | 'manifest' | 'downloading' | 'booted' | 'failed' | 'lost'
 
 /** All states, in the order of a boot. */
@@ -27,14 +27,14 @@ export interface NodeRecord {
   /** The address it last spoke from. */
   readonly address: string
   readonly state: NodeState
-  /** 16 hex digits; empty before the node has told one. */
+  /** 16 hex digits; empty until the node has sent one. */
   readonly boot: string
   /** Version of the catalog that this boot began with; 0 before its manifest. */
   readonly version: number
   readonly agent: string
   readonly firstSeenMs: number
   readonly lastSeenMs: number
-  /** When this boot was first heard of. */
+  /** When the first message of this boot arrived. */
   readonly bootStartedMs: number
   readonly doneBytes: number
   readonly totalBytes: number
@@ -47,9 +47,9 @@ export interface NodeRecord {
   /** Highest sequence number of this boot's events, -1 before the first: a repeated post changes nothing. */
   readonly lastSeq: number
   readonly seeding: Seeding
-  /** What it was last told: report again in so many seconds; 0: let the artifacts go. Undefined before. */
+  /** The last answer about seeding: report again in so many seconds; 0: stop. Undefined before the first. */
   readonly seedS: number | undefined
-  /** When it was last heard of in mid-boot; 0 before. */
+  /** When its last message in mid-boot arrived; 0 before. */
   readonly bootHeardMs: number
 }
 
@@ -59,7 +59,7 @@ export type Seeding = 'no' | 'whole' | 'part'
 /** A node that is silent for so long in mid-boot is lost, milliseconds; an agent reports every 2 s. */
 export const lostAfterMs = 120_000
 
-/** A node that nobody knew. */
+/** A node before its first message. */
 export function newNode(
   id: string,
   rack: string,

@@ -1,14 +1,14 @@
 /**
  * The addresses of this machine, followed while the server runs: the one place where certificate, manifests, LSD, DHT
- * and network boot learn them. A card gets its address late, or another one: nobody keeps what was true at the start.
+ * and network boot learn them. An interface may get its address late, or another one, so no part may keep the address of the start.
  */
 import { addressesOf, chooseAddress, type HostInterface } from '../../host/interfaces.js'
 import type { NetbootConfig } from '../../src/config-netboot.js'
 
-/** Node cannot subscribe to the kernel's own messages (netlink); a look costs less than a millisecond. */
+/** Node cannot subscribe to the kernel's own messages (netlink); reading them costs less than a millisecond. */
 const lookMs = 2_000
 
-/** What is true at a moment. */
+/** The addresses at one moment. */
 export interface AddressState {
   /** Those that have an address and a link. */
   readonly interfaces: readonly HostInterface[]

@@ -1,11 +1,11 @@
-/** Starts a child process and waits until it says that it works, or why it cannot. */
+/** Starts a child process and waits until it reports that it is ready, or why it is not. */
 
 import type { Child } from './child.js'
 
 /** How long a child may take: it loads its code, opens its ports, and is patient with those of the one before it. */
 const startMs = 20_000
 
-/** One start; the owner hands on what the child says. */
+/** One start; the owner passes on the child's messages. */
 export class ChildStart {
   #settle: ((error?: Error) => void) | undefined
 
@@ -17,7 +17,7 @@ export class ChildStart {
   /**
    * Starts the child; it is stopped again where it cannot work.
    *
-   * @throws the error of {@link failed}, or `silent` when nothing was said for too long
+   * @throws the error of {@link failed}, or `silent` if the child reports nothing in time
    */
   async run(
     child: Pick<Child<object, unknown>, 'start' | 'stop'>,

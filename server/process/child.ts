@@ -22,14 +22,14 @@ export interface ChildExit {
 
 /** What the owner of a child does with it. */
 export interface ChildHandlers<FromChild> {
-  /** A new process runs: tell it everything it must know. */
+  /** A new process runs: send it its complete state. */
   started(): void
   message(message: FromChild): void
   /** It ended unasked. */
   exited(exit: ChildExit): void
 }
 
-/** What a child tells {@link Child} itself, for {@link Child.replace}. */
+/** Messages of a child to {@link Child} itself, for {@link Child.replace}. */
 type Handover = 'child.ready' | 'child.retired'
 
 /** Keeps one child process running. */
@@ -71,7 +71,7 @@ export class Child<ToChild extends object, FromChild> {
 
   /**
    * Puts a new process in the place of the one that runs, which ends in its own time. When the new one is loaded
-   * ({@link tellReady}) the other gets `retire`; when that has let go of what only one can have ({@link tellRetired}),
+   * ({@link tellReady}) the other gets `retire`; when that has released what only one process can hold ({@link tellRetired}),
    * or is gone, the new one is `started`. One that dies before is tried again later. While a replacement or a restart is under way nothing more is done.
    */
   replace(retire: ToChild): void {

@@ -39,7 +39,7 @@ export function createLog(options: LogOptions): Logger {
       censor: '[secret]',
     },
     serializers: { err: serializeError, error: serializeError },
-    // The time in words: a log is read by people first, and sorts the same.
+    // ISO 8601: readable, and sorts by time.
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   }

@@ -5,7 +5,7 @@ import type { BootEvent, BootEventType } from '../../src/events.js'
 import { EVENTS_PER_NODE_MAX } from '../../src/limits.js'
 import { guard } from './open.js'
 
-/** An event as it was kept. */
+/** A stored event. */
 export type EventRecord = BootEvent & {
   readonly node: string
   /** When the server had it, ms since 1970. */

@@ -4,7 +4,7 @@ import type Sqlite from 'better-sqlite3'
 import { DHCP_LEASES_MAX } from '../../src/limits.js'
 import { guard } from './open.js'
 
-/** A lease as it is kept. */
+/** A stored lease. */
 export interface LeaseRecord {
   /** IPv4 address as a number. */
   readonly address: number

@@ -25,7 +25,7 @@ export interface Store {
   readonly versions: VersionTable
   /** Every node that was ever seen. */
   readonly nodes: NodeTable
-  /** What nodes told of their boots. */
+  /** Events that nodes sent about their boots. */
   readonly events: EventTable
   /** Addresses given by DHCP. */
   readonly leases: LeaseTable

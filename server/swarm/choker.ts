@@ -8,7 +8,7 @@ const slots = 8
 const slotsWhileBusy = 4
 /** How long a client keeps its slot while others wait. */
 const shareMs = 10_000
-/** One that takes nothing for so long makes room at once (it may have finished without a word). */
+/** One that takes nothing for so long gives up its slot immediately (it may have finished without a message). */
 const idleMs = 1_000
 
 /** What changes: connections to unchoke and to choke. */

@@ -1,6 +1,6 @@
-/** What the daemon and its DHT process tell each other. */
+/** Messages between the daemon and its DHT process. */
 
-/** An IPv4 address of the seeder; `cidr` null where nobody knows its subnet. */
+/** An IPv4 address of the seeder; `cidr` is null if its subnet is unknown. */
 export interface OwnAddress {
   address: string
   cidr: string | null

@@ -26,7 +26,7 @@ export class Grants {
     return true
   }
 
-  /** It has told of the piece, and needs no more of it. */
+  /** The agent has announced the piece and needs no more of it. */
   told(piece: number): void {
     this.#left.delete(piece)
   }

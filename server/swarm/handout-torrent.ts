@@ -37,9 +37,9 @@ export interface Agent {
   givenCount: number
   /** Deadlines it missed since its last HAVE of a hand-out. */
   strikes: number
-  /** When the last byte went out to it, or it told of a piece. */
+  /** When the last byte was sent to it, or it announced a piece. */
   progressMs: number
-  /** When it last told of a new piece (or joined). */
+  /** When it last announced a new piece (or joined). */
   haveMs: number
   /** Bytes a second of its own hand-outs; undefined before the first. */
   rateBps: number | undefined
@@ -77,7 +77,7 @@ export class HandoutTorrent {
   readonly movedMs: Float64Array
   /** No piece below it is needed. */
   #hint = 0
-  /** Pieces that all connected agents have told of together. */
+  /** Pieces that all connected agents have announced, in total. */
   #haveTotal = 0
   handouts = 0
   rescues = 0
@@ -174,7 +174,7 @@ export class HandoutTorrent {
   }
 
   /**
-   * An agent got a piece that nobody had otherwise than from us: by HTTPS. All other racks will take it from its rack
+   * An agent got a piece that no agent had, other than from the seeder: by HTTPS. All other racks will take it from its rack
    * as they do with what was handed out, so it counts like that.
    */
   brought(agent: Agent): void {
@@ -194,7 +194,7 @@ export class HandoutTorrent {
     return given
   }
 
-  /** The lowest piece that this agent lacks and nobody is being given, or undefined. */
+  /** The lowest piece that this agent lacks and that is not being handed out, or undefined. */
   nextLacking(agent: Agent): number | undefined {
     for (let piece = 0; piece < this.pieces; piece++) {
       if (!this.has(agent, piece) && this.outstanding[piece] === 0) return piece
@@ -202,7 +202,7 @@ export class HandoutTorrent {
     return undefined
   }
 
-  /** The lowest piece that nobody has and nobody is being given, or undefined. */
+  /** The lowest piece that no agent has and that is not being handed out, or undefined. */
   nextNeeded(): number | undefined {
     while (this.#hint < this.pieces) {
       const piece = this.#hint
@@ -243,7 +243,7 @@ export class HandoutTorrent {
     for (const agent of rack.agents) {
       if (!agent.interested || agent.given.size >= limits.perAgent) continue
       if (this.has(agent, piece) || agent.given.has(piece)) continue
-      // Somebody who sits on a hand-out gets no other; whoever missed deadlines is tried ever more rarely.
+      // An agent with an overdue hand-out gets no other; one that missed deadlines is tried less and less often.
       if (agent.given.size > 0 && limits.nowMs - agent.progressMs > limits.stallMs) continue
       if (agent.strikes > 0 && limits.nowMs - agent.progressMs < strikePauseMs(agent.strikes)) continue
       const order = best === undefined ? -1 : this.#compareAgents(agent, best)

@@ -31,7 +31,7 @@ const deadlineMaxMs = 60_000
 const extensionsMax = 4
 /**
  * How long a piece may stay with a single holder while others lack it, at least and in times of a hand-out: its holder may be
- * slow, and then all wait for it. The shorter one with fewer hand-outs under way than this, when a second copy costs nobody anything.
+ * slow, and then all wait for it. The shorter one with fewer hand-outs under way than this, when a second copy costs nothing.
  */
 const spreadMinMs = 1_500
 /** The same where so many agents wait for it: on links of 1 Gbit/s the whole boot takes them little longer. */
@@ -40,7 +40,7 @@ const crowdAgents = 16
 const spreadTimes = 6
 const spreadIdleTimes = 2
 const idleHandoutsMax = 2
-/** How long an agent may get nothing from anybody before the origin feeds it. */
+/** An agent that receives nothing from any peer for this long is fed by the origin. */
 const starveMinMs = 3_000
 const sweepMs = 100
 
@@ -143,7 +143,7 @@ export class Handout {
     return true
   }
 
-  /** BEP 3 `interested`, `not interested`; an agent counts as interested until it says otherwise. */
+  /** BEP 3 `interested`, `not interested`; an agent counts as interested until it sends `not interested`. */
   interest(conn: ConnId, interested: boolean): void {
     const agent = this.#agents.get(conn)
     if (agent !== undefined) agent.interested = interested
@@ -230,7 +230,7 @@ export class Handout {
   /** Takes back what is overdue; what has stalled no longer holds the window. */
   #expire(torrent: HandoutTorrent, nowMs: number): void {
     const stallMs = this.#stallMs()
-    // When all is handed out and the uplink is idle, a piece that nobody has holds up everybody, and a second copy costs
+    // When all is handed out and the uplink is idle, a piece that no agent has delays all, and a second copy costs
     // nothing: then an agent has no longer than others took, however much it tells of other pieces.
     const isIdle = this.#inWindow < this.#window.size && torrent.nextNeeded() === undefined
     const idleMs =
@@ -263,7 +263,7 @@ export class Handout {
     }
   }
 
-  /** A piece that stays with one holder, and an agent to whom nobody gives anything. */
+  /** Pieces that stay with one holder, and agents that receive nothing from any peer. */
   #rescue(torrent: HandoutTorrent, nowMs: number, grants: Grant[]): void {
     if (torrent.agents.size < 2 || torrent.nextNeeded() !== undefined) return
     const median = this.#latenciesMs.length === 0 ? 0 : this.#medianMs()
@@ -288,7 +288,7 @@ export class Handout {
     }
   }
 
-  /** Feeds those whom nobody else feeds, two pieces at a time. */
+  /** Feeds agents that receive nothing from peers, two pieces at a time. */
   #feed(nowMs: number, grants: Grant[]): void {
     for (const agent of this.#isolated) {
       if (!agent.interested || agent.strikes > 0) continue

@@ -14,7 +14,7 @@ export type Checked =
   | { kind: 'answer' }
   | { kind: 'query'; query: 'ping' | 'find_node' | 'get_peers' | 'announce_peer'; infohash?: string }
 
-/** Undefined for what is to be dropped without an answer. */
+/** Undefined for messages to drop without an answer. */
 export function checkKrpc(bytes: Uint8Array): Checked | undefined {
   let message: BencodeValue
   try {

@@ -1,6 +1,6 @@
 /**
- * Local service discovery (BEP 14) for the seeder: says every few minutes what it seeds, and soon when
- * somebody looks for one of its torrents. Own code, because bittorrent-lsd ends the process at a bad packet.
+ * Local service discovery (BEP 14) for the seeder: announces its torrents every few minutes, and soon after
+ * a peer has announced one of them. Our own code, because bittorrent-lsd ends the process at a bad packet.
  */
 
 import { createSocket, type Socket } from 'node:dgram'

@@ -1,5 +1,5 @@
 /**
- * The seeder inside its process: webtorrent accepts connections and speaks the handshakes; who gets
+ * The seeder inside its process: webtorrent accepts connections and does the handshakes; who gets
  * what is decided by {@link Handout} (agents) and {@link Choker} (stock clients); {@link Upload} sends.
  */
 
@@ -20,7 +20,7 @@ import { adopt, guardAllWires, type WireControl } from './wire.js'
 
 /** More connections than this are refused; a farm of 500 with 4 artifacts needs 2,000. */
 const connectionsMax = 8_192
-/** A connection that says nothing for so long (BEP 3 asks for a keep-alive every 2 minutes) is closed. */
+/** A connection without a message for this long is closed (BEP 3 asks for a keep-alive every 2 minutes). */
 const silenceMs = 180_000
 const tickMs = 50
 /** What stock clients may take while agents are being served. */

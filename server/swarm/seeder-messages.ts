@@ -1,4 +1,4 @@
-/** What the daemon and its seeder process tell each other. */
+/** Messages between the daemon and its seeder process. */
 
 import type { SeederStats } from './types.js'
 
@@ -25,7 +25,7 @@ export type FromSeeder =
   | { type: 'log'; level: 'warn' | 'error'; event: string; data: Record<string, string | number> }
   | { type: 'stats'; stats: Omit<SeederStats, 'running' | 'restarts'> }
 
-/** What the core tells its process. */
+/** Callbacks from the core to its process. */
 export interface CoreHooks {
   rackWanted(address: string): void
   log(level: 'warn' | 'error', event: string, data: Record<string, string | number>): void

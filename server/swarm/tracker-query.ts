@@ -27,7 +27,7 @@ export interface Announce {
   withPeerIds: boolean
 }
 
-/** Why a request is refused, in words for the client. */
+/** Why a request is refused; sent to the client as `failure reason`. */
 export interface Refusal {
   refused: string
 }

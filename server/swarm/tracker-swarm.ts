@@ -94,7 +94,7 @@ export class TrackerSwarm {
     random: () => number,
   ): Introduction {
     const fits = (peer: SwarmPeer): boolean =>
-      // Two that have everything have nothing to tell each other; nobody meets himself.
+      // Seeds are not introduced to each other, nor a peer to itself.
       !(to.seed && peer.seed) &&
       !(peer.address === to.address && (peer.port === to.port || peer.peerId === to.peerId))
     const local = pick(this.#racks.get(to.rack) ?? [], Math.min(localMax, numwant), fits, random)
@@ -180,7 +180,7 @@ function sample(
 ): SwarmPeer[] {
   const found: SwarmPeer[] = []
   const moved = new Map<number, number>()
-  // A shuffle that stops early; `moved` stands for the swaps.
+  // A shuffle that stops early; `moved` records the swaps.
   for (let i = 0; i < peers.length && found.length < count; i++) {
     const j = i + Math.floor(random() * (peers.length - i))
     const peer = peers[moved.get(j) ?? j]

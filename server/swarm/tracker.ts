@@ -18,7 +18,7 @@ const announcesPerSecond = 25
 const downloadIntervalMinS = 2
 const downloadIntervalMaxS = 20
 const seedIntervalMinS = 30
-/** Of seeds while nobody boots. */
+/** Of seeds while no node boots. */
 const calmIntervalS = 600
 const expireEveryMs = 2_000
 /** A peer is forgotten when it has missed two announces; an agent that has peers announces once a minute at least. */

@@ -92,7 +92,7 @@ export interface TrackerStats {
   refused: number
 }
 
-/** An agent that tells with its request for a manifest where it listens. */
+/** An agent that sends its listening port with its request for a manifest. */
 export interface AskingNode {
   /** The 20 bytes of its `peer_id` as hex. */
   readonly peerId: string
@@ -102,7 +102,7 @@ export interface AskingNode {
   readonly address: string
 }
 
-/** The site's tracker: who meets whom. */
+/** The site's tracker: introduces peers to each other. */
 export interface Tracker {
   /** Exactly these infohashes (40 lower-case hex digits) are served from now on; peers of others are forgotten. */
   setTorrents(infohashes: Iterable<string>): void
@@ -123,7 +123,7 @@ export interface TrackerOptions {
   rackOf: RackOf
   /** The seeder's TCP port when it runs; its address is the one the client reached us at, unless given. */
   seeder: () => { port: number; address?: string } | undefined
-  /** Hardly anybody boots, nor will soon: seeds may announce rarely. Missing: never. */
+  /** Few nodes boot, and few are expected to: seeds may announce rarely. Missing: never. */
   isCalm?: () => boolean
   /** Milliseconds of a clock that never goes back (`performance.now()`). */
   nowMs: () => number
@@ -137,7 +137,7 @@ export interface DhtNode {
   start(): Promise<{ port: number }>
   /** Names the seeder as a peer of exactly these infohashes. */
   setTorrents(infohashes: Iterable<string>, seederPort: number): void
-  /** The seeder's addresses, from now on: who asks is told the one of its own subnet, else the first. */
+  /** The seeder's addresses, from now on; a querying node gets the one in its own subnet, else the first. */
   setAddresses(own: readonly { address: string; cidr: string | null }[]): void
   stats(): { running: boolean; restarts: number; nodes: number }
   stop(): Promise<void>
@@ -150,7 +150,7 @@ export interface DhtOptions {
   log?: SwarmLog
 }
 
-/** Local service discovery (BEP 14): announces the seeder's torrents, answers those who look for them. */
+/** Local service discovery (BEP 14): announces the seeder's torrents, answers peers that search for them. */
 export interface Lsd {
   start(): Promise<void>
   /** Speaks on the interfaces with these IPv4 addresses, one of each, from now on. */

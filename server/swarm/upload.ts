@@ -21,7 +21,7 @@ interface Request {
 
 /** What the upload reports and asks. */
 export interface UploadHooks {
-  /** May so many bytes go now? If not, {@link Upload.pump} is to be called again later. */
+  /** Whether so many bytes may be sent now. If not, call {@link Upload.pump} again later. */
   admit(bytes: number): boolean
   sent(bytes: number): void
   /** The file cannot be read, or is shorter than its torrent. */

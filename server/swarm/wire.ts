@@ -15,7 +15,7 @@ const queuedMax = 512
 /** `extended` messages of one peer beyond what one copy of the metadata needs. */
 const extendedSpare = 64
 
-/** What a connection tells; indexes and lengths are in range already. */
+/** Messages of a peer; indexes and lengths are already validated. */
 export interface WireEvents {
   /** The BEP 10 handshake has arrived, or the peer does not speak BEP 10. Once. */
   greeted(agent: boolean): void

@@ -15,7 +15,7 @@ export interface NetbootParts {
   readonly store: Store
   /** Told where relays see the machines. */
   readonly relayPorts: RelayPorts
-  /** Who the process becomes when its ports are open; missing: it stays who it is. */
+  /** The user that the process becomes once its ports are open; missing: it does not change. */
   readonly account: NetbootOptions['account'] | undefined
   readonly addresses: Addresses
   readonly reach: Reach

@@ -17,7 +17,7 @@ export interface Nodes {
   readonly hearsay: Hearsay
   /** What the configuration gives to a node at an address. */
   describe(id: string, address: string): NodeConfig
-  /** The rack of whoever was last heard at an address. */
+  /** The rack of the node that was last seen at an address. */
   rackOf(address: string): string
   start(): void
   /** Describes nodes by this configuration from now on. */

@@ -15,8 +15,8 @@ export interface Common {
 }
 
 /**
- * The ports that are open by now, 0 for the rest: each part writes its own when it starts. Whoever tells nodes of
- * another's port reads it here when it is asked.
+ * The ports that are open by now, 0 for the rest: each part writes its own when it starts. A part that sends nodes
+ * another part's port reads it here for each answer.
  */
 export type OpenPorts = { -readonly [Name in keyof Ports]: Ports[Name] }
 

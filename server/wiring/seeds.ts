@@ -1,4 +1,4 @@
-/** What booted nodes are told about their seeding, from the nodes, the catalog and those that still arrive. */
+/** How long booted nodes shall seed: put together from nodes, catalog and boots in progress. */
 import { SeedAnswers } from '../api/seed-answers.js'
 import type { Catalog } from '../catalog/catalog.js'
 import type { BootAdmission } from '../netboot/admission.js'

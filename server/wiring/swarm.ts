@@ -20,7 +20,7 @@ export interface SwarmParts {
   readonly rackOf: RackOf
   readonly pathOf: (sha256: string) => string
   readonly torrentOf: (artifact: CatalogArtifact) => Uint8Array | undefined
-  /** Hardly anybody boots, nor will soon. */
+  /** Few nodes boot, and few are expected to. */
   readonly isCalm: () => boolean
   readonly addresses: Addresses
   readonly reach: Reach

@@ -108,7 +108,7 @@ export function readMessage(bytes: Uint8Array): DhcpMessage | Unread {
   if (type === undefined) return { malformed: 'no message type (option 53)' }
   if (type === 'offer' || type === 'ack' || type === 'nak') return { malformed: `${type} in a request` }
   if (packet.htype !== ethernet || chaddr.length !== 6) return { ignored: 'not_ethernet' }
-  // A multicast or all-zero address is nobody's.
+  // A multicast or all-zero address identifies no machine.
   if (((chaddr[0] ?? 1) & 1) === 1 || chaddr.every((byte) => byte === 0)) {
     return { malformed: 'an Ethernet address that no machine has' }
   }

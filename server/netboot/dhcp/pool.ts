@@ -14,7 +14,7 @@ export class PoolState {
   readonly #reservedFor = new Map<number, string>()
   readonly #byMac = new Map<string, Lease>()
   readonly #byAddress = new Map<number, Lease>()
-  /** Addresses that somebody uses without a lease, until when. */
+  /** Addresses in use without a lease, and until when they are not offered. */
   readonly #inConflict = new Map<number, number>()
   /** Nothing is free before this time: a flood need not search each time. */
   #fullUntilMs = 0
@@ -92,7 +92,7 @@ export class PoolState {
     return released
   }
 
-  /** Somebody uses the address without a lease: nobody gets it until then. */
+  /** A machine uses the address without a lease: it is not offered until then. */
   conflict(address: number, untilMs: number): void {
     const holder = this.#byAddress.get(address)
     if (holder !== undefined) this.#drop(holder)

@@ -1,6 +1,6 @@
 /**
  * Proxy mode: another DHCP server gives the addresses, we only say what to boot (PXE 2.1, section 2.2).
- * Never answers anybody who does not ask for network boot.
+ * Never answers clients that do not request network boot.
  */
 
 import type { ThrottledLog } from './counters.js'

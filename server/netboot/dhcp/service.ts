@@ -1,6 +1,6 @@
 /**
  * DHCP's sockets and timers; decides nothing (decide.ts does). Broadcasts come in at a socket of each interface, so that
- * their interface is known and those of other interfaces are nobody's business. Unicasts come in, and replies leave, by
+ * their interface is known and those of other interfaces are not received. Unicasts come in, and replies leave, by
  * sockets bound to the interface's own address: that is how the kernel knows where a broadcast to 255.255.255.255 goes.
  */
 
