@@ -55,7 +55,7 @@ export function checkLimits(manifest: Manifest): void {
   list(manifest.artifacts, 'artifacts', 1, MANIFEST_ARTIFACTS_MAX)
   for (const artifact of manifest.artifacts) checkArtifact(artifact)
   const infohashes = new Set(manifest.artifacts.map((artifact) => artifact.infohash))
-  demand(infohashes.size === manifest.artifacts.length, 'artifacts: one of them stands twice')
+  demand(infohashes.size === manifest.artifacts.length, 'artifacts: one of them is listed twice')
 }
 
 /**

@@ -141,7 +141,7 @@ async function findDuplicates(
   { served, isRoot, timeoutMs }: Site,
   leftOut: string[],
 ): Promise<DuplicateFacts[]> {
-  const title = 'whether somebody else has this server’s address'
+  const title = 'whether another host has this server’s address'
   if (!isRoot || !onPath('busybox')) {
     leftOut.push(`${title}: needs ${isRoot ? 'busybox (sudo apt-get install -y busybox)' : 'root'}`)
     return []

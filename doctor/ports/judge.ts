@@ -50,7 +50,7 @@ function whether(
   return [
     finding(
       'NETBOOT_OFF',
-      'netboot.mode is off: somebody else tells machines what to boot',
+      'netboot.mode is off: another server tells machines what to boot',
       'nothing, if that is meant',
     ),
   ]
@@ -73,7 +73,7 @@ function judgePort(expected: ExpectedPort, facts: PortFacts, { server }: PortSit
     return [finding('PORT_TAKEN', `${name} belongs to ${seen}`, `${remedy}${or}`, severity)]
   }
   if (server === undefined || there.length > 0 || facts.isNetbootMissing) return []
-  const seen = `the server runs, and nobody listens on ${name}`
+  const seen = `the server runs, and no process listens on ${name}`
   return [
     finding('PORT_NOT_OPEN', seen, 'see the log of the server for the reason', isVital ? 'stops' : 'hurts'),
   ]

@@ -340,8 +340,8 @@ function bad(problem: CatalogProblem, refusedSha256?: string): IntakeResult {
   return { outcome: refusedSha256 === undefined ? outcome : { ...outcome, refusedSha256 }, problem }
 }
 
-/** What to do about what agents refuse, by their codes. */
-const mending: Readonly<Record<string, string>> = {
+/** Remedies for archives that agents refuse, by the agent's error code. */
+const remedies: Readonly<Record<string, string>> = {
   ARCHIVE_ESCAPES: 'pack it again without `..` in names',
   ARCHIVE_FORBIDDEN_ENTRY: 'pack it again without that member',
   ARCHIVE_MALFORMED: 'copy it again; if that does not help pack it again',
@@ -352,7 +352,7 @@ const mending: Readonly<Record<string, string>> = {
 
 function refused(name: string, { code, message }: Extract<CheckResult, { kind: 'refused' }>): Verdict {
   const reason = message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message
-  const whatToDo = mending[code] ?? 'mend it'
+  const whatToDo = remedies[code] ?? 'replace it'
   const text = `every node would refuse it (${code}: ${reason}): ${whatToDo}`
   return { ok: false, code: 'ARTIFACT_REFUSED', message: text, isFinal: true }
 }

@@ -75,7 +75,7 @@ export async function startDemoNodes(options: DemoNodesOptions): Promise<DemoNod
 function follow(child: ChildProcess, id: string, options: DemoNodesOptions): Promise<DemoNode> {
   return new Promise((resolve) => {
     const started = performance.now()
-    let reason = 'the agent ended without a word'
+    let reason = 'the agent ended without an error message'
     const finish = (node: Omit<DemoNode, 'id'>) => {
       clearTimeout(timer)
       const result = { id, ...node }

@@ -73,7 +73,7 @@ async function start({ account, dhcp, tftp: tftpStart, ...start }: StartNetboot)
   }
   send({ type: 'started' })
   const report = () => {
-    // Its sockets are bound to what is gone, and a process that has given root up opens no others.
+    // Its sockets are bound to what is gone, and a process that has dropped root opens no others.
     if (dhcpService?.isStale()) send({ type: 'stale' })
     send({
       type: 'stats',

@@ -123,7 +123,7 @@ export class Netboot {
   }
 
   /**
-   * The addresses of this machine have changed. Sockets are bound to addresses, and a process that has given root up opens
+   * The addresses of this machine have changed. Sockets are bound to addresses, and a process that has dropped root opens
    * no more: where an address that is served is another, a new process takes over. Transfers that run end in the old one.
    */
   look(): void {

@@ -245,7 +245,7 @@ export class SeederCore {
       link.gate = new ReadGate(conn)
       conn.on('data', () => {
         link.heardMs = performance.now()
-        // 500 agents tell of 500 pieces each, one packet for each: whoever is not being served is read
+        // 500 agents announce 500 pieces each, one packet for each: an agent that is not being served is read
         // at the next tick, all its HAVEs at once.
         if (link.role === 'agent' && link.grants.isEmpty) link.gate?.stop()
       })

@@ -1,6 +1,6 @@
 /**
  * Who uses an address: Linux asks by ARP before it sends a datagram, and shows the answer in /proc/net/arp. Needs no
- * right beyond that of sending. Elsewhere nobody seems to use anything: then DECLINE alone finds conflicts.
+ * right beyond that of sending. Elsewhere all addresses seem free: then DECLINE alone finds conflicts.
  */
 
 import type { Socket } from 'node:dgram'
@@ -16,14 +16,14 @@ const restFactor = 10
 const discardPort = 9
 
 /**
- * Linux keeps what nobody answers for in its table for 3 s (`mcast_solicit` questions, `retrans_time` apart), and has room
+ * Linux keeps unanswered addresses in its table for 3 s (`mcast_solicit` questions, `retrans_time` apart), and has room
  * for 1,024 neighbours (`gc_thresh3`): beyond that this machine reaches no new one at all. So many addresses are asked
  * for in that time at most; a farm of 500 that is switched on at once stays below.
  */
 const keptMs = 3_000
 const keptMax = 600
 
-/** Told who uses an address: an Ethernet address, or undefined for nobody that is known. */
+/** Told who uses an address: an Ethernet address, or undefined if none is known. */
 export type ProbeAnswer = (address: number, user: string | undefined) => void
 
 /** Asks for addresses. */

@@ -61,7 +61,7 @@ export class DhcpMachine {
     ]
   }
 
-  /** Takes the answer of a `probe`: the Ethernet address of who uses it, if anybody does. */
+  /** Takes the answer of a `probe`: the Ethernet address that uses it, if any. */
   probed(address: number, user: string | undefined, nowMs: number): Effect[] {
     return this.#full?.probed(address, user, nowMs) ?? []
   }

@@ -83,7 +83,7 @@ export class FullDhcp {
     }
   }
 
-  /** Who uses an address, if anybody; continues the DISCOVER that waited for it. */
+  /** Takes the result of an ARP probe; continues the DISCOVER that waited for it. */
   probed(address: number, user: string | undefined, nowMs: number): Effect[] {
     const waiting = this.#waiting.get(address)
     if (waiting === undefined) return []
@@ -218,7 +218,7 @@ export class FullDhcp {
   #inConflict(state: PoolState, address: number, untilMs: number, what: string): Effect[] {
     this.#tell.count('conflicts')
     state.conflict(address, untilMs)
-    const text = `${formatIpv4(address)} ${what}; nobody gets it for the next minutes`
+    const text = `${formatIpv4(address)} ${what}; it is not offered for the next minutes`
     const facts = { address: formatIpv4(address), code: 'DHCP_ADDRESS_CONFLICT' }
     return [{ kind: 'forget', address }, this.#tell.line('warn', 'dhcp.conflict', facts, text)]
   }

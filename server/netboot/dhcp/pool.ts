@@ -106,7 +106,7 @@ export class PoolState {
     return count
   }
 
-  /** An address that nobody has had: from a place of the machine's own, so that a lost lease is often given again. */
+  /** An address that no machine has had: from a place of the machine's own, so that a lost lease is often given again. */
   #unused(mac: string, nowMs: number): number | undefined {
     const { first, last } = this.pool
     const size = last - first + 1

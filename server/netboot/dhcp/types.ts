@@ -58,7 +58,7 @@ export interface Arrival {
 /** What a machine shall load when it reaches us at an address; undefined if it does not ask for network boot. */
 export type BootFor = ((server: number) => BootChoice) | undefined
 
-/** An address given to a machine, until `expiresMs`; afterwards it is remembered until somebody else needs it. */
+/** An address given to a machine, until `expiresMs`; afterwards it is remembered until another machine needs it. */
 export interface Lease {
   readonly mac: string
   readonly address: number
