@@ -167,8 +167,8 @@ fn boot(context: &mut Context) -> Result<Option<Running>> {
             Ok(running) => return Ok(Some(running)),
             Err(failure) => failure,
         };
-        if error.code == Code::OriginBusy && context.options.retry_max.is_none() {
-            // The server is well and asks for patience: nothing has failed.
+        if error.code == Code::OriginBusy && context.options.retry_max != Some(0) {
+            // The server is well and asks for patience: nothing has failed, so this is none of the tries.
             let wait = retry::wait(1, retry_after_s, &mut rng);
             context.log.say(&format!(
                 "the server is busy, next try in {} s",

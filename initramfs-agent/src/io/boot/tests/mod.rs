@@ -409,15 +409,15 @@ fn a_root_without_an_init_is_asked_for_until_the_catalog_changes() {
 #[test]
 fn a_busy_server_is_no_failure() {
     let scratch = Scratch::new();
-    let busy = Plan::Say(|| status(503, "ORIGIN_BUSY", "Retry-After: 1\r\n"));
+    let [busy, busy2] = [(); 2].map(|()| Plan::Say(|| status(503, "ORIGIN_BUSY", "Retry-After: 1\r\n")));
     let site = Site::new(
         vec![("r.raw", "rootfs", "raw", noise(5))],
         alone(),
         true,
-        vec![busy, Plan::Give],
+        vec![busy, busy2, Plan::Give],
     );
     let mut options = site.options(&scratch.target());
-    options.retry_max = None;
+    options.retry_max = Some(1);
     options.handover = Some(scratch.0.join("out"));
     let (code, console) = boot(options);
     assert_eq!(
