@@ -1,7 +1,7 @@
 /** What the machines boot: a real kernel and stage 1, a real Debian, two plugins in both dialects of Coinboot's format. */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Machine } from '../support/machine.js'
 import type { Network } from './network.js'
 
@@ -31,6 +31,13 @@ export function addPlugins({ place: { site } }: Network): string[] {
     '[Service]\nType=oneshot\nExecStart=/bin/sh -c "/opt/miner/run > /run/gpu-says"\n',
   )
   symlinkSync('../gpu.service', join(newer, wanted, 'gpu.service'))
+  // On a busy host a machine without KVM takes longer than systemd's 90 s until it has found its console: no login there.
+  const patience = 'etc/systemd/system.conf.d/patience.conf'
+  mkdirSync(dirname(join(newer, patience)), { recursive: true })
+  writeFileSync(
+    join(newer, patience),
+    '[Manager]\nDefaultTimeoutStartSec=30min\nDefaultDeviceTimeoutSec=30min\n',
+  )
   const gpu = site.artifact('plugins/coinboot_gpu_1.0_20260101.0000.tar.gz')
   tar(gpu, newer, [
     '--format=pax',
@@ -38,6 +45,7 @@ export function addPlugins({ place: { site } }: Network): string[] {
     'tmp/dpkg_status',
     `${units}/gpu.service`,
     `${wanted}/gpu.service`,
+    patience,
   ])
   rmSync(stage, { recursive: true })
   return [miner, gpu]
