@@ -110,6 +110,8 @@ test('a node that is booting keeps its version while the operator replaces the r
   const stage = join(directory, 'other')
   mkdirSync(join(stage, 'etc'), { recursive: true })
   writeFileSync(join(stage, 'etc/version'), 'two')
+  mkdirSync(join(stage, 'sbin'))
+  writeFileSync(join(stage, 'sbin/init'), '#!/bin/sh\n', { mode: 0o755 })
   execFileSync('tar', ['-C', stage, '-czf', site.rootfs, '.'])
   await agent.event('boot.completed')
   assertWhole(site, agent, 'rig1')
