@@ -28,10 +28,18 @@ const heavy = ['startServer', 'startAgent', 'startMachine', 'Site', 'makeStage1'
 
 /** Whether a test is done in seconds: neither it nor a helper imports what starts processes that take longer. */
 export function isQuick(file: string): boolean {
-  const imported = sources(file).flatMap((text) =>
+  return !imported(file).some((name) => heavy.includes(name))
+}
+
+/** Whether a test starts virtual machines. */
+export function usesMachines(file: string): boolean {
+  return imported(file).includes('startMachine')
+}
+
+function imported(file: string): string[] {
+  return sources(file).flatMap((text) =>
     [...text.matchAll(/^import \{([^}]*)\}/gm)].flatMap(([, names = '']) => names.split(/[\s,]+/)),
   )
-  return !imported.some((name) => heavy.includes(name))
 }
 
 const texts = new Map<string, string[]>()

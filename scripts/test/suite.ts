@@ -5,7 +5,7 @@ import { join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { root } from '../../host/agent-binary.js'
 import { pythonHas, type Tool } from '../../host/tools.js'
-import { isQuick, needsRoot, testFiles } from './files.js'
+import { isQuick, needsRoot, testFiles, usesMachines } from './files.js'
 import { countCargo, countNode, type Step } from './steps.js'
 
 /** A step as a person chooses it. */
@@ -34,7 +34,7 @@ const minutes = 60_000
 const unitLimitMs = 40 * minutes
 const processesLimitMs = 60 * minutes
 /** The suite of real machines ends itself before (test/e2e/deadline.ts). */
-const machinesLimitMs = 41 * minutes
+const e2eLimitMs = 41 * minutes
 
 const crate = join(root, 'initramfs-agent')
 const bin = (name: string) => join(root, 'node_modules', '.bin', name)
@@ -104,13 +104,15 @@ const ofMachines = ['e2e']
 /** Puts the suite together from the test files that are compiled. */
 export function suite(): SuiteStep[] {
   const own = testFiles(['.']).filter((file) => ![...ofProcesses, ...ofMachines].includes(folderOf(file)))
+  const booting = testFiles(ofProcesses)
   return [
     lint,
     unitStep(own.filter((file) => !needsRoot(file))),
     ...agentSteps,
     networkStep(own.filter(needsRoot)),
-    bootStep(testFiles(ofProcesses)),
-    machinesStep(testFiles(ofMachines)),
+    bootStep(booting.filter((file) => !usesMachines(file))),
+    machinesStep(booting.filter(usesMachines)),
+    e2eStep(testFiles(ofMachines)),
   ]
 }
 
@@ -132,7 +134,15 @@ function unitStep(files: readonly string[]): SuiteStep {
     count: countNode,
     timesFile,
     cwd: root,
-    tools: [...archivers, ...builders, busybox, openssl, python, { name: 'tftp', debianPackage: 'tftp-hpa' }],
+    tools: [
+      ...archivers,
+      ...builders,
+      busybox,
+      curl,
+      openssl,
+      python,
+      { name: 'tftp', debianPackage: 'tftp-hpa' },
+    ],
     agent: true,
     quick: {
       command: nodeCommand(files.filter(isQuick), 2, unitLimitMs),
@@ -207,7 +217,7 @@ function networkStep(files: readonly string[]): SuiteStep {
 function bootStep(files: readonly string[]): SuiteStep {
   return {
     name: 'boot',
-    about: 'real servers and agents: whole boots, faults, stock clients, a small storm, stage 1 in machines',
+    about: 'real servers and agents: whole boots, faults, stock clients, a small storm',
     // Each starts many processes: one file at a time.
     command: nodeCommand(files, 1, processesLimitMs),
     count: countNode,
@@ -217,10 +227,8 @@ function bootStep(files: readonly string[]): SuiteStep {
       ...archivers,
       ...network,
       ...builders,
-      ...machines,
       busybox,
       dnsmasq,
-      ipxe,
       { name: 'wget', debianPackage: 'wget' },
       { name: 'aria2c', debianPackage: 'aria2' },
       {
@@ -235,13 +243,27 @@ function bootStep(files: readonly string[]): SuiteStep {
 
 function machinesStep(files: readonly string[]): SuiteStep {
   return {
-    name: 'e2e',
-    about: 'real machines from power on to a login: BIOS, UEFI, beside dnsmasq and alone',
-    command: nodeCommand(files, 1, machinesLimitMs),
+    name: 'machines',
+    about: 'stage 1 and iPXE in virtual machines',
+    // A machine keeps one core busy.
+    command: nodeCommand(files, 2, processesLimitMs),
     count: countNode,
     timesFile,
     cwd: root,
-    limitMs: machinesLimitMs,
+    tools: [...archivers, ...network, ...builders, ...machines, busybox, dnsmasq, ipxe],
+    agent: true,
+  }
+}
+
+function e2eStep(files: readonly string[]): SuiteStep {
+  return {
+    name: 'e2e',
+    about: 'real machines from power on to a login: BIOS, UEFI, beside dnsmasq and alone',
+    command: nodeCommand(files, 1, e2eLimitMs),
+    count: countNode,
+    timesFile,
+    cwd: root,
+    limitMs: e2eLimitMs,
     tools: [...archivers, ...network, ...builders, ...machines, busybox, dnsmasq, ipxe],
     agent: true,
   }
