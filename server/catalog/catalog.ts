@@ -301,7 +301,7 @@ const emptyProblem: CatalogProblem = {
   code: 'CATALOG_EMPTY',
   kind: 'rootfs',
   name: '',
-  message: 'no root file system: drop one in, nodes cannot boot before',
+  message: 'no root file system: nodes cannot boot until you drop one in',
   keepsLast: false,
 }
 

@@ -52,7 +52,7 @@ export class ProblemLog {
     for (const [key, problem] of next) {
       if (this.#problems.get(key)?.message === problem.message) continue
       const file = displayPath(problem)
-      const kept = problem.keepsLast ? ' (what was published before stays)' : ''
+      const kept = problem.keepsLast ? ' (what was published before, if anything, stays)' : ''
       this.#log.warn(
         { event: 'catalog.problem', code: problem.code, file },
         `${file}: ${problem.message}${kept}`,
