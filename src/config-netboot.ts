@@ -32,7 +32,7 @@ const pool = z
         (value) => parseRange(value) !== undefined,
         'expected FIRST-LAST, such as 10.1.2.100-10.1.2.250',
       )
-      .describe('addresses that may be given away, FIRST-LAST'),
+      .describe('addresses to give out, FIRST-LAST'),
     router: ipv4.optional().describe('before `netboot.router`'),
     dns: dnsServers.optional().describe('before `netboot.dns`'),
     domain: domain.optional().describe('before `netboot.domain`'),
@@ -56,7 +56,7 @@ const reservation = z.strictObject({
   mac: z
     .string()
     .refine((value) => normalizeMac(value) !== undefined, 'expected a MAC address')
-    .describe('whose it is'),
+    .describe('MAC address of the machine'),
   address: ipv4.describe('in the subnet of a pool, in its range or not'),
 })
 
@@ -84,7 +84,7 @@ export const netbootSchema = z
       .max(4096)
       .default('')
       .describe('directory with iPXE’s boot programs; empty: where the package ipxe puts them'),
-    kernel_args: kernelArgs.default('').describe('words for the kernel command line of every node'),
+    kernel_args: kernelArgs.default('').describe('kernel parameters for every node'),
     root: rootPlace
       .default('tmpfs')
       .describe(
@@ -101,7 +101,7 @@ export const netbootSchema = z
       .min(120)
       .max(365 * 24 * 3600)
       .default(24 * 3600)
-      .describe('seconds that an address is given for (mode full)'),
+      .describe('lease time in seconds (mode full)'),
     router: z
       .union([z.literal(''), ipv4])
       .default('')
@@ -112,12 +112,12 @@ export const netbootSchema = z
       .array(pool)
       .max(256)
       .default([])
-      .describe('addresses to give away, one entry for each subnet (mode full)'),
+      .describe('addresses to give out, one entry for each subnet (mode full)'),
     reservations: z
       .array(reservation)
       .max(16_384)
       .default([])
-      .describe('addresses that belong to one machine (mode full)'),
+      .describe('addresses reserved for one machine each (mode full)'),
   })
   .superRefine(({ mode, pools, reservations }, context) => {
     const issue = (path: (string | number)[], message: string) =>

@@ -49,8 +49,8 @@ const rack = z.strictObject({
   subnets: z
     .array(z.string().refine(isCidr, 'expected a subnet such as 10.1.2.0/24 or fd00::/64'))
     .default([])
-    .describe('subnets whose nodes stand in it'),
-  nodes: hostlist.optional().describe('hostlist of identities that stand in it, whatever their address'),
+    .describe('subnets whose nodes are in it'),
+  nodes: hostlist.optional().describe('hostlist of identities that are in it, whatever their address'),
   relay_ids: z
     .array(z.string().regex(/^[\x21-\x7e]{1,512}$/, 'expected printable ASCII'))
     .max(1024)
@@ -68,10 +68,8 @@ const node = z
       .regex(/^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/, 'expected letters, digits and dashes')
       .max(HOSTNAME_LENGTH_MAX)
       .optional()
-      .describe('what the node shall be called; by default its identity'),
-    kernel_args: kernelArgs
-      .optional()
-      .describe('words for the kernel command line, after `netboot.kernel_args`'),
+      .describe('host name of the node; by default its identity'),
+    kernel_args: kernelArgs.optional().describe('kernel parameters, after `netboot.kernel_args`'),
     rack: name.optional().describe('its rack, before `racks` and its subnet'),
     root: rootPlace.optional().describe('in place of `netboot.root`'),
     settings: settings.default({}).describe('environment, over the `settings` of all nodes'),
@@ -133,7 +131,12 @@ export const configSchema = z
     }),
     origin: section({
       streams_max: z.int().min(1).max(10_000).default(16).describe('artifact streams over HTTPS at once'),
-      retry_after_s: z.int().min(1).max(3600).default(2).describe('seconds that a refused node shall wait'),
+      retry_after_s: z
+        .int()
+        .min(1)
+        .max(3600)
+        .default(2)
+        .describe('seconds that a refused node is told to wait'),
     }),
     seeding: section({
       calm_s: z
@@ -149,22 +152,22 @@ export const configSchema = z
         .min(0)
         .max(1000)
         .default(2)
-        .describe('nodes of a rack that seed on after that, for later boots'),
+        .describe('nodes of each rack that keep seeding after that, for later boots'),
       keep_min: z
         .int()
         .min(0)
         .max(10_000)
         .default(4)
-        .describe('nodes that seed on after that, in all racks together'),
+        .describe('nodes that keep seeding after that, in all racks together'),
     }),
     versions: section({
-      keep: z.int().min(0).max(1000).default(3).describe('old catalog versions that are remembered'),
+      keep: z.int().min(0).max(1000).default(3).describe('old catalog versions to keep'),
     }),
     log: section({
       level: z
         .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
         .default('info')
-        .describe('least level that is logged'),
+        .describe('lowest level to log'),
       format: z
         .enum(['auto', 'pretty', 'json'])
         .default('auto')
@@ -172,7 +175,7 @@ export const configSchema = z
     }),
     racks: z.array(rack).max(4096).default([]).describe('racks by subnet or node; others: their /24 or /64'),
     settings: settings.default({}).describe('environment of every node'),
-    nodes: z.array(node).max(4096).default([]).describe('what single nodes get; later entries win'),
+    nodes: z.array(node).max(4096).default([]).describe('values for single nodes; later entries win'),
   })
   .superRefine((config, context) => {
     const tcp = [config.http.port, config.https.port, config.seeder.port]
