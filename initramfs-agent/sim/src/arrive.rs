@@ -213,6 +213,7 @@ impl World {
             let hello = Input::ExtendedHandshake {
                 conn: id,
                 bootswarm: true,
+                elsewhere: false,
                 listen_port: Some(6881),
                 requests_max: Some(512),
                 ut_pex: None,
@@ -242,8 +243,11 @@ impl World {
             Outgoing::Cancel(block) => Message::Cancel(*block),
             Outgoing::Reject(block) => Message::Reject(*block),
             Outgoing::Suggest(piece) => Message::Suggest { piece: *piece },
-            Outgoing::ExtendedHandshake { metadata_size } => {
-                self.hear(node, agent_hello(id, *metadata_size));
+            Outgoing::ExtendedHandshake {
+                metadata_size,
+                elsewhere,
+            } => {
+                self.hear(node, agent_hello(id, *metadata_size, *elsewhere));
                 return;
             }
             Outgoing::MetadataRequest(_) | Outgoing::MetadataReject(_) | Outgoing::MetadataPart { .. } => {

@@ -124,3 +124,17 @@ fn a_hand_out_does_not_overtake_what_its_connection_carries() {
         world.step(event);
     }
 }
+
+#[test]
+fn the_first_node_does_not_take_the_whole_farm_for_its_rack() {
+    // All is over before anybody asks the tracker a second time, which would tell the first node of racks.
+    let report = run(&SimConfig {
+        nodes: 100,
+        racks: 5,
+        payload_bytes: 20_000_000,
+        link_bits: 1_000_000_000,
+        ..SimConfig::default()
+    });
+    assert_eq!(report.failed, 0, "{report:?}");
+    assert!(report.rack_copies_max <= 1.1, "{report:?}");
+}

@@ -57,6 +57,7 @@ impl Swarm {
         let seeder = t.spec.seeders.contains(&addr);
         // A tracker that knows nodes elsewhere names some; where it does not, all are on one switch.
         t.racked |= nearness == Nearness::Across && !seeder;
+        t.introduced |= nearness != Nearness::Unknown && !seeder;
         if let Some(known) = t.known.get_mut(&addr) {
             if nearness != Nearness::Unknown && !seeder {
                 known.nearness = nearness;
@@ -317,7 +318,15 @@ impl Swarm {
         }
         if extended {
             let metadata_size = self.torrents[usize::from(torrent.0)].metadata.size();
-            self.send(conn, Outgoing::ExtendedHandshake { metadata_size });
+            let known = listen.and_then(|a| self.torrents[usize::from(torrent.0)].known.get(&a));
+            let elsewhere = known.is_some_and(|k| k.nearness == Nearness::Across && !k.seeder);
+            self.send(
+                conn,
+                Outgoing::ExtendedHandshake {
+                    metadata_size,
+                    elsewhere,
+                },
+            );
         }
         if self.peers.get(&conn).is_some_and(|p| p.bootswarm) {
             self.unchoke(conn);
@@ -336,6 +345,24 @@ impl Swarm {
             .is_some_and(|p| !std::mem::replace(&mut p.unchoked, true));
         if first {
             self.send(conn, Outgoing::Unchoke);
+        }
+    }
+
+    /// A peer says that the tracker has named us to it as one of another rack. The first node of a farm was told of
+    /// nobody: without this it would take all that dial it for neighbours, and fetch over the uplink what its rack has. Where
+    /// the tracker has named neighbours of ours and nobody elsewhere, we know better.
+    pub(super) fn note_elsewhere(&mut self, conn: ConnId) {
+        let Some(peer) = self.peers.get(&conn).filter(|p| p.bootswarm && !p.origin) else {
+            return;
+        };
+        let (torrent, listen) = (peer.torrent, peer.listen);
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        let believed = t.racked || !t.introduced;
+        let known = listen.and_then(|a| t.known.get_mut(&a));
+        if let Some(known) = known.filter(|k| believed && k.nearness == Nearness::Unknown) {
+            known.nearness = Nearness::Across;
+            t.racked = true;
+            self.refresh_local(torrent);
         }
     }
 

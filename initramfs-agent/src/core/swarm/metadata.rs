@@ -355,7 +355,14 @@ impl Swarm {
         for conn in conns {
             let tell = |p: &Peer| p.bootswarm && p.extended && !p.metadata.has;
             if self.peers.get(&conn).is_some_and(tell) {
-                self.send(conn, Outgoing::ExtendedHandshake { metadata_size });
+                let elsewhere = false; // the first one has said so
+                self.send(
+                    conn,
+                    Outgoing::ExtendedHandshake {
+                        metadata_size,
+                        elsewhere,
+                    },
+                );
             }
         }
         self.dirty = true;

@@ -132,12 +132,16 @@ impl Swarm {
             Input::ExtendedHandshake {
                 conn,
                 bootswarm,
+                elsewhere,
                 listen_port,
                 requests_max,
                 ut_pex,
                 metadata_size,
             } => {
                 self.on_extended(conn, bootswarm, listen_port, requests_max, ut_pex);
+                if elsewhere {
+                    self.note_elsewhere(conn);
+                }
                 self.note_metadata(conn, metadata_size);
             }
             Input::Metadata { conn, message } => self.on_metadata(conn, message),

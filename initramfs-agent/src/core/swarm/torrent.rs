@@ -121,6 +121,8 @@ pub(super) struct Torrent {
     pub offering: u128,
     /// The tracker told of peers in other racks, so those that nobody calls local are elsewhere.
     pub racked: bool,
+    /// The tracker has told of peers, in our rack or elsewhere.
+    pub introduced: bool,
     pub known: BTreeMap<SocketAddr, Known>,
     /// Recent times of whole pieces from peers, microseconds, newest over oldest.
     pub piece_us: Vec<u32>,
@@ -176,6 +178,7 @@ impl Torrent {
             present: 0,
             offering: 0,
             racked: false,
+            introduced: false,
             known: BTreeMap::new(),
             piece_us: Vec::new(),
             piece_us_at: 0,

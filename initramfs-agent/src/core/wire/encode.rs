@@ -17,7 +17,7 @@ pub struct ExtensionIds {
     pub ut_metadata: Option<u8>,
 }
 
-/// Appends a message to `out`. `ours` is our extension handshake, but for its `metadata_size`.
+/// Appends a message to `out`. `ours` is our extension handshake, but for what the message brings.
 pub fn encode(message: &Outgoing, ours: &ExtensionHandshake, ids: ExtensionIds, out: &mut Vec<u8>) {
     match message {
         Outgoing::KeepAlive => out.extend_from_slice(&[0; 4]),
@@ -32,13 +32,17 @@ pub fn encode(message: &Outgoing, ours: &ExtensionHandshake, ids: ExtensionIds, 
         Outgoing::HaveAll => plain(out, 14, &[]),
         Outgoing::HaveNone => plain(out, 15, &[]),
         Outgoing::Reject(block) => plain(out, 16, &triple(block)),
-        Outgoing::ExtendedHandshake { metadata_size } => {
-            let metadata_size = *metadata_size;
+        Outgoing::ExtendedHandshake {
+            metadata_size,
+            elsewhere,
+        } => {
+            let (metadata_size, elsewhere) = (*metadata_size, *elsewhere);
             extended(
                 out,
                 0,
                 &ExtensionHandshake {
                     metadata_size,
+                    elsewhere,
                     ..*ours
                 }
                 .encode(),

@@ -1,4 +1,4 @@
-//! The extension handshake (BEP 10), with what docs/protocol.md adds: `bs`.
+//! The extension handshake (BEP 10), with what docs/protocol.md adds: `bs`, `bx`.
 
 use crate::core::bencode::{Encoder, Keys, parse};
 use crate::core::error::{Code, Error, Result};
@@ -13,6 +13,8 @@ pub const OUR_UT_METADATA: u8 = 2;
 pub struct ExtensionHandshake {
     /// `bs` is 1: it follows docs/protocol.md.
     pub bootswarm: bool,
+    /// `bx` is 1: to its knowledge we are in another rack.
+    pub elsewhere: bool,
     /// `p`: the TCP port at which it listens.
     pub listen_port: Option<u16>,
     /// `reqq`: how many requests it keeps.
@@ -32,6 +34,9 @@ impl ExtensionHandshake {
         out.dict();
         if self.bootswarm {
             out.bytes(b"bs").int(1);
+        }
+        if self.elsewhere {
+            out.bytes(b"bx").int(1);
         }
         out.bytes(b"m").dict();
         if let Some(id) = self.ut_metadata {
@@ -70,6 +75,7 @@ impl ExtensionHandshake {
         };
         Ok(Self {
             bootswarm: dict.int(b"bs") == Some(1),
+            elsewhere: dict.int(b"bx") == Some(1),
             listen_port: dict
                 .int(b"p")
                 .and_then(|p| u16::try_from(p).ok())

@@ -23,6 +23,7 @@ fn encoded(message: &Outgoing) -> Vec<u8> {
 fn ours() -> ExtensionHandshake {
     ExtensionHandshake {
         bootswarm: true,
+        elsewhere: false,
         listen_port: Some(6881),
         requests_max: Some(512),
         ut_pex: Some(OUR_UT_PEX),
@@ -90,10 +91,17 @@ fn bytes_are_those_of_the_standard() {
     );
     assert_eq!(
         encoded(&Outgoing::ExtendedHandshake {
-            metadata_size: Some(40_000)
+            metadata_size: Some(40_000),
+            elsewhere: false
         })[6..],
         *body.as_bytes()
     );
+    let across = encoded(&Outgoing::ExtendedHandshake {
+        metadata_size: None,
+        elsewhere: true,
+    });
+    assert!(across[6..].starts_with(b"d2:bsi1e2:bxi1e1:md"));
+    assert!(ExtensionHandshake::parse(&across[6..]).unwrap().elsewhere);
 }
 
 #[test]

@@ -265,6 +265,7 @@ impl Node {
                 self.input(Input::ExtendedHandshake {
                     conn: id,
                     bootswarm: theirs.bootswarm,
+                    elsewhere: theirs.elsewhere,
                     listen_port: theirs.listen_port,
                     requests_max: theirs.requests_max,
                     ut_pex: theirs.ut_pex,

@@ -38,6 +38,7 @@ fn knowing(pieces: u32) -> TorrentSpec {
 fn greets(s: &mut Swarm, now: Micros, conn: ConnId, metadata_size: Option<u32>) -> Vec<Output> {
     let hello = Input::ExtendedHandshake {
         conn,
+        elsewhere: false,
         bootswarm: true,
         listen_port: None,
         requests_max: None,
@@ -77,7 +78,11 @@ fn told(outputs: &[Output]) -> Vec<(ConnId, Option<u32>)> {
     let pick = |o: &Output| match o {
         Output::Send {
             conn,
-            message: Outgoing::ExtendedHandshake { metadata_size },
+            message:
+                Outgoing::ExtendedHandshake {
+                    metadata_size,
+                    elsewhere: false,
+                },
         } => Some((*conn, *metadata_size)),
         _ => None,
     };

@@ -271,6 +271,7 @@ fn pex_tells_of_others_once_and_then_of_changes() {
     let hello = |s: &mut Swarm, conn, port| {
         let input = Input::ExtendedHandshake {
             conn,
+            elsewhere: false,
             bootswarm: true,
             listen_port: Some(port),
             requests_max: None,
@@ -366,4 +367,101 @@ fn a_claim_lasts_for_eight_slow_pieces_but_a_minute_at_most() {
         }
         assert_eq!(s.torrents[0].claim_us(), claim_us);
     }
+}
+
+/// An agent connects, and says that we are in another rack, or nothing of it.
+fn greets(s: &mut Swarm, n: u8, elsewhere: bool) -> ConnId {
+    let conn = join(s, 2 * u32::from(n) + 1, n, id(n));
+    s.handle(
+        0,
+        Input::ExtendedHandshake {
+            conn,
+            bootswarm: true,
+            elsewhere,
+            listen_port: Some(6881),
+            requests_max: None,
+            ut_pex: None,
+            metadata_size: None,
+        },
+    );
+    drain(s);
+    conn
+}
+
+/// Whether a piece that a peer has is claimed, as what comes over the uplink is; what a neighbour has is just taken. The
+/// tracker has told of these; `elsewhere` is what the peer says of us.
+fn claims_what_it_has(told: &[(SocketAddr, Nearness)], elsewhere: bool) -> bool {
+    let mut s = swarm(1);
+    s.add_torrent(0, spec(2));
+    s.handle(
+        0,
+        Input::Peers {
+            torrent: T0,
+            peers: told,
+        },
+    );
+    drain(&mut s);
+    let far = greets(&mut s, 3, elsewhere);
+    let near = greets(&mut s, 4, false);
+    // Claims go to neighbours only, so this is one.
+    hears(&mut s, 0, near, Message::Suggest { piece: 1 });
+    let mut out = hears(&mut s, 0, far, Message::Have { piece: 0 });
+    while requests(&out).is_empty() {
+        let now = s.deadline().expect("it asks");
+        s.handle(now, Input::Tick);
+        out.extend(drain(&mut s));
+    }
+    out.contains(&Output::Send {
+        conn: near,
+        message: Outgoing::Suggest(0),
+    })
+}
+
+#[test]
+fn the_first_node_of_a_farm_learns_of_racks_from_those_that_dial_it() {
+    assert!(!claims_what_it_has(&[], false));
+    assert!(claims_what_it_has(&[], true));
+}
+
+#[test]
+fn who_was_told_of_neighbours_only_does_not_believe_in_racks() {
+    let neighbour = [(addr(9), Nearness::Local)];
+    assert!(!claims_what_it_has(&neighbour, true));
+    assert!(claims_what_it_has(
+        &[neighbour[0], (addr(8), Nearness::Across)],
+        true
+    ));
+}
+
+#[test]
+fn a_peer_of_another_rack_is_told_so() {
+    let mut s = swarm(1);
+    s.add_torrent(0, spec(1));
+    let peers = &[(addr(3), Nearness::Across), (addr(4), Nearness::Local)];
+    s.handle(0, Input::Peers { torrent: T0, peers });
+    let dialled = drain(&mut s);
+    let mut said = Vec::new();
+    for output in dialled {
+        let Output::Connect { conn, addr, .. } = output else {
+            continue;
+        };
+        s.handle(0, Input::Connected { conn });
+        let (peer_id, fast, extended) = (id(conn.0 as u8 + 100), true, true);
+        let hello = Input::Handshake {
+            conn,
+            peer_id,
+            fast,
+            extended,
+        };
+        s.handle(0, hello);
+        said.extend(drain(&mut s).iter().find_map(|o| match o {
+            Output::Send {
+                message: Outgoing::ExtendedHandshake { elsewhere, .. },
+                ..
+            } => Some((addr, *elsewhere)),
+            _ => None,
+        }));
+    }
+    said.sort();
+    assert_eq!(said, [(addr(3), true), (addr(4), false)]);
 }
