@@ -60,7 +60,7 @@ impl Swarm {
         let (torrent, now) = (peer.torrent, self.now);
         let jitter = self.rng.below(SECOND);
         let t = &mut self.torrents[usize::from(torrent.0)];
-        t.forget_claims(conn);
+        t.claims.forget(conn);
         if peer.shaken {
             let mask = !peer.mask();
             t.slots[peer.bit] = None;

@@ -216,7 +216,7 @@ impl Swarm {
         let random = self.patience(torrent);
         let t = &self.torrents[usize::from(torrent.0)];
         let others = t.neighbours();
-        let p95 = t.piece_p95();
+        let p95 = t.times.p95();
         if others == 0 {
             return p95.map_or(QUIET_ALONE_US, |p| {
                 (4 * p).clamp(QUIET_ALONE_US, QUIET_ALONE_MAX_US)
@@ -232,7 +232,8 @@ impl Swarm {
 impl Torrent {
     /// How long a piece may go without a block before it is late.
     pub(super) fn late_us(&self) -> Micros {
-        self.piece_p95()
+        self.times
+            .p95()
             .map_or(LATE_UNKNOWN_US, |p| {
                 let times = if self.is_ending() { 1 } else { 3 };
                 (times * p).max(LATE_MIN_US)
@@ -248,7 +249,7 @@ impl Torrent {
 
     /// The same for the last pieces that our rack lacks.
     pub(super) fn late_at_the_end_us(&self) -> Micros {
-        let usual = self.piece_p95().unwrap_or(LATE_UNKNOWN_US);
+        let usual = self.times.p95().unwrap_or(LATE_UNKNOWN_US);
         usual.max(LATE_MIN_US).max(2 * self.wait_us())
     }
 
@@ -270,7 +271,8 @@ impl Torrent {
     /// How long a peer may owe us blocks and send none.
     fn stall_us(&self, near: bool, others: bool) -> Micros {
         let usual = self
-            .piece_p95()
+            .times
+            .p95()
             .map_or(STALL_UNKNOWN_US, |p| (8 * p).clamp(STALL_MIN_US, STALL_MAX_US));
         let usual = if near { usual } else { usual.max(self.claim_us()) };
         let usual = if others { usual } else { 3 * usual };

@@ -51,10 +51,10 @@ impl Swarm {
     pub(super) fn note_outside(&mut self, torrent: TorrentId, piece: u32) {
         let now = self.now;
         let t = &mut self.torrents[usize::from(torrent.0)];
-        if t.claimed[piece as usize] != 0 || t.has(piece) {
+        if !t.claims.is_fresh(piece) || t.has(piece) {
             return;
         }
-        let step = t.piece_p50().map_or(50 * MILLISECOND, |p| {
+        let step = t.times.p50().map_or(50 * MILLISECOND, |p| {
             (p / STEPS).clamp(MILLISECOND, 100 * MILLISECOND)
         });
         let at = if t.import_rank < IMPORTERS {
@@ -65,7 +65,7 @@ impl Swarm {
             now + claim_us / OTHERS + self.rng.below(claim_us / OTHERS_SPREAD + 1)
         };
         let t = &mut self.torrents[usize::from(torrent.0)];
-        t.claimed[piece as usize] = at.max(1);
+        t.claims.wait(piece, at);
         self.claim_ends_at(at);
     }
 
@@ -125,7 +125,7 @@ impl Torrent {
         let late = self.late_at_the_end_us();
         let wait = 2 * late + late / STEPS * self.import_rank as u64;
         let claims = if self.rack_is_ending() {
-            &self.claims[..]
+            self.claims.open()
         } else {
             &[]
         };

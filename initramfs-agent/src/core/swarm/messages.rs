@@ -12,8 +12,6 @@ const ALLOWED_FAST_MAX: usize = 256;
 /// and on slow links two of three requests were turned away.
 const REST_MIN_US: Micros = 10 * MILLISECOND;
 const REST_MAX_US: Micros = 8 * SECOND;
-/// Claims of one piece that we respect.
-const CLAIMS_HEEDED: u8 = 64;
 
 impl Swarm {
     /// The peer's pieces are known: we want some of them or not.
@@ -198,7 +196,8 @@ impl Swarm {
             + if peer.bootswarm && !peer.origin {
                 // Too many wait there already. Others will soon have the piece as well.
                 let usual = t
-                    .piece_p50()
+                    .times
+                    .p50()
                     .unwrap_or((50 * MILLISECOND) << peer.rejects)
                     .clamp(REST_MIN_US, REST_MAX_US);
                 usual / 2 + self.rng.below(usual)
@@ -233,8 +232,7 @@ impl Swarm {
         if t.local & bit == 0 || t.has(piece) || t.holders[piece as usize] & bit != 0 {
             return;
         }
-        // Nobody can keep us from a piece for ever.
-        if t.claims_made[piece as usize] >= CLAIMS_HEEDED {
+        if t.claims.is_worn(piece) {
             return;
         }
         let lasts = t.claim_us() + self.rng.below(t.claim_us());

@@ -6,6 +6,7 @@
 //! Nothing here depends on the order of a hash map: the same seed and inputs give the same outputs.
 
 mod backoff;
+mod claims;
 mod connect;
 mod ends;
 mod hedge;
@@ -19,6 +20,7 @@ mod origin;
 mod peer;
 mod peers;
 mod pex;
+mod piece_times;
 mod pieces;
 mod schedule;
 mod torrent;

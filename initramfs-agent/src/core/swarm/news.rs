@@ -99,7 +99,7 @@ impl Swarm {
 
 impl Torrent {
     fn seeder_news_us(&self) -> Micros {
-        let wait = self.piece_p50().map_or(0, |p| 8 * p);
+        let wait = self.times.p50().map_or(0, |p| 8 * p);
         wait.clamp(WAIT_SEEDER_MIN_US, WAIT_SEEDER_MAX_US)
     }
 
@@ -109,7 +109,8 @@ impl Torrent {
         } else {
             WAIT_FLAT_MAX_US
         };
-        self.piece_p50()
+        self.times
+            .p50()
             .map_or(WAIT_MAX_US, |p| (4 * p).clamp(WAIT_MIN_US, most))
     }
 }

@@ -222,7 +222,7 @@ impl Swarm {
             }
         } else {
             let lively = t.origin.heard_at + STUCK_US > self.now;
-            let base = match (lively, t.piece_p95()) {
+            let base = match (lively, t.times.p95()) {
                 (true, None) => STUCK_LIVELY_US,
                 (true, Some(p)) => (16 * p).clamp(STUCK_LIVELY_MIN_US, STUCK_LIVELY_US.max(t.slow_us())),
                 (false, p) => STUCK_US.max(busy).max(p.map_or(0, |p| 8 * p)),
@@ -243,7 +243,7 @@ impl Swarm {
             let n = t.wanted.len() as u64;
             let from = self.rng.below(n) as usize;
             let mut run = t.wanted[from..].iter().chain(&t.wanted[..from]);
-            let fresh = run.clone().find(|p| t.claimed[**p as usize] <= now).copied();
+            let fresh = run.clone().find(|p| !t.claims.holds(**p, now)).copied();
             fresh.or_else(|| run.next().copied())
         } else {
             t.wanted.iter().min().copied()
@@ -367,12 +367,13 @@ impl Swarm {
 impl Torrent {
     /// Where pieces take so long that the bounds of our patience are little more than one of them: three times the slow ones.
     pub(super) fn slow_us(&self) -> Micros {
-        self.piece_p95().map_or(0, |p| (3 * p).min(SLOW_MAX_US))
+        self.times.p95().map_or(0, |p| (3 * p).min(SLOW_MAX_US))
     }
 
     /// What each neighbour adds to our patience with them at most.
     pub(super) fn spread_us(&self) -> Micros {
-        self.piece_p95()
+        self.times
+            .p95()
             .map_or(SPREAD_US, |p| (2 * p).clamp(SPREAD_MIN_US, SPREAD_US))
     }
 }

@@ -93,7 +93,7 @@ impl Swarm {
         });
         if !t.jobs.iter().any(|j| j.piece == piece) {
             t.put_wanted(piece);
-            t.unclaim(piece, self.now);
+            t.claims.give_up(piece, self.now);
             self.wake = self.wake.min(self.now + 100 * MILLISECOND);
         }
         self.dirty = true;
@@ -215,9 +215,9 @@ impl Swarm {
             job.verifying = true;
             let slot = job.slot;
             let took = now - job.started_at;
-            t.note_piece_us(took);
+            t.times.note(took);
             if t.local & peer.mask() == 0 {
-                t.note_across_us(took);
+                t.times.note_across(took);
             }
             self.out.push_back(Output::Verify {
                 torrent,

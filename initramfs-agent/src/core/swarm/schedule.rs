@@ -25,9 +25,11 @@ const LOOK_MAX: usize = 1024;
 impl super::torrent::Torrent {
     /// How long a claim of somebody else keeps us from fetching the piece over the uplink too.
     pub(super) fn claim_us(&self) -> Micros {
-        let usual = self.piece_p95().or(self.piece_p50());
+        let usual = self.times.p95().or(self.times.p50());
         let usual = usual.map_or(5 * SECOND, |p| 8 * p);
-        usual.max(3 * self.across_us).clamp(SECOND / 4, CLAIM_MAX_US)
+        usual
+            .max(3 * self.times.across_us())
+            .clamp(SECOND / 4, CLAIM_MAX_US)
     }
 
     fn in_flight_max(&self) -> usize {
@@ -157,9 +159,7 @@ impl Swarm {
                 if can == 0 {
                     return None;
                 }
-            } else if (t.claimed[piece as usize] > now && !stale.contains(&piece))
-                || !may
-                || outside >= CLAIMS_MAX
+            } else if (t.claims.holds(piece, now) && !stale.contains(&piece)) || !may || outside >= CLAIMS_MAX
             {
                 return None;
             }
@@ -200,8 +200,9 @@ impl Swarm {
         let t = &self.torrents[usize::from(torrent.0)];
         let now = self.now;
         t.claims
+            .open()
             .iter()
-            .filter(|c| t.claimed[c.piece as usize] > now && t.holders[c.piece as usize] & t.local == 0)
+            .filter(|c| t.claims.holds(c.piece, now) && t.holders[c.piece as usize] & t.local == 0)
             .count()
     }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::claims::Claims;
 use super::connect::{Known, WANT_PEERS_US};
+use super::piece_times::PieceTimes;
 use super::types::{ConnId, FetchId, Progress, Slot, TorrentSpec};
 use crate::core::limits::BLOCK_BYTES;
 use crate::core::time::{MILLISECOND, Micros};
@@ -14,11 +16,6 @@ pub(super) const SLOTS: usize = 128;
 /// Blocks of the largest piece, as words of a bit set.
 const BLOCK_WORDS: usize = 4;
 const NOWHERE: u32 = u32::MAX;
-/// So many pieces tell how long one takes.
-const PIECES_MEASURED_MIN: usize = 4;
-/// Fewer tell it too when they were faster than this: what is guessed until then is for slow links, and where links are
-/// fast a farm would wait for its first pieces longer than all of them take.
-const FAST_PIECE_US: Micros = 100 * MILLISECOND;
 
 /// Who delivers a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,14 +74,6 @@ impl Job {
     }
 }
 
-/// Somebody of our rack, or ourselves, brings a piece in from outside.
-pub(super) struct Claim {
-    pub piece: u32,
-    /// Who said so; none: we.
-    pub by: Option<ConnId>,
-    pub since: Micros,
-}
-
 /// One torrent of the node.
 pub(super) struct Torrent {
     pub spec: TorrentSpec,
@@ -96,14 +85,8 @@ pub(super) struct Torrent {
     wanted_at: Vec<u32>,
     /// Who has each piece, by the peers' bits.
     pub holders: Vec<u128>,
-    /// Until when somebody in our rack brings the piece in from outside.
-    pub claimed: Vec<Micros>,
-    /// Pieces whose claim may still run.
-    pub claims: Vec<Claim>,
-    /// How often each was claimed.
-    pub claims_made: Vec<u8>,
-    /// How long a piece takes over the uplink, rather too long.
-    pub across_us: Micros,
+    /// What our rack brings in from outside.
+    pub claims: Claims,
     /// When somebody last told us of each piece, in milliseconds.
     heard_ms: Vec<u32>,
     pub jobs: Vec<Job>,
@@ -124,11 +107,7 @@ pub(super) struct Torrent {
     /// The tracker has told of peers, in our rack or elsewhere.
     pub introduced: bool,
     pub known: BTreeMap<SocketAddr, Known>,
-    /// Recent times of whole pieces from peers, microseconds, newest over oldest.
-    pub piece_us: Vec<u32>,
-    pub piece_us_at: usize,
-    piece_p50: Option<Micros>,
-    piece_p95: Option<Micros>,
+    pub times: PieceTimes,
     pub intake: super::intake::Intake,
     pub origin: super::origin::Origin,
     pub metadata: super::metadata::Metadata,
@@ -164,10 +143,7 @@ impl Torrent {
                 (0..pieces).collect()
             },
             holders: vec![0; n],
-            claimed: vec![0; n],
-            claims: Vec::new(),
-            claims_made: vec![0; n],
-            across_us: 0,
+            claims: Claims::new(n),
             heard_ms: vec![0; n],
             jobs: Vec::new(),
             slots: vec![None; SLOTS],
@@ -180,10 +156,7 @@ impl Torrent {
             racked: false,
             introduced: false,
             known: BTreeMap::new(),
-            piece_us: Vec::new(),
-            piece_us_at: 0,
-            piece_p50: None,
-            piece_p95: None,
+            times: PieceTimes::default(),
             intake: super::intake::Intake::new(now),
             origin: super::origin::Origin::new(now),
             metadata: super::metadata::Metadata::new(&spec.metadata, now),
@@ -296,41 +269,6 @@ impl Torrent {
         }
     }
 
-    /// Somebody in our rack brings a piece in until then.
-    pub fn note_claim(&mut self, piece: u32, now: Micros, until: Micros, by: Option<ConnId>) {
-        self.claimed[piece as usize] = until;
-        self.claims_made[piece as usize] = self.claims_made[piece as usize].saturating_add(1);
-        let (claimed, holders, local) = (&self.claimed, &self.holders, self.local);
-        self.claims.retain(|c| {
-            c.piece != piece && claimed[c.piece as usize] > now && holders[c.piece as usize] & local == 0
-        });
-        self.claims.push(Claim {
-            piece,
-            by,
-            since: now,
-        });
-    }
-
-    /// We said that we bring it and failed: we may try again.
-    pub fn unclaim(&mut self, piece: u32, now: Micros) {
-        if self.claims.iter().any(|c| c.piece == piece && c.by.is_none()) {
-            self.claimed[piece as usize] = now;
-        }
-    }
-
-    /// A peer is gone, and with it what it wanted to bring.
-    pub fn forget_claims(&mut self, by: ConnId) {
-        for claim in self.claims.iter().filter(|c| c.by == Some(by)) {
-            self.claimed[claim.piece as usize] = 0;
-        }
-        self.claims.retain(|c| c.by != Some(by));
-    }
-
-    /// How long a piece took over the uplink.
-    pub fn note_across_us(&mut self, us: Micros) {
-        self.across_us = us.max(self.across_us - self.across_us / 8);
-    }
-
     /// Somebody tells of a piece.
     pub fn note_heard(&mut self, piece: u32, now: Micros) {
         self.heard_ms[piece as usize] = (now / MILLISECOND) as u32;
@@ -349,32 +287,10 @@ impl Torrent {
         u64::from((self.present & !self.seeders).count_ones())
     }
 
-    /// Remembers how long a piece took.
-    pub fn note_piece_us(&mut self, us: Micros) {
-        let us = us.min(Micros::from(u32::MAX)) as u32;
-        if self.piece_us.len() < 32 {
-            self.piece_us.push(us);
-        } else {
-            self.piece_us[self.piece_us_at] = us;
-        }
-        self.piece_us_at = (self.piece_us_at + 1) % 32;
-        let mut sorted = self.piece_us.clone();
-        sorted.sort_unstable();
-        let p50 = Micros::from(sorted[sorted.len() / 2]);
-        let enough = sorted.len() >= PIECES_MEASURED_MIN;
-        self.piece_p50 = Some(p50).filter(|p| enough || *p < FAST_PIECE_US);
-        if enough {
-            self.piece_p95 = Some(Micros::from(sorted[sorted.len() * 95 / 100]));
-        }
-    }
-
-    /// The median of recent piece times, or `None` before there are [`PIECES_MEASURED_MIN`] or fast ones.
-    pub fn piece_p50(&self) -> Option<Micros> {
-        self.piece_p50
-    }
-
-    /// The 95th percentile of recent piece times, or `None` before there are [`PIECES_MEASURED_MIN`].
-    pub fn piece_p95(&self) -> Option<Micros> {
-        self.piece_p95
+    /// Somebody in our rack, or we, bring a piece in until then.
+    pub fn note_claim(&mut self, piece: u32, now: Micros, until: Micros, by: Option<ConnId>) {
+        let (holders, local) = (&self.holders, self.local);
+        let is_outside = |piece: u32| holders[piece as usize] & local == 0;
+        self.claims.note(piece, now, until, by, is_outside);
     }
 }

@@ -170,7 +170,7 @@ impl Swarm {
             // Kernels and switches hold much: a turn is over when the peer announces the piece.
             // Peers that do not, and those that are stuck, do not hold the others up.
             let patience = match peer.bootswarm {
-                true => (t.piece_p50().unwrap_or(SECOND) * 2).clamp(100 * MILLISECOND, 5 * SECOND),
+                true => (t.times.p50().unwrap_or(SECOND) * 2).clamp(100 * MILLISECOND, 5 * SECOND),
                 false => 0,
             };
             let gone = !left && peer.unsent == 0;

@@ -363,7 +363,7 @@ fn a_claim_lasts_for_eight_slow_pieces_but_a_minute_at_most() {
         let mut s = swarm(1);
         s.add_torrent(0, spec(4));
         for _ in 0..8 {
-            s.torrents[0].note_piece_us(piece_us);
+            s.torrents[0].times.note(piece_us);
         }
         assert_eq!(s.torrents[0].claim_us(), claim_us);
     }

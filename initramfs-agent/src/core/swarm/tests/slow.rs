@@ -203,7 +203,7 @@ fn where_pieces_take_long_the_server_is_asked_no_sooner_than_three_of_them() {
     ] {
         let (mut s, _) = with_peer(site(9), id(9));
         for _ in 0..4 {
-            s.torrents[0].note_piece_us(piece_us);
+            s.torrents[0].times.note(piece_us);
         }
         let quiet = s.quiet_us(T0);
         assert!((least..=most).contains(&quiet), "{piece_us}: {quiet}");
