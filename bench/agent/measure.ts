@@ -88,7 +88,7 @@ export function startService(
     createInterface(child.stdout).on('line', see)
     createInterface(child.stderr).on('line', see)
     child.on('error', reject)
-    child.on('exit', (code) => reject(new Error(`${program} ended with ${code}: ${output}`)))
+    child.on('close', (code) => reject(new Error(`${program} ended with ${code}: ${output}`)))
   })
 }
 

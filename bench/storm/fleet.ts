@@ -73,7 +73,7 @@ export async function startFleet(
         for (const line of lines) events.line(member, line, nowMs())
       })
       child.once('error', reject)
-      child.once('exit', (code) => {
+      child.once('close', (code) => {
         resolve()
         events.exit(member, code, nowMs())
       })

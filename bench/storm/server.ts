@@ -125,7 +125,7 @@ async function launch(directory: string, dataDir: string, config: string, plan: 
       })
     }
     child.once('error', reject)
-    child.once('exit', (code) =>
+    child.once('close', (code) =>
       reject(new BootswarmError('STORM_FAILED', `the server ended with ${code}: ${last.join('\n')}`)),
     )
   })

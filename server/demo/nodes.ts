@@ -91,14 +91,14 @@ function follow(child: ChildProcess, id: string, options: DemoNodesOptions): Pro
       options.timeoutMs,
     )
     child.once('error', (error) => finish(failed(error.message)))
-    child.once('exit', () => finish(failed(reason)))
+    child.once('close', () => finish(failed(reason)))
     if (child.stderr) createInterface(child.stderr).on('line', (line) => (reason = line))
     if (!child.stdout) return
     createInterface(child.stdout).on('line', (line) => {
       const event = parseEvent(line)
       if (event?.type === 'boot.failed') reason = `${event.data.code}: ${event.data.message}`
       if (event?.type !== 'boot.completed') return
-      child.removeAllListeners('exit')
+      child.removeAllListeners('close')
       finish({
         booted: true,
         seconds: Number(event.data.seconds),

@@ -23,6 +23,7 @@ async function start(t: TestContext, ...args: string[]) {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
   const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
   t.after(() => end(child, 'SIGKILL'))
+  const closed = once(child, 'close')
   let said = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (part: Buffer) => {
@@ -35,7 +36,7 @@ async function start(t: TestContext, ...args: string[]) {
   )
   assert.equal(namespaces(child.pid).length, 1)
   assert.ok(existsSync(directory))
-  return { child, machine: Number(machine), program: Number(program), directory, said: () => said }
+  return { child, machine: Number(machine), program: Number(program), directory, said: () => said, closed }
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -50,8 +51,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 test('at its deadline the suite says what still runs, fails, and takes everything with it', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('NOT TESTED: needs root')
-  const { child, machine, program, directory, said } = await start(t, '200')
-  if (child.exitCode === null) await once(child, 'close')
+  const { child, machine, program, directory, said, closed } = await start(t, '200')
+  await closed
   assert.equal(child.exitCode, 1)
   assert.match(said(), /e2e: not done after 0\.2 s; still running: never ends \([0-9.]+ s\)/)
   await gone([machine, program])

@@ -73,7 +73,7 @@ async function run(t: TestContext, command: string, args: string[]): Promise<voi
   child.stderr.on('data', (part) => {
     output += part
   })
-  const code = await new Promise((resolve) => child.once('exit', resolve))
+  const code = await new Promise((resolve) => child.once('close', resolve))
   assert.equal(code, 0, output)
 }
 

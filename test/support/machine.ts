@@ -43,6 +43,10 @@ export function startMachine(t: TestContext, options: MachineOptions): Machine {
   }
   child.stdout.on('data', hear)
   child.stderr.on('data', hear)
+  let closed = false
+  child.once('close', () => {
+    closed = true
+  })
   child.stdin.on('error', () => {})
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal's sequences are what is taken out
   const text = () => said.replace(/\u001b\[[0-9;?=]*[A-Za-z]|[\r\n]/g, '')
@@ -55,7 +59,7 @@ export function startMachine(t: TestContext, options: MachineOptions): Machine {
         `${what} on the console`,
         async () => {
           if (what.test(text())) return true
-          if (child.exitCode !== null) throw new Error(`QEMU ended with ${child.exitCode}`)
+          if (closed) throw new Error(`QEMU ended with ${child.exitCode}`)
           return undefined
         },
         timeoutMs,

@@ -68,7 +68,7 @@ export async function startServer(
         if (existsSync(join(dataDir, 'run', 'ports.json')) && /"ready"|\bready\b/i.test(line)) resolve()
       })
     }
-    child.once('exit', (code) =>
+    child.once('close', (code) =>
       reject(new Error(`server ended with ${code}:\n${lines.slice(-30).join('\n')}`)),
     )
   })

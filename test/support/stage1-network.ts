@@ -111,11 +111,15 @@ export class Stage1Network {
     const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] })
     this.#t.after(() => end(child, 'SIGKILL'))
     let said = ''
+    let closed = false
     child.stderr.on('data', (part: Buffer) => {
       said += part.toString()
     })
+    child.once('close', () => {
+      closed = true
+    })
     await until('dnsmasq', async () => {
-      if (child.exitCode !== null) throw new Error(`dnsmasq ended: ${said}`)
+      if (closed) throw new Error(`dnsmasq ended: ${said}`)
       return said.includes('DHCP, IP range') || undefined
     })
     return child
@@ -155,12 +159,17 @@ export class Stage1Network {
     }
     child.stdout.on('data', hear)
     child.stderr.on('data', hear)
+    // `exit` may come before the last of the output.
+    let closed = false
+    child.once('close', () => {
+      closed = true
+    })
     const says = (what: RegExp) =>
       until(
         `${what} of stage 1`,
         async () => {
           if (what.test(said)) return true as const
-          if (child.exitCode !== null) throw new Error(`stage 1 ended with ${child.exitCode}`)
+          if (closed) throw new Error(`stage 1 ended with ${child.exitCode}`)
           return undefined
         },
         machineHangMs,

@@ -54,7 +54,7 @@ const theirs = spawn(
 )
 let said = ''
 await new Promise<void>((resolve, reject) => {
-  theirs.on('exit', (code) => reject(new Error(`dnsmasq ended with ${code}: ${said}`)))
+  theirs.on('close', (code) => reject(new Error(`dnsmasq ended with ${code}: ${said}`)))
   theirs.stderr.on('data', (part: Buffer) => {
     said += part.toString()
     if (said.includes('TFTP root')) resolve()
@@ -107,6 +107,6 @@ const [packets, curl] = await Promise.all([
 ])
 process.stdout.write(JSON.stringify({ packets, curl } satisfies BesideDnsmasq))
 ours.close()
-theirs.removeAllListeners('exit')
+theirs.removeAllListeners('close')
 theirs.kill()
 rmSync(directory, { recursive: true })
