@@ -13,6 +13,8 @@ export interface Outcome {
   readonly name: string
   readonly count: Count
   readonly seconds: number
+  /** Processor time of all that it started and waited for; next to `seconds` it tells waiting from work. */
+  readonly cpuSeconds: number
   readonly files: readonly FileTime[]
 }
 
@@ -20,11 +22,11 @@ const FILES_SHOWN = 5
 
 /** The lines of the report. */
 export function reportLines(outcomes: readonly Outcome[], short: (file: string) => string): string[] {
-  const lines = outcomes.flatMap(({ name, count, seconds, files }) => {
+  const lines = outcomes.flatMap(({ name, count, seconds, cpuSeconds, files }) => {
     const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : ''
     const counted = `${count.passed} passed, ${count.failed} failed${skipped}`
     return [
-      `${seconds.toFixed(1).padStart(8)} s  ${name}: ${counted}`,
+      `${seconds.toFixed(1).padStart(8)} s  ${name}: ${counted} (${cpuSeconds.toFixed(0)} s of processor)`,
       ...files
         .slice(0, FILES_SHOWN)
         .map((file) => `${' '.repeat(12)}${file.seconds.toFixed(1).padStart(7)} s  ${short(file.file)}`),

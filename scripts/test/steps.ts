@@ -53,6 +53,7 @@ export async function runStep(
 ): Promise<Outcome> {
   write(`\n== ${step.name}\n`)
   const started = performance.now()
+  const cpuBeforeS = childrenCpuSeconds()
   const [program, ...args] = step.command
   const child = spawn(program, args, {
     cwd: step.cwd,
@@ -94,8 +95,16 @@ export async function runStep(
   if (ok && count.passed === 0) count.failed += 1
   if (!ok && count.failed === 0) count.failed = 1
   const seconds = (performance.now() - started) / 1000
+  const cpuSeconds = childrenCpuSeconds() - cpuBeforeS
   write(`== ${step.name}: ${ok ? 'ok' : 'FAILED'} in ${seconds.toFixed(1)} s\n`)
-  return { name: step.name, count, seconds, files: takeFileTimes(step.timesFile) }
+  return { name: step.name, count, seconds, cpuSeconds, files: takeFileTimes(step.timesFile) }
+}
+
+/** Processor time of all children that have ended, and of theirs (proc_pid_stat(5): cutime, cstime). */
+function childrenCpuSeconds(): number {
+  const stat = readFileSync('/proc/self/stat', 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[13]) + Number(fields[14])) / 100
 }
 
 function takeFileTimes(file: string | undefined): Outcome['files'] {
