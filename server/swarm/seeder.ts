@@ -6,12 +6,13 @@
 import { EventEmitter } from 'node:events'
 import { BootswarmError } from '../../src/errors.js'
 import { Child, type ChildExit } from '../process/child.js'
+import { ChildStart } from '../process/child-start.js'
 import type { FromSeeder, ToSeeder } from './seeder-messages.js'
 import type { Seeder, SeederOptions, SeederStats, SeedTorrent, SeedTorrentStats } from './types.js'
 
 export type { Seeder, SeederOptions, SeederStats, SeedTorrent } from './types.js'
 
-/** How long a process may take to listen, or to add or drop a torrent. */
+/** How long a process may take to add or drop a torrent. */
 const answerMs = 20_000
 
 interface Waiter {
@@ -36,6 +37,7 @@ class SeederParent implements Seeder {
   #stats: SeederStats
   #port: number
   #started = false
+  readonly #starting = new ChildStart()
 
   constructor(options: SeederOptions) {
     this.#options = options
@@ -53,14 +55,7 @@ class SeederParent implements Seeder {
   }
 
   async start(): Promise<{ port: number }> {
-    const listening = this.#wait('listening')
-    this.#child.start()
-    try {
-      await listening
-    } catch (error) {
-      await this.#child.stop()
-      throw error
-    }
+    await this.#starting.run(this.#child, failure('no answer from the seeder process'))
     this.#started = true
     return { port: this.#port }
   }
@@ -95,6 +90,7 @@ class SeederParent implements Seeder {
 
   async stop(): Promise<void> {
     this.#started = false
+    this.#starting.failed(failure('the seeder was stopped'))
     await this.#child.stop()
     this.#stats = { ...this.#stats, running: false }
     for (const key of [...this.#waiters.keys()]) this.#settle(key, 'the seeder was stopped')
@@ -132,11 +128,13 @@ class SeederParent implements Seeder {
         this.#port = message.port
         this.#stats = { ...this.#stats, running: true }
         if (this.#started) this.#addAgain()
-        this.#settle('listening')
+        this.#starting.succeeded()
         break
       case 'failed':
         this.#log('error', 'seeder.failed', { message: message.message })
-        if (message.inUse && !this.#started) this.#refuse(message.message)
+        this.#starting.failed(
+          new BootswarmError(message.inUse ? 'ADDRESS_IN_USE' : 'SEEDER_FAILED', message.message),
+        )
         break
       case 'added':
         this.#settle(`added ${message.infohash}`, message.error)
@@ -181,10 +179,6 @@ class SeederParent implements Seeder {
     }
   }
 
-  #refuse(message: string): void {
-    for (const waiter of this.#take('listening')) waiter.reject(new BootswarmError('ADDRESS_IN_USE', message))
-  }
-
   #wait(key: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.#settle(key, 'no answer from the seeder process'), answerMs)
@@ -202,22 +196,22 @@ class SeederParent implements Seeder {
     })
   }
 
-  #take(key: string): Waiter[] {
+  #settle(key: string, error?: string): void {
     const waiters = this.#waiters.get(key) ?? []
     this.#waiters.delete(key)
-    return waiters
-  }
-
-  #settle(key: string, error?: string): void {
-    for (const waiter of this.#take(key)) {
+    for (const waiter of waiters) {
       if (error === undefined) waiter.resolve()
-      else waiter.reject(new BootswarmError('SEEDER_FAILED', error))
+      else waiter.reject(failure(error))
     }
   }
 
   #log(level: 'warn' | 'error', event: string, data: Record<string, string | number>): void {
     this.#options.log?.(level, event, data)
   }
+}
+
+function failure(message: string): BootswarmError {
+  return new BootswarmError('SEEDER_FAILED', message)
 }
 
 function emptyStats(): SeederStats {

@@ -164,3 +164,12 @@ test('refused: a taken port, a missing file, a wrong size, a wrong infohash', op
   peer.greet(torrent.infohash, { agent: true })
   await peer.gone()
 })
+
+test('one that is stopped while it starts has failed', options, async () => {
+  const { createSeeder } = await import('../../../server/swarm/seeder.js')
+  const seeder = createSeeder({ port: 0, rackOf: () => '' })
+  const started = assert.rejects(seeder.start(), { code: 'SEEDER_FAILED', message: /stopped/ })
+  await seeder.stop()
+  await started
+  assert.equal(seeder.pid, undefined)
+})
