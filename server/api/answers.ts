@@ -27,7 +27,7 @@ export interface AnswerSources {
   readonly status: () => object
   /** What a node that has reported is told about its seeding. */
   readonly seedS: (node: string) => number | undefined
-  readonly hearsay: HttpServices['hearsayReceived']
+  readonly unverifiedReceived: HttpServices['unverifiedReceived']
   readonly netboot: NetbootAnswers
   readonly bytesServed: HttpServices['bytesServed']
   /** Wall clock, milliseconds since 1970. */
@@ -85,7 +85,7 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
       registry.eventsReceived(node, address, events)
       return sources.seedS(node)
     },
-    hearsayReceived: sources.hearsay,
+    unverifiedReceived: sources.unverifiedReceived,
     status: sources.status,
     netboot: sources.netboot,
     bytesServed: sources.bytesServed,

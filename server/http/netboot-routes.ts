@@ -4,9 +4,9 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { normalizeMac } from '../../src/node-id.js'
-import { clientAddress, serverAddress } from './ends.js'
 import { type FileSending, sendFile } from './file-route.js'
 import { sendError } from './http-errors.js'
+import { clientAddress, serverAddress } from './request-addresses.js'
 import type { NetbootAnswers, ServedFile } from './services.js'
 
 /** What the routes need. */

@@ -13,10 +13,10 @@ import { encodeManifestBody, MANIFEST_CODING } from '../../src/manifest-coding.j
 import { isNonce } from '../../src/manifest-limits.js'
 import { isLoopback } from '../../src/net.js'
 import { isNodeId } from '../../src/node-id.js'
-import { clientAddress, serverAddress } from './ends.js'
 import { type FileSending, sendFile } from './file-route.js'
 import { sendError } from './http-errors.js'
 import { registerNetbootRoutes } from './netboot-routes.js'
+import { clientAddress, serverAddress } from './request-addresses.js'
 import type { HttpServices } from './services.js'
 
 /** What the routes need. */
@@ -29,8 +29,8 @@ export interface RouteOptions {
 /** In a thread: a manifest of many artifacts is long. */
 const compress = promisify<Uint8Array, Buffer>(gzip)
 
-/** One event over plain HTTP. */
-const hearsayBytesMax = 2048
+/** Largest body of an unverified report, one event over plain HTTP. */
+const unverifiedBytesMax = 2048
 
 const bootId = /^[0-9a-f]{16}$/
 /** `-BW` and 17 bytes. */
@@ -147,10 +147,10 @@ function nodeRoutes(app: FastifyInstance, { secure, services }: RouteOptions): v
     const { body } = request
     if (!secure) {
       // A node that cannot believe our certificate has no other way to say so.
-      if (!Buffer.isBuffer(body) || body.length > hearsayBytesMax) return tlsRequired(reply)
+      if (!Buffer.isBuffer(body) || body.length > unverifiedBytesMax) return tlsRequired(reply)
       const [event, ...more] = parseEvents(body)
       if (event?.type !== 'boot.failed' || more.length > 0) return tlsRequired(reply)
-      services.hearsayReceived(node, clientAddress(request), event.data)
+      services.unverifiedReceived(node, clientAddress(request), event.data)
       return reply.code(204).send()
     }
     if (!Buffer.isBuffer(body))

@@ -72,8 +72,8 @@ export interface HttpServices {
   manifest(request: ManifestRequest): Uint8Array
   /** Takes in what a node reports; for one that seeds, the seconds until it shall report again, 0: it shall seed no more. */
   eventsReceived(node: string, address: string, events: readonly BootEvent[]): number | undefined
-  /** Hears what came over plain HTTP under a node's name; it changes nothing but the log. */
-  hearsayReceived(
+  /** An unverified report: it came over plain HTTP under a node's name, and is only logged. */
+  unverifiedReceived(
     node: string,
     address: string,
     failure: { readonly code: string; readonly message: string },

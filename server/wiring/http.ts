@@ -119,7 +119,7 @@ function makeServices(
     forget: swarm.forget,
     status,
     seedS: (node) => seeds.seedS(node),
-    hearsay: (node, address, failure) => nodes.hearsay.heard(node, address, failure),
+    unverifiedReceived: (node, address, failure) => nodes.unverifiedReports.received(node, address, failure),
     netboot: makeBootAnswers({
       log: netboot.log,
       admission: netboot.admission,

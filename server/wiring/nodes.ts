@@ -3,7 +3,7 @@ import type { Config } from '../../src/config.js'
 import { makeNodeConfigs, type NodeConfig } from '../../src/node-config.js'
 import { RelayPorts } from '../netboot/relay-ports.js'
 import { lostNodeLog, nodeEventLog } from '../nodes/event-log.js'
-import { Hearsay } from '../nodes/hearsay.js'
+import { UnverifiedReports } from '../nodes/unverified-reports.js'
 import { nodeRecords } from '../nodes/records.js'
 import { NodeRegistry } from '../nodes/registry.js'
 import type { Store } from '../store/store.js'
@@ -14,7 +14,7 @@ export interface Nodes {
   readonly registry: NodeRegistry
   readonly relayPorts: RelayPorts
   /** What comes under a node's name without a proof. */
-  readonly hearsay: Hearsay
+  readonly unverifiedReports: UnverifiedReports
   /** What the configuration gives to a node at an address. */
   describe(id: string, address: string): NodeConfig
   /** The rack of the node that was last seen at an address. */
@@ -49,7 +49,7 @@ export function makeNodes({ config, log, nowMs }: Common, store: Store): Nodes {
   return {
     registry,
     relayPorts,
-    hearsay: new Hearsay(nodeLog, nowMs),
+    unverifiedReports: new UnverifiedReports(nodeLog, nowMs),
     describe,
     rackOf: (address) => nodeConfigs.rackOf(registry.idAt(address), address),
     start: () => registry.start(),

@@ -50,7 +50,7 @@ async function site(t: TestContext, natAddress?: string) {
     forget: (address) => tracker.forget(address),
     status: () => ({}),
     seedS: (node) => (node === 'a' ? 60 : undefined),
-    hearsay: () => assert.fail('nothing comes over plain HTTP here'),
+    unverifiedReceived: () => assert.fail('nothing comes over plain HTTP here'),
     netboot: {} as NetbootAnswers,
     bytesServed: () => {},
     nowMs,

@@ -142,7 +142,7 @@ test('over HTTP a node may say that it did not boot, and nothing else', async (t
     data: { code: 'TLS_FAILED', message: 'the clock says 2050', retry_in_s: 1 },
   }
   assert.equal((await post([failed])).status, 204)
-  assert.deepEqual(site.hearsay, [['rig-1', 'TLS_FAILED']])
+  assert.deepEqual(site.unverified, [['rig-1', 'TLS_FAILED']])
   const started = { ...failed, type: 'boot.started', data: { agent: '0.1.0', mem_total_bytes: 1 } }
   const long = { ...failed, data: { ...failed.data, more: 'x'.repeat(400), most: 'x'.repeat(400) } }
   for (const body of [[], [started], [failed, failed], [started, failed]]) {
@@ -155,7 +155,7 @@ test('over HTTP a node may say that it did not boot, and nothing else', async (t
   assert.equal(codeOf(await post([padded])), 'TLS_REQUIRED', 'more than 2 KiB')
   assert.equal(codeOf(await post([{ ...failed, type: 'unknown' }])), 'EVENTS_INVALID')
   assert.equal(codeOf(await post([failed], 'UPPER')), 'NODE_ID_INVALID')
-  assert.equal(site.hearsay.length, 1)
+  assert.equal(site.unverified.length, 1)
   assert.deepEqual(site.events, [], 'nothing of it counts as an event')
 })
 

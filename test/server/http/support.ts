@@ -30,7 +30,7 @@ export class HttpBench {
   readonly sha256: string
   readonly manifests: ManifestRequest[] = []
   readonly events: [string, BootEvent[]][] = []
-  readonly hearsay: [string, string][] = []
+  readonly unverified: [string, string][] = []
   readonly errors: object[] = []
   servedBytes = 0
   /** What nodes that report are told. */
@@ -108,8 +108,8 @@ export class HttpBench {
         this.events.push([node, [...events]])
         return this.seedS
       },
-      hearsayReceived: (node, _address, { code }) => {
-        this.hearsay.push([node, code])
+      unverifiedReceived: (node, _address, { code }) => {
+        this.unverified.push([node, code])
       },
       status: () => ({ version: 3 }),
       bytesServed: (bytes) => {

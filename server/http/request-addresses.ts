@@ -1,13 +1,13 @@
-/** The two ends of a request's connection. */
+/** The addresses at both ends of a request's connection. */
 import type { FastifyRequest } from 'fastify'
 import { plainAddress } from '../../src/net.js'
 
-/** Who asks. */
+/** The client's. */
 export function clientAddress(request: FastifyRequest): string {
   return plainAddress(request.socket.remoteAddress ?? '')
 }
 
-/** Our own address, as the client reached it. */
+/** The server's, as the client reached it. */
 export function serverAddress(request: FastifyRequest): string {
   return plainAddress(request.socket.localAddress ?? '')
 }
