@@ -23,6 +23,9 @@ export type RelayIdsOf = (nodeId: string) => readonly string[]
 /** Tells the rack of a node. Total: any identity and address has one. */
 export type RackOf = (nodeId: string | undefined, address: string) => string
 
+/** The same for a peer, known by its address alone: an IPv4 or IPv6 literal, never IPv4-mapped. */
+export type RackOfAddress = (address: string) => string
+
 /**
  * Prepares the rules. A node named in a rack wins over its relay's port, that over subnets; among equals the first
  * that matches wins.

@@ -11,7 +11,7 @@ import type { CatalogArtifact } from '../catalog/types.js'
 import type { HttpServices, NetbootAnswers, ServedFile } from '../http/services.js'
 import type { NodeRegistry } from '../nodes/registry.js'
 import { forgottenAddress } from '../swarm/boot-again.js'
-import type { Tracker } from '../swarm/types.js'
+import type { Tracker } from '../swarm/tracker.js'
 
 /** What the answers are made from. */
 export interface AnswerSources {

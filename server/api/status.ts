@@ -8,7 +8,8 @@ import type { NetbootStats } from '../netboot/netboot.js'
 import type { ProgramStats } from '../netboot/program-store.js'
 import type { NodeState } from '../nodes/state.js'
 import type { Ports } from '../process/ports-file.js'
-import type { SeederStats, TrackerStats } from '../swarm/types.js'
+import type { SeederStats } from '../swarm/seeder-stats.js'
+import type { TrackerStats } from '../swarm/tracker.js'
 import type { SeedStats } from './seed-answers.js'
 
 /** What the status is made from. */

@@ -7,9 +7,26 @@ import { BootswarmError } from '../../src/errors.js'
 import { Child } from '../process/child.js'
 import { ChildStart } from '../process/child-start.js'
 import type { FromDht, OwnAddress, ToDht } from './dht-messages.js'
-import type { DhtNode, DhtOptions } from './types.js'
+import type { SwarmLog } from './swarm-log.js'
 
-export type { DhtNode, DhtOptions } from './types.js'
+/** The site's private DHT bootstrap node (BEP 5), in a process of its own. */
+export interface DhtNode {
+  /** Listens. @throws BootswarmError ADDRESS_IN_USE, SEEDER_FAILED */
+  start(): Promise<{ port: number }>
+  /** Names the seeder as a peer of exactly these infohashes. */
+  setTorrents(infohashes: Iterable<string>, seederPort: number): void
+  /** The seeder's addresses, from now on; a querying node gets the one in its own subnet, else the first. */
+  setAddresses(own: readonly OwnAddress[]): void
+  stats(): { running: boolean; restarts: number; nodes: number }
+  stop(): Promise<void>
+}
+
+/** Options of `createDhtNode`. */
+export interface DhtOptions {
+  /** UDP port; 0 takes a free one. */
+  port: number
+  log?: SwarmLog
+}
 
 /** Makes the node; nothing runs before `start`. */
 export function createDhtNode(options: DhtOptions): DhtNode & { readonly pid: number | undefined } {

@@ -1,5 +1,5 @@
 /** Decides from the seeder's counters whether it is handing out pieces: the seeder is another process. No I/O, no clock. */
-import type { SeedTorrentStats } from './types.js'
+import type { SeedTorrentStats } from './seeder-stats.js'
 
 /**
  * A seeder that has sent nothing for this long is not handing out, even if agents lack pieces. Not shorter: on a full

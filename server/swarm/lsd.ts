@@ -5,10 +5,8 @@
 
 import { createSocket, type Socket } from 'node:dgram'
 import { encodeLsd, lsdGroup, lsdPort, parseLsd } from './lsd-packet.js'
+import type { SwarmLog } from './swarm-log.js'
 import { TokenBucket } from './token-bucket.js'
-import type { Lsd, LsdOptions } from './types.js'
-
-export type { Lsd, LsdOptions } from './types.js'
 
 const announceEveryMs = 300_000
 /** After a search, answers of several seeds are spread, and many searches get one answer. */
@@ -16,6 +14,25 @@ const answerDelayMs = 250
 const answerPauseMs = 2_000
 const packetsPerSecond = 400
 const interfacesMax = 32
+
+/** Local service discovery (BEP 14): announces the seeder's torrents, answers peers that search for them. */
+export interface Lsd {
+  start(): Promise<void>
+  /** Speaks on the interfaces with these IPv4 addresses, one of each, from now on. */
+  setInterfaces(addresses: readonly string[]): void
+  setTorrents(infohashes: Iterable<string>, seederPort: number): void
+  stats(): { announced: number; received: number; dropped: number }
+  stop(): Promise<void>
+}
+
+/** Options of `createLsd`. */
+export interface LsdOptions {
+  /** UDP port, 6771. */
+  port?: number
+  nowMs: () => number
+  random: () => number
+  log?: SwarmLog
+}
 
 /** Makes the announcer; nothing is sent before `start` and `setTorrents`. */
 export function createLsd(options: LsdOptions): Lsd {

@@ -1,6 +1,6 @@
 /** Messages between the daemon and its seeder process. */
 
-import type { SeederStats } from './types.js'
+import type { SeederStats } from './seeder-stats.js'
 
 export type ToSeeder =
   | { type: 'start'; port: number }

@@ -5,15 +5,53 @@
 
 import { EventEmitter } from 'node:events'
 import { BootswarmError } from '../../src/errors.js'
+import type { RackOfAddress } from '../../src/racks.js'
 import { Child, type ChildExit } from '../process/child.js'
 import { ChildStart } from '../process/child-start.js'
 import type { FromSeeder, ToSeeder } from './seeder-messages.js'
-import type { Seeder, SeederOptions, SeederStats, SeedTorrent, SeedTorrentStats } from './types.js'
-
-export type { Seeder, SeederOptions, SeederStats, SeedTorrent } from './types.js'
+import type { SeederStats, SeedTorrentStats } from './seeder-stats.js'
+import type { SwarmLog } from './swarm-log.js'
 
 /** How long a process may take to add or drop a torrent. */
 const answerMs = 20_000
+
+/** A file that the origin seeds. */
+export interface SeedTorrent {
+  /** BEP 3 infohash, 40 lower-case hex digits. */
+  infohash: string
+  /** The whole `.torrent` file: one file, BEP 3. */
+  torrent: Uint8Array
+  /** Where the bytes lie; any name. Must not change while it is seeded. */
+  path: string
+  sizeBytes: number
+  pieceLength: number
+  /** Smaller is handed out first; the order of {@link Seeder.add} decides among equals. Default 0. */
+  priority?: number
+}
+
+/** The origin's BitTorrent seeder, in a process of its own. */
+export interface Seeder {
+  /** Listens. @throws BootswarmError ADDRESS_IN_USE, SEEDER_FAILED */
+  start(): Promise<{ port: number }>
+  /** Resolves when it is being seeded; one that is seeded gets its priority anew. @throws BootswarmError SEEDER_FAILED */
+  add(torrent: SeedTorrent): Promise<void>
+  /** Drops it and its connections; unknown ones are ignored. */
+  remove(infohash: string): Promise<void>
+  stats(): SeederStats
+  /** Ends the process; idempotent. */
+  stop(): Promise<void>
+  on(event: 'exit', listener: (exit: ChildExit) => void): void
+  /** A torrent that was seeded could not be added to the process that took the place of one that died. */
+  on(event: 'lost', listener: (infohash: string, error: unknown) => void): void
+}
+
+/** Options of `createSeeder`. */
+export interface SeederOptions {
+  /** TCP port; 0 takes a free one and keeps it over restarts. */
+  port: number
+  rackOf: RackOfAddress
+  log?: SwarmLog
+}
 
 interface Waiter {
   resolve(): void

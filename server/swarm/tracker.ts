@@ -7,11 +7,9 @@ import { isIPv4 } from 'node:net'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { type BencodeInput, encodeBencode } from '../../src/bencode.js'
 import { ipv6Groups, plainAddress } from '../../src/net.js'
+import type { RackOfAddress } from '../../src/racks.js'
 import { type Announce, parseAnnounce, parseScrape } from './tracker-query.js'
 import { type SwarmPeer, TrackerSwarm } from './tracker-swarm.js'
-import type { AskingNode, Tracker, TrackerOptions, TrackerStats } from './types.js'
-
-export type { Tracker, TrackerOptions, TrackerStats } from './types.js'
 
 /** Announces a second that all nodes together shall stay below. Who wants for peers does not wait for the interval. */
 const announcesPerSecond = 25
@@ -28,6 +26,53 @@ const agentIntervalMaxS = 60
 const introducedIntervalS = 30
 const introducedEnough = 12
 const expireGraceMs = 15_000
+
+/** Counters of the tracker. */
+export interface TrackerStats {
+  torrents: number
+  peers: number
+  announces: number
+  refused: number
+}
+
+/** An agent that sends its listening port with its request for a manifest. */
+export interface AskingNode {
+  /** The 20 bytes of its `peer_id` as hex. */
+  readonly peerId: string
+  /** TCP, 1-65535. */
+  readonly port: number
+  /** Where its request came from. */
+  readonly address: string
+}
+
+/** The site's tracker: introduces peers to each other. */
+export interface Tracker {
+  /** Exactly these infohashes (40 lower-case hex digits) are served from now on; peers of others are forgotten. */
+  setTorrents(infohashes: Iterable<string>): void
+  stats(): TrackerStats
+  /**
+   * The first announces of an agent that asks for its manifest: the answers in the order of these infohashes, as one
+   * bencoded list (docs/manifest.md).
+   */
+  introduce(infohashes: readonly string[], node: AskingNode): Uint8Array
+  /** The node at this address has begun anew: what it announced before is no more. */
+  forget(address: string): void
+  /** Routes `GET /announce` and `GET /scrape` for any number of fastify instances. */
+  readonly plugin: FastifyPluginAsync
+}
+
+/** Options of `createTracker`. */
+export interface TrackerOptions {
+  rackOf: RackOfAddress
+  /** The seeder's TCP port when it runs; its address is the one the client reached us at, unless given. */
+  seeder: () => { port: number; address?: string } | undefined
+  /** Few nodes boot, and few are expected to: seeds may announce rarely. Missing: never. */
+  isCalm?: () => boolean
+  /** Milliseconds of a clock that never goes back (`performance.now()`). */
+  nowMs: () => number
+  /** 0 <= x < 1. */
+  random: () => number
+}
 
 /** An answer in bencode's terms. */
 type Answer = { [key: string]: BencodeInput }

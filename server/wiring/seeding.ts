@@ -7,7 +7,7 @@
  */
 import type { CatalogArtifact } from '../catalog/types.js'
 import type { LiveVersions } from '../catalog/versions.js'
-import type { Seeder } from '../swarm/types.js'
+import type { Seeder } from '../swarm/seeder.js'
 
 /** Pause before an addition that failed is tried again, milliseconds: doubles up to the longest. */
 const retryMs = { first: 1000, longest: 60_000 } as const

@@ -3,6 +3,7 @@
  * are served.
  */
 import type { FastifyPluginAsync } from 'fastify'
+import type { RackOfAddress } from '../../src/racks.js'
 import type { CatalogArtifact } from '../catalog/types.js'
 import type { LiveVersions } from '../catalog/versions.js'
 import { type Addresses, firstIpv4 } from '../process/addresses.js'
@@ -10,14 +11,15 @@ import { createDhtNode } from '../swarm/dht.js'
 import { HandoutActivity } from '../swarm/handout-activity.js'
 import { createLsd } from '../swarm/lsd.js'
 import { createSeeder } from '../swarm/seeder.js'
-import { createTracker } from '../swarm/tracker.js'
-import type { RackOf, SeederStats, SwarmLog, Tracker, TrackerStats } from '../swarm/types.js'
+import type { SeederStats } from '../swarm/seeder-stats.js'
+import type { SwarmLog } from '../swarm/swarm-log.js'
+import { createTracker, type Tracker, type TrackerStats } from '../swarm/tracker.js'
 import type { Common, OpenPorts, Reach } from './parts.js'
 import { Seeding } from './seeding.js'
 
 /** What the BitTorrent side needs of the others. */
 export interface SwarmParts {
-  readonly rackOf: RackOf
+  readonly rackOf: RackOfAddress
   readonly pathOf: (sha256: string) => string
   readonly torrentOf: (artifact: CatalogArtifact) => Uint8Array | undefined
   /** Few nodes boot, and few are expected to. */

@@ -6,8 +6,7 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { createSeeder } from '../../../server/swarm/seeder.js'
-import type { SeedTorrent } from '../../../server/swarm/types.js'
+import { createSeeder, type SeedTorrent } from '../../../server/swarm/seeder.js'
 
 /** A deterministic file of `sizeBytes`, its content, and its torrent (with the tracker, if any). */
 export async function sampleTorrent(

@@ -4,7 +4,7 @@ import { renameSync } from 'node:fs'
 import { test } from 'node:test'
 import type { CatalogArtifact, StoredVersion } from '../../../server/catalog/types.js'
 import { LiveVersions } from '../../../server/catalog/versions.js'
-import type { SeedTorrent } from '../../../server/swarm/types.js'
+import type { SeedTorrent } from '../../../server/swarm/seeder.js'
 import { handOutOrder, Seeding } from '../../../server/wiring/seeding.js'
 import { id, RawPeer, runSeeder, sampleTorrent } from '../swarm/helpers.js'
 
