@@ -1,7 +1,7 @@
 /** What a group of checks is made of: gathering facts (I/O) apart from judging them (pure). */
 
 import type { HostInterface } from '../host/interfaces.js'
-import type { DhcpInterface } from '../server/netboot/dhcp/types.js'
+import type { DhcpInterface } from '../server/netboot/dhcp-site.js'
 import type { Ports } from '../server/process/ports-file.js'
 import type { Config } from '../src/config.js'
 import type { Finding } from './finding.js'

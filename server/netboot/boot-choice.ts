@@ -92,6 +92,9 @@ export type BootChoice =
   | { readonly kind: 'http'; readonly arch: BootArch; readonly url: string }
   | { readonly kind: 'refused'; readonly reason: string }
 
+/** What a machine shall load when it reaches us at an address; undefined if it does not ask for network boot. */
+export type BootFor = ((server: number) => BootChoice) | undefined
+
 /** iPXE's feature codes (its `features.h`). */
 const ipxeFeatureHttp = 0x13
 

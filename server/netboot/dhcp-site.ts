@@ -1,10 +1,47 @@
-/** From the configuration and this machine's interfaces to what DHCP serves. Pure. */
+/** What DHCP serves, and how it follows from the configuration and this machine's interfaces. Pure. */
 
 import { type HostInterface, leadsToNodes } from '../../host/interfaces.js'
 import { type NetbootConfig, parseRange, subnetOf } from '../../src/config-netboot.js'
-import { inSubnet, ipv4Subnet, parseIpv4 } from '../../src/ipv4.js'
+import { type Ipv4Subnet, inSubnet, ipv4Subnet, parseIpv4 } from '../../src/ipv4.js'
 import { normalizeMac } from '../../src/node-id.js'
-import type { DhcpInterface, DhcpPool, DhcpSite } from './dhcp/types.js'
+
+/** One of this machine's interfaces. */
+export interface DhcpInterface {
+  readonly name: string
+  readonly address: number
+  readonly subnet: Ipv4Subnet
+}
+
+/** Addresses to give away in one subnet. */
+export interface DhcpPool {
+  readonly subnet: Ipv4Subnet
+  readonly first: number
+  readonly last: number
+  /** 0: none. */
+  readonly router: number
+  readonly dns: readonly number[]
+  /** Empty: none. */
+  readonly domain: string
+}
+
+/** An address that belongs to one machine. */
+export interface DhcpReservation {
+  readonly mac: string
+  readonly address: number
+}
+
+/** What DHCP serves. */
+export interface DhcpSite {
+  readonly mode: 'proxy' | 'full'
+  readonly interfaces: readonly DhcpInterface[]
+  /** Not in proxy mode, one for each subnet. */
+  readonly pools: readonly DhcpPool[]
+  readonly reservations: readonly DhcpReservation[]
+  readonly leaseS: number
+  /** Host of the HTTP listener in URLs where it is not the address of the receiving interface. */
+  readonly httpHost?: string
+  readonly httpPort: number
+}
 
 /** What DHCP serves in this mode. `pools` and `reservations` matter in mode full alone. */
 export function makeDhcpSite(

@@ -1,9 +1,9 @@
 /** Messages between the daemon and its netboot process. */
 
+import type { Lease, LeaseChange, RelayPort } from '../../src/dhcp-lease.js'
 import type { ErrorCode } from '../../src/errors.js'
 import type { ChildExit } from '../process/child.js'
-import type { RelayPort } from './dhcp/message.js'
-import type { DhcpSite, Lease } from './dhcp/types.js'
+import type { DhcpSite } from './dhcp-site.js'
 
 /** DHCP's part of the start message. */
 export interface DhcpOptions {
@@ -66,9 +66,3 @@ export type FromNetboot =
   /** From the supervisor: the process has ended unasked. */
   | ({ readonly type: 'exited' } & ChildExit)
   | { readonly type: 'stats'; readonly services: Readonly<Record<string, Readonly<Record<string, number>>>> }
-
-/** `lease` undefined: forget what was kept of the address. */
-export interface LeaseChange {
-  readonly address: number
-  readonly lease: Lease | undefined
-}

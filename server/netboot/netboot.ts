@@ -5,15 +5,15 @@
 
 import type { HostInterface } from '../../host/interfaces.js'
 import type { NetbootConfig } from '../../src/config-netboot.js'
+import type { Lease, LeaseChange } from '../../src/dhcp-lease.js'
 import { BootswarmError } from '../../src/errors.js'
 import { formatIpv4 } from '../../src/ipv4.js'
 import { Child, type ChildExit } from '../process/child.js'
 import { ChildStart } from '../process/child-start.js'
 import type { Logger } from '../process/log.js'
-import type { DhcpSite, Lease } from './dhcp/types.js'
-import { makeDhcpSite, whyNothingServed } from './dhcp-site.js'
+import { type DhcpSite, makeDhcpSite, whyNothingServed } from './dhcp-site.js'
 import { mayOpenLowPorts } from './low-ports.js'
-import type { FromNetboot, LeaseChange, ToNetboot } from './messages.js'
+import type { FromNetboot, ToNetboot } from './messages.js'
 import type { RelayPorts } from './relay-ports.js'
 
 /** Other DHCP servers that are remembered: bounded, because a host can forge them. */

@@ -1,7 +1,8 @@
 /** Where relays saw each machine (DHCP option 82): how a rack is known whose nodes share their subnet with others. */
 
+import type { RelayPort } from '../../src/dhcp-lease.js'
 import { NODES_MAX } from '../../src/limits.js'
-import { type RelayPort, relayIds } from './dhcp/message.js'
+import { relayIds } from './dhcp/message.js'
 
 /** The last place of each machine, bounded: those not seen for longest go first. */
 export class RelayPorts {

@@ -12,7 +12,7 @@ import { type VersionTable, versionTable } from './versions.js'
 
 export type { ArtifactRecord, ArtifactTable, FileStamp } from './artifacts.js'
 export type { EventRecord, EventTable } from './events.js'
-export type { LeaseRecord, LeaseTable } from './leases.js'
+export type { LeaseTable } from './leases.js'
 export type { NodeRow, NodeTable, NodeUpdate, StoredState } from './nodes.js'
 export type { StoreOptions } from './open.js'
 export type { VersionRecord, VersionTable } from './versions.js'

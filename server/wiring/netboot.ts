@@ -1,7 +1,6 @@
 /** Network boot: DHCP and TFTP in their process, the boot programs, and who may load kernel and stage 1. */
 import { BootAdmission } from '../netboot/admission.js'
 import type { QueueStats } from '../netboot/boot-queue.js'
-import { leaseRecords } from '../netboot/leases.js'
 import { Netboot, type NetbootOptions, type NetbootStats } from '../netboot/netboot.js'
 import { type ProgramStats, ProgramStore } from '../netboot/program-store.js'
 import type { RelayPorts } from '../netboot/relay-ports.js'
@@ -53,9 +52,17 @@ export function makeNetboot(common: Common, parts: NetbootParts): NetbootSide {
     httpHost: reach.httpHost,
     httpPort: () => ports.http,
     ...(account === undefined ? {} : { account }),
-    leases: leaseRecords(store.leases, (error) =>
-      log.error({ event: 'dhcp.not-saved', err: error }, 'Leases could not be saved'),
-    ),
+    leases: {
+      list: () => store.leases.list(),
+      keep: (changes) => {
+        try {
+          store.leases.change(changes)
+        } catch (error) {
+          // DHCP goes on with the leases in its memory.
+          log.error({ event: 'dhcp.not-saved', err: error }, 'Leases could not be saved')
+        }
+      },
+    },
     relayPorts,
     log,
   })

@@ -3,9 +3,9 @@ import type { Config } from '../../src/config.js'
 import { makeNodeConfigs, type NodeConfig } from '../../src/node-config.js'
 import { RelayPorts } from '../netboot/relay-ports.js'
 import { lostNodeLog, nodeEventLog } from '../nodes/event-log.js'
-import { UnverifiedReports } from '../nodes/unverified-reports.js'
 import { nodeRecords } from '../nodes/records.js'
 import { NodeRegistry } from '../nodes/registry.js'
+import { UnverifiedReports } from '../nodes/unverified-reports.js'
 import type { Store } from '../store/store.js'
 import type { Common } from './parts.js'
 
@@ -28,8 +28,9 @@ export interface Nodes {
 /** Loads nothing before `start`. */
 export function makeNodes({ config, log, nowMs }: Common, store: Store): Nodes {
   const relayPorts = new RelayPorts()
-  for (const { mac, circuitId, remoteId } of store.leases.list())
-    relayPorts.note(mac, { circuitId, remoteId })
+  for (const { mac, relayPort } of store.leases.list()) {
+    if (relayPort !== undefined) relayPorts.note(mac, relayPort)
+  }
   const readConfig = (from: Config) => makeNodeConfigs(from, (node) => relayPorts.idsOf(node))
   let nodeConfigs = readConfig(config)
   const describe = (id: string, address: string) => nodeConfigs.of(id, address)

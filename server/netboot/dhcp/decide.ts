@@ -1,13 +1,17 @@
 /** DHCP as one pure machine: bytes or a probe's answer and the time go in, what to do comes out. */
 
+import type { Lease } from '../../../src/dhcp-lease.js'
 import { formatIpv4 } from '../../../src/ipv4.js'
-import { type BootChoice, chooseBoot } from '../boot-choice.js'
-import { ThrottledLog } from './counters.js'
+import { type BootChoice, type BootFor, chooseBoot } from '../boot-choice.js'
+import type { DhcpSite } from '../dhcp-site.js'
+import type { Arrival } from './arrival.js'
+import type { CounterName } from './counters.js'
+import type { Effect } from './effect.js'
 import { FullDhcp } from './full.js'
 import { type DhcpMessage, type MessageType, readMessage, relayIds } from './message.js'
 import { bootServerReplies, proxyReplies } from './proxy.js'
 import { serverOf } from './reply.js'
-import type { Arrival, BootFor, CounterName, DhcpSite, Effect, Lease } from './types.js'
+import { ThrottledLog } from './throttled-log.js'
 
 /** A datagram and how it came. */
 export interface Datagram extends Omit<Arrival, 'message'> {

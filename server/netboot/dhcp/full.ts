@@ -4,12 +4,16 @@
  * a machine holds addresses of its own link alone, however many pools there are.
  */
 
+import type { Lease } from '../../../src/dhcp-lease.js'
 import { formatIpv4, inSubnet } from '../../../src/ipv4.js'
-import type { BootChoice } from '../boot-choice.js'
-import type { ThrottledLog } from './counters.js'
+import type { BootChoice, BootFor } from '../boot-choice.js'
+import type { DhcpSite } from '../dhcp-site.js'
+import type { Arrival } from './arrival.js'
+import type { DropReason } from './counters.js'
+import type { Effect } from './effect.js'
 import { type Denial, PoolState } from './pool.js'
 import { leaseOptions, makeReply, networkOptions, reasonOption, serverOf } from './reply.js'
-import type { Arrival, BootFor, DhcpSite, DropReason, Effect, Lease } from './types.js'
+import type { ThrottledLog } from './throttled-log.js'
 
 /** An offer is held this long: EDK2 collects offers for up to 32 s before it chooses. */
 const offerMs = 60_000

@@ -1,5 +1,6 @@
 /** What a client says in a DHCP message, as valid values. Reads the options that netboot needs; others are left alone. */
 
+import type { RelayPort } from '../../../src/dhcp-lease.js'
 import { type DhcpPacket, type Malformed, parsePacket, parseSubOptions } from './packet.js'
 
 /** Types of messages (RFC 2132 9.6). */
@@ -53,12 +54,6 @@ export const optionCodes = {
 
 /** Codes inside option 82: RFC 3046, RFC 3527, RFC 5107. */
 const relaySubOptions = { circuitId: 1, remoteId: 2, linkSelection: 5, serverOverride: 11 } as const
-
-/** Where on the network a relay saw the client (option 82, RFC 3046), as hex digits; empty where it does not say. */
-export interface RelayPort {
-  readonly circuitId: string
-  readonly remoteId: string
-}
 
 /** What a relay says of the link where it heard a client. */
 export interface RelayedLink {

@@ -1,10 +1,17 @@
 /** Who has which address of one pool, and who gets one next. Pure: the time is passed in. */
 
+import type { Lease } from '../../../src/dhcp-lease.js'
 import { inSubnet } from '../../../src/ipv4.js'
-import type { DhcpPool, Lease } from './types.js'
+import type { DhcpPool } from '../dhcp-site.js'
 
 /** Why an address is not this machine's. */
 export type Denial = 'reserved' | 'outside' | 'in-conflict' | 'taken'
+
+/** What the pool knows of a machine and its address. */
+export interface Binding extends Lease {
+  /** Only offered yet: not kept for the next start, and given back when the machine takes another server's. */
+  readonly isOffer?: true
+}
 
 /** The addresses of one pool. Reservations may lie outside its range, but in its subnet. */
 export class PoolState {
@@ -12,8 +19,8 @@ export class PoolState {
   /** Reserved addresses by machine, and machines by reserved address. */
   readonly #reserved = new Map<string, number>()
   readonly #reservedFor = new Map<number, string>()
-  readonly #byMac = new Map<string, Lease>()
-  readonly #byAddress = new Map<number, Lease>()
+  readonly #byMac = new Map<string, Binding>()
+  readonly #byAddress = new Map<number, Binding>()
   /** Addresses in use without a lease, and until when they are not offered. */
   readonly #inConflict = new Map<number, number>()
   /** Nothing is free before this time: a flood need not search each time. */
@@ -71,12 +78,12 @@ export class PoolState {
   }
 
   /** The lease of a machine, expired or not. */
-  leaseOf(mac: string): Lease | undefined {
+  leaseOf(mac: string): Binding | undefined {
     return this.#byMac.get(mac)
   }
 
   /** Gives the address. Gives the address back that the machine had before, if it was another. */
-  bind(lease: Lease): number | undefined {
+  bind(lease: Binding): number | undefined {
     const before = this.#byMac.get(lease.mac)
     this.#put(lease)
     return before !== undefined && before.address !== lease.address ? before.address : undefined
@@ -120,7 +127,7 @@ export class PoolState {
   }
 
   #longestExpired(mac: string, nowMs: number): number | undefined {
-    let best: Lease | undefined
+    let best: Binding | undefined
     let nextMs = Number.POSITIVE_INFINITY
     for (const lease of this.#byAddress.values()) {
       nextMs = Math.min(nextMs, lease.expiresMs)
@@ -134,7 +141,7 @@ export class PoolState {
     return undefined
   }
 
-  #put(lease: Lease): void {
+  #put(lease: Binding): void {
     const before = this.#byMac.get(lease.mac)
     if (before !== undefined) this.#drop(before)
     const holder = this.#byAddress.get(lease.address)
@@ -143,7 +150,7 @@ export class PoolState {
     this.#byAddress.set(lease.address, lease)
   }
 
-  #drop({ mac, address }: Lease): void {
+  #drop({ mac, address }: Binding): void {
     this.#byMac.delete(mac)
     this.#byAddress.delete(address)
   }

@@ -3,9 +3,12 @@
  * Never answers clients that do not request network boot.
  */
 
-import type { ThrottledLog } from './counters.js'
+import type { BootFor } from '../boot-choice.js'
+import type { DhcpSite } from '../dhcp-site.js'
+import type { Arrival } from './arrival.js'
+import type { Effect } from './effect.js'
 import { makeReply, serverOf } from './reply.js'
-import type { Arrival, BootFor, DhcpSite, Effect } from './types.js'
+import type { ThrottledLog } from './throttled-log.js'
 
 /** Answers on port 67: an offer without an address beside the one of the site's server. */
 export function proxyReplies(

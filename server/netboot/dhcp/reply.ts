@@ -3,9 +3,11 @@
 import { broadcastOf, formatIpv4 } from '../../../src/ipv4.js'
 import { DHCP_REPLY_BYTES_MAX } from '../../../src/limits.js'
 import type { BootChoice } from '../boot-choice.js'
+import type { DhcpPool, DhcpSite } from '../dhcp-site.js'
+import type { Arrival } from './arrival.js'
+import type { Effect } from './effect.js'
 import { type MessageType, messageTypes, optionCodes } from './message.js'
 import { type DhcpPacket, encodedBytes } from './packet.js'
-import type { Arrival, DhcpPool, DhcpSite, Effect } from './types.js'
 
 const serverPort = 67
 const clientPort = 68

@@ -5,16 +5,16 @@
  */
 
 import type { RemoteInfo, Socket } from 'node:dgram'
+import type { Lease, LeaseChange, RelayPort } from '../../../src/dhcp-lease.js'
 import { formatIpv4, parseIpv4 } from '../../../src/ipv4.js'
 import { type DeviceSocket, openDeviceSocket } from '../device-socket.js'
-import type { DhcpOptions, LeaseChange } from '../messages.js'
+import type { DhcpOptions } from '../messages.js'
 import type { NetbootLog, NetbootService } from '../service.js'
 import { openUdp, type UdpOptions } from '../udp.js'
 import { ArpProbe } from './arp.js'
 import { DhcpMachine } from './decide.js'
-import type { RelayPort } from './message.js'
+import type { Effect } from './effect.js'
 import { encodePacket } from './packet.js'
-import type { Effect, Lease } from './types.js'
 
 const dhcpPort = 67
 const bootPort = 4011

@@ -199,7 +199,12 @@ test('a database of the second schema is brought up to date with all that it hol
     [['boot.completed', event(0).data]],
   )
   assert.deepEqual(store.leases.list(), [
-    { address: 167_772_161, mac: '52:54:00:00:00:01', expiresMs: 9, circuitId: 'c', remoteId: '' },
+    {
+      address: 167_772_161,
+      mac: '52:54:00:00:00:01',
+      expiresMs: 9,
+      relayPort: { circuitId: 'c', remoteId: '' },
+    },
   ])
   // Hashed without its change time: it is hashed once more.
   assert.equal(store.artifacts.find('rootfs/r.tar', { ...RECORD, inode: 3n }), undefined)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { counterNames } from '../../../../server/netboot/dhcp/types.js'
+import { counterNames } from '../../../../server/netboot/dhcp/counters.js'
 import { ipv4Subnet } from '../../../../src/ipv4.js'
 import { fuzzed } from '../../../fuzz.js'
 import { Bench, ip, lan, pool, pxe, say, site } from './support.js'

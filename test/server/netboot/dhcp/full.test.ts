@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { optionCodes } from '../../../../server/netboot/dhcp/message.js'
-import type { Lease } from '../../../../server/netboot/dhcp/types.js'
+import type { Lease } from '../../../../src/dhcp-lease.js'
 import { ipv4Subnet } from '../../../../src/ipv4.js'
 import { asking, Bench, ip, lan, pool, pxe, say, site, typeOf } from './support.js'
 

@@ -1,8 +1,10 @@
 /** Clients and a site for the DHCP tests: messages are made here, time is virtual. */
 import { type Datagram, DhcpMachine } from '../../../../server/netboot/dhcp/decide.js'
+import type { Effect } from '../../../../server/netboot/dhcp/effect.js'
 import { messageTypes, optionCodes } from '../../../../server/netboot/dhcp/message.js'
 import { type DhcpPacket, encodePacket } from '../../../../server/netboot/dhcp/packet.js'
-import type { DhcpSite, Effect, Lease } from '../../../../server/netboot/dhcp/types.js'
+import type { DhcpSite } from '../../../../server/netboot/dhcp-site.js'
+import type { Lease } from '../../../../src/dhcp-lease.js'
 import { ipv4Subnet, parseIpv4 } from '../../../../src/ipv4.js'
 
 /** An address that is known to be one. */

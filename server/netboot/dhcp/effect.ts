@@ -1,0 +1,32 @@
+/** What the DHCP decisions want done; types only. */
+
+import type { Lease, RelayPort } from '../../../src/dhcp-lease.js'
+import type { DhcpPacket } from './packet.js'
+
+/** Something to do. */
+export type Effect =
+  | {
+      readonly kind: 'send'
+      readonly packet: DhcpPacket
+      readonly port: 'dhcp' | 'boot'
+      /** Our address: the interface that it leaves by. */
+      readonly via: number
+      readonly to: { readonly address: number; readonly port: number }
+    }
+  /** Find out who uses an address; the answer comes back as `probed`. */
+  | { readonly kind: 'probe'; readonly address: number; readonly via: number }
+  /** Keep this lease for the next start, in place of an earlier one of this address. */
+  | { readonly kind: 'lease'; readonly lease: Lease }
+  /** A relay says where a machine is. */
+  | { readonly kind: 'seen'; readonly mac: string; readonly relayPort: RelayPort }
+  /** Another DHCP server gives addresses here. */
+  | { readonly kind: 'other-server'; readonly address: number }
+  /** Forget what was kept of this address. */
+  | { readonly kind: 'forget'; readonly address: number }
+  | {
+      readonly kind: 'tell'
+      readonly level: 'debug' | 'info' | 'warn'
+      readonly event: string
+      readonly facts: Readonly<Record<string, string | number | boolean>>
+      readonly text: string
+    }
