@@ -4,7 +4,7 @@
 import type { ErrorCode } from '../../src/errors.js'
 import { formatUrlHost } from '../../src/net.js'
 import type { NodeConfig } from '../../src/node-config.js'
-import type { CatalogArtifact, CatalogVersion } from '../catalog/types.js'
+import type { CatalogArtifact, CatalogVersion } from '../catalog/versions.js'
 import type { NetbootAnswers, ScriptRequest } from '../http/services.js'
 import type { BootAdmission } from '../netboot/admission.js'
 import { chooseBootFiles, kernelArch } from '../netboot/boot-files.js'

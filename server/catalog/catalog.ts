@@ -11,6 +11,7 @@ import type { Checker } from './checker.js'
 import { compose, type NamedOutcome, sameArtifacts } from './compose.js'
 import { Intake, type IntakeProgress } from './intake.js'
 import { ProblemLog, type ServiceLog } from './problem-log.js'
+import type { CatalogStore } from './records.js'
 import { bootingMaxMs, versionsToDrop } from './retention.js'
 import {
   type CatalogProblem,
@@ -22,8 +23,7 @@ import {
 } from './scan.js'
 import { fileKey, type SettleTimes, settleTimes } from './settler.js'
 import { StoreDir } from './store-dir.js'
-import type { CatalogArtifact, CatalogStore, StoredVersion } from './types.js'
-import { LiveVersions } from './versions.js'
+import { type CatalogArtifact, LiveVersions, type StoredVersion } from './versions.js'
 import { CatalogWatcher } from './watcher.js'
 
 /** Looks at the directories: soon after a change, else now and then, milliseconds. */

@@ -7,7 +7,7 @@ import { isFit } from './acceptance.js'
 import { type CatalogKind, compareNames } from './names.js'
 import type { CatalogProblem } from './scan.js'
 import { fileKey } from './settler.js'
-import type { CatalogArtifact } from './types.js'
+import type { CatalogArtifact } from './versions.js'
 
 /** What is known of one name in the directories. */
 export type FileOutcome =

@@ -26,8 +26,7 @@ import type { ArtifactFormat } from '../../src/manifest-types.js'
 import { accept } from './acceptance.js'
 import type { CatalogKind } from './names.js'
 import { errnoOf, type FileStamp, sameStamp, stampOf } from './scan.js'
-import { makeTorrent } from './torrent.js'
-import type { TorrentFacts } from './types.js'
+import { makeTorrent, type TorrentFacts } from './torrent.js'
 
 /** Prefix of unfinished files in the store. */
 export const temporaryPrefix = 'tmp-'

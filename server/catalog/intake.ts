@@ -11,10 +11,11 @@ import type { Checker, CheckResult } from './checker.js'
 import type { FileOutcome } from './compose.js'
 import { Ingester } from './ingester.js'
 import type { ServiceLog } from './problem-log.js'
+import type { CatalogStore, CheckRecord, IngestRecord } from './records.js'
 import { type CatalogProblem, displayPath, type FileStamp, type FoundFile, sameStamp } from './scan.js'
 import { fileKey, Settler, type SettleTimes } from './settler.js'
 import type { StoreDir } from './store-dir.js'
-import type { CatalogArtifact, CatalogStore, CheckRecord, IngestRecord } from './types.js'
+import type { CatalogArtifact } from './versions.js'
 import type { Touched } from './watcher.js'
 
 /** Waiting time before a bad file is tried again, milliseconds: doubles up to the longest. */

@@ -13,7 +13,7 @@ import {
 } from '../../src/manifest.js'
 import { isInline } from '../../src/manifest-limits.js'
 import { formatIpPort, formatUrlHost } from '../../src/net.js'
-import type { CatalogArtifact, CatalogVersion } from './types.js'
+import type { CatalogArtifact, CatalogVersion } from './versions.js'
 
 /** Encoded artifact lists that are remembered: versions times the server's addresses. */
 const cachedMax = 16

@@ -3,9 +3,41 @@
  */
 import { join } from 'node:path'
 import { artifactDirs } from '../../src/artifact-dirs.js'
+import type { ArtifactFormat } from '../../src/manifest-types.js'
 import type { Store } from '../store/store.js'
 import type { FoundFile } from './scan.js'
-import type { CatalogArtifact, CatalogStore, CheckRecord, IngestRecord, StoredVersion } from './types.js'
+import type { TorrentFacts } from './torrent.js'
+import type { CatalogArtifact, StoredVersion } from './versions.js'
+
+/** What the agent found in an archive that nodes can unpack. */
+export interface CheckRecord {
+  /** `Checker.id`: another agent may see it otherwise. */
+  readonly by: string
+  readonly format: ArtifactFormat
+}
+
+/** A file that was taken in before, recognised by its stamp. */
+export interface IngestRecord {
+  readonly sha256: string
+  /** Missing: it was not checked. */
+  readonly check?: CheckRecord
+  /** Missing for boot files. */
+  readonly torrent?: TorrentFacts
+}
+
+/** What outlasts the process. Each call is one transaction. */
+export interface CatalogStore {
+  /** Oldest first. Versions that cannot be read are left out. */
+  loadVersions(): StoredVersion[]
+  /** Adds a version and gives its number, greater than any before. */
+  publishVersion(artifacts: readonly CatalogArtifact[], createdMs: number): number
+  /** Forgets all versions but these. */
+  keepVersions(versions: readonly number[]): void
+  findIngest(file: FoundFile): IngestRecord | undefined
+  saveIngest(file: FoundFile, record: IngestRecord): void
+  /** Forgets what was taken in of all files but these. */
+  keepIngests(files: readonly FoundFile[]): void
+}
 
 /** Puts the catalog's records into the server's store. */
 export function catalogRecords(store: Pick<Store, 'artifacts' | 'versions'>): CatalogStore {

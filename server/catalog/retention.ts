@@ -1,7 +1,7 @@
 /**
  * Decides which versions are still served. Pure.
  */
-import type { StoredVersion } from './types.js'
+import type { StoredVersion } from './versions.js'
 
 /** What keeps an old version alive. */
 export interface RetentionRules {

@@ -5,7 +5,15 @@ import createTorrent from 'create-torrent'
 import { decodeBencode, encodeBencode } from '../../src/bencode.js'
 import { BootswarmError } from '../../src/errors.js'
 import { choosePieceLength, encodeInfo, infohash } from '../../src/metainfo.js'
-import type { TorrentFacts } from './types.js'
+
+/** The torrent of an artifact, without the `.torrent` file itself. */
+export interface TorrentFacts {
+  /** 40 lower-case hex digits. */
+  readonly infohash: string
+  readonly pieceLengthBytes: number
+  /** Base64 of the concatenated SHA-1 of the pieces. */
+  readonly piecesBase64: string
+}
 
 /**
  * `creation date` is one second after 1970: create-torrent takes 0 for "now". It is outside the info

@@ -1,7 +1,37 @@
 /**
- * The versions that are served, and the files that they consist of. Answers the questions of the HTTP routes.
+ * Versions and the artifacts that they consist of; those that are served answer the questions of the HTTP routes.
  */
-import type { CatalogArtifact, StoredVersion } from './types.js'
+import type { ArtifactFormat } from '../../src/manifest-types.js'
+import type { CatalogKind } from './names.js'
+import type { TorrentFacts } from './torrent.js'
+
+/** One published file. */
+export interface CatalogArtifact {
+  readonly kind: CatalogKind
+  readonly name: string
+  readonly sizeBytes: number
+  /** 64 lower-case hex digits. */
+  readonly sha256: string
+  readonly format: ArtifactFormat
+  /** Time of the file when it was taken in, seconds since 1970. */
+  readonly modifiedS: number
+  /** Missing for boot files: they are served over HTTP only. */
+  readonly torrent?: TorrentFacts
+}
+
+/** A whole: what a node boots from. Never changes once published. */
+export interface CatalogVersion {
+  /** 1 and up; later is greater. */
+  readonly version: number
+  readonly createdMs: number
+  /** In unpack order: root file system, plugins by name, boot files by name. */
+  readonly artifacts: readonly CatalogArtifact[]
+}
+
+/** A version with the time when a newer one took its place; the newest has none. */
+export interface StoredVersion extends CatalogVersion {
+  readonly supersededMs?: number
+}
 
 /** The served versions at one moment. */
 export class LiveVersions {

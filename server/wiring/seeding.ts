@@ -5,8 +5,7 @@
  * soon gone, and who waits for it was there first: the nodes that they make whole help with the newer version, which
  * loses no more than that time. The other way round every machine in mid-boot would stand still for a whole version.
  */
-import type { CatalogArtifact } from '../catalog/types.js'
-import type { LiveVersions } from '../catalog/versions.js'
+import type { CatalogArtifact, LiveVersions } from '../catalog/versions.js'
 import type { Seeder } from '../swarm/seeder.js'
 
 /** Pause before an addition that failed is tried again, milliseconds: doubles up to the longest. */

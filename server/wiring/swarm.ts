@@ -4,8 +4,7 @@
  */
 import type { FastifyPluginAsync } from 'fastify'
 import type { RackOfAddress } from '../../src/racks.js'
-import type { CatalogArtifact } from '../catalog/types.js'
-import type { LiveVersions } from '../catalog/versions.js'
+import type { CatalogArtifact, LiveVersions } from '../catalog/versions.js'
 import { type Addresses, firstIpv4 } from '../process/addresses.js'
 import { createDhtNode } from '../swarm/dht.js'
 import { HandoutActivity } from '../swarm/handout-activity.js'

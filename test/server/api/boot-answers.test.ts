@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pino } from 'pino'
 import { makeBootAnswers } from '../../../server/api/boot-answers.js'
-import type { CatalogArtifact, CatalogVersion } from '../../../server/catalog/types.js'
+import type { CatalogArtifact, CatalogVersion } from '../../../server/catalog/versions.js'
 import { BootAdmission } from '../../../server/netboot/admission.js'
 
 const mac = '52:54:00:00:00:01'

@@ -7,7 +7,7 @@ import {
   sameArtifacts,
 } from '../../../server/catalog/compose.js'
 import type { CatalogKind } from '../../../server/catalog/names.js'
-import type { CatalogArtifact } from '../../../server/catalog/types.js'
+import type { CatalogArtifact } from '../../../server/catalog/versions.js'
 
 function artifact(
   kind: CatalogKind,
