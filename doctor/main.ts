@@ -4,7 +4,7 @@ import { readInterfaces } from '../host/interfaces.js'
 import { loadConfig } from '../server/config/load.js'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
 import { checks } from './checks.js'
-import { doctorFlags, doctorHelp, readFlags } from './options.js'
+import { doctorFlags, doctorHelp, readFlags } from './doctor-flags.js'
 import { formatJson, formatText, isBad, makeReport } from './print.js'
 import { surveySite } from './survey.js'
 

@@ -5,14 +5,14 @@ import { pipeline } from 'node:stream/promises'
 import { build, planBuild } from './rootfs/build.js'
 import { examine, outputFor } from './rootfs/examine.js'
 import type { Facts, Finding } from './rootfs/inspect.js'
-import { type BuildOptions, parseOptions, rootfsHelp, type TakeOptions } from './rootfs/options.js'
 import { type Output, shadowedBy } from './rootfs/output.js'
 import { take } from './rootfs/take.js'
+import { type BuildOptions, parseRootfsOptions, rootfsHelp, type TakeOptions } from './rootfs-options.js'
 import { loadSite } from './server-config.js'
 
 /** Makes the archive and puts it into the catalog; the exit code. @throws {BootswarmError} */
 export async function main(args: readonly string[]): Promise<number> {
-  const options = parseOptions(args)
+  const options = parseRootfsOptions(args)
   if (options === 'help') {
     process.stdout.write(rootfsHelp())
     return 0

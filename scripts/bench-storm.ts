@@ -1,7 +1,7 @@
 /** `npm run bench:storm -- --nodes 500`: a farm boots at once, on shaped links. See docs/bench.md. */
 import { writeFileSync } from 'node:fs'
-import { type BaselineName, parseOptions, usage } from '../bench/storm/options.js'
 import { runStorm } from '../bench/storm/storm.js'
+import { type BaselineName, parseStormOptions, usage } from '../bench/storm/storm-options.js'
 import { Undo } from '../bench/storm/undo.js'
 import { ensureTools, pythonHas, type Tool } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
@@ -36,7 +36,7 @@ try {
   const argv = process.argv.slice(2)
   if (argv.includes('--help')) process.stdout.write(usage)
   else {
-    const options = parseOptions(argv)
+    const options = parseStormOptions(argv)
     ensureTools([
       { name: 'ip', debianPackage: 'iproute2' },
       { name: 'nsenter', debianPackage: 'util-linux' },

@@ -8,7 +8,7 @@ import type { Live } from './live.js'
 import { seeded } from './random.js'
 import { agentFigures, IDLE_SHARE_LEAST, round } from './result.js'
 import { cpuTimes, idleShare, type Sample, startSampler } from './sampler.js'
-import type { StormSite } from './site.js'
+import type { StormSite } from './storm-site.js'
 import type { Undo } from './undo.js'
 
 /** The agents' storm. */

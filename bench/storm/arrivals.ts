@@ -1,5 +1,5 @@
 /** When each node starts. No I/O. */
-import type { StormOptions } from './options.js'
+import type { StormOptions } from './storm-options.js'
 
 /**
  * Seconds after the start, by node. `server`: stage 1 comes through the server's one link, four nodes at a time, so

@@ -8,7 +8,7 @@ import { makeTorrent, torrentFile } from '../../server/catalog/torrent.js'
 import { hangMs, stop } from '../agent/measure.js'
 import { type Fleet, type Member, startFleet } from './fleet.js'
 import { insideServer } from './network.js'
-import type { BaselineName } from './options.js'
+import type { BaselineName } from './storm-options.js'
 import { type Host, SERVER_ADDRESS } from './plan.js'
 import {
   type BaselineResult,
@@ -22,7 +22,7 @@ import {
 import { cpuTimes, idleShare, startSampler } from './sampler.js'
 import { serverUrl } from './server.js'
 import { payloadOf } from './shaping.js'
-import type { StormSite } from './site.js'
+import type { StormSite } from './storm-site.js'
 import { Undo } from './undo.js'
 
 /**

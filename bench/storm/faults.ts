@@ -8,7 +8,7 @@ import type { AgentStorm } from './agents.js'
 import { inside } from './network.js'
 import { SERVER_ADDRESS } from './plan.js'
 import { pick } from './random.js'
-import type { StormSite } from './site.js'
+import type { StormSite } from './storm-site.js'
 import type { Undo } from './undo.js'
 
 const liarMain = fileURLToPath(new URL('./liar.js', import.meta.url))

@@ -1,7 +1,7 @@
 /** What a person sees while a storm runs: a table on a terminal, else a line every few seconds. */
 import type { NodeBoot } from './node-boot.js'
 import type { Sample } from './sampler.js'
-import type { StormSite } from './site.js'
+import type { StormSite } from './storm-site.js'
 
 /** Follows a storm. */
 export interface Live {

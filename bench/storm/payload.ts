@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BootswarmError } from '../../src/errors.js'
-import type { PayloadFormat } from './options.js'
+import type { PayloadFormat } from './storm-options.js'
 import { seeded } from './random.js'
 
 /** The one artifact. */

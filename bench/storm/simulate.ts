@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { StormOptions } from './options.js'
+import type { StormOptions } from './storm-options.js'
 import { round } from './result.js'
 
 /** Built beside the agent by `npm run build`. */

@@ -3,7 +3,7 @@ import type { stormOfAgents } from './agent-storm.js'
 import { type BaselineResult, round } from './result.js'
 import { goodputBytes } from './shaping.js'
 import { type Simulated, simulateStorm } from './simulate.js'
-import type { buildSite } from './site.js'
+import type { buildSite } from './storm-site.js'
 
 /** {@link describeStorm} is its one source. */
 export type StormResult = ReturnType<typeof describeStorm>

@@ -3,11 +3,11 @@ import { fileURLToPath } from 'node:url'
 import { stormOfAgents } from './agent-storm.js'
 import { runBaseline } from './baselines.js'
 import { makeLive } from './live.js'
-import type { StormOptions } from './options.js'
 import { reportHtml } from './report.js'
 import type { BaselineResult } from './result.js'
-import { buildSite } from './site.js'
+import type { StormOptions } from './storm-options.js'
 import { describeStorm } from './storm-result.js'
+import { buildSite } from './storm-site.js'
 import type { Undo } from './undo.js'
 
 const checkout = fileURLToPath(new URL('../../..', import.meta.url))

@@ -6,8 +6,8 @@ import { type Compression, compressionOf, headBytes, insideOf, isForAgents } fro
 import { squashfsDamage } from '../../archive/squashfs.js'
 import { BootswarmError } from '../../src/errors.js'
 import { UNPACK_DICTIONARY_BYTES_MAX } from '../../src/limits.js'
+import type { Format, TakeOptions } from '../rootfs-options.js'
 import { needTools } from './host.js'
-import type { Format, TakeOptions } from './options.js'
 import { chooseOutput, type Output } from './output.js'
 import { start } from './pipe.js'
 

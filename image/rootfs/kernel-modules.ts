@@ -5,7 +5,7 @@ import { root } from '../../host/agent-binary.js'
 import { DebianPackages, debianArchitecture } from '../debian.js'
 import { findKernelPackage, kernelFromPackage } from '../kernel.js'
 import { chooseModules } from '../modules.js'
-import type { BuildOptions } from './options.js'
+import type { BuildOptions } from '../rootfs-options.js'
 
 /**
  * What systemd and containers look for, temperatures, USB sticks, and what a GPU driver that comes as a plugin builds

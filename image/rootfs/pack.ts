@@ -1,6 +1,6 @@
 /** The programs that pack a tar stream into each format, so that the same bytes in give the same bytes out. No I/O. */
 import { availableParallelism } from 'node:os'
-import type { Format } from './options.js'
+import type { Format } from '../rootfs-options.js'
 
 /** A program that reads a tar from standard input. */
 export interface Packer {

@@ -9,7 +9,7 @@ import { type Misdeed, startEvilPeer } from '../support/evil-peer.js'
 import { type FaultServer, type Faults, startFaultServer } from '../support/fault-server.js'
 import { startAgent, type TestAgent } from '../support/processes.js'
 import { scratch } from '../support/scratch.js'
-import { makeSite, type TestSite } from '../support/site.js'
+import { makeSite, type TestSite } from '../support/test-site.js'
 
 interface Setup {
   directory: string

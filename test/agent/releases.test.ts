@@ -9,7 +9,7 @@ import { openManifest } from '../../src/manifest.js'
 import { MANIFEST_DICTIONARY } from '../../src/manifest-coding.js'
 import { startServer, until } from '../support/processes.js'
 import { checkout, scratch } from '../support/scratch.js'
-import { makeSite } from '../support/site.js'
+import { makeSite } from '../support/test-site.js'
 
 interface Recorded {
   readonly manifest_request: {

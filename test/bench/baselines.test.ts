@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { httpsFetch, runBaseline, saysSomething } from '../../bench/storm/baselines.js'
-import type { StormSite } from '../../bench/storm/site.js'
+import type { StormSite } from '../../bench/storm/storm-site.js'
 import { Undo } from '../../bench/storm/undo.js'
 import { hangMs } from '../support/limits.js'
 

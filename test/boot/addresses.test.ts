@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test'
 import { type Daemon, mainFile, Site } from '../server/main/support.js'
 import { end, startAgent, until } from '../support/processes.js'
 import { checkout } from '../support/scratch.js'
-import { makeSite } from '../support/site.js'
+import { makeSite } from '../support/test-site.js'
 import { Wire } from '../support/wire.js'
 
 test('a server that starts without an address, gets one, and then another: agents boot each time', async (t) => {

@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { catalog, farm } from '../support/farm.js'
 import { residentPeakMb, startAgent, type TestAgent, until } from '../support/processes.js'
-import type { TestSite } from '../support/site.js'
+import type { TestSite } from '../support/test-site.js'
 
 /** CPU-bound tests on shared machines: the budget is 12 MB, held to the byte. */
 const residentMbMax = 12

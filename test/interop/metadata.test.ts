@@ -11,7 +11,7 @@ import { startFaultServer } from '../support/fault-server.js'
 import { hangMs } from '../support/limits.js'
 import { startAgent } from '../support/processes.js'
 import { checkout, scratch, sha256File } from '../support/scratch.js'
-import { makeSite } from '../support/site.js'
+import { makeSite } from '../support/test-site.js'
 
 const magnetScript = `
 import libtorrent as lt, sys, time

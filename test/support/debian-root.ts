@@ -7,7 +7,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { build, mmdebstrapArgs, planBuild } from '../../image/rootfs/build.js'
 import { customizeScript } from '../../image/rootfs/contents.js'
-import { parseOptions } from '../../image/rootfs/options.js'
+import { parseRootfsOptions } from '../../image/rootfs-options.js'
 import { checkout } from './scratch.js'
 
 let made: Promise<string> | undefined
@@ -23,7 +23,7 @@ async function make(): Promise<string> {
   mkdirSync(cache, { recursive: true })
   // Level 3 instead of 19: a minute less.
   const flags = ['--root-login', 'console', '--level', '3', '--out', `${cache}/`]
-  const first = parseOptions(flags)
+  const first = parseRootfsOptions(flags)
   if (first === 'help' || first.kind !== 'build') throw new Error('not a build')
   const plan = await planBuild(first, cache, process.env)
   const { epochS } = plan
@@ -31,7 +31,7 @@ async function make(): Promise<string> {
   const key = createHash('sha256')
     .update(mmdebstrapArgs(plan, customizeScript(recipe)).join('\n'))
     .digest('hex')
-  const options = parseOptions([...flags, '--name', `test-root-${key.slice(0, 12)}`])
+  const options = parseRootfsOptions([...flags, '--name', `test-root-${key.slice(0, 12)}`])
   if (options === 'help' || options.kind !== 'build') throw new Error('not a build')
   const { output } = await planBuild(options, cache, process.env)
   if (existsSync(output.file)) return output.file

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { startAgent, startServer, type TestServer, until } from './processes.js'
 import { scratch } from './scratch.js'
-import { makeSite } from './site.js'
+import { makeSite } from './test-site.js'
 
 /** Starts a server that has a catalog; `yaml` is its configuration. */
 export async function farm(t: TestContext, bulkBytes: number, yaml = '') {

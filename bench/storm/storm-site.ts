@@ -5,12 +5,12 @@ import { BootswarmError } from '../../src/errors.js'
 import { widenBacklog } from './backlog.js'
 import { checkLink } from './check.js'
 import { buildNetwork, checkSupport, type Network, removeLeftovers } from './network.js'
-import type { StormOptions } from './options.js'
 import { makePayload, type StormPayload } from './payload.js'
 import { BRIDGE_PORTS_MAX, makePlan, type Plan } from './plan.js'
 import { pick, seeded } from './random.js'
 import { type StormServer, startServer } from './server.js'
 import { floorS, goodputBytes, shapeOf } from './shaping.js'
+import type { StormOptions } from './storm-options.js'
 import type { Undo } from './undo.js'
 
 /** What all contestants of a run share. */

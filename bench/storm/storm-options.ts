@@ -84,7 +84,7 @@ export const usage = `npm run bench:storm -- [options]       (root, Linux)
  * Reads the command line.
  * @throws {BootswarmError} USAGE_INVALID
  */
-export function parseOptions(argv: readonly string[]): StormOptions {
+export function parseStormOptions(argv: readonly string[]): StormOptions {
   const text = { type: 'string' } as const
   const flag = { type: 'boolean', default: false } as const
   let values: Record<string, string | boolean | undefined>

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseOptions } from '../../../image/rootfs/options.js'
-import { BootswarmError } from '../../../src/errors.js'
+import { parseRootfsOptions } from '../../image/rootfs-options.js'
+import { BootswarmError } from '../../src/errors.js'
 
 const refused = (args: readonly string[], text: RegExp) =>
   assert.throws(
-    () => parseOptions(args),
+    () => parseRootfsOptions(args),
     (error) => error instanceof BootswarmError && error.code === 'USAGE_INVALID' && text.test(error.message),
     args.join(' '),
   )
 
 test('without words a root of the default suite goes into the catalog', () => {
-  assert.deepEqual(parseOptions([]), {
+  assert.deepEqual(parseRootfsOptions([]), {
     kind: 'build',
     configFile: undefined,
     out: undefined,
@@ -32,7 +32,7 @@ test('without words a root of the default suite goes into the catalog', () => {
 })
 
 test('packages and components are lists, each name once', () => {
-  const options = parseOptions(['--include', 'nano,htop nano', '--components', 'main, contrib'])
+  const options = parseRootfsOptions(['--include', 'nano,htop nano', '--components', 'main, contrib'])
   assert.ok(options !== 'help' && options.kind === 'build')
   assert.deepEqual(options.include, ['nano', 'htop'])
   assert.deepEqual(options.components, ['main', 'contrib'])

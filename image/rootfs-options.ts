@@ -1,8 +1,8 @@
 /** The command line of `bootswarm image rootfs`, parsed once into what it means. No I/O. */
-import { type Flag, flagsHelp } from '../../src/command-line.js'
-import { BootswarmError } from '../../src/errors.js'
-import { defaultSuite } from '../debian.js'
-import { commonFlags, readFlags } from '../flags.js'
+import { type Flag, flagsHelp } from '../src/command-line.js'
+import { BootswarmError } from '../src/errors.js'
+import { defaultSuite } from './debian.js'
+import { commonFlags, readFlags } from './flags.js'
 
 /** How the root file system is packed. */
 export const formats = ['tar.zst', 'tar.xz', 'tar.gz', 'squashfs'] as const
@@ -111,7 +111,7 @@ const levelMax: Readonly<Record<Format, number>> = {
  *
  * @throws {BootswarmError} USAGE_INVALID
  */
-export function parseOptions(args: readonly string[]): RootfsOptions | 'help' {
+export function parseRootfsOptions(args: readonly string[]): RootfsOptions | 'help' {
   const given = readFlags(args, flags)
   if (given.has('help')) return 'help'
   const format = oneOf('--format', given.get('format'), formats)
