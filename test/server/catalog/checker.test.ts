@@ -13,6 +13,14 @@ import { Bench, tarball, until } from './support.js'
 
 const checker = (agent = installedAgent(), inits: readonly string[] = []) =>
   new Checker({ agent, inits: () => inits })
+
+/** Refuses an agent that cannot be asked: the tests would wait for verdicts that never come. */
+async function demandChecks(agent: string): Promise<void> {
+  const answer = await checker(agent, ['/init']).check('/nonexistent', 'rootfs', 'x.tar', 1)
+  if (answer.kind === 'no agent') throw new Error(`${agent}: ${answer.message}; \`npm run build\` renews it`)
+}
+await demandChecks(installedAgent())
+
 const names = (catalog: Catalog) => catalog.live.current?.artifacts.map(({ name }) => name).sort()
 const version = (catalog: Catalog) => catalog.live.current?.version ?? 0
 const problems = (catalog: Catalog) => catalog.problems.map(({ code, name }) => `${code} ${name}`).sort()
@@ -152,6 +160,10 @@ test('without an agent that can be asked the server publishes, and says so', asy
     rmSync(agent, { force: true })
     assert.equal(checker(agent).id, undefined)
   }
+})
+
+test('these tests end at once, with the cause, where the built agent is older than its command `check`', async (t) => {
+  await assert.rejects(demandChecks(program(t, 'exit 2')), /of an older release.*`npm run build`/)
 })
 
 test('a check that hangs is killed when the server stops; one that dies is tried again', async (t) => {
