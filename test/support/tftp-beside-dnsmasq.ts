@@ -12,17 +12,23 @@ import { TftpServer } from '../../server/netboot/tftp.js'
 import { lossyRelay } from './lossy-relay.js'
 import { tftpGet } from './tftp-client.js'
 
-/** Packets in both directions, lost ones too, summed over all transfers. */
+/** All transfers of one kind together. */
 export interface Packets {
   readonly server: 'bootswarm' | 'dnsmasq'
   readonly windowsize: number
-  readonly packets: number
+  /** Packets in both directions, lost ones too. */
+  readonly sent: number
+  readonly lost: number
+  /** Transfers that gave the file, byte for byte. */
+  readonly whole: number
 }
 
 /** How long curl took for each transfer, seconds, the shortest first. It asks for a timeout of 6 s. */
 export interface CurlTimes {
   readonly server: Packets['server']
   readonly seconds: readonly number[]
+  /** As in {@link Packets}. */
+  readonly whole: number
 }
 
 /** What this prints. */
@@ -65,7 +71,7 @@ const ourPort = await ours.listen()
 ours.setFiles(new Map([['program', file]]))
 
 async function measure(server: Packets['server'], windowsize: number): Promise<Packets> {
-  const counts = await Promise.all(
+  const runs = await Promise.all(
     Array.from({ length: transfers }, async (_, seed) => {
       const relay = await lossyRelay(
         server === 'dnsmasq' ? 69 : ourPort,
@@ -76,15 +82,20 @@ async function measure(server: Packets['server'], windowsize: number): Promise<P
       const options = { blksize: 1024, ...(windowsize > 1 ? { windowsize } : {}) }
       const got = await tftpGet({ port: relay.port, name: 'program', options })
       relay.close()
-      if (!got.bytes.equals(file)) throw new Error(`${server} delivered something else`)
-      return relay.counts.fromClient + relay.counts.fromServer
+      return { ...relay.counts, isWhole: got.bytes.equals(file) }
     }),
   )
-  return { server, windowsize, packets: counts.reduce((sum, count) => sum + count, 0) }
+  return {
+    server,
+    windowsize,
+    sent: runs.reduce((sum, { fromClient, fromServer }) => sum + fromClient + fromServer, 0),
+    lost: runs.reduce((sum, { lost }) => sum + lost, 0),
+    whole: runs.filter(({ isWhole }) => isWhole).length,
+  }
 }
 
 async function measureCurl(server: CurlTimes['server']): Promise<CurlTimes> {
-  const seconds = await Promise.all(
+  const runs = await Promise.all(
     Array.from({ length: transfers }, async (_, seed) => {
       const port = server === 'dnsmasq' ? 69 : ourPort
       const relay = await lossyRelay(port, loss, 2000 + seed, `127.0.2.${seed + 1}`)
@@ -93,11 +104,14 @@ async function measureCurl(server: CurlTimes['server']): Promise<CurlTimes> {
       await promisify(execFile)('curl', ['-sS', '-o', got, `tftp://127.0.0.1:${relay.port}/program`])
       const tookMs = performance.now() - beganMs
       relay.close()
-      if (!readFileSync(got).equals(file)) throw new Error(`curl got something else from ${server}`)
-      return Math.round(tookMs / 100) / 10
+      return { seconds: Math.round(tookMs / 100) / 10, isWhole: readFileSync(got).equals(file) }
     }),
   )
-  return { server, seconds: seconds.sort((a, b) => a - b) }
+  return {
+    server,
+    seconds: runs.map(({ seconds }) => seconds).sort((a, b) => a - b),
+    whole: runs.filter(({ isWhole }) => isWhole).length,
+  }
 }
 
 const servers = ['bootswarm', 'dnsmasq'] as const

@@ -125,6 +125,17 @@ test('the timeout that a client asks for is acknowledged, and what is measured d
     assert.deepEqual(blocks(transfer.onTime(210)), [1])
     assert.equal(transfer.deadlineMs, 610)
   }
+  // However slow the client is, it waits no longer than 4 s: curl asks for 6 s.
+  const slow = new TftpTransfer(randomBytes(5000), terms({ timeout: '6' }, 5000), 0)
+  slow.start(0)
+  slow.onAck(0, 900)
+  let nowMs = 900
+  for (let block = 1; block <= 5; block += 1) {
+    nowMs = slow.deadlineMs - 1
+    slow.onAck(block, nowMs)
+    assert.ok(slow.deadlineMs - nowMs <= 4000, `block ${block}: ${slow.deadlineMs - nowMs} ms`)
+  }
+  assert.equal(slow.deadlineMs - nowMs, 4000)
 })
 
 test('a longer timeout stays until an answer to what was sent once is measured', () => {
