@@ -9,7 +9,7 @@ export const commonFlags: readonly Flag[] = [
     description: 'configuration of the server (default: bootswarm.yaml if it is there)',
   },
   { name: 'json', description: 'print what was made as JSON' },
-  { name: 'dry-run', description: 'say what would be made, and write no image' },
+  { name: 'dry-run', description: 'say what would be made; write nothing but the cache of downloads' },
   { name: 'help', description: 'this text' },
 ]
 

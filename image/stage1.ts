@@ -42,7 +42,7 @@ export async function main(args: readonly string[]): Promise<number> {
   return 0
 }
 
-/** The same for other programs. Files are written but in a dry run. */
+/** The same for other programs. A dry run writes nothing but the cache. */
 export async function makeStage1(options: Stage1Options): Promise<Stage1Report> {
   const site = loadSite(options.configFile)
   // First what may be missing, then what takes minutes.
@@ -141,7 +141,7 @@ function trustOf(
 ): TrustFiles | Promise<TrustFiles> {
   if (options.trustDir !== undefined) return readTrust(options.trustDir)
   const { data_dir: dataDir, site: name } = site.config
-  return trustOfServer({ dataDir, site: name, addresses: site.addresses })
+  return trustOfServer({ dataDir, site: name, addresses: site.addresses }, options.dryRun)
 }
 
 /** By a dot file, which the server passes over, and a rename: it never sees half a file. */

@@ -1,6 +1,8 @@
 /** What a node must trust: the server's CA and manifest key, which the server itself makes at its first start. */
+import { createPrivateKey, randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createCaCertificate, createEcKey } from '../server/identity/certificates.js'
 import { ensureIdentity } from '../server/identity/identity.js'
 import { BootswarmError } from '../src/errors.js'
 
@@ -38,11 +40,23 @@ export function readTrust(dir: string): TrustFiles {
   }
 }
 
-/** The trust files of this server; made, with its keys, by the server's own code where it was never started. */
-export async function trustOfServer({ dataDir, site, addresses }: TrustOwner): Promise<TrustFiles> {
+/**
+ * The trust files of this server. Where it was never started, its own code makes them and its keys; in a dry run
+ * nothing is made, and files of that size stand in for them.
+ */
+export async function trustOfServer(
+  { dataDir, site, addresses }: TrustOwner,
+  dryRun = false,
+): Promise<TrustFiles> {
   const dir = join(dataDir, 'trust')
   const isThere = existsSync(join(dir, 'ca.pem')) && existsSync(join(dir, 'manifest.pub'))
-  if (!isThere) await ensureIdentity({ dataDir, site, addresses, nowMs: Date.now() })
+  if (isThere) return readTrust(dir)
+  const nowMs = Date.now()
+  if (dryRun) {
+    const ca = await createCaCertificate(createPrivateKey(await createEcKey()), site, nowMs)
+    return { dir, ca, manifestKeys: `${randomBytes(32).toString('base64')}\n` }
+  }
+  await ensureIdentity({ dataDir, site, addresses, nowMs })
   return readTrust(dir)
 }
 

@@ -1,7 +1,9 @@
 /** `image stage1` from real Debian packages. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -67,6 +69,15 @@ test('two builds in different places have the same bytes', async (t) => {
   const dry = await make(join(two, 'dry'), trust, '--dry-run')
   assert.equal(dry.stage1.bytes, first.stage1.bytes)
   assert.throws(() => readdirSync(join(two, 'dry')), /ENOENT/)
+
+  // Of a server that was never started.
+  const site = join(two, 'site')
+  mkdirSync(site)
+  writeFileSync(join(site, 'bootswarm.yaml'), 'site: new\n')
+  await makeStage1(
+    parseStage1Options(['--config', join(site, 'bootswarm.yaml'), '--agent', agentPath(), '--dry-run']),
+  )
+  assert.deepEqual(readdirSync(site), ['bootswarm.yaml'])
 
   // What the kernel unpacks, one archive after the other.
   const raw = execFileSync('xz', ['--decompress', '--stdout', join(one, 'boot', 'stage1')], {
@@ -148,6 +159,7 @@ test('trust files are made by the server’s own code where it was never started
   const made = await trustOfServer(owner)
   assert.deepEqual(await trustOfServer(owner), made)
   assert.match(made.ca, /BEGIN CERTIFICATE/)
+  assert.deepEqual(await trustOfServer(owner, true), made)
   writeFileSync(join(made.dir, 'manifest.pub'), 'no key\n')
   for (const dir of [made.dir, join(dataDir, 'none')]) {
     assert.throws(
@@ -155,6 +167,18 @@ test('trust files are made by the server’s own code where it was never started
       (error) => error instanceof BootswarmError && error.code === 'TRUST_MISSING',
     )
   }
+})
+
+test('a dry run makes no keys: files of the same form and size stand in for the server’s', async (t) => {
+  const dataDir = join(scratch(t), 'data')
+  const owner = { dataDir, site: 's', addresses: ['127.0.0.1'] }
+  const dry = await trustOfServer(owner, true)
+  assert.equal(existsSync(dataDir), false)
+  const made = await trustOfServer(owner)
+  assert.equal(dry.dir, made.dir)
+  assert.equal(dry.manifestKeys.length, made.manifestKeys.length)
+  assert.match(dry.manifestKeys, /^[A-Za-z0-9+/]{43}=\n$/)
+  assert.equal(new X509Certificate(dry.ca).subject, new X509Certificate(made.ca).subject)
 })
 
 test('what is not as it should be is said', () => {
