@@ -16,7 +16,7 @@ if (Number(process.versions.node.split('.')[0]) < 20) {
 }
 
 if (!dependenciesCurrent()) {
-  say('installing dependencies (about a minute, once) ...')
+  say('installing dependencies, once: a minute, or several where better-sqlite3 has to be compiled ...')
   ensureCompiler()
   // Not `npm ci`: it refuses the lock where a registry lacks a package of some other platform.
   run('npm', ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])
