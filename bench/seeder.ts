@@ -1,10 +1,10 @@
 /**
- * How fast the origin's seeder is: null leechers on the loopback that throw everything away.
+ * Measures the origin's seeder with leechers on loopback that discard everything.
  *
  *   node dist/bench/seeder.js [stock | agents] [leechers] [megabytes]
  *
- * `stock`: each leecher takes the whole file; `agents`: they take what they are handed and say so, and
- * nobody passes anything on but by a HAVE from all (as a perfect swarm would). Prints MB/s, CPU seconds
+ * `stock`: each leecher fetches the whole file; `agents`: they fetch the pieces that they are granted and announce them, and a
+ * HAVE from all stands for passing them on (as in a perfect swarm). Prints MB/s, CPU seconds
  * of the seeder per GB, its peak memory and the worst delay of its event loop.
  */
 
@@ -81,7 +81,7 @@ await rm(directory, { recursive: true })
 function greet(agent: boolean): Socket {
   const socket = connect(port, '127.0.0.1').setNoDelay(true)
   sockets.push(socket)
-  // Why it closed: `lost` tells.
+  // `lost` has the reason.
   socket.on('error', () => {})
   const peerId = createHash('sha1').update(String(sockets.length)).digest()
   const hello = Buffer.from(agent ? '\0d2:bsi1e1:mdee' : '\0d1:mdee', 'latin1')
@@ -98,7 +98,7 @@ function greet(agent: boolean): Socket {
   return socket
 }
 
-/** Rejects when the connection ends before all has come: one result of the bench, not its end. */
+/** Rejects when the connection ends too early: a result of the benchmark, not its end. */
 function lost(socket: Socket, got: () => number): Promise<never> {
   return new Promise((_, reject) =>
     socket.once('close', () => reject(new Error(`closed after ${got()} bytes`))),
@@ -120,7 +120,7 @@ function numbers(id: number, ...values: number[]): Buffer {
   return message(id, body)
 }
 
-/** Takes the file once; the bytes are counted, not looked at. Starts at the first unchoke. */
+/** Fetches the file once; the bytes are counted, not checked. Starts at the first unchoke. */
 function stockLeecher(): Promise<number> {
   const socket = greet(false)
   const blocks = sizeBytes / blockBytes
@@ -148,7 +148,7 @@ function stockLeecher(): Promise<number> {
   return Promise.race([whole, lost(socket, () => got)])
 }
 
-/** Takes what it is handed; when all pieces are out, everybody is done. */
+/** Fetches what it is granted; when all pieces are out, every leecher is done. */
 function agentLeecher(): Promise<number> {
   const socket = greet(true)
   let buffer = Buffer.alloc(0)

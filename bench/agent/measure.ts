@@ -1,4 +1,4 @@
-/** Runs one program and reads what the kernel says of it: wall time, processor time, peak memory. */
+/** Runs one program and measures it by the kernel's figures: wall time, processor time, peak memory. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'

@@ -1,5 +1,5 @@
 /**
- * A leecher that throws away what it receives: the light end of an upload measurement, the same for every
+ * A leecher that discards what it receives: the cheap end of an upload measurement, the same for every
  * seeder. Run as `node null-leecher.js PORT INFOHASH SIZE PIECE_LENGTH CONNECTIONS`; prints one line of
  * JSON, `{"seconds":..,"bytes":..}`, when every connection has received the whole file once. When one has not, it prints why
  * and ends with 1.

@@ -1,4 +1,4 @@
-/** What the rounds of `npm run bench:agent` brought, good and bad, and its table. Pure. */
+/** The results of the rounds of `npm run bench:agent`, failures included, and their table. Pure. */
 import { median } from './measure.js'
 
 /** One measurement. */
@@ -9,7 +9,7 @@ export interface Figures {
   readonly peakMb: number
 }
 
-/** One contestant in one scenario: medians of the rounds that it came through; null when there is none. */
+/** One contestant in one scenario: medians of the rounds that succeeded; null when none did. */
 export interface Row {
   readonly scenario: string
   readonly client: string

@@ -13,14 +13,14 @@ export interface Exchanges {
   readonly ackMs: number
 }
 
-/** Exit codes of a run to its end: all well, and some answers missing. */
+/** Exit codes of a complete run: success, and some answers missing. */
 const codesOfResults: readonly (number | null)[] = [0, 3]
-/** What hangs is ended; perfdhcp itself ends after `seconds` and a little. */
+/** A run that hangs is killed; perfdhcp itself ends shortly after `seconds`. */
 const graceMs = 120_000
 
 /** Asks for `seconds`, so many times a second. Fails with the reason where perfdhcp does. */
 export function runPerfdhcp(namespace: string, rate: number, seconds: number): Promise<Exchanges> {
-  // It draws its clients at random: of so many nearly each is a new one.
+  // It draws its clients at random: from so many, nearly every one is new.
   const flags = [
     '-4',
     '-l',

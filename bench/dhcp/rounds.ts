@@ -8,21 +8,21 @@ import { runPerfdhcp } from './perfdhcp.js'
 import type { DhcpContestant } from './servers.js'
 import { makeWire } from './wire.js'
 
-/** A server that finishes less of what was begun has had more than it can do. */
+/** A server that completes a smaller share of the exchanges is overloaded. */
 const doneShareLeast = 0.95
-/** From the steady rate upwards, each so much higher than the one before. */
+/** Each rate is this many times the one before, from the steady rate upwards. */
 const step = 1.3
-/** No server of today comes near. */
+/** Where the search ends: no server comes near it. */
 const rateMost = 50_000
 
-/** One server, medians of the rounds; or why it gave no figures. */
+/** One server: medians of the rounds, or why there are none. */
 export interface DhcpRow {
   readonly server: string
-  /** The most exchanges that were finished in a second, at any rate that it kept up with. */
+  /** The most exchanges that it completed in a second, at any rate that it kept up with. */
   readonly mostPerSecond: number
-  /** At the steady rate, exchanges that were finished, of those begun. */
+  /** Share of the exchanges that it completed at the steady rate. */
   readonly doneShare: number
-  /** Milliseconds of processor time for one exchange: of the process that answers, and of all of the server. */
+  /** Milliseconds of processor time for one exchange: of the process that answers, and of the whole server. */
   readonly answeringMs: number
   readonly allMs: number
   readonly offerMs: number
@@ -45,7 +45,7 @@ export interface DhcpBenchOptions {
 type Figures = Omit<DhcpRow, 'server' | 'failed'>
 type Run = Omit<Figures, 'mostPerSecond'> & { readonly perSecond: number }
 
-/** All servers; one that fails is a row too. */
+/** Measures all servers; one that fails has a row too. */
 export async function runDhcpBench(options: DhcpBenchOptions, undo: Undo): Promise<DhcpRow[]> {
   removeLeftovers()
   checkSupport()
@@ -86,7 +86,7 @@ export async function runDhcpBench(options: DhcpBenchOptions, undo: Undo): Promi
   })
 }
 
-/** Asks faster and faster until the server does not keep up twice: once may be the work of another program. */
+/** Raises the rate until the server fails to keep up twice: once may be another program's doing. */
 async function climb(contestant: DhcpContestant, options: DhcpBenchOptions, undo: Undo): Promise<number> {
   let most = 0
   let isSecondTry = false
@@ -103,7 +103,7 @@ async function climb(contestant: DhcpContestant, options: DhcpBenchOptions, undo
   return most
 }
 
-/** Each run has a wire, a directory and a server of its own: neither leases nor the kernel's neighbours are left over. */
+/** Each run has its own wire, directory and server, so no leases and no neighbour entries are left over. */
 async function measure(
   contestant: DhcpContestant,
   rate: number,

@@ -23,7 +23,7 @@ export interface DhcpContestant {
 const serverMain = fileURLToPath(new URL('../../server/main.js', import.meta.url))
 const tlsConfig = fileURLToPath(new URL('../../../server/process/openssl.cnf', import.meta.url))
 
-/** The real daemon in mode full: leases in SQLite, addresses that are given for the first time looked for by ARP. */
+/** The real daemon in mode full: leases in SQLite; an address is checked by ARP before it is given for the first time. */
 export const bootswarm: DhcpContestant = {
   name: 'bootswarm',
   async start(namespace, directory) {
@@ -57,7 +57,7 @@ export const bootswarm: DhcpContestant = {
   },
 }
 
-/** Kea as Debian has it, leases in its own file. It does not look whether an address is in use. */
+/** Kea as Debian packages it, leases in its own file. It does not check whether an address is in use. */
 export const kea: DhcpContestant = {
   name: 'Kea',
   async start(namespace, directory) {

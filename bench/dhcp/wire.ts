@@ -1,9 +1,9 @@
-/** One wire between a DHCP server and its clients: two network namespaces and a veth pair. */
+/** A link between a DHCP server and its clients: two network namespaces and a veth pair. */
 import { execFileSync } from 'node:child_process'
 import { removeNamespaces } from '../storm/network.js'
 import { NAMESPACE_PREFIX } from '../storm/plan.js'
 
-/** What is on it. Each client of a run is a new one: the pool has room for all. */
+/** Its addresses. Each client of a run is new: the pool has room for all. */
 export const benchWire = {
   device: 'wire0',
   server: '10.77.0.1',

@@ -1,6 +1,6 @@
 /**
- * What one node's start costs the server's link, byte by byte: a real agent boots beside a neighbour that has
- * everything, and everything that crosses the server's link meanwhile is counted.
+ * What one node's start costs the server's link, in bytes: a real agent boots beside a neighbour that has
+ * everything, while all traffic on the server's link is counted.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,11 +19,11 @@ import { shapeOf } from '../storm/shaping.js'
 import type { Undo } from '../storm/undo.js'
 
 const counter = fileURLToPath(new URL('../../../bench/start/link_count.py', import.meta.url))
-/** Links so fast that nothing waits: a start without a storm around it. */
+/** Links so fast that nothing queues: a start outside a storm. */
 const linkMbit = 100
 /** More pieces of 64 KiB than a manifest carries hashes of, so that they have to come from the neighbour. */
 const payloadBytes = 20 * 65_536
-/** For what follows the last news of a node: the acknowledgements, and connections that close. */
+/** For what follows a node's last report: acknowledgements, and connections that close. */
 const settleMs = 1500
 const services = ['8443=https', '8480=http', '6881=bittorrent']
 
@@ -122,7 +122,7 @@ async function boot(host: Host, agent: string, directory: string, trust: string,
   return fleet
 }
 
-/** Counts from now on; the function that it gives ends that. */
+/** Counts from now on; the result ends that. */
 async function startCounter(
   plan: Plan,
   undo: Undo,

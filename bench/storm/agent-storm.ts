@@ -1,4 +1,4 @@
-/** The agents' storm, from the gate that opens to the last figure. */
+/** The agents' storm, from its start to the last figure. */
 import { loadavg } from 'node:os'
 import { type AgentStorm, measureAgents, startAgents } from './agents.js'
 import { arrivalTimes } from './arrivals.js'

@@ -1,4 +1,4 @@
-/** A storm of the real agents: what each node tells of its boot, and its memory at the end. */
+/** A storm of the real agents: what each node reports of its boot, and its memory at the end. */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { cpuSeconds, peakMb } from '../agent/measure.js'
@@ -29,7 +29,7 @@ export interface AgentStormOptions {
   readonly onBooted: (boot: NodeBoot, left: number) => void
 }
 
-/** Prepares the agents behind the gate. */
+/** Prepares the agents up to the common start. */
 export async function startAgents(plan: Plan, options: AgentStormOptions): Promise<AgentStorm> {
   const boots = plan.nodes.map(
     (host, index): NodeBoot => ({
@@ -72,7 +72,7 @@ export async function startAgents(plan: Plan, options: AgentStormOptions): Promi
       if (!boot) return
       note(boot, line, atMs / 1000)
       if (boot.bootedS === undefined || ended.has(boot)) return
-      // The root would only take memory that other nodes need; what is seeded lies in the agent's own.
+      // The root would take memory that other nodes need; what is seeded is in the agent's memfds.
       rmSync(join(roots, boot.host.id), { recursive: true, force: true })
       end(boot)
       options.onBooted(boot, left)
@@ -137,7 +137,7 @@ function note(boot: NodeBoot, line: string, atS: number): void {
 }
 
 /**
- * Looks at the agents that live: peak resident memory (the payload lies in memfds and is not part of it), processor
+ * Measures the agents that run: peak resident memory (the payload lies in memfds and is not part of it), processor
  * time, and the segments that their hosts sent twice.
  */
 export function measureAgents(storm: AgentStorm): { cpuSeconds: number; retransmits: number } {

@@ -1,16 +1,16 @@
 /**
  * The queue between two network namespaces, which all links of a storm share: a frame that crosses a veth pair waits
- * there for a processor, and what comes on top of its 1,000 frames is lost without a count at any link. Two busy
+ * there for a processor, and frames beyond its 1,000 are lost without being counted at any link. Two busy
  * processors lost every fourteenth frame of 500 nodes there, which no switch of a real farm does.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 
 const LIMIT_FILE = '/proc/sys/net/core/netdev_max_backlog'
 const STAT_FILE = '/proc/net/softnet_stat'
-/** Enough for half a second of everybody's frames. */
+/** Enough for half a second of all nodes' frames. */
 const BACKLOG_FRAMES = 100_000
 
-/** Widens it; what comes back undoes that. Where it may not be set (a container), losses show in the result. */
+/** Widens it; the result undoes that. Where it cannot be set (a container), losses show in the result. */
 export function widenBacklog(): () => void {
   try {
     const before = readFileSync(LIMIT_FILE, 'utf8').trim()

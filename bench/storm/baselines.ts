@@ -1,4 +1,4 @@
-/** The others on the same links: plain HTTPS, aria2, libtorrent with and without super-seeding, udpcast. */
+/** Other ways on the same links: plain HTTPS, aria2, libtorrent with and without super-seeding, udpcast. */
 import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -8,7 +8,6 @@ import { makeTorrent, torrentFile } from '../../server/catalog/torrent.js'
 import { hangMs, stop } from '../agent/measure.js'
 import { type Fleet, type Member, startFleet } from './fleet.js'
 import { insideServer } from './network.js'
-import type { BaselineName } from './storm-options.js'
 import { type Host, SERVER_ADDRESS } from './plan.js'
 import {
   type BaselineResult,
@@ -22,6 +21,7 @@ import {
 import { cpuTimes, idleShare, startSampler } from './sampler.js'
 import { serverUrl } from './server.js'
 import { payloadOf } from './shaping.js'
+import type { BaselineName } from './storm-options.js'
 import type { StormSite } from './storm-site.js'
 import { Undo } from './undo.js'
 
@@ -183,8 +183,8 @@ export function saysSomething(
 }
 
 /**
- * As a farm without a swarm does it: everybody fetches, and who is turned away comes back. Who is cut off goes on where
- * it was (curl begins anew): twelve at 1.5 Mbit/s are slower than the server lets a reader be.
+ * As a farm without a swarm does it: every node fetches, and one that is turned away comes back. One that is cut off
+ * continues where it was (curl would start over): twelve at 1.5 Mbit/s are slower than the server permits a reader to be.
  */
 export function httpsFetch(url: string, file: string, caFile: string): readonly string[] {
   const retry = ['--tries=0', '--waitretry=2', '--retry-on-http-error=503']

@@ -1,4 +1,4 @@
-/** Charts of lines as SVG, for a page that needs no network. No I/O. */
+/** Line charts as SVG, for a page that needs no network. No I/O. */
 
 export const WIDTH = 900
 const HEIGHT = 300
@@ -13,7 +13,7 @@ export interface Line {
   readonly dashed?: boolean
 }
 
-/** What a chart says beside its lines. */
+/** A chart's texts. */
 export interface ChartText {
   readonly title: string
   readonly x: string
@@ -24,7 +24,7 @@ export function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
 }
 
-/** A chart with axes and a legend. What lies beyond `xMost` is left out. */
+/** A chart with axes and a legend. Points beyond `xMost` are left out. */
 export function chart(text: ChartText, lines: readonly Line[], xMost = Number.POSITIVE_INFINITY): string {
   const shown = lines.map((line) => ({ ...line, points: cut(line.points, xMost) }))
   const points = shown.flatMap((line) => line.points)

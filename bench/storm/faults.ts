@@ -1,4 +1,4 @@
-/** What goes wrong in a storm on purpose: deaths, liars, and a server that restarts or goes away. */
+/** Faults that a storm injects: killed nodes, liars, and a server that restarts or goes away. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ export interface Faults {
   liars(): number[]
 }
 
-/** Chooses victims and times; liars join at once, they are there before the nodes. */
+/** Chooses victims and times; liars join at once, before the nodes. */
 export async function scheduleFaults(
   site: StormSite,
   storm: AgentStorm,

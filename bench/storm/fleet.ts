@@ -1,4 +1,4 @@
-/** Hundreds of processes that wait behind one gate, start at the same moment, and are followed to the end. */
+/** Hundreds of processes that wait at a barrier, start at the same moment, and are followed to their end. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { closeSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,17 +9,17 @@ import type { Host } from './plan.js'
 export interface Member {
   readonly host: Host
   readonly command: readonly string[]
-  /** Seconds after the gate. */
+  /** Seconds after the common start. */
   readonly startS: number
 }
 
-/** A process behind the gate or beyond. */
+/** A process, before or after its start. */
 export interface Running {
   readonly member: Member
   readonly child: ChildProcess
 }
 
-/** A fleet's reports. Times are milliseconds since the gate opened. */
+/** A fleet's reports. Times are milliseconds since the common start. */
 export interface FleetEvents {
   line(member: Member, line: string, atMs: number): void
   exit(member: Member, code: number | null, atMs: number): void
@@ -28,7 +28,7 @@ export interface FleetEvents {
 /** All processes of a contestant. */
 export interface Fleet {
   readonly running: readonly Running[]
-  /** Opens the gate: all start together. */
+  /** Opens the barrier: all start together. */
   open(): void
   /** Milliseconds since then. */
   nowMs(): number
@@ -37,7 +37,7 @@ export interface Fleet {
 }
 
 /**
- * Starts the processes up to the gate: each is a shell in its namespace that waits for a FIFO to be closed and then
+ * Starts the processes up to the barrier: each is a shell in its namespace that waits for a FIFO to be closed and then
  * becomes the program, so that 500 starts cost the storm one `exec` each.
  * Standard error of all goes to `logFile`.
  */
@@ -47,15 +47,15 @@ export async function startFleet(
   logFile: string,
   events: FleetEvents,
 ): Promise<Fleet> {
-  const gate = join(directory, `gate-${Math.random().toString(36).slice(2)}`)
-  execFileSync('mkfifo', [gate])
+  const barrier = join(directory, `barrier-${Math.random().toString(36).slice(2)}`)
+  execFileSync('mkfifo', [barrier])
   const log = openSync(logFile, 'a')
   const running: Running[] = []
   let openedMs = 0
   const nowMs = () => performance.now() - openedMs
   const waiting = members.map((member) => {
     const sleep = member.startS > 0 ? `sleep ${member.startS.toFixed(3)}; ` : ''
-    const script = `echo; read _ < ${gate}; ${sleep}exec "$@"`
+    const script = `echo; read _ < ${barrier}; ${sleep}exec "$@"`
     const [program, args] = inside(member.host.namespace, ['sh', '-c', script, 'sh', ...member.command])
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', log], cwd: directory })
     running.push({ member, child })
@@ -85,14 +85,14 @@ export async function startFleet(
     running,
     nowMs,
     open: () => {
-      const writer = openSync(gate, 'w')
+      const writer = openSync(barrier, 'w')
       openedMs = performance.now()
       closeSync(writer)
-      rmSync(gate)
+      rmSync(barrier)
     },
     end: async () => {
       await Promise.all(running.map(({ child }) => kill(child)))
-      rmSync(gate, { force: true })
+      rmSync(barrier, { force: true })
     },
   }
 }

@@ -1,4 +1,4 @@
-/** What a person sees while a storm runs: a table on a terminal, else a line every few seconds. */
+/** Progress of a storm: a table on a terminal, otherwise a line every few seconds. */
 import type { NodeBoot } from './node-boot.js'
 import type { Sample } from './sampler.js'
 import type { StormSite } from './storm-site.js'

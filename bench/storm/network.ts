@@ -64,7 +64,7 @@ export function insideServer(namespace: string, command: readonly string[]): [st
 }
 
 /**
- * Says what a storm lacks on this machine.
+ * Reports what a storm needs and this machine lacks.
  * @throws {BootswarmError} STORM_UNSUPPORTED
  */
 export function checkSupport(): void {
@@ -208,7 +208,7 @@ function tune(namespace: string, values: readonly (readonly [string, string])[])
   spawnSync(program, args, { stdio: 'ignore' })
 }
 
-/** Somebody must live in the namespace, so that its counters can be read without a process for each look. */
+/** A process must run in the namespace, so that its counters can be read without starting one each time. */
 async function startHolder(namespace: string): Promise<number> {
   const [program, args] = inside(namespace, ['sh', '-c', 'echo; exec sleep infinity'])
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] })

@@ -1,14 +1,14 @@
 import type { Host } from './plan.js'
 
-/** One node's boot as the bench saw it. Times are seconds since the start of the storm. */
+/** One node's boot as the benchmark observed it. Times are seconds since the start of the storm. */
 export interface NodeBoot {
   readonly host: Host
   readonly startS: number
   /** Manifest verified. */
   manifestS?: number
-  /** All bytes here. */
+  /** All bytes received. */
   downloadedS?: number
-  /** The same two by the node's own clock, so that a late look of the bench does not count between them. */
+  /** The same two by the node's own clock, so that a late observation does not count between them. */
   manifestOwnMs?: number
   downloadedOwnMs?: number
   /** Root complete. */
@@ -20,7 +20,7 @@ export interface NodeBoot {
   banned: number
   /** Failed tries: `CODE: message`. */
   readonly failures: string[]
-  /** What the agent told over time: seconds, bytes done, connected peers. */
+  /** What the agent reported over time: seconds, bytes done, connected peers. */
   readonly progress: [number, number, number][]
   rssMb?: number
 }

@@ -3,8 +3,8 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BootswarmError } from '../../src/errors.js'
-import type { PayloadFormat } from './storm-options.js'
 import { seeded } from './random.js'
+import type { PayloadFormat } from './storm-options.js'
 
 /** The one artifact. */
 export interface StormPayload {
@@ -31,7 +31,7 @@ export function makePayload(
   mkdirSync(join(stage, 'etc'))
   writeFileSync(join(stage, 'etc/os-release'), 'ID=storm\n')
   mkdirSync(join(stage, 'sbin'))
-  // Nobody starts it, but a root without one is none.
+  // Nothing starts it, but a root without an init is refused.
   writeFileSync(join(stage, 'sbin/init'), '#!/bin/sh\n', { mode: 0o755 })
   const random = seeded(seed)
   // The archive's own blocks and headers come on top: about 0.2 %, and the result counts the file as it is.

@@ -161,7 +161,7 @@ export function hostLinks(address: string): string[] {
 }
 
 /**
- * Everybody's MAC address, the same lines for all. Asking for them (ARP) would cost each of 500 scaled-down links
+ * The MAC addresses of all hosts, the same lines for each. Asking for them (ARP) would cost each of 500 scaled-down links
  * 125 times the share of the real ones: every question goes to all.
  */
 export function neighbours(plan: Plan): string[] {

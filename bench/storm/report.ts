@@ -1,9 +1,9 @@
-/** The report with pictures: one HTML file that needs no network. No I/O. */
+/** The report with charts: one HTML file that needs no network. No I/O. */
 import { chart, escapeHtml, type Line, WIDTH } from './chart.js'
 import type { StormResult } from './storm-result.js'
 
 const colours = ['#0b6', '#06c', '#c40', '#808', '#a80', '#666', '#0aa', '#e06']
-/** The picture of completion ends after so many times what the agents took: HTTPS would push all others to its edge. */
+/** The completion chart ends at this multiple of the agents' time: HTTPS would squeeze all others to its edge. */
 const COMPLETION_SPAN = 3
 
 /** Steps from 0 to 100 % at the times of completion. */
@@ -48,7 +48,7 @@ function bytes(result: StormResult): string {
     [0, 0],
     ...result.samples.map((sample): [number, number] => [sample.at_s, megabytes(value(sample))]),
   ]
-  // One picture each: next to what 500 nodes give each other the server's bytes are a flat line.
+  // One chart each: beside what 500 nodes send each other, the server's bytes are a flat line.
   const one = (source: string, colour: string, value: Parameters<typeof points>[0]) =>
     chart({ title: `Bytes from ${source}`, x: 'seconds', y: 'MB so far, on the links' }, [
       { name: `from ${source}`, colour, points: points(value) },

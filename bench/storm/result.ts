@@ -1,9 +1,9 @@
-/** The figures of a storm, from what was seen. No I/O. The schema is docs/storm.schema.json. */
+/** The figures of a storm, from its observations. No I/O. The schema is docs/storm.schema.json. */
 import type { NodeBoot } from './node-boot.js'
 import type { Sample } from './sampler.js'
 import { payloadOf } from './shaping.js'
 
-/** The completion times of some nodes in short. Seconds; null when there is none. */
+/** A summary of some nodes' completion times. Seconds; null when there are none. */
 export interface Times {
   readonly first_s: number | null
   readonly median_s: number | null
@@ -69,7 +69,7 @@ export function failedBaseline(name: string, nodes: number, why: string): Baseli
   }
 }
 
-/** What a run of the agents left behind. */
+/** What a run of the agents recorded. */
 export interface RunFacts {
   readonly boots: readonly NodeBoot[]
   readonly payloadBytes: number
@@ -129,7 +129,7 @@ export function idleUntil(samples: readonly Pick<Sample, 'atS' | 'idle'>[], unti
   return until.length === 0 ? 1 : round(until.reduce((sum, { idle }) => sum + idle, 0) / until.length, 4)
 }
 
-/** Copies of the payload into the racks; headers of full segments are taken off, all other traffic is in. */
+/** Copies of the payload that went into the racks; without the headers of full segments, with all other traffic. */
 export function copies(racksInBytes: readonly number[], payloadBytes: number) {
   const each = racksInBytes.map((bytes) => payloadOf(bytes) / payloadBytes)
   if (each.length === 0) return { rack_copies_max: null, rack_copies_mean: null }

@@ -1,4 +1,4 @@
-/** Looks at processors and links once a second: light enough not to disturb what it measures. */
+/** Samples processors and links once a second: light enough not to disturb what it measures. */
 import { readFileSync } from 'node:fs'
 import type { Network } from './network.js'
 import type { Plan } from './plan.js'
@@ -20,12 +20,12 @@ export function cpuTimes(): CpuTimes {
   return { total: user + nice + system + idle + wait + irq + soft + steal, idle: idle + wait, steal }
 }
 
-/** The share of the time that the processors had nothing to do. */
+/** The share of idle processor time. */
 export function idleShare(from: CpuTimes, to: CpuTimes): number {
   return to.total > from.total ? (to.idle - from.idle) / (to.total - from.total) : 1
 }
 
-/** One look. Bytes are since the start of the storm. */
+/** One sample. Bytes are since the start of the storm. */
 export interface Sample {
   /** Seconds since the start. */
   readonly atS: number
@@ -34,11 +34,11 @@ export interface Sample {
   readonly nodesRxBytes: number
   /** Into each rack over its uplink; empty in a flat network. */
   readonly racksInBytes: readonly number[]
-  /** Share of idle processor time since the look before. */
+  /** Share of idle processor time since the sample before. */
   readonly idle: number
 }
 
-/** Looks every second until `stop`, and once more then. */
+/** Samples every second until `stop`, and once more then. */
 export function startSampler(
   network: Network,
   plan: Plan,

@@ -24,7 +24,7 @@ export interface OriginStatus {
   readonly bittorrentBytes: number
   /** Nodes whose boot is complete. */
   readonly booted: number
-  /** That the tracker has answered, the first ones in manifests included. */
+  /** Announces that the tracker has answered, the first ones in manifests included. */
   readonly announces: number
 }
 

@@ -19,7 +19,7 @@ export interface Shape {
   readonly rateBits: number
   /** Bytes that may go at once: at least one segment that the kernel has not cut yet. */
   readonly burstBytes: number
-  /** Bytes that wait; what comes on top is dropped, as a switch does. */
+  /** Bytes that may queue; more are dropped, as a switch does. */
   readonly limitBytes: number
 }
 

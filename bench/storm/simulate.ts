@@ -2,8 +2,8 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { StormOptions } from './storm-options.js'
 import { round } from './result.js'
+import type { StormOptions } from './storm-options.js'
 
 /** Built beside the agent by `npm run build`. */
 export const simulator = fileURLToPath(new URL('../../agent/swarm-sim', import.meta.url))
@@ -11,7 +11,7 @@ export const simulator = fileURLToPath(new URL('../../agent/swarm-sim', import.m
 /** What the simulator prints with `--json`. */
 export type Simulated = Readonly<Record<string, number | string>>
 
-/** Runs the simulator, which says on standard error what it has to say; null when it is not built or found no end. */
+/** Runs the simulator, which logs to standard error; null when it is not built or did not finish. */
 export function simulate(args: readonly string[]): Simulated | null {
   if (!existsSync(simulator)) return null
   const { stdout } = spawnSync(simulator, [...args, '--json'], {

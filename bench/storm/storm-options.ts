@@ -1,4 +1,4 @@
-/** What a storm is asked to be: the command line of `npm run bench:storm`. */
+/** The parameters of a storm: the command line of `npm run bench:storm`. */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { BootswarmError } from '../../src/errors.js'
@@ -6,12 +6,12 @@ import { BootswarmError } from '../../src/errors.js'
 /** When the nodes arrive. */
 export type Arrivals =
   | { readonly kind: 'at-once' }
-  /** As a stage 1 of so many bytes lets them, a few at a time through the server's link. */
+  /** As they get a stage 1 of so many bytes, a few at a time through the server's link. */
   | { readonly kind: 'server'; readonly stage1Bytes: number }
   /** Seconds after the start, one for each node; more nodes begin again from the first. */
   | { readonly kind: 'file'; readonly path: string; readonly offsetsS: readonly number[] }
 
-/** Who may be measured beside the agents. */
+/** What may be measured beside the agents. */
 const baselineNames = ['https', 'aria2', 'libtorrent', 'libtorrent-super', 'udpcast'] as const
 /** One of {@link baselineNames}. */
 export type BaselineName = (typeof baselineNames)[number]
@@ -47,7 +47,7 @@ export interface StormOptions {
   readonly simulation: boolean
   /** 0: chosen by the floor. */
   readonly timeoutS: number
-  /** Most nodes of a baseline; 0: what each can bear. */
+  /** Most nodes of a baseline; 0: as many as make sense for each. */
   readonly baselineNodes: number
   /** Where memory-backed scratch files go. */
   readonly directory: string

@@ -1,6 +1,6 @@
 /**
- * Who uses an address: Linux asks by ARP before it sends a datagram, and shows the answer in /proc/net/arp. Needs no
- * right beyond that of sending. Elsewhere all addresses seem free: then DECLINE alone finds conflicts.
+ * Finds out who uses an address: Linux asks by ARP before it sends a datagram, and shows the answer in /proc/net/arp. Needs
+ * no privilege. On other systems all addresses seem free, and only DECLINE reveals conflicts.
  */
 
 import type { Socket } from 'node:dgram'
@@ -9,16 +9,16 @@ import { formatIpv4 } from '../../../src/ipv4.js'
 
 /** A machine that is up answers within a few milliseconds; firmware repeats a DISCOVER after a second at the earliest. */
 const answerMs = 250
-/** The whole table is read for one answer: so all that are due within this time share a look at it. */
+/** Each look reads the whole table, so answers that are due within this time share one. */
 const lookEveryMs = 50
-/** And of a long table, looks take a tenth of the time, unless a client would wait for more than {@link answerMs} longer. */
+/** Reading a long table takes at most a tenth of the time, unless a client would wait more than {@link answerMs} longer. */
 const restFactor = 10
 const discardPort = 9
 
 /**
  * Linux keeps unanswered addresses in its table for 3 s (`mcast_solicit` questions, `retrans_time` apart), and has room
- * for 1,024 neighbours (`gc_thresh3`): beyond that this machine reaches no new one at all. So many addresses are asked
- * for in that time at most; a farm of 500 that is switched on at once stays below.
+ * for 1,024 neighbours (`gc_thresh3`): beyond that this machine reaches no new one at all. At most so many addresses
+ * are probed in that time; a farm of 500 that is switched on at once stays below.
  */
 const keptMs = 3_000
 const keptMax = 600
@@ -87,7 +87,7 @@ export class ArpProbe {
     this.#timer = setTimeout(() => this.#look(), Math.max(nextMs - performance.now(), restMs))
   }
 
-  /** Read at once: the kernel makes the text in less time than a thread takes to be asked for it. */
+  /** Read synchronously: the kernel makes the text faster than a thread of the pool would start to. */
   #users(): Map<string, string> {
     try {
       return parseArpTable(this.#read())

@@ -1,4 +1,4 @@
-/** DHCP as one pure machine: bytes or a probe's answer and the time go in, what to do comes out. */
+/** DHCP as one pure state machine: bytes or a probe's answer and the time go in, effects come out. */
 
 import type { Lease } from '../../../src/dhcp-lease.js'
 import { formatIpv4 } from '../../../src/ipv4.js'
@@ -13,7 +13,7 @@ import { bootServerReplies, proxyReplies } from './proxy.js'
 import { serverOf } from './reply.js'
 import { ThrottledLog } from './throttled-log.js'
 
-/** A datagram and how it came. */
+/** A datagram and how it arrived. */
 export interface Datagram extends Omit<Arrival, 'message'> {
   readonly bytes: Uint8Array
 }
@@ -37,7 +37,7 @@ export class DhcpMachine {
     this.#full = site.mode === 'full' ? new FullDhcp(site, this.#tell, leases) : undefined
   }
 
-  /** Counters since the start, and the leases that run. */
+  /** Counters since the start, and the active leases. */
   stats(nowMs: number): Record<CounterName | 'leases', number> {
     return { ...this.#tell.counters, leases: this.#full?.countActive(nowMs) ?? 0 }
   }
@@ -78,7 +78,7 @@ export class DhcpMachine {
     const told = sample === undefined ? [] : this.#tellBoot(message, sample, nowMs)
     const canBoot = sample?.kind !== 'refused'
     if (port === 'dhcp' && this.#full !== undefined) {
-      // Its address it gets in any case: the refusal is about booting alone.
+      // It gets its address in any case: only its boot is refused.
       return [...told, ...this.#full.receive(arrival, boot, nowMs)]
     }
     if (boot === undefined) this.#tell.drop('not_netboot')

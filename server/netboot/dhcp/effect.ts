@@ -3,7 +3,7 @@
 import type { Lease, RelayPort } from '../../../src/dhcp-lease.js'
 import type { DhcpPacket } from './packet.js'
 
-/** Something to do. */
+/** One thing to do. */
 export type Effect =
   | {
       readonly kind: 'send'
@@ -15,13 +15,13 @@ export type Effect =
     }
   /** Find out who uses an address; the answer comes back as `probed`. */
   | { readonly kind: 'probe'; readonly address: number; readonly via: number }
-  /** Keep this lease for the next start, in place of an earlier one of this address. */
+  /** Store this lease for the next start, in place of an earlier one of this address. */
   | { readonly kind: 'lease'; readonly lease: Lease }
   /** A relay says where a machine is. */
   | { readonly kind: 'seen'; readonly mac: string; readonly relayPort: RelayPort }
-  /** Another DHCP server gives addresses here. */
+  /** Another DHCP server assigns addresses here. */
   | { readonly kind: 'other-server'; readonly address: number }
-  /** Forget what was kept of this address. */
+  /** Delete what is stored of this address. */
   | { readonly kind: 'forget'; readonly address: number }
   | {
       readonly kind: 'tell'

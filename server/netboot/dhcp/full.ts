@@ -1,7 +1,7 @@
 /**
- * Full mode: the site's only DHCP server (RFC 2131 4.3). Decides who gets which address; knows neither sockets nor
- * clocks. The interface where a message came in, or what its relay says of the link, tells whose addresses it is about:
- * a machine holds addresses of its own link alone, however many pools there are.
+ * Full mode: the site's only DHCP server (RFC 2131 4.3). Decides which address each machine gets, without sockets or
+ * clocks. The pool follows from the interface where a message arrived, or from the link that its relay names: a machine
+ * gets addresses of its own link only, however many pools there are.
  */
 
 import type { Lease } from '../../../src/dhcp-lease.js'
@@ -19,16 +19,16 @@ import type { ThrottledLog } from './throttled-log.js'
 const offerMs = 60_000
 /** An address that a client found in use is not given away for this long. */
 const declinedMs = 10 * 60_000
-/** One that answered ARP: looked at again sooner, an entry may be a stale one of a machine that has gone. */
+/** One that answered ARP: tried again sooner, since the entry may be stale and its machine gone. */
 const answeredMs = 60_000
 /** Addresses tried for one DISCOVER. */
 const probesMax = 8
 
-/** A pool, and us as its machines see us. */
+/** A pool, and this server as the pool's machines see it. */
 interface Scope {
   readonly state: PoolState
   readonly server: number
-  /** Our address, or what their relay wants to be taken for us. */
+  /** Our address, or the server identifier that their relay demands (RFC 5107). */
   readonly serverId: number
 }
 
@@ -63,7 +63,7 @@ export class FullDhcp {
     for (const lease of leases) this.#poolOf(lease.address)?.restore(lease)
   }
 
-  /** How many leases run. */
+  /** How many leases are active. */
   countActive(nowMs: number): number {
     return this.#pools.reduce((sum, pool) => sum + pool.countActive(nowMs), 0)
   }
@@ -122,7 +122,7 @@ export class FullDhcp {
     // Without an interface there, ARP does not reach it: the relay's subnet is the clients' own to check (DECLINE).
     const via = this.#site.interfaces.find(({ subnet }) => inSubnet(subnet, address))
     if ((isHeld && !isWaiting) || via === undefined) return [this.#offer(arrival, scope, address, boot)]
-    // A repeated DISCOVER takes the place of the one that waits.
+    // A repeated DISCOVER replaces the one that waits.
     this.#waiting.set(address, { arrival, scope, boot, probes })
     if (!isWaiting) return [{ kind: 'probe', address, via: via.address }]
     this.#tell.count('repeated')
@@ -149,7 +149,7 @@ export class FullDhcp {
       for (const { state } of scopes) if (state.leaseOf(mac)?.isOffer) state.release(mac, nowMs)
       return this.#drop(arrival, 'other_server', `it takes the offer of ${formatIpv4(serverId)}`, nowMs)
     }
-    // One that names neither means what it was offered: node-dhcp's client does so, against RFC 2131 4.3.2.
+    // Without either it means the address that it was offered: node-dhcp's client, against RFC 2131 4.3.2.
     const offered = scopes.map(({ state }) => state.leaseOf(mac)).find((lease) => lease?.isOffer)?.address
     const address = requestedAddress ?? (packet.ciaddr === 0 ? offered : packet.ciaddr)
     if (address === undefined) return this.#drop(arrival, 'no_address', 'it asks for no address', nowMs)
@@ -182,7 +182,7 @@ export class FullDhcp {
     return [reply, ...forget, { kind: 'lease', lease }, this.#tell.line('debug', 'dhcp.leased', facts, text)]
   }
 
-  /** An address of another link: a machine that was moved, unless a unicast: it may come from anywhere. */
+  /** The address is of another link: the machine was moved. A unicast may come from anywhere, so it gets no NAK. */
   #refuseElsewhere(arrival: Arrival, scopes: readonly Scope[], address: number, nowMs: number): Effect[] {
     const [scope] = scopes
     const isUnicast = arrival.local !== undefined && arrival.message.link === undefined
@@ -207,7 +207,7 @@ export class FullDhcp {
       inSubnet(pool.subnet, requestedAddress),
     )?.state
     const isMeant = serverId === undefined || this.#isMeant(arrival, serverId)
-    // Only who was given it may say so: else one machine could decline all addresses.
+    // Only the machine that was given it may: otherwise one machine could decline all addresses.
     if (state?.leaseOf(mac)?.address !== requestedAddress || state === undefined || !isMeant) {
       return this.#drop(arrival, 'not_its_own', 'it declines an address that it was not given', nowMs)
     }
@@ -239,7 +239,7 @@ export class FullDhcp {
     return lease === undefined ? [] : [{ kind: 'lease', lease }]
   }
 
-  /** RFC 2131 4.3.5: everything but an address and its time. */
+  /** RFC 2131 4.3.5: everything but an address and a lease time. */
   #inform(arrival: Arrival, boot: BootFor, nowMs: number): Effect[] {
     const { ciaddr } = arrival.message.packet
     const scope = this.#scopesOf(arrival).find(({ state }) => inSubnet(state.pool.subnet, ciaddr))
@@ -269,7 +269,7 @@ export class FullDhcp {
     return this.#tell.once('debug', 'dhcp.ignored', undefined, { mac, reason }, text, nowMs)
   }
 
-  /** Somebody had reasons to set up a relay: that it leads nowhere is said loudly. */
+  /** A relay is set up on purpose, so it deserves a warning that its network has no pool. */
   #withoutPool(arrival: Arrival, nowMs: number): Effect[] {
     const { link, packet } = arrival.message
     if (link === undefined) {
@@ -322,7 +322,7 @@ export class FullDhcp {
   }
 }
 
-/** The address for a machine, of one of the pools of its link: its own before others, those that it has had before new ones. */
+/** Chooses a machine's address from the pools of its link: reserved or known ones first, then the one it asks for, then a new one. */
 function choose(
   scopes: readonly Scope[],
   { message: { mac, requestedAddress } }: Arrival,

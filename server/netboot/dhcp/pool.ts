@@ -1,4 +1,4 @@
-/** Who has which address of one pool, and who gets one next. Pure: the time is passed in. */
+/** The leases of one pool, and which address a machine gets next. Pure: the time is passed in. */
 
 import type { Lease } from '../../../src/dhcp-lease.js'
 import { inSubnet } from '../../../src/ipv4.js'
@@ -42,7 +42,7 @@ export class PoolState {
       if (inSubnet(pool.subnet, address)) this.#reservedFor.set(address, '')
   }
 
-  /** Takes over a lease of an earlier run; false if the configuration has it otherwise now. */
+  /** Restores a lease of an earlier run; false if the configuration no longer permits it. */
   restore(lease: Lease): boolean {
     if (this.denial(lease.mac, lease.address, 0) !== undefined) return false
     this.#put(lease)
@@ -69,7 +69,7 @@ export class PoolState {
     return [this.#reserved.get(mac), this.#byMac.get(mac)?.address, wanted].find(can)
   }
 
-  /** The address that the machine shall be offered; undefined if none is free. */
+  /** The address to offer the machine; undefined if none is free. */
   choose(mac: string, wanted: number | undefined, nowMs: number): number | undefined {
     const known = this.known(mac, wanted, nowMs)
     if (known !== undefined) return known
@@ -82,14 +82,14 @@ export class PoolState {
     return this.#byMac.get(mac)
   }
 
-  /** Gives the address. Gives the address back that the machine had before, if it was another. */
+  /** Records the lease; the result is the machine's former address, if that was another. */
   bind(lease: Binding): number | undefined {
     const before = this.#byMac.get(lease.mac)
     this.#put(lease)
     return before !== undefined && before.address !== lease.address ? before.address : undefined
   }
 
-  /** Takes the machine's lease back at once; the address stays its favourite. */
+  /** Ends the machine's lease now; while the address is free, the machine gets it again. */
   release(mac: string, nowMs: number): Lease | undefined {
     const lease = this.#byMac.get(mac)
     if (lease === undefined) return undefined
@@ -99,21 +99,21 @@ export class PoolState {
     return released
   }
 
-  /** A machine uses the address without a lease: it is not offered until then. */
+  /** A machine uses the address without a lease: it is not offered before `untilMs`. */
   conflict(address: number, untilMs: number): void {
     const holder = this.#byAddress.get(address)
     if (holder !== undefined) this.#drop(holder)
     this.#inConflict.set(address, untilMs)
   }
 
-  /** How many leases run. */
+  /** How many leases are active. */
   countActive(nowMs: number): number {
     let count = 0
     for (const lease of this.#byMac.values()) if (lease.expiresMs > nowMs) count++
     return count
   }
 
-  /** An address that no machine has had: from a place of the machine's own, so that a lost lease is often given again. */
+  /** An address that no machine has had. The search starts at a hash of the MAC address, so a machine whose lease was lost often gets the same one. */
   #unused(mac: string, nowMs: number): number | undefined {
     const { first, last } = this.pool
     const size = last - first + 1
@@ -136,7 +136,7 @@ export class PoolState {
     }
     if (best !== undefined) return best.address
     for (const untilMs of this.#inConflict.values()) if (untilMs > nowMs) nextMs = Math.min(nextMs, untilMs)
-    // Not for long in any case: what frees an address early may have been missed here.
+    // Not for long in any case: an address may become free earlier.
     this.#fullUntilMs = Math.min(Math.max(nextMs, nowMs + 100), nowMs + 5_000)
     return undefined
   }
@@ -156,7 +156,7 @@ export class PoolState {
   }
 }
 
-/** FNV-1a: any that spreads will do. */
+/** FNV-1a; any hash that spreads well would do. */
 function hash(text: string): number {
   let value = 0x811c9dc5
   for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193) >>> 0

@@ -24,12 +24,12 @@ const loadFileAtOnce = Buffer.from([6, 1, 8, 255])
 /** Option 175 with 176 = 1: iPXE does not wait for a proxyDHCP server. */
 const noProxyWait = Buffer.from([176, 1, 1])
 
-/** What a reply says beside what all say. */
+/** The parts in which replies differ. */
 export interface ReplyParts {
   readonly type: MessageType
   /** Our address, as the client reaches it. */
   readonly server: number
-  /** What it shall know us by (option 54), if that is not this address. */
+  /** Server identifier (option 54), if that is not this address. */
   readonly serverId?: number
   /** The address given; 0 for none. */
   readonly yiaddr?: number
@@ -45,7 +45,7 @@ export function serverOf({ local, interface: name }: Arrival, site: DhcpSite): n
   return local ?? site.interfaces.find((one) => one.name === name)?.address
 }
 
-/** A reply and where it goes. */
+/** Makes a reply, with its destination. */
 export function makeReply(arrival: Arrival, parts: ReplyParts): Effect {
   const { message, port } = arrival
   const { packet: asked } = message
@@ -64,7 +64,7 @@ export function makeReply(arrival: Arrival, parts: ReplyParts): Effect {
   const subnet = message.packet.options.get(optionCodes.subnetSelection)
   if (isFull && message.link !== undefined && subnet !== undefined)
     options.set(optionCodes.subnetSelection, subnet)
-  // The last that a client sees: what it reads beyond its end is the end mark and zero bytes.
+  // Last of the options for clients: firmware that reads beyond its end finds the end mark and zero bytes.
   if (file !== '') options.set(optionCodes.bootFile, zeroEnded(file))
   // Relays want it last, and take it away (RFC 3046 2.1).
   if (message.relayInfo !== undefined) options.set(optionCodes.relayInfo, message.relayInfo)
@@ -122,7 +122,7 @@ function isBios(archCodes: readonly number[]): boolean {
   return archCodes[0] === 0
 }
 
-/** What a network gives its machines, without the address itself. */
+/** The options of a network, without the address itself. */
 export function networkOptions(pool: DhcpPool): [number, Buffer][] {
   const { subnet, router, dns, domain } = pool
   return [
@@ -136,7 +136,7 @@ export function networkOptions(pool: DhcpPool): [number, Buffer][] {
   ]
 }
 
-/** For how long an address is given, and when the client asks again: after a half, then after seven eighths. */
+/** How long the lease lasts, and when the client renews it: after half of the time, then after seven eighths. */
 export function leaseOptions(leaseS: number): [number, Buffer][] {
   return [
     [optionCodes.leaseTime, secondsBytes(leaseS)],

@@ -29,9 +29,9 @@ interface Own {
   readonly probe: Socket
 }
 
-/** Who is told of what must be remembered. */
+/** Takes what must be remembered. */
 export interface DhcpOwner {
-  /** Leases to write down. */
+  /** Leases to store. */
   keep(changes: LeaseChange[]): void
   /** A relay says where a machine is. */
   seen(mac: string, relayPort: RelayPort): void
@@ -80,7 +80,7 @@ export class DhcpService implements NetbootService {
       this.#watch(device.socket)
       this.#listen(device.socket, 'dhcp', name, undefined)
     }
-    // Ours stand beside them, and nobody else's: another DHCP server on this machine would get our unicasts, or we its.
+    // Only our own sockets may share the port with them: another DHCP server on this machine would get our unicasts, or we its.
     for (const { share } of this.#devices) share(true)
     for (const { name, address } of interfaces) {
       if (this.#own.has(address)) continue
@@ -95,7 +95,7 @@ export class DhcpService implements NetbootService {
     for (const { share } of this.#devices) share(false)
   }
 
-  /** Whether an interface is another one than that which the ports were opened on. */
+  /** Whether an interface was replaced after the ports were opened on it. */
   isStale(): boolean {
     return this.#devices.some((device) => device.isReplaced())
   }
@@ -108,7 +108,7 @@ export class DhcpService implements NetbootService {
     this.#tellChanges()
   }
 
-  /** A client whose question was lost asks again. */
+  /** Never: a client whose request is lost repeats it. */
   isBusy(): boolean {
     return false
   }

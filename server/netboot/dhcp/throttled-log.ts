@@ -1,23 +1,23 @@
-/** Counts what happens and says it, each thing of a machine once in a while. Bounded, without a clock of its own. */
+/** Counts events and makes log lines, the same line at most once in ten minutes. Bounded; the time is passed in. */
 
 import type { ErrorCode } from '../../../src/errors.js'
 import { DHCP_REMEMBERED_MAX } from '../../../src/limits.js'
 import { type CounterName, counterNames, type DropReason } from './counters.js'
 import type { Effect } from './effect.js'
 
-/** The same line of the same machine is not said again for this long. */
+/** The same line is not logged again for this long. */
 const againMs = 10 * 60_000
 
 type Tell = Extract<Effect, { kind: 'tell' }>
 type Facts = Readonly<Record<string, string | number | boolean>>
 
-/** What a decision counts and says. */
+/** The counters and log lines of the decisions. */
 export class ThrottledLog {
   readonly counters: Record<CounterName, number> = Object.fromEntries(
     counterNames.map((name) => [name, 0]),
   ) as Record<CounterName, number>
-  /** When each line was said last; the oldest go first. */
-  readonly #said = new Map<string, number>()
+  /** When each line was logged last; the oldest are forgotten first. */
+  readonly #logged = new Map<string, number>()
 
   count(name: CounterName): void {
     this.counters[name]++
@@ -34,7 +34,7 @@ export class ThrottledLog {
     return { kind: 'tell', level, event, facts, text }
   }
 
-  /** The line, unless the same was said lately. */
+  /** The line, unless the same was logged recently. */
   once(
     level: Tell['level'],
     event: string,
@@ -43,13 +43,13 @@ export class ThrottledLog {
     text: string,
     nowMs: number,
   ): Tell[] {
-    const last = this.#said.get(text)
+    const last = this.#logged.get(text)
     if (last !== undefined && nowMs - last < againMs) return []
-    this.#said.delete(text)
-    this.#said.set(text, nowMs)
-    if (this.#said.size > DHCP_REMEMBERED_MAX) {
-      for (const oldest of this.#said.keys()) {
-        this.#said.delete(oldest)
+    this.#logged.delete(text)
+    this.#logged.set(text, nowMs)
+    if (this.#logged.size > DHCP_REMEMBERED_MAX) {
+      for (const oldest of this.#logged.keys()) {
+        this.#logged.delete(oldest)
         break
       }
     }
