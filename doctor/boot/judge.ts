@@ -57,7 +57,7 @@ export function judgeBoot(facts: BootFacts, { config, mode }: Pick<Site, 'config
           finding(
             'CATALOG_EMPTY',
             `${config.artifacts_dir}/rootfs has no root file system: nodes wait`,
-            'put one there, or make one: ./bootswarm image rootfs',
+            'put one there, or build one: ./bootswarm image rootfs',
           ),
         ]),
   ]
@@ -80,7 +80,7 @@ function programs({ missing, install, directories, pairs, programs: present }: B
     ...others.map(({ arch, kernel }) =>
       finding(
         'BOOT_PROGRAM_MISSING',
-        `there is a kernel for ${arch} (${kernel}), and no boot program ${programOf[arch]} in ${where}`,
+        `there is a kernel for ${arch} (${kernel}), but no boot program ${programOf[arch]} in ${where}`,
         `build iPXE for ${arch} and put it into netboot.ipxe_dir as ${programOf[arch]}`,
       ),
     ),
@@ -98,12 +98,12 @@ function judgePair(pair: BootPair, { trust }: BootFacts, config: Site['config'])
       finding(
         'BOOT_FILES_MISSING',
         `${config.artifacts_dir}/boot has no ${missing.join(' and no ')} for ${arch}`,
-        'make both: ./bootswarm image stage1',
+        'build both: ./bootswarm image stage1',
       ),
     ]
   }
   if (contents === undefined || contents.unknown !== undefined) return []
-  const again = 'make it again: ./bootswarm image stage1'
+  const again = 'build it again: ./bootswarm image stage1'
   if (contents.damage !== undefined) {
     return [
       finding(
@@ -118,7 +118,7 @@ function judgePair(pair: BootPair, { trust }: BootFacts, config: Site['config'])
       ? [
           finding(
             'STAGE1_UNCOMPRESSED',
-            `${stage1} is not compressed: damage on the way to a node goes unnoticed, and it is larger than it needs be`,
+            `${stage1} is not compressed: damage on the way to a node goes unnoticed, and it is larger than necessary`,
             `zstd -19 < ${stage1} > ${stage1}.zst, or xz --check=crc32, then put that in its place`,
           ),
         ]
@@ -141,7 +141,7 @@ function otherTrust(
   trust: BootFacts['trust'],
   kernelArgs: string,
 ): Finding[] {
-  const again = 'make stage 1 again, with this server’s keys: ./bootswarm image stage1'
+  const again = 'build stage 1 again, with this server’s keys: ./bootswarm image stage1'
   if (trust.key === '') {
     const seen = `${stage1} trusts keys that this data directory does not have: the server makes new ones when it starts`
     return [finding('STAGE1_OTHER_TRUST', seen, again)]
@@ -151,7 +151,7 @@ function otherTrust(
     return [
       finding(
         'STAGE1_INCOMPLETE',
-        `${stage1} has no etc/bootswarm/manifest.pub: its node stops with TRUST_MISSING`,
+        `${stage1} has no etc/bootswarm/manifest.pub: nodes stop with TRUST_MISSING`,
         again,
       ),
     ]
@@ -162,7 +162,7 @@ function otherTrust(
   if (!isOtherCa && !isOtherKey) return []
   const what = [...(isOtherCa ? ['ca.pem'] : []), ...(isOtherKey ? ['manifest.pub'] : [])].join(' and ')
   const code = isOtherCa ? 'TLS_FAILED' : 'MANIFEST_BAD_SIGNATURE'
-  const seen = `${stage1} holds ${what} of another server: its node stops with ${code}`
+  const seen = `${stage1} holds ${what} of another server: nodes stop with ${code}`
   return [finding('STAGE1_OTHER_TRUST', seen, again)]
 }
 
@@ -172,7 +172,7 @@ function otherKernel(
   again: string,
 ): Finding[] {
   if (version === undefined || moduleVersions.length === 0 || moduleVersions.includes(version)) return []
-  const seen = `${kernel} is ${version}, and ${stage1} has modules for ${moduleVersions.join(', ')}: no network card works`
+  const seen = `${kernel} is ${version}, but ${stage1} has modules for ${moduleVersions.join(', ')}: no network card works`
   return [finding('STAGE1_OTHER_KERNEL', seen, again)]
 }
 

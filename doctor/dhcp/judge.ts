@@ -66,7 +66,7 @@ function givers(
     return [
       finding(
         'DHCP_RIVAL',
-        `${name}: netboot.mode is full, and ${list} gives addresses too: a machine that takes its address boots nothing`,
+        `${name}: netboot.mode is full, and ${list} gives addresses too: a machine that takes an address from it does not boot`,
         `switch the DHCP server of ${list} off, or set netboot.mode: proxy`,
       ),
     ]
@@ -75,11 +75,11 @@ function givers(
     if (ours.some(({ yiaddr }) => yiaddr !== '')) return []
     const doing = isServing
       ? 'bootswarm only says what to boot (netboot.mode is proxy)'
-      : 'nor would bootswarm'
+      : 'and bootswarm would not offer any'
     return [
       finding(
         'DHCP_NO_ADDRESSES',
-        `${name}: nobody offered an address within ${timeoutMs / 1000} s; ${doing}`,
+        `${name}: no server offered an address within ${timeoutMs / 1000} s; ${doing}`,
         'start the DHCP server of this network, or let bootswarm give the addresses: netboot.mode: full (docs/configuration.md)',
       ),
     ]
@@ -92,7 +92,7 @@ function givers(
   return [
     finding(
       'DHCP_SEVERAL_SERVERS',
-      `${name}: ${servers.length} servers give addresses: ${list}. Unless they know each other, two machines get one address`,
+      `${name}: ${servers.length} servers give addresses: ${list}. Unless they share their leases, two machines may get the same address`,
       `find the one that does not belong here by its Ethernet address (ip neigh show ${servers.at(-1)}) and the switch's table, and switch it off`,
     ),
   ]
@@ -107,7 +107,7 @@ function reach(others: readonly Offer[], address: string): Finding[] {
     if (own === undefined || given === undefined || mask === undefined) return []
     const prefix = mask.toString(2).replace(/0+$/, '').length
     if (inSubnet(ipv4Subnet(given, mask === 0 ? 0 : prefix), own)) return []
-    const seen = `${server} offers ${yiaddr}/${mask === 0 ? 0 : prefix}, in which ${address} of this server does not lie`
+    const seen = `${server} offers ${yiaddr}/${mask === 0 ? 0 : prefix}, a subnet without this server's address ${address}`
     return router === ''
       ? [
           finding(
@@ -119,7 +119,7 @@ function reach(others: readonly Offer[], address: string): Finding[] {
       : [
           finding(
             'DHCP_ADDRESS_UNREACHABLE',
-            `${seen}; the way leads through ${router}`,
+            `${seen}; the route leads through ${router}`,
             `make sure that ${router} forwards to ${address}, or give this server an address in that subnet`,
             'note',
           ),
@@ -137,7 +137,7 @@ function isBrokenPxe({ kind, vendorClass, vendorSpecific, yiaddr }: Offer): bool
 function brokenPxe({ server, interface: name }: Offer): Finding {
   return finding(
     'DHCP_PXECLIENT_WITHOUT_43',
-    `${name}: ${server} gives addresses and says “PXEClient” (option 60) without option 43: UEFI machines take that for a boot server and fail, whatever bootswarm sends`,
+    `${name}: ${server} gives addresses and sends “PXEClient” (option 60) without option 43: UEFI machines take it for a boot server and fail, whatever bootswarm sends`,
     `remove option 60 (vendor class identifier) from the DHCP server ${server}; dnsmasq: the lines dhcp-option=60 or vendor-class; Windows: option 060 of server and scope`,
   )
 }
@@ -175,12 +175,12 @@ function relays(others: readonly Offer[]): Finding[] {
       finding(
         'DHCP_RELAY',
         `${name}: the offers of ${server} come through the relay ${giaddr || from}`,
-        'nothing, if that is meant; machines of this network need no relay to bootswarm',
+        'nothing, if that is intended; machines of this network need no relay to bootswarm',
       ),
     )
 }
 
-/** Whom we did not answer, though we should. */
+/** Clients that we did not answer, though we should. */
 function silence(
   ours: readonly Offer[],
   bootAnswers: readonly Offer[],
@@ -192,14 +192,14 @@ function silence(
   const missing = expected.filter((kind) => !ours.some((offer) => offer.kind === kind))
   const findings: Finding[] = []
   if (missing.length > 0) {
-    const who =
+    const what =
       missing.length === expected.length
-        ? 'nobody'
-        : `not ${missing.map((kind) => clients[kind].title).join(', ')}`
+        ? 'answered no client'
+        : `did not answer ${missing.map((kind) => clients[kind].title).join(', ')}`
     findings.push(
       finding(
         'DHCP_OWN_SILENT',
-        `${name}: bootswarm runs and answered ${who} within ${timeoutMs / 1000} s`,
+        `${name}: bootswarm runs, but ${what} within ${timeoutMs / 1000} s`,
         'see the other findings (firewall, ports), netboot.interfaces, and the log: npm start -- --log-level debug',
       ),
     )

@@ -30,7 +30,7 @@ const transferPort = 40_000
 const firmwarePort = 2070
 const everybody = '255.255.255.255'
 
-/** All about the local firewall. One finding for what one command mends. */
+/** Judges the local firewall: one finding for what one command fixes. */
 export function judgeFirewall(facts: FirewallFacts, site: FirewallSite): Finding[] {
   return [...judgeOwn(facts, site), ...judgeBridges(facts)]
 }
@@ -53,8 +53,8 @@ function judgeOwn({ tables, manager }: FirewallFacts, site: FirewallSite): Findi
     const { iface = '', direction = 'in' } = packets[0] ?? {}
     const list = named.map(({ what }) => what).join(', ')
     const verb = fate.kind === 'drops' ? 'drops' : 'may drop'
-    const where = `on ${iface} what ${direction === 'in' ? 'comes in' : 'goes out'}`
-    const seen = `the firewall of this machine ${verb} ${where}: ${list}. By: ${[...by].join('; ')}`
+    const what = `${direction === 'in' ? 'incoming' : 'outgoing'} packets on ${iface}`
+    const seen = `the firewall of this machine ${verb} ${what}: ${list}. By: ${[...by].join('; ')}`
     const code = fate.kind === 'drops' ? 'FIREWALL_DROPS' : 'FIREWALL_MAY_DROP'
     return finding(code, seen, allow(packets, fate, manager))
   })
@@ -76,7 +76,7 @@ function judgeBridges({ tables, filteredBridges }: FirewallFacts): Finding[] {
     }
     const fate = followPacket(tables, offer)
     if (fate.kind === 'passes') return []
-    const seen = `what machines on the bridge ${iface} send each other goes through the firewall of this machine, which ${fate.kind === 'drops' ? 'drops' : 'may drop'} it: another DHCP server, peers. By: ${fate.by}`
+    const seen = `packets between machines on the bridge ${iface} pass through the firewall of this machine, which ${fate.kind === 'drops' ? 'drops' : 'may drop'} them: DHCP, peers. By: ${fate.by}`
     return [
       finding(
         'BRIDGE_FILTERED',

@@ -53,7 +53,7 @@ function permissions({ directories, keys, serverUid }: IdentityFacts): Finding[]
       finding(
         'KEY_PERMISSIONS',
         `${path} has mode ${octal(mode)}, others could use it: the server does not start`,
-        `chmod 600 ${path}; if others may have read it, remove the keys and make stage 1 again`,
+        `chmod 600 ${path}; if others may have read it, remove the keys and build stage 1 again`,
       ),
     ),
     ...writable.map(({ path, mode }) =>
@@ -105,7 +105,7 @@ function certificate(
       finding(
         'CERTIFICATE_OTHER_ADDRESS',
         `the server's certificate is not for ${address}: nodes stop with TLS_FAILED. It is for ${parsed.subjectAltName}`,
-        'the server makes another when its addresses change: see server.renewal-failed in its log; else restart it',
+        'the server makes another when its addresses change: look for server.renewal-failed in its log; otherwise restart it',
       ),
     )
   }
@@ -132,7 +132,7 @@ function authority({ ca }: IdentityFacts, nowMs: number): Finding[] {
     finding(
       'CERTIFICATE_ENDS',
       seen,
-      'check the clock (date); else remove data/keys and data/trust, start the server, and make stage 1 again',
+      'check the clock (date); otherwise remove data/keys and data/trust, start the server, and build stage 1 again',
       endsMs < nowMs ? 'stops' : 'hurts',
     ),
   ]

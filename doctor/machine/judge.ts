@@ -50,18 +50,18 @@ function storage({ artifactsBytes, artifactsDisk, dataDisk, memoryBytes }: Machi
   if (memoryBytes >= needed) return findings
   const isVeryLow = memoryBytes < memoryBytesMin
   const seen = isVeryLow
-    ? `${size(memoryBytes)} of memory are available`
-    : `${size(memoryBytes)} of memory are available for ${size(artifactsBytes)} of artifacts: the disk is read again for each node`
+    ? `${size(memoryBytes)} of memory is available`
+    : `${size(memoryBytes)} of memory is available for ${size(artifactsBytes)} of artifacts: the disk is read again for each node`
   return [
     ...findings,
-    finding('MEMORY_LOW', seen, 'more memory, or end other programs: ps -eo rss,comm --sort=-rss | head'),
+    finding('MEMORY_LOW', seen, 'add memory, or end other programs: ps -eo rss,comm --sort=-rss | head'),
   ]
 }
 
 function limits({ filesMax, inotifyWatchesMax, inotifyInstancesMax }: MachineFacts): Finding[] {
   const findings: Finding[] = []
   if (filesMax !== undefined && filesMax < filesMin) {
-    const seen = `at most ${filesMax} files and connections at once; ${nodes} nodes take about ${filesMin}`
+    const seen = `at most ${filesMax} files and connections at once; ${nodes} nodes need about ${filesMin}`
     findings.push(
       finding(
         'FILES_LIMIT',
@@ -89,7 +89,7 @@ function network({ receiveBytesMax, conntrack, neighboursMax }: MachineFacts): F
   const findings: Finding[] = []
   if (receiveBytesMax !== undefined && receiveBytesMax < receiveBytesMin) {
     const fitting = Math.floor(receiveBytesMax / datagramBytes)
-    const seen = `net.core.rmem_max is ${receiveBytesMax}: about ${fitting} DHCP messages wait at once, further ones are lost, and asked again seconds later`
+    const seen = `net.core.rmem_max is ${receiveBytesMax}: about ${fitting} DHCP messages can queue; more are lost, and clients repeat them seconds later`
     findings.push(
       finding('RECEIVE_BUFFER_SMALL', seen, persistent(`net.core.rmem_max=${receiveBytesWanted}`)),
     )
@@ -121,14 +121,14 @@ function clock({ newestFileMs, isClockSynced }: MachineFacts, nowMs: number): Fi
     return [
       finding(
         'CLOCK_WRONG',
-        `the clock says ${now}, before this program was made: nodes with a right clock refuse the certificate`,
+        `the clock says ${now}, before this program was released: nodes with a correct clock refuse the certificate`,
         set,
       ),
     ]
   }
   if (newestFileMs !== undefined && newestFileMs > nowMs + dayMs) {
     const then = new Date(newestFileMs).toISOString().slice(0, 16)
-    return [finding('CLOCK_WRONG', `the clock says ${now}, and the server wrote a file at ${then}`, set)]
+    return [finding('CLOCK_WRONG', `the clock says ${now}, but the server wrote a file at ${then}`, set)]
   }
   if (isClockSynced !== false) return []
   return [

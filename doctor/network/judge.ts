@@ -53,7 +53,7 @@ function which({ links }: NetworkFacts, { served, mode, only, interfaces, config
     ...missing.map(({ name }) =>
       finding(
         'INTERFACE_MISSING',
-        `${by} names ${name}, and there is no such interface`,
+        `${by} names ${name}, but there is no such interface`,
         `one of: ${known.join(', ') || '(none)'}`,
       ),
     ),
@@ -81,7 +81,9 @@ function which({ links }: NetworkFacts, { served, mode, only, interfaces, config
 function judgeLink(link: LinkFacts): Finding[] {
   const { name, hasCarrier, speedMbit, duplex, errors, packets, mtu, stp, heldPorts } = link
   if (!hasCarrier) {
-    return [finding('LINK_DOWN', `${name} has no link`, `sudo ip link set ${name} up; then cable and switch`)]
+    return [
+      finding('LINK_DOWN', `${name} has no link`, `sudo ip link set ${name} up; then check cable and switch`),
+    ]
   }
   return [
     ...(speedMbit !== undefined && speedMbit < usualMbit
@@ -89,7 +91,7 @@ function judgeLink(link: LinkFacts): Finding[] {
           finding(
             'LINK_SLOW',
             `${name} runs at ${speedMbit} Mbit/s: kernel and stage 1 of each node go through it`,
-            `another cable (all eight wires) and a gigabit port; cat /sys/class/net/${name}/speed`,
+            `use a cable with all eight wires and a gigabit port; cat /sys/class/net/${name}/speed`,
           ),
         ]
       : []),
@@ -98,7 +100,7 @@ function judgeLink(link: LinkFacts): Finding[] {
           finding(
             'LINK_HALF_DUPLEX',
             `${name} runs at half duplex: packets collide`,
-            'set neither side by hand: autonegotiation on both; then another cable',
+            'use autonegotiation on both sides; then try another cable',
           ),
         ]
       : []),
@@ -107,7 +109,7 @@ function judgeLink(link: LinkFacts): Finding[] {
           finding(
             'LINK_ERRORS',
             `${name} had ${errors} errors in ${packets} packets`,
-            `another cable or port; ip -s link show ${name} counts them`,
+            `try another cable or port; ip -s link show ${name} counts them`,
           ),
         ]
       : []),
@@ -155,7 +157,7 @@ function judgeAddress({ config, interfaces, served, mode }: NetworkSite): Findin
     findings.push(
       finding(
         'ADDRESS_LOOPBACK',
-        `nodes are told to reach the server at ${address}, which is each one’s own`,
+        `nodes are told to reach the server at ${address}, which is each node’s own loopback address`,
         set,
       ),
     )
@@ -178,7 +180,7 @@ function judgeAddress({ config, interfaces, served, mode }: NetworkSite): Findin
   }
   const isAll = bind === '::' || (bind === '0.0.0.0' && !isIPv6(address))
   if (!isAll && bind !== address) {
-    const seen = `the server listens on ${bind} alone, and nodes are told ${address}`
+    const seen = `the server listens only on ${bind}, but nodes are told ${address}`
     findings.push(finding('BIND_ELSEWHERE', seen, `set bind to ${isIPv6(address) ? '::' : '0.0.0.0'}`))
   }
   const number = parseIpv4(address)
@@ -189,7 +191,7 @@ function judgeAddress({ config, interfaces, served, mode }: NetworkSite): Findin
         finding(
           'ADDRESS_OTHER_LAN',
           `nodes on ${name} (${formatIpv4(own)}) are told to reach the server at ${address}: they need a router${isIPv6(address) ? ' and an IPv6 address' : ''}`,
-          `set address to ${formatIpv4(own)} if all nodes are there, or see that they get a router`,
+          `set address to ${formatIpv4(own)} if all nodes are there, or make sure that they get a router`,
         ),
       )
     }
@@ -203,7 +205,7 @@ function judgeRoutes(
 ): Finding[] {
   const findings: Finding[] = []
   for (const { name, other, block } of overlaps(served, interfaces)) {
-    const seen = `${name} and ${other} (${block}) have addresses of the same subnet: answers leave by one of them alone`
+    const seen = `${name} and ${other} (${block}) have addresses of the same subnet: replies leave through only one of them`
     const remedy = interfaces.some(({ name: its, isLan }) => its === other && !isLan)
       ? `give the containers another subnet (Docker: default-address-pools in /etc/docker/daemon.json)`
       : 'name the one that leads to the nodes in netboot.interfaces and give the other another subnet, or make the two a bond'
@@ -218,7 +220,7 @@ function judgeRoutes(
       findings.push(finding('ROUTE_MISSING', seen, `sudo ip route add ${pool.subnet} via THE_ROUTER`))
     } else if (!served.some(({ name }) => name === way) && served.some(({ name }) => rpFilter[name] === 1)) {
       const names = served.filter(({ name }) => rpFilter[name] === 1).map(({ name }) => name)
-      const seen = `the way to ${pool.subnet} leads through ${way}: what comes from there by ${names.join(', ')} is dropped (rp_filter is 1)`
+      const seen = `the route to ${pool.subnet} leads through ${way}: packets from there that arrive at ${names.join(', ')} are dropped (rp_filter is 1)`
       findings.push(
         finding(
           'ROUTE_BACK_FILTERED',

@@ -51,7 +51,7 @@ function whether(
     finding(
       'NETBOOT_OFF',
       'netboot.mode is off: another server tells machines what to boot',
-      'nothing, if that is meant',
+      'nothing, if that is intended',
     ),
   ]
 }
@@ -73,7 +73,7 @@ function judgePort(expected: ExpectedPort, facts: PortFacts, { server }: PortSit
     return [finding('PORT_TAKEN', `${name} belongs to ${seen}`, `${remedy}${or}`, severity)]
   }
   if (server === undefined || there.length > 0 || facts.isNetbootMissing) return []
-  const seen = `the server runs, and no process listens on ${name}`
+  const seen = `the server runs, but no process listens on ${name}`
   return [
     finding('PORT_NOT_OPEN', seen, 'see the log of the server for the reason', isVital ? 'stops' : 'hurts'),
   ]
@@ -91,7 +91,7 @@ function tellHolder(
 ): { seen: string; remedy: string } {
   if (holder === undefined) {
     return {
-      seen: `a process of user id ${uid} (at ${address}); root sees which`,
+      seen: `a process of user id ${uid} (at ${address}); only root can see which`,
       remedy: 'sudo ss -lnptu names it: end it',
     }
   }

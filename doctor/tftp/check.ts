@@ -38,7 +38,7 @@ function judgeTftp({ asked }: TftpFacts): Finding[] {
     .map(({ name, address }) =>
       finding(
         'TFTP_SILENT',
-        `${name}: the server runs, and TFTP does not answer at ${address}`,
+        `${name}: the server runs, but TFTP does not answer at ${address}`,
         'see the other findings (firewall, ports) and the log',
       ),
     )

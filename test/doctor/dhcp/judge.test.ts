@@ -93,7 +93,10 @@ test('a server of ours that answers not all kinds is told which', () => {
     'stops DHCP_OWN_SILENT',
     'stops BOOT_SERVER_SILENT',
   ])
-  assert.match(findings[1]?.seen ?? '', /not UEFI PXE \(arm64\), UEFI HTTP boot \(x64\), iPXE within 6 s/)
+  assert.match(
+    findings[1]?.seen ?? '',
+    /did not answer UEFI PXE \(arm64\), UEFI HTTP boot \(x64\), iPXE within 6 s/,
+  )
   const all = [
     ...some,
     ours('uefi-arm64', 'arm64/snponly.efi'),

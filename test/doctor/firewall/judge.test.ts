@@ -17,7 +17,7 @@ test('ufw as Debian enables it drops all of ours that comes in, and the command 
     ['FIREWALL_DROPS', 'FIREWALL_DROPS'],
   )
   const [udp, tcp] = found
-  assert.match(udp?.seen ?? '', /on lan0 what comes in: UDP 67 \(DHCP\), UDP 69 .*, UDP 4011/)
+  assert.match(udp?.seen ?? '', /drops incoming packets on lan0: UDP 67 \(DHCP\), UDP 69 .*, UDP 4011/)
   assert.equal(udp?.remedy, 'sudo ufw allow in on lan0 proto udp to any port 67,69,4011,6881')
   assert.equal(tcp?.remedy, 'sudo ufw allow in on lan0 proto tcp to any port 6881,8443,8480')
 })

@@ -149,7 +149,7 @@ test('a bridge that Docker’s policy cuts: machines on it do not reach each oth
   wire.server('iptables', '-P', 'FORWARD', 'DROP')
   assert.throws(ping)
   const cut = await clinic.doctor('--check', 'firewall')
-  assert.match(cut.of('BRIDGE_FILTERED')?.seen ?? '', /bridge lan0 .* drops it/)
+  assert.match(cut.of('BRIDGE_FILTERED')?.seen ?? '', /bridge lan0 .* drops them/)
   wire.server(
     ...((cut.of('BRIDGE_FILTERED')?.remedy ?? '').split(', or')[0]?.replace('sudo ', '').split(' ') ?? []),
   )
