@@ -57,6 +57,7 @@ impl Swarm {
         let Some(peer) = self.peers.remove(&conn) else {
             return;
         };
+        self.uploads.forget(conn);
         let (torrent, now) = (peer.torrent, self.now);
         let jitter = self.rng.below(SECOND);
         let t = &mut self.torrents[usize::from(torrent.0)];
@@ -90,7 +91,6 @@ impl Swarm {
         self.rank_importers(torrent);
         self.drop_jobs_of(torrent, conn);
         self.forget_metadata(torrent, conn);
-        self.forget_uploads(conn);
         self.pump_uploads();
         self.dirty = true;
     }

@@ -112,7 +112,7 @@ impl Swarm {
                         self.note_outside(torrent, piece);
                     }
                     self.note_interest(conn, Some(piece));
-                    self.turn_over(conn, piece);
+                    self.on_announced(conn, piece);
                 }
                 self.note_complete(conn);
                 true

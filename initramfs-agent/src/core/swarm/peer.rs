@@ -80,10 +80,6 @@ pub(super) struct Peer {
     pub block_at: Micros,
     pub heard_at: Micros,
     pub sent_at: Micros,
-    /// Requests of the peer that wait for us.
-    pub queue: VecDeque<Block>,
-    /// Payload bytes handed to the shell that have not gone to the kernel.
-    pub unsent: u32,
     /// What it has said, and got, of the info dictionary.
     pub metadata: super::metadata::PeerMetadata,
     /// It takes PEX messages.
@@ -130,8 +126,6 @@ impl Peer {
             block_at: 0,
             heard_at: now,
             sent_at: now,
-            queue: VecDeque::new(),
-            unsent: 0,
             metadata: super::metadata::PeerMetadata::default(),
             pex: false,
             pex_at: 0,

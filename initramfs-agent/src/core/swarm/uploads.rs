@@ -1,10 +1,13 @@
-//! What we send: whole pieces, first come first served, few at a time, so that each arrives soon.
+//! What we send: whole pieces, first come first served, few at a time, so that each arrives soon. [`Uploads`] decides who is
+//! served and owns what each connection has requested; `impl Swarm` asks it and sends.
 
 use std::collections::VecDeque;
 
+use super::peers::Peers;
+use super::torrent::Torrent;
 use super::types::{ConnId, Output};
 use super::{Micros, Swarm};
-use crate::core::limits::REQUESTS_QUEUED_MAX;
+use crate::core::limits::{BLOCK_BYTES_MAX, REQUESTS_QUEUED_MAX};
 use crate::core::time::{MILLISECOND, SECOND};
 use crate::core::wire::{Block, Outgoing};
 
@@ -17,17 +20,53 @@ const UPLOADS_ACROSS_MAX: usize = 2;
 /// asks for: with fewer places than questions most are turned away, with more they wait.
 const TURNS_MAX: usize = super::schedule::IN_FLIGHT_PIECES_MIN;
 const TURNS_ACROSS_MAX: usize = 6;
+/// Turns of one connection. Each begins with a request that waits, so that nobody needs more; whoever requests and cancels
+/// would get one for every piece of the torrent.
+const TURNS_OF_ONE_MAX: usize = REQUESTS_QUEUED_MAX;
 /// Payload bytes of one connection that wait in the shell.
 const UNSENT_BYTES_MAX: u32 = 32 << 10;
 
 /// A turn in which nothing moves for this long does not count against the others.
 const STUCK_US: Micros = 2 * SECOND;
+/// An agent's turn lasts this many times what a piece takes after its last block, within these bounds, unless the agent
+/// announces the piece before.
+const PATIENCE_TIMES: Micros = 2;
+const PATIENCE_MIN_US: Micros = 100 * MILLISECOND;
+const PATIENCE_MAX_US: Micros = 5 * SECOND;
 
-/// The turn of the peers that asked for pieces.
+/// What decides how a peer is served. It may change from one call to the next.
+#[derive(Clone, Copy)]
+pub(super) struct Requester {
+    /// It is in another rack.
+    pub is_across: bool,
+    /// It is an agent: it finds another holder when it is rejected.
+    pub is_agent: bool,
+    /// It speaks BEP 6, so that it can be rejected.
+    pub is_fast: bool,
+    /// How long its turn lasts after the last block is gone, unless it announces the piece before.
+    pub patience_us: Micros,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It waits for its turn.
+    Queued,
+    /// The peer is told that it is not served.
+    Rejected,
+    /// It waits already, or cannot be served and the peer would not understand a reject.
+    Ignored,
+}
+
+/// What peers have requested of us, and whose turn it is.
 #[derive(Default)]
 pub(super) struct Uploads {
     /// In the order of their requests; the front ones are being served.
     turns: VecDeque<Turn>,
+    /// Of connections that have requested something, in the order of their numbers.
+    requests: Vec<Requests>,
+    /// Blocks to send that [`Self::blocks`] has not yet given out.
+    blocks: Vec<(ConnId, Block)>,
 }
 
 /// A peer and the piece that it is served in this turn.
@@ -38,10 +77,224 @@ struct Turn {
     moved_at: Micros,
 }
 
+/// How far a turn has come.
+enum Stage {
+    /// All is sent, and the peer has had the time to announce the piece.
+    Over,
+    /// Nothing has moved for so long that others are served beside it.
+    Stuck,
+    /// It goes on until then at least.
+    Until(Micros),
+}
+
+/// What one connection has requested and not received.
+struct Requests {
+    conn: ConnId,
+    /// In the order in which they came.
+    waiting: VecDeque<Block>,
+    /// Payload bytes handed to the shell that have not gone to the kernel.
+    unsent_bytes: u32,
+}
+
+impl Requests {
+    /// Takes the next block of a piece, if the shell may hold more.
+    fn next_block(&mut self, piece: u32) -> Option<Block> {
+        if self.unsent_bytes >= UNSENT_BYTES_MAX {
+            return None;
+        }
+        let at = self.waiting.iter().position(|b| b.piece == piece)?;
+        let block = self.waiting.remove(at)?;
+        self.unsent_bytes += block.len;
+        Some(block)
+    }
+
+    /// Whether nothing of a piece waits here or in the shell.
+    fn is_gone(&self, piece: u32) -> bool {
+        self.unsent_bytes == 0 && !self.waiting.iter().any(|b| b.piece == piece)
+    }
+}
+
 impl Uploads {
     /// Nobody waits for anything from us.
-    pub(super) fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.turns.is_empty()
+    }
+
+    /// A peer requests a block; `has_piece`: we could send it. `requester` knows all connections that have requested
+    /// something.
+    pub fn request(
+        &mut self,
+        now: Micros,
+        conn: ConnId,
+        block: Block,
+        has_piece: bool,
+        requester: impl Fn(ConnId) -> Requester,
+    ) -> Answer {
+        let peer = requester(conn);
+        let refused = if peer.is_fast {
+            Answer::Rejected
+        } else {
+            Answer::Ignored
+        };
+        let found = self.find(conn);
+        let waiting = found.map(|at| &self.requests[at].waiting);
+        if waiting.is_ok_and(|w| w.contains(&block)) {
+            return Answer::Ignored;
+        }
+        if !has_piece || waiting.is_ok_and(|w| w.len() >= REQUESTS_QUEUED_MAX) {
+            return refused;
+        }
+        let piece = block.piece;
+        if !self.turns.iter().any(|t| t.conn == conn && t.piece == piece) {
+            if peer.is_agent && peer.is_fast && self.is_crowded(conn, peer.is_across, requester) {
+                return Answer::Rejected;
+            }
+            if self.turns.iter().filter(|t| t.conn == conn).count() >= TURNS_OF_ONE_MAX {
+                return refused;
+            }
+            self.turns.push_back(Turn {
+                conn,
+                piece,
+                moved_at: now,
+            });
+        }
+        let at = found.unwrap_or_else(|at| {
+            let requests = Requests {
+                conn,
+                waiting: VecDeque::new(),
+                unsent_bytes: 0,
+            };
+            self.requests.insert(at, requests);
+            at
+        });
+        self.requests[at].waiting.push_back(block);
+        Answer::Queued
+    }
+
+    /// A peer takes a request back; whether it still waited.
+    pub fn cancel(&mut self, conn: ConnId, block: Block) -> bool {
+        let Ok(at) = self.find(conn) else {
+            return false;
+        };
+        let waiting = &mut self.requests[at].waiting;
+        let found = waiting.iter().position(|b| *b == block);
+        found.and_then(|at| waiting.remove(at)).is_some()
+    }
+
+    /// Payload bytes of a connection have gone to the kernel.
+    pub fn sent(&mut self, conn: ConnId, bytes: u32) {
+        if let Ok(at) = self.find(conn) {
+            let unsent = &mut self.requests[at].unsent_bytes;
+            *unsent = unsent.saturating_sub(bytes);
+        }
+    }
+
+    /// A peer has announced a piece; whether that ends a turn.
+    pub fn announced(&mut self, conn: ConnId, piece: u32) -> bool {
+        let before = self.turns.len();
+        self.turns.retain(|t| t.conn != conn || t.piece != piece);
+        self.turns.len() < before
+    }
+
+    /// A connection is gone.
+    pub fn forget(&mut self, conn: ConnId) {
+        self.turns.retain(|t| t.conn != conn);
+        self.requests.retain(|r| r.conn != conn);
+    }
+
+    /// Serves those whose turn it is; [`Self::blocks`] has what is to be sent. Returns when to call this again though nothing
+    /// has happened. `is_flat`: there are no other racks.
+    pub fn advance(&mut self, now: Micros, is_flat: bool, requester: impl Fn(ConnId) -> Requester) -> Micros {
+        let most = if is_flat { UPLOADS_FLAT_MAX } else { UPLOADS_MAX };
+        let (mut served, mut served_across) = (0, 0);
+        let mut next = Micros::MAX;
+        let mut at = 0;
+        while at < self.turns.len() && served < most {
+            let peer = requester(self.turns[at].conn);
+            // One after the other: the first rack that has a piece passes it on while the next one gets it.
+            if peer.is_across && served_across >= UPLOADS_ACROSS_MAX {
+                at += 1;
+                continue;
+            }
+            match self.serve(at, now, peer.patience_us) {
+                Stage::Over => {
+                    self.turns.remove(at);
+                    continue;
+                }
+                Stage::Stuck => {}
+                Stage::Until(until) => {
+                    next = next.min(until);
+                    served += 1;
+                    served_across += usize::from(peer.is_across);
+                }
+            }
+            at += 1;
+        }
+        next
+    }
+
+    /// The blocks to send, in order.
+    pub fn blocks(&mut self) -> impl Iterator<Item = (ConnId, Block)> {
+        self.blocks.drain(..)
+    }
+
+    /// Takes the blocks of a turn as far as the shell may hold them.
+    fn serve(&mut self, at: usize, now: Micros, patience_us: Micros) -> Stage {
+        let Turn { conn, piece, .. } = self.turns[at];
+        let Ok(found) = self.find(conn) else {
+            return Stage::Over;
+        };
+        let (turn, requests) = (&mut self.turns[at], &mut self.requests[found]);
+        while let Some(block) = requests.next_block(piece) {
+            turn.moved_at = now;
+            self.blocks.push((conn, block));
+        }
+        // Kernels and switches hold much: a turn is over when the peer announces the piece. Peers that do not, and those
+        // that are stuck, do not hold the others up.
+        let is_gone = requests.is_gone(piece);
+        let lasts_us = if is_gone {
+            patience_us
+        } else {
+            patience_us.max(STUCK_US)
+        };
+        if now.saturating_sub(turn.moved_at) < lasts_us {
+            Stage::Until(turn.moved_at + lasts_us)
+        } else if is_gone {
+            Stage::Over
+        } else {
+            Stage::Stuck
+        }
+    }
+
+    /// Whether an agent had better look for another holder of a piece: a long queue here would only keep it waiting. What
+    /// leaves the rack serves a whole rack, and is not kept out by our own.
+    fn is_crowded(&self, conn: ConnId, is_across: bool, requester: impl Fn(ConnId) -> Requester) -> bool {
+        let most = if is_across { TURNS_ACROSS_MAX } else { TURNS_MAX };
+        let alike = |t: &&Turn| requester(t.conn).is_across == is_across;
+        // Alone it may ask for as much as it likes: there is nobody to be fair to.
+        self.turns.iter().filter(alike).count() >= most && self.turns.iter().any(|t| t.conn != conn)
+    }
+
+    /// Where the requests of a connection are, or belong.
+    fn find(&self, conn: ConnId) -> Result<usize, usize> {
+        self.requests.binary_search_by_key(&conn, |r| r.conn)
+    }
+}
+
+/// What [`Uploads`] must know of the peers.
+fn requesters(peers: &Peers, torrents: &[Torrent]) -> impl Fn(ConnId) -> Requester {
+    move |conn| {
+        let peer = &peers[&conn];
+        let t = &torrents[usize::from(peer.torrent.0)];
+        let piece_us = t.times.p50().unwrap_or(SECOND);
+        let patience_us = (piece_us * PATIENCE_TIMES).clamp(PATIENCE_MIN_US, PATIENCE_MAX_US);
+        Requester {
+            is_across: t.is_across(peer.mask()),
+            is_agent: peer.bootswarm,
+            is_fast: peer.fast,
+            // Other clients may announce late or never.
+            patience_us: if peer.bootswarm { patience_us } else { 0 },
+        }
     }
 }
 
@@ -51,60 +304,24 @@ impl Swarm {
         let Some(peer) = self.peers.get(&conn) else {
             return true;
         };
-        let t = &self.torrents[usize::from(peer.torrent.0)];
-        if block.len > crate::core::limits::BLOCK_BYTES_MAX {
+        if block.len > BLOCK_BYTES_MAX {
             return false;
         }
-        if !t.has(block.piece) || peer.queue.len() >= REQUESTS_QUEUED_MAX || peer.queue.contains(&block) {
-            if peer.fast && !peer.queue.contains(&block) {
-                self.send(conn, Outgoing::Reject(block));
-            }
-            return true;
+        let has_piece = self.torrents[usize::from(peer.torrent.0)].has(block.piece);
+        let requesters = requesters(&self.peers, &self.torrents);
+        match self.uploads.request(self.now, conn, block, has_piece, requesters) {
+            Answer::Queued => self.pump_uploads(),
+            Answer::Rejected => self.send(conn, Outgoing::Reject(block)),
+            Answer::Ignored => {}
         }
-        let waiting = self
-            .uploads
-            .turns
-            .iter()
-            .any(|t| t.conn == conn && t.piece == block.piece);
-        // An agent that is turned away soon finds another holder; a long queue here would only keep it
-        // waiting. What leaves the rack serves a whole rack, and is not kept out by our own.
-        let across = t.is_across(peer.mask());
-        let most = if across { TURNS_ACROSS_MAX } else { TURNS_MAX };
-        let alike = |turn: &&Turn| {
-            let other = self.peers.get(&turn.conn);
-            other.is_some_and(|p| self.torrents[usize::from(p.torrent.0)].is_across(p.mask()) == across)
-        };
-        let full = self.uploads.turns.iter().filter(alike).count() >= most;
-        // Alone it may ask for as much as it likes: there is nobody to be fair to.
-        let crowd = full && self.uploads.turns.iter().any(|t| t.conn != conn);
-        if !waiting && peer.bootswarm && peer.fast && crowd {
-            self.send(conn, Outgoing::Reject(block));
-            return true;
-        }
-        if let Some(peer) = self.peers.get_mut(&conn) {
-            peer.queue.push_back(block);
-        }
-        if !waiting {
-            let turn = Turn {
-                conn,
-                piece: block.piece,
-                moved_at: self.now,
-            };
-            self.uploads.turns.push_back(turn);
-        }
-        self.pump_uploads();
         true
     }
 
     pub(super) fn on_cancel(&mut self, conn: ConnId, block: Block) {
-        let Some(peer) = self.peers.get_mut(&conn) else {
+        if !self.uploads.cancel(conn, block) {
             return;
-        };
-        let Some(at) = peer.queue.iter().position(|b| *b == block) else {
-            return;
-        };
-        peer.queue.remove(at);
-        if peer.fast {
+        }
+        if self.peers.get(&conn).is_some_and(|p| p.fast) {
             self.send(conn, Outgoing::Reject(block));
         }
         self.pump_uploads();
@@ -112,81 +329,239 @@ impl Swarm {
 
     pub(super) fn on_sent(&mut self, conn: ConnId, bytes: u32) {
         if let Some(peer) = self.peers.get_mut(&conn) {
-            peer.unsent = peer.unsent.saturating_sub(bytes);
             peer.sent_at = self.now;
+            self.uploads.sent(conn, bytes);
             self.pump_uploads();
         }
     }
 
-    /// Forgets the turns of a peer that is gone.
-    pub(super) fn forget_uploads(&mut self, conn: ConnId) {
-        self.uploads.turns.retain(|t| t.conn != conn);
-    }
-
     /// A peer has announced a piece: if it was from us, the next one's turn comes.
-    pub(super) fn turn_over(&mut self, conn: ConnId, piece: u32) {
-        let before = self.uploads.turns.len();
-        self.uploads.turns.retain(|t| t.conn != conn || t.piece != piece);
-        if self.uploads.turns.len() < before {
+    pub(super) fn on_announced(&mut self, conn: ConnId, piece: u32) {
+        if self.uploads.announced(conn, piece) {
             self.pump_uploads();
         }
     }
 
     /// Sends what the turn allows.
     pub(super) fn pump_uploads(&mut self) {
-        let now = self.now;
-        let flat = self.torrents.iter().all(|t| t.outside() == 0);
-        let most = if flat { UPLOADS_FLAT_MAX } else { UPLOADS_MAX };
-        let (mut served, mut served_across) = (0, 0);
-        let mut at = 0;
-        while at < self.uploads.turns.len() && served < most {
-            let Turn { conn, piece, .. } = self.uploads.turns[at];
+        let is_flat = self.torrents.iter().all(|t| t.outside() == 0);
+        let requesters = requesters(&self.peers, &self.torrents);
+        let next = self.uploads.advance(self.now, is_flat, requesters);
+        self.wake = self.wake.min(next);
+        for (conn, block) in self.uploads.blocks() {
             let Some(peer) = self.peers.get_mut(&conn) else {
-                self.uploads.turns.remove(at);
                 continue;
             };
+            peer.sent_at = self.now;
             let torrent = peer.torrent;
-            let t = &mut self.torrents[usize::from(torrent.0)];
-            // One after the other: the first rack that has a piece passes it on while the next one gets it.
-            let across = t.is_across(peer.mask());
-            if across && served_across >= UPLOADS_ACROSS_MAX {
-                at += 1;
-                continue;
-            }
-            let mut left = peer.queue.iter().any(|b| b.piece == piece);
-            while left && peer.unsent < UNSENT_BYTES_MAX {
-                let next = peer.queue.iter().position(|b| b.piece == piece);
-                let Some(block) = next.and_then(|n| peer.queue.remove(n)) else {
-                    left = false;
-                    break;
-                };
-                peer.unsent += block.len;
-                peer.sent_at = now;
-                t.progress.uploaded_bytes += u64::from(block.len);
-                self.uploads.turns[at].moved_at = now;
-                self.out.push_back(Output::SendBlock { conn, torrent, block });
-            }
-            let idle = now.saturating_sub(self.uploads.turns[at].moved_at);
-            // Kernels and switches hold much: a turn is over when the peer announces the piece.
-            // Peers that do not, and those that are stuck, do not hold the others up.
-            let patience = match peer.bootswarm {
-                true => (t.times.p50().unwrap_or(SECOND) * 2).clamp(100 * MILLISECOND, 5 * SECOND),
-                false => 0,
-            };
-            let gone = !left && peer.unsent == 0;
-            let stuck = idle >= patience.max(STUCK_US);
-            if gone && idle >= patience {
-                self.uploads.turns.remove(at);
-                continue;
-            }
-            if !stuck {
-                let until =
-                    self.uploads.turns[at].moved_at + if gone { patience } else { patience.max(STUCK_US) };
-                self.wake = self.wake.min(until);
-                served += 1;
-                served_across += usize::from(across);
-            }
-            at += 1;
+            self.torrents[usize::from(torrent.0)].progress.uploaded_bytes += u64::from(block.len);
+            self.out.push_back(Output::SendBlock { conn, torrent, block });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEIGHBOUR: Requester = Requester {
+        is_across: false,
+        is_agent: true,
+        is_fast: true,
+        patience_us: SECOND / 10,
+    };
+    const ELSEWHERE: Requester = Requester {
+        is_across: true,
+        ..NEIGHBOUR
+    };
+    const CLIENT: Requester = Requester {
+        is_agent: false,
+        patience_us: 0,
+        ..NEIGHBOUR
+    };
+    const LEN: u32 = 16 << 10;
+
+    /// The peers of these tests: the first hundred are neighbours, the next are elsewhere, then come other clients.
+    fn who(conn: ConnId) -> Requester {
+        [NEIGHBOUR, ELSEWHERE, CLIENT][conn.0 as usize / 100]
+    }
+
+    fn block(piece: u32, index: u32) -> Block {
+        Block {
+            piece,
+            begin: index * LEN,
+            len: LEN,
+        }
+    }
+
+    /// Requests the first block of a piece.
+    fn request(uploads: &mut Uploads, conn: u32, piece: u32) -> Answer {
+        uploads.request(0, ConnId(conn), block(piece, 0), true, who)
+    }
+
+    /// The peers of which a block goes to each, and when to look again.
+    fn advance(uploads: &mut Uploads, now: Micros, is_flat: bool) -> (Vec<u32>, Micros) {
+        let next = uploads.advance(now, is_flat, who);
+        (uploads.blocks().map(|(conn, _)| conn.0).collect(), next)
+    }
+
+    #[test]
+    fn first_come_first_served_and_few_at_a_time() {
+        for (is_flat, most) in [(true, 7), (false, 6)] {
+            let mut uploads = Uploads::default();
+            assert!(uploads.is_idle());
+            // Not in the order of their numbers.
+            let order: Vec<u32> = (0..8).map(|n| n * 3 % 8).collect();
+            for conn in &order {
+                assert_eq!(request(&mut uploads, *conn, 5), Answer::Queued);
+            }
+            assert_eq!(advance(&mut uploads, 0, is_flat).0, order[..most]);
+            assert_eq!(advance(&mut uploads, 1, is_flat).0, [0; 0]);
+            assert!(!uploads.announced(ConnId(order[2]), 6), "not its piece");
+            assert!(uploads.announced(ConnId(order[2]), 5));
+            assert_eq!(advance(&mut uploads, 1, is_flat).0, order[most..most + 1]);
+            assert!(!uploads.is_idle());
+        }
+    }
+
+    #[test]
+    fn pieces_are_sent_whole_and_little_at_a_time() {
+        let mut uploads = Uploads::default();
+        let conn = ConnId(1);
+        // The requests of two pieces, mixed: the first piece is sent before the second.
+        for index in 0..4 {
+            for piece in [7, 8] {
+                let answer = uploads.request(0, conn, block(piece, index), true, who);
+                assert_eq!(answer, Answer::Queued);
+            }
+        }
+        let mut sent = Vec::new();
+        for now in 0..8 {
+            uploads.advance(now, true, who);
+            let new: Vec<Block> = uploads.blocks().map(|(_, block)| block).collect();
+            assert_eq!(new.len(), if now == 0 { 2 } else { usize::from(now < 7) });
+            sent.extend(new);
+            uploads.sent(conn, LEN);
+        }
+        let all = [7, 8].map(|piece| [0, 1, 2, 3].map(|index| block(piece, index)));
+        assert_eq!(sent, all.concat());
+        uploads.sent(conn, u32::MAX); // more than there was
+        uploads.sent(ConnId(2), LEN);
+    }
+
+    #[test]
+    fn two_at_a_time_are_in_other_racks() {
+        let mut uploads = Uploads::default();
+        for conn in [100, 101, 102, 103, 1] {
+            request(&mut uploads, conn, 5);
+        }
+        assert_eq!(advance(&mut uploads, 0, false).0, [100, 101, 1]);
+        uploads.announced(ConnId(101), 5);
+        assert_eq!(advance(&mut uploads, 0, false).0, [102]);
+    }
+
+    #[test]
+    fn agents_look_elsewhere_when_many_wait_and_clients_queue() {
+        let mut uploads = Uploads::default();
+        let answers = |uploads: &mut Uploads, conns: std::ops::Range<u32>| {
+            let queued = |conn: &u32| request(uploads, *conn, 5) == Answer::Queued;
+            conns.filter(queued).count()
+        };
+        assert_eq!(answers(&mut uploads, 0..12), 8);
+        // They do not keep each other out.
+        assert_eq!(answers(&mut uploads, 100..112), 6);
+        assert_eq!(answers(&mut uploads, 200..212), 12);
+        // The rest of a piece whose turn comes is taken.
+        let next = uploads.request(0, ConnId(0), block(5, 1), true, who);
+        assert_eq!(next, Answer::Queued);
+        assert_eq!(request(&mut uploads, 0, 6), Answer::Rejected);
+    }
+
+    #[test]
+    fn alone_an_agent_may_ask_for_more() {
+        let mut uploads = Uploads::default();
+        for piece in 0..20 {
+            assert_eq!(request(&mut uploads, 1, piece), Answer::Queued);
+        }
+        assert_eq!(request(&mut uploads, 2, 0), Answer::Rejected);
+    }
+
+    #[test]
+    fn a_turn_ends_when_its_peer_had_the_time_to_announce_the_piece() {
+        for (conn, patience_us) in [(1, SECOND / 10), (201, 0)] {
+            let mut uploads = Uploads::default();
+            request(&mut uploads, conn, 5);
+            assert_eq!(advance(&mut uploads, 10, true), (vec![conn], 10 + STUCK_US));
+            uploads.sent(ConnId(conn), LEN);
+            if patience_us > 0 {
+                assert_eq!(advance(&mut uploads, 20, true).1, 10 + patience_us);
+                assert_eq!(advance(&mut uploads, 9 + patience_us, true).1, 10 + patience_us);
+            }
+            assert!(!uploads.is_idle());
+            assert_eq!(advance(&mut uploads, 10 + patience_us, true).1, Micros::MAX);
+            assert!(uploads.is_idle());
+        }
+    }
+
+    #[test]
+    fn turns_that_do_not_move_hold_nobody_up() {
+        let mut uploads = Uploads::default();
+        (0..7).for_each(|conn| assert_eq!(request(&mut uploads, conn, 5), Answer::Queued));
+        request(&mut uploads, 200, 5);
+        assert_eq!(advance(&mut uploads, 0, true), ((0..7).collect(), STUCK_US));
+        assert_eq!(advance(&mut uploads, STUCK_US - 1, true), (vec![], STUCK_US));
+        let next = 2 * STUCK_US;
+        assert_eq!(advance(&mut uploads, STUCK_US, true), (vec![200], next));
+        // Once their bytes have gone out, their turns are over.
+        (0..7).for_each(|conn| uploads.sent(ConnId(conn), LEN));
+        assert_eq!(advance(&mut uploads, STUCK_US + 1, true), (vec![], next));
+        uploads.announced(ConnId(200), 5);
+        assert!(uploads.is_idle());
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_rejected_where_the_peer_understands_it() {
+        let mut uploads = Uploads::default();
+        for (is_fast, refused) in [(true, Answer::Rejected), (false, Answer::Ignored)] {
+            let who = |_| Requester { is_fast, ..CLIENT };
+            let conn = ConnId(u32::from(is_fast));
+            let mut ask = |piece, has| uploads.request(0, conn, block(piece, 0), has, who);
+            assert_eq!(ask(5, false), refused);
+            assert_eq!(ask(5, true), Answer::Queued);
+            assert_eq!(ask(5, true), Answer::Ignored, "it waits already");
+        }
+        assert!(uploads.cancel(ConnId(1), block(5, 0)));
+        assert!(!uploads.cancel(ConnId(1), block(5, 0)));
+        assert!(!uploads.cancel(ConnId(2), block(5, 0)));
+        assert_eq!(advance(&mut uploads, 0, true).0, [0]);
+    }
+
+    #[test]
+    fn one_connection_holds_a_bounded_number_of_requests_and_turns() {
+        let mut uploads = Uploads::default();
+        let conn = ConnId(299);
+        let held = |uploads: &Uploads| {
+            let turns = uploads.turns.iter().filter(|t| t.conn == conn);
+            (turns.count(), uploads.requests.last().map(|r| r.waiting.len()))
+        };
+        let most = REQUESTS_QUEUED_MAX;
+        // As long as others are served first, its turns are not looked at.
+        (0..7).for_each(|conn| assert_eq!(request(&mut uploads, conn, 0), Answer::Queued));
+        for piece in 0..most as u32 + 9 {
+            let answer = request(&mut uploads, conn.0, piece);
+            assert_eq!(answer == Answer::Queued, piece < most as u32);
+        }
+        assert_eq!(held(&uploads), (most, Some(most)));
+        for piece in 0..2 * most as u32 {
+            request(&mut uploads, conn.0, piece);
+            uploads.cancel(conn, block(piece, 0));
+            uploads.advance(0, true, who);
+        }
+        assert_eq!(held(&uploads), (most, Some(0)));
+        uploads.forget(conn);
+        assert_eq!(uploads.turns.len(), 7);
+        assert!(uploads.requests.iter().all(|r| r.conn != conn));
+        (0..7).for_each(|conn| uploads.forget(ConnId(conn)));
+        assert!(uploads.is_idle() && uploads.requests.is_empty());
     }
 }
