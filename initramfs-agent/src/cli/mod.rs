@@ -4,7 +4,6 @@ mod args;
 mod check;
 mod inspect;
 mod output;
-pub(crate) mod signals;
 mod transfer;
 
 use crate::core::error::{Code, Error, Result};

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use super::args::Args;
 use super::output::Show;
-use super::{read_file, signals, usage};
+use super::{read_file, usage};
 use crate::core::error::{Code, Error, Result};
 use crate::core::metainfo::Metainfo;
 use crate::core::swarm::Progress;
 use crate::io::https::{Client, Url};
 use crate::io::node::{Event, Node, NodeConfig, NodeHandle, TorrentConfig, known_hashes, verify_all};
+use crate::io::signals;
 use crate::io::store::Artifact;
 use crate::io::trust::Trust;
 use ring::rand::{SecureRandom, SystemRandom};

@@ -1,8 +1,9 @@
-//! The thin shell: sockets, TLS, files, unpacking, console.
+//! The thin shell: sockets, TLS, files, unpacking, signals, console.
 
 pub mod boot;
 pub mod https;
 pub mod node;
+pub(crate) mod signals;
 pub mod store;
 pub mod trust;
 pub mod unpack;

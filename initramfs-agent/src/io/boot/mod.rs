@@ -38,10 +38,10 @@ pub use self::options::{Options, Seed, USAGE};
 use self::reporter::Reporter;
 use self::running::Running;
 use self::seeding::Seeding;
-use crate::cli::signals;
 use crate::core::error::{Code, Result};
 use crate::core::rng::Rng;
 use crate::io::https::Client;
+use crate::io::signals;
 
 /// For the last events, when the process ends.
 const FAREWELL: Duration = Duration::from_secs(2);
