@@ -102,10 +102,12 @@ impl World {
         let wants = self.nodes[node].next_announce > self.now;
         // With a manifest the first announce came with it, and the second opens the connection.
         let introduced = asked == 0 && self.cfg.manifest;
-        let numwant = match wants || asked < NAMED_MAX {
-            true if introduced => NUMWANT_FIRST,
-            true => NUMWANT,
-            false => 0,
+        let numwant = if !wants && asked >= NAMED_MAX {
+            0
+        } else if introduced {
+            NUMWANT_FIRST
+        } else {
+            NUMWANT
         };
         let interval = self.tracker.interval_s() * SECOND;
         let seed = self.nodes[node].done_at.is_some();
@@ -132,9 +134,10 @@ impl World {
         self.events.push(at, Event::Introduced(node));
         if self.nodes[node].done_at.is_none() && self.nodes[node].next_announce <= self.now {
             self.nodes[node].announces += 1;
-            let wait = match enough {
-                true => INTERVAL_INTRODUCED_US,
-                false => (interval * self.nodes[node].announces).min(INTERVAL_MAX_US.max(interval)),
+            let wait = if enough {
+                INTERVAL_INTRODUCED_US
+            } else {
+                (interval * self.nodes[node].announces).min(INTERVAL_MAX_US.max(interval))
             };
             self.nodes[node].next_announce = self.now + wait;
             self.events.push(self.now + wait, Event::Announce(node));

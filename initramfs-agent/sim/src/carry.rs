@@ -148,9 +148,10 @@ impl World {
     /// their time, but reserve nothing: what comes there in the meantime does not wait for them.
     pub fn charge(&mut self, from: Endpoint, to: Endpoint, bytes: u32) -> Micros {
         let (mut at, mut tail) = (self.now, self.now);
-        let queue = match from == self.server() {
-            true => SERVER_QUEUE_BYTES,
-            false => NODE_QUEUE_BYTES,
+        let queue = if from == self.server() {
+            SERVER_QUEUE_BYTES
+        } else {
+            NODE_QUEUE_BYTES
         };
         for hop in 0.. {
             let (cable, last) = self.cable(from, to, hop);

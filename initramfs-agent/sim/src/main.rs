@@ -75,9 +75,10 @@ fn main() {
                 eprintln!("{}", Moment::HEADER);
             }
             let report = run_watched(&args.cfg, args.timeline_us, |m| eprintln!("{}", m.row()));
-            match args.json {
-                true => println!("{}", report.json()),
-                false => print!("{}", report.text()),
+            if args.json {
+                println!("{}", report.json())
+            } else {
+                print!("{}", report.text())
             }
             if report.failed > 0 {
                 std::process::exit(1);

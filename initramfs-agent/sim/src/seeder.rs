@@ -220,9 +220,10 @@ impl Seeder {
             .map(|g| u64::from(self.agents.bytes(g.piece)))
             .sum();
         let bytes = given + u64::from(self.agents.bytes(piece));
-        let ahead = match self.latencies.is_empty() {
-            true => self.in_window,
-            false => agent.given.len(),
+        let ahead = if self.latencies.is_empty() {
+            self.in_window
+        } else {
+            agent.given.len()
         };
         let own = match agent.rate_bps {
             None => median * (ahead as Micros + 1),
@@ -278,9 +279,10 @@ impl Seeder {
         if self.agents.count() < 2 || self.agents.next_needed().is_some() {
             return;
         }
-        let median = match self.latencies.is_empty() {
-            true => 0,
-            false => self.median(),
+        let median = if self.latencies.is_empty() {
+            0
+        } else {
+            self.median()
         };
         for piece in 0..self.agents.pieces {
             if !self.is_wide() {
@@ -291,9 +293,10 @@ impl Seeder {
                 continue;
             }
             let tries = self.agents.handed[at].saturating_sub(1).min(6);
-            let times = match self.in_window < IDLE_HANDOUTS_MAX {
-                true => SPREAD_IDLE_TIMES,
-                false => SPREAD_TIMES,
+            let times = if self.in_window < IDLE_HANDOUTS_MAX {
+                SPREAD_IDLE_TIMES
+            } else {
+                SPREAD_TIMES
             };
             if now - self.agents.moved_at[at] < self.spread_least().max(times * median) << tries {
                 continue;
@@ -336,9 +339,10 @@ impl Seeder {
 
     /// How long a piece may stay with a single holder at least.
     fn spread_least(&self) -> Micros {
-        match self.agents.count() > CROWD_AGENTS {
-            true => SPREAD_CROWD_MIN_US,
-            false => SPREAD_MIN_US,
+        if self.agents.count() > CROWD_AGENTS {
+            SPREAD_CROWD_MIN_US
+        } else {
+            SPREAD_MIN_US
         }
     }
 

@@ -106,13 +106,12 @@ impl World {
             };
             (wait, over)
         };
-        let admitted = match self.server_gone {
-            true => Err(over(NO_ANSWER_US, None, true)),
-            false => {
-                let lease = self.streams.admit(node, bytes, self.now, is_handing_out);
-                let wait = self.cfg.latency_us * 4;
-                lease.map_err(|s| over(wait, Some(s.max(RETRY_AFTER_MIN_S)), false))
-            }
+        let admitted = if self.server_gone {
+            Err(over(NO_ANSWER_US, None, true))
+        } else {
+            let lease = self.streams.admit(node, bytes, self.now, is_handing_out);
+            let wait = self.cfg.latency_us * 4;
+            lease.map_err(|s| over(wait, Some(s.max(RETRY_AFTER_MIN_S)), false))
         };
         let lease = match admitted {
             Ok(lease) => lease,

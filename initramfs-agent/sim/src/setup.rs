@@ -131,10 +131,10 @@ impl World {
             match n.done_at.map(|at| at as f64 / SECOND as f64) {
                 Some(at) => {
                     times.push(at);
-                    match n.slow {
-                        true => slow.push(at),
-                        false if n.corrupt => {}
-                        false => healthy.push(at),
+                    if n.slow {
+                        slow.push(at);
+                    } else if !n.corrupt {
+                        healthy.push(at);
                     }
                 }
                 None => failed += 1,

@@ -57,14 +57,16 @@ impl Streams {
         now: Micros,
         is_handing_out: bool,
     ) -> Result<Lease, u64> {
-        let quarters = match bytes <= self.small_bytes_max {
-            true => 1,
-            false => SLOT_QUARTERS,
+        let quarters = if bytes <= self.small_bytes_max {
+            1
+        } else {
+            SLOT_QUARTERS
         };
         let held = self.by_node.get(&node).copied().unwrap_or(0);
-        let most = match is_handing_out {
-            true => SLOTS_WHILE_HANDING_OUT * SLOT_QUARTERS,
-            false => self.quarters_max,
+        let most = if is_handing_out {
+            SLOTS_WHILE_HANDING_OUT * SLOT_QUARTERS
+        } else {
+            self.quarters_max
         };
         if self.quarters + quarters > most || held + quarters > self.address_quarters_max {
             return Err(self.ticket(now));

@@ -84,11 +84,15 @@ impl Window {
             }
             self.starting = false;
             self.widening = false;
-        } else if match self.widening {
-            true => rate < before * (1.0 + NOISE),
-            false => rate < best * (1.0 - NOISE),
-        } {
-            self.widening = !self.widening;
+        } else {
+            let least = if self.widening {
+                before * (1.0 + NOISE)
+            } else {
+                best * (1.0 - NOISE)
+            };
+            if rate < least {
+                self.widening = !self.widening;
+            }
         }
         self.resize(if self.widening { STEP } else { 1.0 / STEP });
     }

@@ -202,16 +202,15 @@ impl Run {
     }
 
     fn complain(&self, who: &str, what: &str) {
-        match self.json {
-            true => {
-                let members = [
-                    ("type", "problem".into()),
-                    ("who", who.into()),
-                    ("what", what.into()),
-                ];
-                Show::object(members).print_json();
-            }
-            false => eprintln!("{who}: {what}"),
+        if self.json {
+            let members = [
+                ("type", "problem".into()),
+                ("who", who.into()),
+                ("what", what.into()),
+            ];
+            Show::object(members).print_json();
+        } else {
+            eprintln!("{who}: {what}");
         }
     }
 
@@ -257,9 +256,13 @@ impl Run {
 }
 
 fn origins(args: &Args, torrent: &Metainfo) -> Vec<String> {
-    let web_seeds = torrent.web_seeds.iter().map(|url| match url.ends_with('/') {
-        true => format!("{url}{}", torrent.name), // BEP 19: a directory
-        false => url.clone(),
+    let web_seeds = torrent.web_seeds.iter().map(|url| {
+        if url.ends_with('/') {
+            // BEP 19: a directory
+            format!("{url}{}", torrent.name)
+        } else {
+            url.clone()
+        }
     });
     let all = args.origins.iter().cloned().chain(web_seeds);
     // Names are never resolved: a web seed on the Internet is no origin of ours.

@@ -40,9 +40,12 @@ pub fn parse(document: &[u8]) -> Result<Value<'_>, (&'static str, usize)> {
         at: 0,
         values: 0,
     };
-    let value = parser.value(0).and_then(|value| match parser.at == text.len() {
-        true => Ok(value),
-        false => Err("more than one value"),
+    let value = parser.value(0).and_then(|value| {
+        if parser.at == text.len() {
+            Ok(value)
+        } else {
+            Err("more than one value")
+        }
     });
     value.map_err(|what| (what, parser.at))
 }

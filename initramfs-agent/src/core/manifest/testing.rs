@@ -61,10 +61,7 @@ pub fn artifact(
         .chunks(piece_length as usize)
         .flat_map(sha1::Sha1::digest)
         .collect();
-    let inline = match pieces.len() / 20 > 16 {
-        true => &[][..],
-        false => &pieces,
-    };
+    let inline = if pieces.len() / 20 > 16 { &[][..] } else { &pieces };
     let hash = infohash(&info_dictionary(name, bytes.len() as u64, piece_length, &pieces));
     let (hash, sha256, pieces) = (hex(&hash), hex(&Sha256::digest(bytes)), base64(inline));
     let mut quoted = String::new();

@@ -145,21 +145,24 @@ impl Swarm {
                 if known.conn.is_none() || known.seeder {
                     continue;
                 }
-                match Self::counts_local(t.racked, known.nearness) {
-                    true => local += 1,
-                    false => across += 1,
+                if Self::counts_local(t.racked, known.nearness) {
+                    local += 1;
+                } else {
+                    across += 1;
                 }
             }
-            let local_wanted = match crowd > RACK_MAX || self.now < t.started_at + super::import::SETTLE_US {
-                true => LOCAL_WANTED_CROWD,
-                false => LOCAL_WANTED,
+            let local_wanted = if crowd > RACK_MAX || self.now < t.started_at + super::import::SETTLE_US {
+                LOCAL_WANTED_CROWD
+            } else {
+                LOCAL_WANTED
             };
             let wants = |known: &Known, local: usize, across: usize| {
-                known.seeder
-                    || match Self::counts_local(t.racked, known.nearness) {
-                        true => !done && local < local_wanted,
-                        false => !done && across < t.across_wanted(self.now),
-                    }
+                let room = if Self::counts_local(t.racked, known.nearness) {
+                    local < local_wanted
+                } else {
+                    across < t.across_wanted(self.now)
+                };
+                known.seeder || (!done && room)
             };
             // A farm's hundreds of addresses are gone through only when one of them may be dialled.
             let lone = |addr: &SocketAddr| t.known.get(addr).is_some_and(|k| k.conn.is_none());
@@ -192,9 +195,10 @@ impl Swarm {
                     break;
                 }
                 dialling += 1;
-                match Self::counts_local(t.racked, known.nearness) {
-                    true => local += 1,
-                    false => across += usize::from(!known.seeder),
+                if Self::counts_local(t.racked, known.nearness) {
+                    local += 1;
+                } else {
+                    across += usize::from(!known.seeder);
                 }
                 chosen.push((addr, known.seeder));
             }

@@ -36,9 +36,10 @@ impl Swarm {
                 if let Some(peer) = self.peers.get_mut(&conn) {
                     peer.interested_sent = !lags;
                 }
-                let message = match lags {
-                    true => Outgoing::NotInterested,
-                    false => Outgoing::Interested,
+                let message = if lags {
+                    Outgoing::NotInterested
+                } else {
+                    Outgoing::Interested
                 };
                 self.send(conn, message);
             }

@@ -170,10 +170,7 @@ impl Swarm {
             return;
         };
         let drawn = SEEDER_WAIT_US.max(busy) * wanted.seeder_draw / 1000;
-        let seeder_at = match alone {
-            true => now,
-            false => wanted.since + drawn,
-        };
+        let seeder_at = if alone { now } else { wanted.since + drawn };
         let stalled = wanted.ask.take_if(|ask| now >= ask.moved_at + ask.stall_us);
         let idle = wanted.ask.is_none();
         if let Some(ask) = stalled {

@@ -49,9 +49,10 @@ impl Swarm {
             if soon {
                 self.send(conn, Outgoing::Have(piece));
             } else {
-                let until = match peer.origin && common {
-                    true => self.now + t.seeder_news_us(),
-                    false => due,
+                let until = if peer.origin && common {
+                    self.now + t.seeder_news_us()
+                } else {
+                    due
                 };
                 if peer.later.is_empty() || until < peer.later_at {
                     peer.later_at = until;

@@ -117,9 +117,10 @@ impl Origin {
 
     /// A piece of a fetch has come, right or wrong.
     fn note_piece(&mut self, ok: bool) {
-        match ok {
-            true => self.backoff.succeeded(),
-            false => self.backoff.failed(),
+        if ok {
+            self.backoff.succeeded()
+        } else {
+            self.backoff.failed()
         }
     }
 
@@ -129,9 +130,10 @@ impl Origin {
         if failed {
             self.backoff.failed();
         }
-        self.good = match failed || retry_after.is_some() {
-            true => 0,
-            false => self.good + 1,
+        self.good = if failed || retry_after.is_some() {
+            0
+        } else {
+            self.good + 1
         };
         self.backoff.rest(now, retry_after, draw);
     }
@@ -216,9 +218,10 @@ impl Swarm {
             let base = SEEDED_US.max(busy);
             base + 2 * base * random / 1000
         } else if peers == 0 {
-            match t.origin.is_alone || !others {
-                true => ALONE_SURE_US,
-                false => ALONE_US + ALONE_US * random / 2000,
+            if t.origin.is_alone || !others {
+                ALONE_SURE_US
+            } else {
+                ALONE_US + ALONE_US * random / 2000
             }
         } else {
             let lively = t.origin.heard_at + STUCK_US > self.now;

@@ -106,10 +106,13 @@ impl Unpacking<'_> {
         bytes: &Arc<store::Artifact>,
         progress: &mut dyn FnMut(&UnpackProgress),
     ) -> Result<PathBuf> {
-        let mut place = |path: &Path| match link_over(bytes, path)? {
-            true => Ok(()),
-            // Another file system, or one of an earlier try whose name went with that root.
-            false => hand_over(&mut bytes.reader(), path, progress).map(|_| ()),
+        let mut place = |path: &Path| {
+            if link_over(bytes, path)? {
+                Ok(())
+            } else {
+                // Another file system, or one of an earlier try whose name went with that root.
+                hand_over(&mut bytes.reader(), path, progress).map(|_| ())
+            }
         };
         if let Some(dir) = self.handover {
             std::fs::create_dir_all(dir)?;

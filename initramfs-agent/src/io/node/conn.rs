@@ -127,9 +127,10 @@ impl Conn {
     pub fn shrink(&mut self) {
         if self.out_done == self.out.len() {
             self.out_done = 0;
-            match self.out.capacity() > 1024 {
-                true => self.out = Vec::new(),
-                false => self.out.clear(),
+            if self.out.capacity() > 1024 {
+                self.out = Vec::new();
+            } else {
+                self.out.clear();
             }
         }
         if self.blocks.is_empty() && self.blocks.capacity() > 32 {

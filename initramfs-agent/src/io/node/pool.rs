@@ -209,9 +209,10 @@ impl Worker {
             let torrent = |q: &mut Queue| q.torrents.pop_front().map(|(id, url)| Job::Torrent(id, url));
             let range = |q: &mut Queue| torrent(q).or_else(|| q.ranges.pop_front().map(Job::Range));
             let get = |q: &mut Queue| q.gets.pop_front().map(|(id, url)| Job::Get(id, url));
-            let job = match self.ranges_first {
-                true => range(&mut queue).or_else(|| get(&mut queue)),
-                false => get(&mut queue).or_else(|| range(&mut queue)),
+            let job = if self.ranges_first {
+                range(&mut queue).or_else(|| get(&mut queue))
+            } else {
+                get(&mut queue).or_else(|| range(&mut queue))
             };
             // Trackers are still told that we leave: what is queued when the pool closes is done.
             if job.is_some() || queue.closed {

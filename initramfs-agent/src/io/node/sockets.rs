@@ -50,9 +50,10 @@ fn listen_once(bind: Option<IpAddr>, first: IpAddr, port: u16, dht: bool) -> io:
             Err(_) => {} // a kernel without IPv6
         }
     }
-    let dht = match dht {
-        true => Some(udp(SocketAddr::new(first, port), false)?),
-        false => None,
+    let dht = if dht {
+        Some(udp(SocketAddr::new(first, port), false)?)
+    } else {
+        None
     };
     Ok(Listening { tcp, dht, port })
 }
@@ -121,9 +122,10 @@ pub(super) fn lsd(bind: Option<IpAddr>) -> io::Result<UdpSocket> {
             sockopt::set_ip_multicast_if_with_ifindex(&socket, &group, &any, index)?;
         }
     }
-    match joined {
-        true => Ok(socket),
-        false => Err(io::ErrorKind::NetworkDown.into()),
+    if joined {
+        Ok(socket)
+    } else {
+        Err(io::ErrorKind::NetworkDown.into())
     }
 }
 
