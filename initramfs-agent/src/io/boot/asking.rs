@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::attempt::{Context, Failure};
+use super::context::{Context, Failure};
 use super::identity::{hex, random};
-use super::monitor::Word;
+use super::monitor::ServerAnswer;
 use super::options::Options;
 use crate::core::discovery::tracker::answer::Answer;
 use crate::core::limits::{MANIFEST_BYTES_MAX, TRACKER_ANSWER_BYTES_MAX};
@@ -57,7 +57,7 @@ pub fn fetch(
 }
 
 /// Asks the server whether it would still give the same artifacts.
-pub fn ask(context: &Context, manifest: &Manifest, id: &str) -> Box<dyn FnMut() -> Word + Send> {
+pub fn ask(context: &Context, manifest: &Manifest, id: &str) -> Box<dyn FnMut() -> ServerAnswer + Send> {
     let (client, options, id) = (context.client.clone(), context.options.clone(), id.to_owned());
     let boot = context.log.boot().to_owned();
     let (version, hashes) = (
@@ -73,9 +73,9 @@ pub fn ask(context: &Context, manifest: &Manifest, id: &str) -> Box<dyn FnMut() 
                     .map(|a| a.infohash)
                     .eq(hashes.iter().copied()) =>
         {
-            Word::Same
+            ServerAnswer::Same
         }
-        Ok(_) => Word::Changed,
-        Err(_) => Word::Silent,
+        Ok(_) => ServerAnswer::Changed,
+        Err(_) => ServerAnswer::Silent,
     })
 }

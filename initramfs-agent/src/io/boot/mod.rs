@@ -7,12 +7,15 @@ mod asking;
 mod attempt;
 mod background;
 mod clock;
+mod context;
 mod events;
+mod filling;
 pub mod identity;
 mod memory;
 mod monitor;
 mod mounting;
 mod options;
+mod places;
 pub mod report;
 mod reporter;
 mod retry;
@@ -30,8 +33,8 @@ use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use self::attempt::{Context, Failure};
 use self::background::{Notifier, Role};
+use self::context::{Context, Failure};
 use self::events::Log;
 use self::identity::{hex, random};
 pub use self::options::{Options, Seed, USAGE};
@@ -89,11 +92,17 @@ pub fn main(args: &[String]) -> i32 {
     }
 }
 
-/// A wish to end, from a signal.
+/// Whether a signal has asked the process to end.
 #[derive(Default)]
 pub struct Stop {
-    state: Mutex<(Phase, bool)>,
+    state: Mutex<StopState>,
     changed: Condvar,
+}
+
+#[derive(Default)]
+struct StopState {
+    phase: Phase,
+    is_requested: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -101,7 +110,7 @@ enum Phase {
     /// Nothing is worth waiting for: the root is marked as incomplete.
     #[default]
     Booting,
-    /// The others are told before the end.
+    /// Trackers and the server are told before the end.
     Seeding,
 }
 
@@ -109,19 +118,21 @@ impl Stop {
     /// Ends the process if it is still booting, else tells it to end.
     fn request(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.0 == Phase::Booting {
+        if state.phase == Phase::Booting {
             std::process::exit(1);
         }
-        state.1 = true;
+        state.is_requested = true;
         self.changed.notify_all();
     }
 
     /// Waits for so long; whether there was a signal.
     fn wait(&self, at_most: Duration) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 = Phase::Seeding;
-        let waited = self.changed.wait_timeout_while(state, at_most, |state| !state.1);
-        waited.unwrap_or_else(PoisonError::into_inner).0.1
+        state.phase = Phase::Seeding;
+        let waited = self
+            .changed
+            .wait_timeout_while(state, at_most, |state| !state.is_requested);
+        waited.unwrap_or_else(PoisonError::into_inner).0.is_requested
     }
 }
 
@@ -137,15 +148,7 @@ fn run(options: Options, mut notifier: Notifier, stop: &Stop, out: Box<dyn Write
     let line = format!("agent {}, server {}", env!("CARGO_PKG_VERSION"), options.server);
     log.event("boot.started", data, Some(&line));
     let seed = options.seed;
-    let mut context = Context {
-        options,
-        log: log.clone(),
-        client,
-        kept: Vec::new(),
-        hashes: Vec::new(),
-        refused: None,
-        server_us: 0,
-    };
+    let mut context = Context::new(options, log.clone(), client);
     let Some(running) = boot(&mut context)? else {
         log.reporter().finish(FAREWELL);
         return Ok(1);
@@ -182,7 +185,7 @@ fn boot(context: &mut Context) -> Result<Option<Running>> {
         let wait = (!last).then(|| retry::wait(failures, retry_after_s, &mut rng));
         let event = context.log.failed(&error, wait);
         if unverified::is_needed(error.code)
-            && let Ok(id) = attempt::node_id(&context.options)
+            && let Ok(id) = context.options.node_id()
         {
             unverified::post(&context.options, &id, &event);
         }

@@ -1,4 +1,4 @@
-//! Watches the node while it downloads and seeds: counts, tells, and notices when nothing moves.
+//! Watches the node while it downloads and seeds: counts, reports, and notices when nothing moves.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,16 +28,16 @@ const PROGRESS_EVENT_BUSY_MAX: Duration = Duration::from_secs(40);
 pub const STALL: Duration = Duration::from_secs(60);
 /// Such times in a row before the boot begins anew.
 const STALLS_MAX: u32 = 3;
-/// Bans that are told; a hostile peer must not fill the log.
+/// Bans that are reported; a hostile peer must not fill the log.
 const BANS_MAX: u32 = 50;
 
 /// What the server says about the manifest in hand.
-pub enum Word {
+pub enum ServerAnswer {
     /// It would give the same again.
     Same,
     /// It has another one.
     Changed,
-    /// It says nothing.
+    /// It does not answer.
     Silent,
 }
 
@@ -58,7 +58,7 @@ pub struct Monitor {
     progress: Vec<Progress>,
     unpacked_bytes: Arc<AtomicU64>,
     /// Asks the server; slow.
-    ask: Box<dyn FnMut() -> Word + Send>,
+    ask: Box<dyn FnMut() -> ServerAnswer + Send>,
     /// A boot that may fail does so even when only the server is silent.
     may_fail: bool,
     event_first: Duration,
@@ -66,7 +66,63 @@ pub struct Monitor {
     stall: Duration,
     started: Instant,
     bans: u32,
-    trackers_failed: BTreeSet<String>,
+    /// Trackers and origins whose first failure the console has shown.
+    failed_urls: BTreeSet<String>,
+}
+
+/// The last line of progress.
+struct LastLine {
+    shown_at: Instant,
+    done_bytes: u64,
+}
+
+/// When the next event of progress is due.
+struct EventTimer {
+    last_at: Instant,
+    wait: Duration,
+}
+
+impl EventTimer {
+    /// Whether one is due; then the wait doubles, up to `wait_max`.
+    fn take_due(&mut self, wait_max: Duration) -> bool {
+        let is_due = self.last_at.elapsed() >= self.wait;
+        if is_due {
+            self.last_at = Instant::now();
+            self.wait = (self.wait * 2).min(wait_max);
+        }
+        is_due
+    }
+}
+
+/// How long nothing has come.
+struct Stall {
+    since: Instant,
+    done_bytes: u64,
+    /// How often in a row it was too long.
+    times: u32,
+}
+
+impl Stall {
+    /// So much is done by now.
+    fn note(&mut self, done_bytes: u64) {
+        if done_bytes > self.done_bytes {
+            *self = Self {
+                since: Instant::now(),
+                done_bytes,
+                times: 0,
+            };
+        }
+    }
+
+    /// Whether nothing has come for this long; then the wait begins anew.
+    fn take_due(&mut self, after: Duration) -> bool {
+        let is_due = self.since.elapsed() >= after;
+        if is_due {
+            self.since = Instant::now();
+            self.times += 1;
+        }
+        is_due
+    }
 }
 
 impl Monitor {
@@ -76,7 +132,7 @@ impl Monitor {
         watched: Vec<Watched>,
         unpacked_bytes: Arc<AtomicU64>,
         may_fail: bool,
-        ask: Box<dyn FnMut() -> Word + Send>,
+        ask: Box<dyn FnMut() -> ServerAnswer + Send>,
     ) -> Self {
         Self {
             log,
@@ -90,7 +146,7 @@ impl Monitor {
             stall: STALL,
             started: Instant::now(),
             bans: 0,
-            trackers_failed: BTreeSet::new(),
+            failed_urls: BTreeSet::new(),
         }
     }
 
@@ -104,7 +160,7 @@ impl Monitor {
             .clamp(PROGRESS, PROGRESS_EVENT_FIRST_MAX);
     }
 
-    /// Runs until the node stops and gives the last counters. `shared` has them all the time.
+    /// Runs until the node stops; returns the last counters. `shared` has them all the time.
     pub fn run(mut self, events: &Receiver<Event>, shared: &Totals) -> Progress {
         let total_bytes: u64 = self.watched.iter().map(|w| w.artifact.size_bytes()).sum();
         for watched in self.watched.iter().filter(|w| !w.reported) {
@@ -114,9 +170,20 @@ impl Monitor {
                 .number("size_bytes", size);
             self.log.event("artifact.started", data, None);
         }
-        let mut told = (Instant::now(), 0);
-        let mut event = (Instant::now(), self.event_first);
-        let mut moved = (Instant::now(), 0, 0);
+        let started = Instant::now();
+        let mut line = LastLine {
+            shown_at: started,
+            done_bytes: 0,
+        };
+        let mut reports = EventTimer {
+            last_at: started,
+            wait: self.event_first,
+        };
+        let mut stall = Stall {
+            since: started,
+            done_bytes: 0,
+            times: 0,
+        };
         loop {
             match events.recv_timeout(PROGRESS / 4) {
                 Ok(Event::Stopped) | Err(RecvTimeoutError::Disconnected) => return total(&self.progress),
@@ -129,26 +196,17 @@ impl Monitor {
             if all_done {
                 continue;
             }
-            if sum.done_bytes > moved.1 {
-                moved = (Instant::now(), sum.done_bytes, 0);
+            stall.note(sum.done_bytes);
+            if line.shown_at.elapsed() >= PROGRESS {
+                let as_event = reports.take_due(self.event_max);
+                self.report(&sum, total_bytes, &line, as_event);
+                line = LastLine {
+                    shown_at: Instant::now(),
+                    done_bytes: sum.done_bytes,
+                };
             }
-            if told.0.elapsed() >= PROGRESS {
-                let due = event.0.elapsed() >= event.1;
-                if due {
-                    event = (Instant::now(), (event.1 * 2).min(self.event_max));
-                }
-                self.tell(
-                    &sum,
-                    total_bytes,
-                    sum.done_bytes.saturating_sub(told.1),
-                    told.0.elapsed(),
-                    due,
-                );
-                told = (Instant::now(), sum.done_bytes);
-            }
-            if moved.0.elapsed() >= self.stall {
-                moved = (Instant::now(), moved.1, moved.2 + 1);
-                self.stalled(moved.2);
+            if stall.take_due(self.stall) {
+                self.stalled(stall.times);
             }
         }
     }
@@ -190,12 +248,12 @@ impl Monitor {
             Event::Refused { addr, error } => self.log.say(&format!("{addr} is refused: {error}")),
             Event::TrackerFailed { url, error } => {
                 // Once for each: it is asked again for ever, and the boot goes on without.
-                if self.trackers_failed.insert(url) {
+                if self.failed_urls.insert(url) {
                     self.log.say(&format!("no help from the tracker: {error}"));
                 }
             }
             Event::OriginFailed { url, error } => {
-                if self.trackers_failed.insert(url) {
+                if self.failed_urls.insert(url) {
                     self.log.say(&format!("no help from the origin: {error}"));
                 }
             }
@@ -210,14 +268,16 @@ impl Monitor {
         }
     }
 
-    fn tell(&self, sum: &Progress, total_bytes: u64, new_bytes: u64, since: Duration, event: bool) {
+    /// Shows a line of progress, with the rate since the `last` one, and sends it to the server if it is `as_event`.
+    fn report(&self, sum: &Progress, total_bytes: u64, last: &LastLine, as_event: bool) {
         let data = Data::default()
             .number("done_bytes", sum.done_bytes)
             .number("total_bytes", total_bytes)
             .number("peers", u64::from(sum.peers))
             .number("from_peers_bytes", sum.from_peers_bytes)
             .number("from_origin_bytes", sum.from_origin_bytes);
-        let rate = new_bytes * 1000 / (since.as_millis() as u64).max(1);
+        let new_bytes = sum.done_bytes.saturating_sub(last.done_bytes);
+        let rate = new_bytes * 1000 / (last.shown_at.elapsed().as_millis() as u64).max(1);
         let line = format!(
             "{:3}% {} of {}, {}/s, {} peers, {}, unpacked {}",
             sum.done_bytes * 100 / total_bytes.max(1),
@@ -228,7 +288,7 @@ impl Monitor {
             sources(sum),
             megabytes(self.unpacked_bytes.load(Ordering::Relaxed)),
         );
-        if event {
+        if as_event {
             self.log.event("progress", data, Some(&line));
         } else {
             self.log.say(&line);
@@ -239,10 +299,10 @@ impl Monitor {
     fn stalled(&mut self, times: u32) {
         let seconds = self.stall.as_secs() * u64::from(times);
         let (reason, give_up) = match (self.ask)() {
-            Word::Changed => ("the server has another version now", true),
-            Word::Same => ("the server has nothing new either", times >= STALLS_MAX),
+            ServerAnswer::Changed => ("the server has another version now", true),
+            ServerAnswer::Same => ("the server has nothing new either", times >= STALLS_MAX),
             // What is here would be lost, and nobody could say what to fetch instead.
-            Word::Silent => ("the server is silent too", times >= STALLS_MAX && self.may_fail),
+            ServerAnswer::Silent => ("the server is silent too", times >= STALLS_MAX && self.may_fail),
         };
         let line = format!("no new bytes for {seconds} s; {reason}");
         self.log.say(&line);
@@ -280,7 +340,7 @@ mod tests {
         totals: Arc<Totals>,
     }
 
-    fn start(may_fail: bool, mut words: Vec<Word>) -> Run {
+    fn start(may_fail: bool, mut answers: Vec<ServerAnswer>) -> Run {
         let artifact = Artifact::memory(100).unwrap();
         let reporter = Reporter::start(Client::new(&trust("ca.pem", [0; 32]))).unwrap();
         let log = Arc::new(Log::new("b".into(), false, reporter, Box::new(std::io::sink())));
@@ -290,10 +350,10 @@ mod tests {
             reported: false,
         };
         let ask = Box::new(move || {
-            if words.len() > 1 {
-                words.remove(0)
+            if answers.len() > 1 {
+                answers.remove(0)
             } else {
-                Word::Silent
+                ServerAnswer::Silent
             }
         });
         let mut monitor = Monitor::new(log, vec![watched], Arc::default(), may_fail, ask);
@@ -323,14 +383,25 @@ mod tests {
     #[test]
     fn a_new_version_ends_a_download_that_does_not_move() {
         assert_eq!(
-            start(false, vec![Word::Silent, Word::Changed, Word::Same]).failure(),
+            start(
+                false,
+                vec![ServerAnswer::Silent, ServerAnswer::Changed, ServerAnswer::Same]
+            )
+            .failure(),
             Code::ArtifactUnavailable
         );
     }
 
     #[test]
     fn so_does_a_server_that_knows_nothing_better_in_the_long_run() {
-        let same = || vec![Word::Same, Word::Same, Word::Same, Word::Same];
+        let same = || {
+            vec![
+                ServerAnswer::Same,
+                ServerAnswer::Same,
+                ServerAnswer::Same,
+                ServerAnswer::Same,
+            ]
+        };
         assert_eq!(start(false, same()).failure(), Code::ArtifactUnavailable);
     }
 

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::attempt::node_id;
 use super::events::{Data, Log};
 use super::identity::{hex, random};
 use super::memory;
@@ -79,7 +78,7 @@ pub fn post(options: &[String], error: &Error, retry_in: Duration) -> Result<()>
     let mut args = vec!["--port".to_owned(), "0".to_owned()];
     args.extend_from_slice(options);
     let options = Options::read(&args)?;
-    let id = node_id(&options)?;
+    let id = options.node_id()?;
     let mut client = Client::new(&options.trust);
     if let Some(ip) = options.bind {
         client.set_bind(ip);

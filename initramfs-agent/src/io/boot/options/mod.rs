@@ -6,6 +6,7 @@ mod tests;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use super::identity;
 use crate::core::error::{Code, Error, Result};
 use crate::io::https::Url;
 use crate::io::trust::Trust;
@@ -144,65 +145,13 @@ impl Options {
         }
         let trust_dir = flags.trust.as_deref().unwrap_or(Path::new("/etc/bootswarm"));
         let cmdline = flags.cmdline.as_deref().unwrap_or(Path::new("/proc/cmdline"));
-        // Later ones win: what the kernel was given counts more than what was built in.
-        let words = [read_words(&trust_dir.join("boot.conf"))?, read_words(cmdline)?].concat();
-        let setting = |name: &str| {
-            let value = |word: &String| {
-                word.strip_prefix("bootswarm.")?
-                    .strip_prefix(name)?
-                    .strip_prefix('=')
-                    .map(str::to_owned)
-            };
-            words.iter().rev().find_map(value)
-        };
+        let settings = Settings::read(&trust_dir.join("boot.conf"), cmdline)?;
         let trust = Trust::load(
             trust_dir,
-            setting("key").as_deref(),
-            setting("ca").as_deref().map(Path::new),
+            settings.get("key").as_deref(),
+            settings.get("ca").as_deref().map(Path::new),
         )?;
-        let server = flags
-            .server
-            .clone()
-            .or_else(|| setting("server"))
-            .ok_or_else(|| {
-                Error::new(
-                    Code::ConfigMissing,
-                    "which server? neither --server nor bootswarm.server= is given",
-                )
-            })?;
-        let server = server.trim_end_matches('/').to_owned();
-        let url = Url::parse(&server)?;
-        if !url.tls {
-            return Err(Error::new(
-                Code::ConfigInvalid,
-                format!("the server must be an https:// URL: {server:?}"),
-            ));
-        }
-        let http = match flags.http.clone().or_else(|| setting("http")) {
-            Some(http) => http.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", SocketAddr::new(url.addr.ip(), HTTP_PORT)),
-        };
-        if Url::parse(&http)?.tls {
-            return Err(Error::new(
-                Code::ConfigInvalid,
-                format!("bootswarm.http must be an http:// URL: {http:?}"),
-            ));
-        }
-        let node = flags
-            .node
-            .clone()
-            .or_else(|| setting("node"))
-            .map(|node| node.to_ascii_lowercase());
-        if let Some(node) = node.as_deref().filter(|node| !super::identity::is_valid(node)) {
-            return Err(Error::new(
-                Code::ConfigInvalid,
-                format!("not a node identity: {node:?}"),
-            ));
-        }
-        let port = match setting("port") {
-            Some(text) if flags.port.is_none() => Some(number("bootswarm.port", &text)?),
-            _ => flags.port,
-        };
+        let (server, ip) = server(&flags, &settings)?;
         let seed = match flags.seed_seconds {
             _ if on("--exit-after-boot") => Seed::No,
             Some(seconds) => Seed::Seconds(seconds),
@@ -210,34 +159,121 @@ impl Options {
         };
         Ok(Self {
             server,
-            node,
+            http: http(&flags, &settings, ip)?,
+            node: node(&flags, &settings)?,
+            port: port(&flags, &settings)?,
             target: flags
                 .target
-                .clone()
-                .or_else(|| setting("target").map(PathBuf::from))
+                .or_else(|| settings.get("target").map(PathBuf::from))
                 .unwrap_or("/sysroot".into()),
-            handover: flags.handover.clone(),
-            mount: flags.mount.clone(),
-            port: port.unwrap_or(0),
+            handover: flags.handover,
+            mount: flags.mount,
             bind: flags.bind,
             background: on("--background"),
             seed,
             retry_max: if on("--once") { Some(0) } else { flags.retry_max },
-            http,
-            init: words
-                .iter()
-                .rev()
-                .find_map(|word| word.strip_prefix("init="))
-                .map(str::to_owned),
+            init: settings.last("init=").map(str::to_owned),
             set_clock: on("--set-clock"),
-            note: flags.note.clone(),
             json: on("--json"),
             lsd: !on("--no-lsd"),
             dht: !on("--no-dht"),
             tracker: !on("--no-tracker"),
             origin: !on("--no-origin"),
+            note: flags.note,
             trust,
         })
+    }
+
+    /// Who this node is.
+    ///
+    /// # Errors
+    /// Those of [`identity::mac`].
+    pub fn node_id(&self) -> Result<String> {
+        match &self.node {
+            Some(id) => Ok(id.clone()),
+            None => identity::mac(Path::new("/sys/class/net")),
+        }
+    }
+}
+
+/// The server's `https://IP:PORT`, and that address.
+fn server(flags: &Flags, settings: &Settings) -> Result<(String, IpAddr)> {
+    let server = flags
+        .server
+        .clone()
+        .or_else(|| settings.get("server"))
+        .ok_or_else(|| {
+            Error::new(
+                Code::ConfigMissing,
+                "which server? neither --server nor bootswarm.server= is given",
+            )
+        })?;
+    let server = server.trim_end_matches('/').to_owned();
+    let url = Url::parse(&server)?;
+    if !url.tls {
+        return Err(invalid(format!("the server must be an https:// URL: {server:?}")));
+    }
+    Ok((server, url.addr.ip()))
+}
+
+/// The plain HTTP of the server with this address.
+fn http(flags: &Flags, settings: &Settings, server: IpAddr) -> Result<String> {
+    let http = match flags.http.clone().or_else(|| settings.get("http")) {
+        Some(http) => http.trim_end_matches('/').to_owned(),
+        None => format!("http://{}", SocketAddr::new(server, HTTP_PORT)),
+    };
+    if Url::parse(&http)?.tls {
+        return Err(invalid(format!(
+            "bootswarm.http must be an http:// URL: {http:?}"
+        )));
+    }
+    Ok(http)
+}
+
+fn node(flags: &Flags, settings: &Settings) -> Result<Option<String>> {
+    let node = flags.node.clone().or_else(|| settings.get("node"));
+    let node = node.map(|node| node.to_ascii_lowercase());
+    match node.as_deref().filter(|node| !identity::is_valid(node)) {
+        Some(node) => Err(invalid(format!("not a node identity: {node:?}"))),
+        None => Ok(node),
+    }
+}
+
+fn port(flags: &Flags, settings: &Settings) -> Result<u16> {
+    match (flags.port, settings.get("port")) {
+        (Some(port), _) => Ok(port),
+        (None, Some(text)) => number("bootswarm.port", &text),
+        (None, None) => Ok(0),
+    }
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(Code::ConfigInvalid, message)
+}
+
+/// The words of `boot.conf` and of the kernel command line.
+struct Settings(Vec<String>);
+
+impl Settings {
+    fn read(boot_conf: &Path, cmdline: &Path) -> Result<Self> {
+        // Later ones win: what the kernel was given counts more than what was built in.
+        Ok(Self([read_words(boot_conf)?, read_words(cmdline)?].concat()))
+    }
+
+    /// The value of `bootswarm.NAME=`.
+    fn get(&self, name: &str) -> Option<String> {
+        let value = |word: &String| {
+            word.strip_prefix("bootswarm.")?
+                .strip_prefix(name)?
+                .strip_prefix('=')
+                .map(str::to_owned)
+        };
+        self.0.iter().rev().find_map(value)
+    }
+
+    /// What follows the prefix in the last word that has it.
+    fn last(&self, prefix: &str) -> Option<&str> {
+        self.0.iter().rev().find_map(|word| word.strip_prefix(prefix))
     }
 }
 
@@ -284,12 +320,7 @@ impl Flags {
 fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<T> {
     let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
     let value = if digits { text.parse().ok() } else { None };
-    value.ok_or_else(|| {
-        Error::new(
-            Code::ConfigInvalid,
-            format!("{name}: not a number in range: {text:?}"),
-        )
-    })
+    value.ok_or_else(|| invalid(format!("{name}: not a number in range: {text:?}")))
 }
 
 /// The words of a command line or of `boot.conf`, whose lines may be comments. A file that is not there has none.
@@ -297,18 +328,10 @@ fn read_words(path: &Path) -> Result<Vec<String>> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => {
-            return Err(Error::new(
-                Code::ConfigInvalid,
-                format!("{}: {e}", path.display()),
-            ));
-        }
+        Err(e) => return Err(invalid(format!("{}: {e}", path.display()))),
     };
     if bytes.len() > TEXT_BYTES_MAX {
-        return Err(Error::new(
-            Code::ConfigInvalid,
-            format!("{}: too large", path.display()),
-        ));
+        return Err(invalid(format!("{}: too large", path.display())));
     }
     Ok(words(&String::from_utf8_lossy(&bytes)))
 }
