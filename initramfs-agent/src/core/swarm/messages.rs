@@ -71,106 +71,125 @@ impl Swarm {
             return;
         };
         peer.heard_at = now;
-        let first = !peer.spoken;
+        let is_first = !peer.spoken;
         if !matches!(
             message,
             Message::KeepAlive | Message::Extended { .. } | Message::Port(_)
         ) {
             peer.spoken = true;
         }
-        let t = &mut self.torrents[usize::from(peer.torrent.0)];
-        let bit = peer.mask();
-        let sane = match message {
-            Message::KeepAlive | Message::Port(_) | Message::Extended { .. } | Message::NotInterested => true,
-            Message::Interested => {
-                self.unchoke(conn);
-                true
-            }
-            Message::Choke => {
-                peer.choked = true;
-                let (torrent, lost) = (peer.torrent, !peer.fast);
-                if lost {
-                    // BEP 3: a choke forgets all requests. With BEP 6 each is answered one by one.
-                    peer.cancelled += peer.outstanding;
-                    self.drop_jobs_of(torrent, conn);
-                }
-                true
-            }
+        let fast = peer.fast;
+        let t = &self.torrents[usize::from(peer.torrent.0)];
+        let mut is_valid = true;
+        match message {
+            Message::KeepAlive | Message::Port(_) | Message::Extended { .. } | Message::NotInterested => {}
+            Message::Interested => self.unchoke(conn),
+            Message::Choke => self.on_choke(conn),
             Message::Unchoke => {
                 peer.choked = false;
                 self.dirty = true;
-                true
             }
-            Message::Have { piece } if piece < t.pieces => {
-                if t.holders[piece as usize] & bit == 0 {
-                    t.holders[piece as usize] |= bit;
-                    peer.have += 1;
-                    t.note_heard(piece, now);
-                    self.dirty |= t.is_wanted(piece);
-                    if t.local & bit == 0 && t.racked {
-                        let torrent = peer.torrent;
-                        self.note_outside(torrent, piece);
-                    }
-                    self.note_interest(conn, Some(piece));
-                    self.on_announced(conn, piece);
-                }
-                self.note_complete(conn);
-                true
-            }
+            Message::Have { piece } if piece < t.pieces => self.on_have(conn, piece),
             // Not only as the first message: aria2 sends one again where that is shorter than many HAVEs.
-            Message::Bitfield(bytes) if bytes.len() == t.pieces.div_ceil(8) as usize => {
-                let spare = bytes.len() as u32 * 8 - t.pieces;
-                let clean = bytes.last().is_none_or(|b| b.trailing_zeros() >= spare);
-                if clean {
-                    for piece in 0..t.pieces {
-                        let new = t.holders[piece as usize] & bit == 0;
-                        if new && bytes[piece as usize / 8] & (0x80 >> (piece % 8)) != 0 {
-                            t.holders[piece as usize] |= bit;
-                            peer.have += 1;
-                        }
-                    }
-                    self.dirty = true;
-                    self.note_interest(conn, None);
-                    self.note_complete(conn);
-                }
-                clean
-            }
-            Message::HaveAll if first && peer.fast => {
-                for holders in &mut t.holders {
-                    *holders |= bit;
-                }
-                peer.have = t.pieces;
-                self.dirty = true;
-                self.note_interest(conn, None);
-                self.note_complete(conn);
-                true
-            }
-            Message::HaveNone if first && peer.fast => true,
-            Message::Request(block) => t.within(block) && self.on_request(conn, block),
-            Message::Cancel(block) => {
-                self.on_cancel(conn, block);
-                true
-            }
-            Message::Suggest { piece } if peer.fast && piece < t.pieces => {
-                self.on_suggest(conn, piece);
-                true
-            }
-            Message::AllowedFast { piece } if peer.fast && piece < t.pieces => {
-                if !t.has(piece) && !peer.allowed.contains(&piece) && peer.allowed.len() < ALLOWED_FAST_MAX {
-                    peer.allowed.push_back(piece);
-                    t.offering |= bit;
-                    self.dirty = true;
-                }
-                true
-            }
-            Message::Reject(block) if peer.fast => {
-                self.on_reject(conn, block);
-                true
-            }
-            _ => false,
-        };
-        if !sane {
+            Message::Bitfield(bytes) => is_valid = self.on_bitfield(conn, bytes),
+            Message::HaveAll if is_first && fast => self.on_have_all(conn),
+            Message::HaveNone if is_first && fast => {}
+            Message::Request(block) => is_valid = t.within(block) && self.on_request(conn, block),
+            Message::Cancel(block) => self.on_cancel(conn, block),
+            Message::Suggest { piece } if fast && piece < t.pieces => self.on_suggest(conn, piece),
+            Message::AllowedFast { piece } if fast && piece < t.pieces => self.on_allowed_fast(conn, piece),
+            Message::Reject(block) if fast => self.on_reject(conn, block),
+            _ => is_valid = false,
+        }
+        if !is_valid {
             self.ban(conn, Code::PeerProtocol);
+        }
+    }
+
+    fn on_choke(&mut self, conn: ConnId) {
+        let Some(peer) = self.peers.get_mut(&conn) else {
+            return;
+        };
+        peer.choked = true;
+        if !peer.fast {
+            // BEP 3: a choke forgets all requests. With BEP 6 each is answered one by one.
+            peer.cancelled += peer.outstanding;
+            let torrent = peer.torrent;
+            self.drop_jobs_of(torrent, conn);
+        }
+    }
+
+    fn on_have(&mut self, conn: ConnId, piece: u32) {
+        let Some(peer) = self.peers.get_mut(&conn) else {
+            return;
+        };
+        let (torrent, bit) = (peer.torrent, peer.mask());
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        if t.holders[piece as usize] & bit == 0 {
+            t.holders[piece as usize] |= bit;
+            peer.have += 1;
+            t.note_heard(piece, self.now);
+            self.dirty |= t.is_wanted(piece);
+            if t.local & bit == 0 && t.racked {
+                self.note_outside(torrent, piece);
+            }
+            self.note_interest(conn, Some(piece));
+            self.on_announced(conn, piece);
+        }
+        self.note_complete(conn);
+    }
+
+    /// Returns false when it is not one of this torrent.
+    fn on_bitfield(&mut self, conn: ConnId, bytes: &[u8]) -> bool {
+        let Some(peer) = self.peers.get_mut(&conn) else {
+            return true;
+        };
+        let bit = peer.mask();
+        let t = &mut self.torrents[usize::from(peer.torrent.0)];
+        if bytes.len() != t.pieces.div_ceil(8) as usize {
+            return false;
+        }
+        let spare = bytes.len() as u32 * 8 - t.pieces;
+        if bytes.last().is_some_and(|b| b.trailing_zeros() < spare) {
+            return false;
+        }
+        for piece in 0..t.pieces {
+            let new = t.holders[piece as usize] & bit == 0;
+            if new && bytes[piece as usize / 8] & (0x80 >> (piece % 8)) != 0 {
+                t.holders[piece as usize] |= bit;
+                peer.have += 1;
+            }
+        }
+        self.dirty = true;
+        self.note_interest(conn, None);
+        self.note_complete(conn);
+        true
+    }
+
+    fn on_have_all(&mut self, conn: ConnId) {
+        let Some(peer) = self.peers.get_mut(&conn) else {
+            return;
+        };
+        let t = &mut self.torrents[usize::from(peer.torrent.0)];
+        for holders in &mut t.holders {
+            *holders |= peer.mask();
+        }
+        peer.have = t.pieces;
+        self.dirty = true;
+        self.note_interest(conn, None);
+        self.note_complete(conn);
+    }
+
+    /// A peer that chokes us lets us request a piece nevertheless.
+    fn on_allowed_fast(&mut self, conn: ConnId, piece: u32) {
+        let Some(peer) = self.peers.get_mut(&conn) else {
+            return;
+        };
+        let t = &mut self.torrents[usize::from(peer.torrent.0)];
+        if !t.has(piece) && !peer.allowed.contains(&piece) && peer.allowed.len() < ALLOWED_FAST_MAX {
+            peer.allowed.push_back(piece);
+            t.offering |= peer.mask();
+            self.dirty = true;
         }
     }
 
