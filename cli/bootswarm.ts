@@ -1,5 +1,6 @@
 /** `bootswarm COMMAND ...`: picks the command by the first argument. Flags without a command go to the server. */
 import { readFileSync } from 'node:fs'
+import { complain, printText } from '../host/console.js'
 import { BootswarmError } from '../src/errors.js'
 import { chooseCommand } from './choose-command.js'
 import { commands } from './commands.js'
@@ -14,14 +15,17 @@ async function run(words: readonly string[]): Promise<number> {
     const { main } = await choice.command.load()
     return await main(choice.args)
   } catch (error) {
-    if (!(error instanceof BootswarmError)) throw error
-    process.stderr.write(`bootswarm: ${error.code}: ${error.message}\n`)
+    if (!(error instanceof BootswarmError)) {
+      complain(error instanceof Error ? (error.stack ?? error.message) : String(error))
+      return 1
+    }
+    complain(`${error.code}: ${error.message}`)
     return error.code === 'USAGE_INVALID' ? 2 : 1
   }
 }
 
 function print(text: string): number {
-  process.stdout.write(text)
+  printText(text)
   return 0
 }
 

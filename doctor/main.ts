@@ -1,5 +1,6 @@
 /** `bootswarm doctor`: runs the checks, all at once, and prints what they found. */
 
+import { complain, printText } from '../host/console.js'
 import { readInterfaces } from '../host/interfaces.js'
 import { loadConfig } from '../server/config/load.js'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
@@ -25,18 +26,18 @@ export async function main(args: readonly string[]): Promise<number> {
       extraFlags: doctorFlags,
     })
     if (loaded.flags.has('help')) {
-      process.stdout.write(doctorHelp())
+      printText(doctorHelp())
       return 0
     }
     const { json, wanted, ...flags } = readFlags(loaded.flags)
     const site = await surveySite({ config: loaded.config, ...flags })
     const chosen = checks.filter(({ name }) => wanted.includes(name))
     const report = makeReport(await Promise.all(chosen.map((check) => check.run(site))))
-    process.stdout.write(json ? formatJson(report) : formatText(report, process.stdout.isTTY === true))
+    printText(json ? formatJson(report) : formatText(report, process.stdout.isTTY === true))
     return isBad(report) ? 1 : 0
   } catch (error) {
     if (!(error instanceof BootswarmError) || !usageCodes.includes(error.code)) throw error
-    process.stderr.write(`bootswarm: ${error.code}: ${error.message}\n`)
+    complain(`${error.code}: ${error.message}`)
     return 2
   }
 }

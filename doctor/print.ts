@@ -1,10 +1,14 @@
-/** Findings for people and for machines. Pure. */
+/** Findings for people and for machines. Pure. What they quote of the network and of files is made printable here. */
 
+import { printable, printableJson } from '../src/text.js'
 import type { Outcome } from './check.js'
 import { type Finding, type Severity, severities } from './finding.js'
 
 const words: Record<Severity, string> = { stops: 'STOPS A BOOT', hurts: 'may hurt', note: 'note' }
 const colours: Record<Severity, string> = { stops: '\u001b[31m', hurts: '\u001b[33m', note: '\u001b[2m' }
+
+/** Characters of a finding: it may list interfaces and files. */
+const lineLengthMax = 4096
 
 /** What was found, worst first. */
 export interface Report {
@@ -40,11 +44,12 @@ export function formatText(report: Report, isColoured: boolean): string {
   const count = (severity: Severity) => findings.filter((found) => found.severity === severity).length
   const lines = findings.flatMap(({ severity, code, seen, remedy }) => [
     `${paint(severity)}  ${code}`,
-    `  ${seen}`,
-    `  -> ${remedy}`,
+    `  ${printable(seen, lineLengthMax)}`,
+    `  -> ${printable(remedy, lineLengthMax)}`,
     '',
   ])
-  if (leftOut.length > 0) lines.push('left out:', ...leftOut.map((text) => `  ${text}`), '')
+  if (leftOut.length > 0)
+    lines.push('left out:', ...leftOut.map((text) => `  ${printable(text, lineLengthMax)}`), '')
   lines.push(
     isBad(report)
       ? `${count('stops')} of ${findings.length} findings stop a boot (docs/troubleshooting.md)`
@@ -57,5 +62,5 @@ export function formatText(report: Report, isColoured: boolean): string {
 /** For machines (docs/doctor.md). */
 export function formatJson(report: Report): string {
   const { findings, leftOut, checks } = report
-  return `${JSON.stringify({ ok: !isBad(report), findings, left_out: leftOut, checks }, null, 2)}\n`
+  return `${printableJson({ ok: !isBad(report), findings, left_out: leftOut, checks }, 2)}\n`
 }

@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { BootswarmError } from '../src/errors.js'
+import { complain } from './console.js'
 
 /** A program (or a check for a library) and the Debian package that brings it. */
 export interface Tool {
@@ -46,7 +47,7 @@ export function ensureTools(tools: readonly Tool[]): void {
   if (mayInstall) spawnSync('apt-get', ['update', '-qq'], { stdio: ['ignore', 2, 2], env })
   const packages = [...new Set(missing.map(packageOf))]
   if (mayInstall) {
-    process.stderr.write(`bootswarm: installing ${packages.join(' ')}\n`)
+    complain(`installing ${packages.join(' ')}`)
     spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], {
       stdio: ['ignore', 2, 2],
       env,

@@ -17,6 +17,7 @@ import {
 } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { complain } from '../host/console.js'
 import { ensureTools } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
 import { makeOnce } from './cache.js'
@@ -51,7 +52,7 @@ export async function busyboxFromSource(source: DebianSource, configFile: string
   const file = join(source.cacheDir, `busybox-small-${key.slice(0, 16)}`)
   const origin = `busybox ${version}, compiled with the commands of stage 1`
   if (existsSync(file)) return { data: readFileSync(file), origin }
-  process.stderr.write(`bootswarm: compiling busybox ${version} (half a minute, once) ...\n`)
+  complain(`compiling busybox ${version} (half a minute, once) ...`)
   mkdirSync(source.cacheDir, { recursive: true })
   const dir = mkdtempSync(join(source.cacheDir, 'busybox-build-'))
   try {

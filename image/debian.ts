@@ -15,6 +15,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { complain } from '../host/console.js'
 import { BootswarmError } from '../src/errors.js'
 import { renameOnce } from './cache.js'
 import { run } from './run-program.js'
@@ -208,7 +209,7 @@ export class DebianPackages {
       rmSync(fresh, { recursive: true, force: true })
       // Yesterday's lists are better than none: the server may have no way out today.
       if (force || !existsSync(stamp)) throw error
-      process.stderr.write(`bootswarm: package lists could not be renewed: ${(error as Error).message}\n`)
+      complain(`package lists could not be renewed: ${(error as Error).message}`)
     }
   }
 

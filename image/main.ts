@@ -1,4 +1,5 @@
 /** `bootswarm image ...`: makes what nodes boot. Each kind of image is a line of the table. */
+import { printText } from '../host/console.js'
 import { BootswarmError } from '../src/errors.js'
 import { nearest } from '../src/spelling.js'
 
@@ -31,7 +32,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const kind = kinds.find(({ name }) => name === first)
   if (kind !== undefined) return (await kind.load()).main(rest)
   if (first === '--help' || first === '-h') {
-    process.stdout.write(helpText())
+    printText(helpText())
     return 0
   }
   throw new BootswarmError('USAGE_INVALID', unknownKind(first))

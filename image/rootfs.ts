@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, statSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
+import { complain, printJson, printLines, printText } from '../host/console.js'
 import { build, planBuild } from './rootfs/build.js'
 import { examine, outputFor } from './rootfs/examine.js'
 import type { Facts, Finding } from './rootfs/inspect.js'
@@ -14,7 +15,7 @@ import { loadSite } from './server-config.js'
 export async function main(args: readonly string[]): Promise<number> {
   const options = parseRootfsOptions(args)
   if (options === 'help') {
-    process.stdout.write(rootfsHelp())
+    printText(rootfsHelp())
     return 0
   }
   const artifactsDir = loadSite(options.configFile).config.artifacts_dir
@@ -43,7 +44,7 @@ async function runBuild(options: BuildOptions, artifactsDir: string, signal: Abo
       `with ${packages.join(' ')}`,
     ])
   }
-  const { facts, findings } = await build(options, plan, signal, say)
+  const { facts, findings } = await build(options, plan, signal, complain)
   const nobody = options.sshKey === undefined && !options.consoleLogin
   const hint = 'nobody can log in: give --ssh-key FILE, or a plugin with /root/.ssh/authorized_keys'
   await report(options.json, output, startedMs, facts, findings, nobody ? [hint] : [])
@@ -58,7 +59,7 @@ async function runTake(options: TakeOptions, artifactsDir: string, signal: Abort
     const plan = { file: output.file, from: given.file, inside: given.inside, repack: given.repack }
     return print(options.json, plan, [`would make ${output.file} from ${given.file}, ${how}`])
   }
-  say(`${given.file} is a ${given.inside}, taken ${how}`)
+  complain(`${given.file} is a ${given.inside}, taken ${how}`)
   const { facts, findings } = await take(options, given, output, signal)
   await report(options.json, output, startedMs, facts, findings, [])
 }
@@ -101,11 +102,8 @@ async function report(
 }
 
 function print(json: boolean, value: object, lines: readonly string[]): void {
-  process.stdout.write(json ? `${JSON.stringify(value)}\n` : `${lines.join('\n')}\n`)
-}
-
-function say(text: string): void {
-  process.stderr.write(`bootswarm: ${text}\n`)
+  if (json) printJson(value)
+  else printLines(lines)
 }
 
 function mb(bytes: number): string {

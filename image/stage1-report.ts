@@ -55,8 +55,8 @@ export function wanting({ modules }: ModuleSet, bytes: number): string[] {
 /** r8169 has better defaults with its firmware and links without; tg3 needs none but for TSO of its oldest chips. */
 const worksWithoutFirmware = new Set(['r8169', 'tg3'])
 
-/** For people. */
-export function report({ kernel, stage1, warnings }: Stage1Report, dryRun: boolean): string {
+/** Lines for people. */
+export function report({ kernel, stage1, warnings }: Stage1Report, dryRun: boolean): string[] {
   const row = (bytes: number, what: string) => `  ${megabytes(bytes).padStart(9)}  ${what}`
   const modules = stage1.modules.map(({ name }) => name).join(' ')
   return [
@@ -75,8 +75,7 @@ export function report({ kernel, stage1, warnings }: Stage1Report, dryRun: boole
     ...(stage1.builtin.length > 0 ? [`  in the kernel itself: ${stage1.builtin.join(' ')}`] : []),
     ...warnings.map((warning) => `warning: ${warning}`),
     ...(dryRun ? [] : ['A running server publishes both by itself.']),
-    '',
-  ].join('\n')
+  ]
 }
 
 function megabytes(bytes: number): string {

@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { installedAgent, processor, root } from '../host/agent-binary.js'
+import { complain, printJson, printLines, printText } from '../host/console.js'
 import { ensureTools } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
 import { busyboxFromPackage, busyboxFromSource, type Program } from './busybox.js'
@@ -34,11 +35,12 @@ const scriptsDir = join(root, 'image', 'stage1')
 export async function main(args: readonly string[]): Promise<number> {
   const options = parseStage1Options(args)
   if (options.help) {
-    process.stdout.write(stage1Help())
+    printText(stage1Help())
     return 0
   }
   const made = await makeStage1(options)
-  process.stdout.write(options.json ? `${JSON.stringify(made)}\n` : report(made, options.dryRun))
+  if (options.json) printJson(made)
+  else printLines(report(made, options.dryRun))
   return 0
 }
 
@@ -130,7 +132,7 @@ async function busyboxOf({ busybox }: Stage1Options, source: DebianSource): Prom
     return await busyboxFromSource(source, join(scriptsDir, 'busybox.config'))
   } catch (error) {
     if (!(error instanceof BootswarmError)) throw error
-    process.stderr.write(`bootswarm: taking Debian's larger busybox, for ${error.code}: ${error.message}\n`)
+    complain(`taking Debian's larger busybox, for ${error.code}: ${error.message}`)
     return busyboxFromPackage(source)
   }
 }

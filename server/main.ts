@@ -4,7 +4,7 @@
  * Exit codes: 0 ended as asked, 1 failed, 2 wrong arguments or configuration.
  */
 import { readFileSync } from 'node:fs'
-import { destination } from 'pino'
+import { complain, printLines, printText } from '../host/console.js'
 import { readInterfaces } from '../host/interfaces.js'
 import type { Flag } from '../src/command-line.js'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
@@ -41,8 +41,8 @@ const sameSignalMs = 2_000
 
 async function main(): Promise<void> {
   const loaded = load()
-  if (loaded.flags.has('help')) return print(helpText(extraFlags))
-  if (loaded.flags.has('version')) return print(`bootswarm ${version()}\n`)
+  if (loaded.flags.has('help')) return printText(helpText(extraFlags))
+  if (loaded.flags.has('version')) return printLines([`bootswarm ${version()}`])
   const demo = loaded.flags.get('demo')
   if (typeof demo === 'string') return serveDemo(demo, loaded)
   for (const name of ['once', 'json']) {
@@ -76,7 +76,7 @@ async function serveDemo(demo: string, loaded: LoadedConfig): Promise<void> {
   const log = createLog({
     ...config.log,
     level,
-    destination: destination({ dest: 2, sync: true }),
+    destination: 'stderr',
     isTerminal: process.stderr.isTTY === true,
   })
   const ending = onSignals(log)
@@ -85,7 +85,7 @@ async function serveDemo(demo: string, loaded: LoadedConfig): Promise<void> {
     await running.stop()
     process.exit(running.allBooted ? 0 : 1)
   }
-  if (!json) print('The nodes seed on, and the server waits for more. Ctrl-C ends it.\n')
+  if (!json) printLines(['The nodes seed on, and the server waits for more. Ctrl-C ends it.'])
 }
 
 /** Ends the process cleanly at SIGTERM and SIGINT, and at once at a second one. */
@@ -166,15 +166,9 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version
 }
 
-function print(text: string): void {
-  process.stdout.write(text)
-}
-
 function fail(error: unknown): void {
   const known = error instanceof BootswarmError
-  process.stderr.write(
-    `bootswarm: ${known ? `${error.code}: ${error.message}` : String((error as Error).stack ?? error)}\n`,
-  )
+  complain(known ? `${error.code}: ${error.message}` : String((error as Error).stack ?? error))
   process.exit(known && usageCodes.includes(error.code) ? 2 : 1)
 }
 

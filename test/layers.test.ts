@@ -98,6 +98,11 @@ test('src/ and archive/ do no input or output, and in server/ main.ts alone read
   none(linesWith(server, /\bprocess\.(?:argv|env)\b/))
 })
 
+test('what is printed goes through host/console.ts, which makes it printable', () => {
+  const others = productFiles.filter(({ path }) => path !== 'host/console.ts')
+  none(linesWith(others, /\bprocess\.std(?:out|err)\.write\b|\bconsole\.(?!warn = |js')/))
+})
+
 test('the product names no compiler: what it needs is built before', () => {
   none(linesWith(productFiles, /\b(?:tsc|cargo|rustc)\b/))
 })

@@ -41,12 +41,6 @@ export function compareNames(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
-/** Makes a name printable for a log line. */
-export function printableName(name: string): string {
-  const quoted = JSON.stringify(name).slice(1, -1)
-  return quoted.length > 160 ? `${quoted.slice(0, 157)}...` : quoted
-}
-
 /** What lies beside artifacts in real directories. The first that fits. */
 const noArtifacts: readonly { readonly test: RegExp; readonly what: string; readonly isTransient?: true }[] =
   [

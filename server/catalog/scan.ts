@@ -6,7 +6,8 @@ import { lstat, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { artifactDirs } from '../../src/artifact-dirs.js'
 import type { ErrorCode } from '../../src/errors.js'
-import { type CatalogKind, catalogKinds, judgeName, printableName } from './names.js'
+import { printable } from '../../src/text.js'
+import { type CatalogKind, catalogKinds, judgeName } from './names.js'
 
 /** Entries of one directory that are looked at; what lies behind is reported and left out. */
 const dirEntriesMax = 4096
@@ -62,7 +63,7 @@ export interface Scan {
 
 /** Path of a file below `artifacts/`, printable. */
 export function displayPath(file: { readonly kind: CatalogKind; readonly name: string }): string {
-  return `${artifactDirs[file.kind]}/${printableName(file.name)}`
+  return `${artifactDirs[file.kind]}/${printable(file.name)}`
 }
 
 /** Whether two stamps are of the same content. */

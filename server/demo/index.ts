@@ -1,7 +1,8 @@
 /** `npm start -- --demo 8`: a site of real files and a few local agents that boot from it. */
 import { join } from 'node:path'
+import { printJson, printLines } from '../../host/console.js'
 import { type DemoNodes, startDemoNodes } from './nodes.js'
-import { nodeLine, summarize, summaryText } from './report.js'
+import { nodeLine, summarize, summaryLines } from './report.js'
 
 export { type DemoSite, makeDemoSite } from './artifacts.js'
 export type { DemoSummary } from './report.js'
@@ -16,7 +17,6 @@ export interface DemoContext {
   readonly payloadBytes: number
   /** Machine output only: the summary as one line of JSON on standard output. */
   readonly json: boolean
-  readonly print: (line: string) => void
   /** Gets what ends the agents as soon as there are any: a signal may come before they are done. */
   readonly onStarted?: (stop: () => Promise<void>) => void
 }
@@ -26,7 +26,7 @@ export async function runDemo(
   context: DemoContext,
 ): Promise<{ allBooted: boolean; stop: () => Promise<void> }> {
   const say = (line: string) => {
-    if (!context.json) context.print(line)
+    if (!context.json) printLines([line])
   }
   say(`Starting ${context.nodes} agents at once; each boots into a folder of its own below`)
   say(`${join(context.directory, 'nodes')}. Watch where their bytes come from:`)
@@ -43,7 +43,7 @@ export async function runDemo(
   context.onStarted?.(running.stop)
   const results = await running.results
   const summary = summarize(results, context.payloadBytes, (performance.now() - started) / 1000)
-  if (context.json) context.print(JSON.stringify(summary))
-  else say(summaryText(summary, context.payloadBytes))
+  if (context.json) printJson(summary)
+  else printLines(summaryLines(summary, context.payloadBytes))
   return { allBooted: summary.failed === 0, stop: running.stop }
 }

@@ -73,7 +73,6 @@ export async function runDemoMode(
   const server = await startServer({ config: asItIs, isAddressAuto: true, log })
   onStop(() => server.stop())
   await firstVersion(server)
-  const print = (line: string) => process.stdout.write(`${line}\n`)
   const { trustDir, ports } = server
   let stop = () => server.stop()
   const demo = await runDemo({
@@ -84,7 +83,6 @@ export async function runDemoMode(
     httpsPort: ports.https,
     payloadBytes,
     json,
-    print,
     onStarted: (stopNodes) => {
       stop = async () => {
         await stopNodes()

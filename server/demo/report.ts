@@ -34,7 +34,7 @@ export function nodeLine(node: DemoNode): string {
 }
 
 /** The closing text, for newcomers. */
-export function summaryText(summary: DemoSummary, payloadBytes: number): string {
+export function summaryLines(summary: DemoSummary, payloadBytes: number): string[] {
   const { nodes, booted, origin_copies: copies, seconds } = summary
   const sent = megabytes(copies * payloadBytes)
   const plain = megabytes(nodes * payloadBytes)
@@ -43,7 +43,7 @@ export function summaryText(summary: DemoSummary, payloadBytes: number): string 
     `${booted} of ${nodes} nodes booted in ${seconds} s.`,
     `Each took ${megabytes(payloadBytes)}. The server sent ${sent}, that is ${copies} copies; without the swarm it`,
     `would have sent ${plain}. All the rest the nodes fetched from one another.`,
-  ].join('\n')
+  ]
 }
 
 function megabytes(bytes: number): string {

@@ -13,6 +13,7 @@ import { encodeManifestBody, MANIFEST_CODING } from '../../src/manifest-coding.j
 import { isNonce } from '../../src/manifest-limits.js'
 import { isLoopback } from '../../src/net.js'
 import { isNodeId } from '../../src/node-id.js'
+import { printableJson } from '../../src/text.js'
 import { type FileSending, sendFile } from './file-route.js'
 import { sendError } from './http-errors.js'
 import { registerNetbootRoutes } from './netboot-routes.js'
@@ -56,7 +57,7 @@ export function registerRoutes(app: FastifyInstance, options: RouteOptions): voi
   app.get('/v1/status', (request, reply) => {
     if (!secure && !isLoopback(clientAddress(request))) return tlsRequired(reply)
     // Indented: people read it with curl alone.
-    const text = `${JSON.stringify(services.status(), null, 2)}\n`
+    const text = `${printableJson(services.status(), 2)}\n`
     return reply.header('cache-control', 'no-store').type('application/json').send(text)
   })
 

@@ -1,4 +1,6 @@
 /** Logs node events: ends of boots at `info` and above, the rest at `debug`. */
+import type { BootEvent } from '../../src/events.js'
+import { LineLimit } from './line-limit.js'
 import type { EventListener } from './registry.js'
 import { lostAfterMs, type NodeRecord } from './state.js'
 
@@ -9,53 +11,88 @@ export interface NodeLog {
   warn(facts: object, message: string): void
 }
 
+/**
+ * Lines above `debug` within a minute. A node that boots has one, one that fails again and again four, one that meets bad
+ * peers several; a large farm that boots at once has one or two for each node.
+ */
+const limits = { windowMs: 60_000, perNameMax: 20, allMax: 4096 } as const
+
+/** A line for people; undefined: none above `debug`. */
+type Line = { readonly level: 'info' | 'warn'; readonly text: string } | undefined
+
 /** A listener for the registry. */
-export function nodeEventLog(log: NodeLog): EventListener {
+export function nodeEventLog(log: NodeLog, nowMs: () => number): EventListener {
+  const limited = new LimitedLog(log, nowMs)
   return (node, event) => {
-    const facts = {
-      event: `node.${event.type}`,
-      node: node.id,
-      rack: node.rack,
-      boot: event.boot,
-      ...event.data,
+    const { id, rack } = node
+    // In an object of their own: a node names the members of its data itself.
+    const facts = { event: `node.${event.type}`, node: id, rack, boot: event.boot, data: event.data }
+    const line = lineOf(event)
+    if (line === undefined || !limited.admits(id)) log.debug(facts, `${id}: ${event.type}`)
+    else log[line.level](facts, `${id}${line.text}`)
+  }
+}
+
+function lineOf(event: BootEvent): Line {
+  switch (event.type) {
+    case 'boot.started': {
+      const { note } = event.data
+      return typeof note === 'string' ? { level: 'warn', text: `: ${note}` } : undefined
     }
-    switch (event.type) {
-      case 'boot.started': {
-        const { note } = event.data
-        if (typeof note === 'string') return log.warn(facts, `${node.id}: ${note}`)
-        return log.debug(facts, `${node.id}: ${event.type}`)
-      }
-      case 'boot.completed': {
-        const { seconds, from_peers_bytes: peers, from_origin_bytes: origin } = event.data
-        const percent = Math.round((100 * peers) / Math.max(1, peers + origin))
-        return log.info(
-          facts,
-          `${node.id} booted in ${seconds.toFixed(1)} s, ${percent} % of its bytes from other nodes`,
-        )
-      }
-      case 'boot.failed':
-        return log.warn(facts, `${node.id} did not boot: ${event.data.code}: ${event.data.message}`)
-      case 'peer.banned':
-        return log.warn(facts, `${node.id} banned ${event.data.addr}: ${event.data.code}`)
-      case 'seeding.ended': {
-        const { reason, given_back_bytes: bytes } = event.data
-        // The storm's end is logged once for all nodes.
-        if (reason !== 'memory-short') return log.debug(facts, `${node.id}: ${event.type}`)
-        const megabytes = (bytes / 1e6).toFixed(1)
-        return log.info(facts, `${node.id} is short of memory and seeds no more: ${megabytes} MB given back`)
-      }
-      default:
-        return log.debug(facts, `${node.id}: ${event.type}`)
+    case 'boot.completed': {
+      const { seconds, from_peers_bytes: peers, from_origin_bytes: origin } = event.data
+      const percent = Math.round((100 * peers) / Math.max(1, peers + origin))
+      const text = ` booted in ${seconds.toFixed(1)} s, ${percent} % of its bytes from other nodes`
+      return { level: 'info', text }
     }
+    case 'boot.failed':
+      return { level: 'warn', text: ` did not boot: ${event.data.code}: ${event.data.message}` }
+    case 'peer.banned':
+      return { level: 'warn', text: ` banned ${event.data.addr}: ${event.data.code}` }
+    case 'seeding.ended': {
+      const { reason, given_back_bytes: bytes } = event.data
+      // The storm's end is logged once for all nodes.
+      if (reason !== 'memory-short') return undefined
+      const megabytes = (bytes / 1e6).toFixed(1)
+      return { level: 'info', text: ` is short of memory and seeds no more: ${megabytes} MB given back` }
+    }
+    default:
+      return undefined
   }
 }
 
 /** Says which node fell silent in mid-boot, and where it stood. */
-export function lostNodeLog(log: Pick<NodeLog, 'warn'>): (node: NodeRecord) => void {
+export function lostNodeLog(log: Pick<NodeLog, 'warn'>, nowMs: () => number): (node: NodeRecord) => void {
+  const limited = new LimitedLog(log, nowMs)
   return (node) => {
     const { id, rack, boot, address, version } = node
+    if (!limited.admits(id)) return
     const facts = { event: 'node.lost', node: id, rack, boot, address, version, stood: node.state }
     log.warn(facts, `${id} is lost: silent for ${lostAfterMs / 1000} s in mid-boot, ${whereItStood(node)}`)
+  }
+}
+
+/** A log with a bounded number of lines about nodes, which says how many it suppressed. */
+class LimitedLog {
+  readonly #log: Pick<NodeLog, 'warn'>
+  readonly #nowMs: () => number
+  readonly #limit = new LineLimit(limits)
+
+  constructor(log: Pick<NodeLog, 'warn'>, nowMs: () => number) {
+    this.#log = log
+    this.#nowMs = nowMs
+  }
+
+  /** Whether a line about this node may be written. */
+  admits(id: string): boolean {
+    const nowMs = this.#nowMs()
+    const suppressed = this.#limit.takeSuppressed(nowMs)
+    if (suppressed > 0)
+      this.#log.warn(
+        { event: 'node.lines-suppressed', suppressed },
+        `${suppressed} more lines about nodes were suppressed`,
+      )
+    return this.#limit.admits(id, nowMs)
   }
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { type ChildProcess, fork } from 'node:child_process'
+import { complain } from '../../host/console.js'
 
 /** The first wait before a restart; it doubles up to the last, and starts anew after a calm time. */
 const backoffFirstMs = 100
@@ -180,13 +181,18 @@ export function tellRetired(): void {
   toParent({ type: 'child.retired' satisfies Handover })
 }
 
-/** In a child process: ends it when the parent is gone, and leaves Ctrl-C to the parent. */
+/** In a child process: ends it when the parent is gone or something was not caught, and leaves Ctrl-C to the parent. */
 export function endWithParent(): void {
   process.on('disconnect', () => process.exit(0))
   // The parent may have been killed while this process was still loading: that event is over.
   if (!process.connected) process.exit(0)
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => {})
+  // Node.js would print it as it is, and it may quote a packet.
+  process.on('uncaughtException', (error: unknown) => {
+    complain(error instanceof Error ? (error.stack ?? error.message) : String(error))
+    process.exit(1)
+  })
 }
 
 /** In a child process: sends a message to the parent. */

@@ -1,16 +1,21 @@
-/** The server's log: pino, for people on a terminal, one JSON object a line otherwise; secrets never. */
+/**
+ * The server's log: pino, for people on a terminal, one JSON object a line otherwise; secrets never. The one place where
+ * text that others chose becomes a log line: whatever a message or a fact holds, it is one printable line of bounded length.
+ */
 
-import { type DestinationStream, type Logger, pino } from 'pino'
-import pretty from 'pino-pretty'
+import { type Logger, pino } from 'pino'
+import { prettyFactory } from 'pino-pretty'
 import type { Config } from '../../src/config.js'
-import { BootswarmError } from '../../src/errors.js'
+import { printable } from '../../src/text.js'
+import { printableFacts } from './log-facts.js'
+import { type LogSink, logOutput } from './log-output.js'
 
 export type { Logger } from 'pino'
 
 /** Where and how to log. */
 export interface LogOptions extends Pick<Config['log'], 'level' | 'format'> {
-  /** Where the lines go; standard output if left out. */
-  readonly destination?: DestinationStream
+  /** Where the lines go: standard output, standard error, or whatever takes them. */
+  readonly destination?: 'stdout' | 'stderr' | LogSink
   /** Whether people read it as it comes: decides what `auto` means. */
   readonly isTerminal: boolean
 }
@@ -30,37 +35,42 @@ const SECRET = [
 /** Makes the logger. Children carry `part`: `log.child({ part: 'tracker' })`. */
 export function createLog(options: LogOptions): Logger {
   const people = options.format === 'pretty' || (options.format === 'auto' && options.isTerminal)
-  const destination = options.destination ?? pino.destination({ dest: 1, sync: true })
-  const settings = {
-    level: options.level,
-    base: null,
-    redact: {
-      paths: [...SECRET.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), '*.*.*.settings'],
-      censor: '[secret]',
-    },
-    serializers: { err: serializeError, error: serializeError },
-    // ISO 8601: readable, and sorts by time.
-    timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    formatters: { level: (label: string) => ({ level: label }) },
-  }
-  if (!people) return pino(settings, destination)
+  const format = people ? peoplesFormat(options.isTerminal) : (line: string) => line
+  const { destination = 'stdout' } = options
+  const sink =
+    typeof destination === 'object'
+      ? destination
+      : logOutput(destination === 'stdout' ? 1 : 2, (lines) => format(lostLine(lines)))
   return pino(
-    settings,
-    pretty({
-      destination: destination as NodeJS.WritableStream & DestinationStream,
-      colorize: options.isTerminal,
-      translateTime: 'SYS:HH:MM:ss',
-      ignore: 'part',
-      messageFormat: (line, key) => `${line.part === undefined ? '' : `${line.part}: `}${line[key]}`,
-      singleLine: true,
-      sync: true,
-    }),
+    {
+      level: options.level,
+      base: null,
+      redact: {
+        paths: [...SECRET.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), '*.*.*.settings'],
+        censor: '[secret]',
+      },
+      serializers: { msg: (message: unknown) => printable(String(message)), err: (error: unknown) => error },
+      // ISO 8601: readable, and sorts by time.
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }), log: printableFacts },
+    },
+    { write: (line) => sink.write(format(line)) },
   )
 }
 
-/** An error as it is logged: the code of ours, the stack only of what was not expected. */
-function serializeError(error: unknown): unknown {
-  if (error instanceof BootswarmError) return { code: error.code, message: error.message }
-  if (error instanceof Error) return { message: error.message, stack: error.stack }
-  return { message: String(error) }
+function peoplesFormat(colorize: boolean): (line: string) => string {
+  return prettyFactory({
+    colorize,
+    translateTime: 'SYS:HH:MM:ss',
+    ignore: 'part',
+    messageFormat: (line, key) => `${line.part === undefined ? '' : `${line.part}: `}${line[key]}`,
+    singleLine: true,
+    // An error would take several lines.
+    errorLikeObjectKeys: [],
+  })
+}
+
+function lostLine(lines: number): string {
+  const facts = { level: 'warn', time: new Date().toISOString(), event: 'log.lost', lines }
+  return `${JSON.stringify({ ...facts, msg: `${lines} lines of the log were lost: nobody took them in time` })}\n`
 }

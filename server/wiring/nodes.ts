@@ -44,9 +44,9 @@ export function makeNodes({ config, log, nowMs }: Common, store: Store): Nodes {
         { event: 'nodes.not-saved', err: error },
         'The nodes’ states could not be saved; trying again',
       ),
-    onLost: lostNodeLog(nodeLog),
+    onLost: lostNodeLog(nodeLog, nowMs),
   })
-  registry.onEvent(nodeEventLog(nodeLog))
+  registry.onEvent(nodeEventLog(nodeLog, nowMs))
   return {
     registry,
     relayPorts,

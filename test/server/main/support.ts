@@ -94,6 +94,8 @@ export class Site {
 /** A server process. */
 export class Daemon {
   readonly lines: Line[] = []
+  /** What it wrote, as it wrote it. */
+  stdout = ''
   stderr = ''
   readonly exited: Promise<number | null>
   readonly #site: Site
@@ -112,6 +114,9 @@ export class Daemon {
       this.stderr += part.toString()
     })
     if (this.#process.stdout) {
+      this.#process.stdout.on('data', (part: Buffer) => {
+        this.stdout += part.toString()
+      })
       createInterface(this.#process.stdout).on('line', (line) => {
         this.lines.push(line.startsWith('{') ? (JSON.parse(line) as Line) : { msg: line })
         this.#tell()
@@ -136,15 +141,20 @@ export class Daemon {
   }
 
   /** The first line of this event, seen or to come; fails if the server ends before, or hangs. */
-  async line(event: string, from = 0): Promise<Line> {
+  line(event: string, from = 0): Promise<Line> {
+    return this.said((line) => line.event === event, event, from)
+  }
+
+  /** The first line like this, seen or to come. */
+  async said(isIt: (line: Line) => boolean, what = String(isIt), from = 0): Promise<Line> {
     const endMs = performance.now() + hangMs
     for (;;) {
-      const found = this.lines.slice(from).find((line) => line.event === event)
+      const found = this.lines.slice(from).find(isIt)
       if (found !== undefined) return found
       const leftMs = endMs - performance.now()
       if (leftMs <= 0 || this.#process.exitCode !== null || this.#process.signalCode !== null) {
         throw new Error(
-          `no ${event}; exit ${this.#process.exitCode}; ${this.stderr} ${JSON.stringify(this.lines)}`,
+          `no ${what}; exit ${this.#process.exitCode}; ${this.stderr} ${JSON.stringify(this.lines)}`,
         )
       }
       await new Promise<void>((resolve) => {
@@ -175,6 +185,12 @@ export class Daemon {
   https(path: string, headers: Record<string, string> = {}): Promise<Answer> {
     const ca = readFileSync(join(this.#site.data, 'trust', 'ca.pem'), 'utf8')
     return ask(this.ports().https, path, { ca, headers })
+  }
+
+  /** A post over HTTPS, as an agent sends it. */
+  post(path: string, body: string): Promise<Answer> {
+    const ca = readFileSync(join(this.#site.data, 'trust', 'ca.pem'), 'utf8')
+    return ask(this.ports().https, path, { ca, method: 'POST', body })
   }
 
   /** The manifest, verified as a node does. */

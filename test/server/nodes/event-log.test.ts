@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { lostNodeLog, nodeEventLog } from '../../../server/nodes/event-log.js'
 import { newNode } from '../../../server/nodes/state.js'
-import { parseEvents } from '../../../src/events.js'
+import { type BootEvent, parseEvents } from '../../../src/events.js'
 
 test('what stage 1 noted is a warning in the log; a boot that begins without a note is none', () => {
   const lines: string[] = []
   const to = (level: string) => (_facts: object, message: string) => void lines.push(`${level} ${message}`)
-  const listener = nodeEventLog({ debug: to('debug'), info: to('info'), warn: to('warn') })
+  const listener = nodeEventLog({ debug: to('debug'), info: to('info'), warn: to('warn') }, () => 0)
   const started = (data: object) =>
     parseEvents(
       JSON.stringify([
@@ -37,7 +37,7 @@ test('what stage 1 noted is a warning in the log; a boot that begins without a n
 
 test('a lost node is named, with where it stood', () => {
   const lines: string[] = []
-  const lost = lostNodeLog({ warn: (_facts: object, message: string) => void lines.push(message) })
+  const lost = lostNodeLog({ warn: (_facts: object, message: string) => void lines.push(message) }, () => 0)
   const node = newNode('rig-1', 'r', 'rig-1', '10.0.0.1', 0)
   lost(node)
   lost({ ...node, state: 'manifest', version: 3 })
@@ -52,4 +52,58 @@ test('a lost node is named, with where it stood', () => {
       'with all 130.0 MB of version 3, unpacking it',
     ].map((where) => `rig-1 is lost: silent for 120 s in mid-boot, ${where}`),
   )
+})
+
+const failed = (seq: number, data: object = {}) =>
+  parseEvents(
+    JSON.stringify([
+      {
+        boot: '0123456789abcdef',
+        seq,
+        t_ms: 1,
+        type: 'boot.failed',
+        data: { code: 'IO', message: 'x', retry_in_s: 1, ...data },
+      },
+    ]),
+  )[0] as BootEvent
+
+test('members that a node adds to its data cannot pass for facts of the server', () => {
+  const logged: object[] = []
+  const listener = nodeEventLog(
+    { debug: () => {}, info: () => {}, warn: (facts: object) => void logged.push(facts) },
+    () => 0,
+  )
+  const data = { event: 'node.boot.completed', node: 'rig-2', level: 'info', msg: 'fine' }
+  listener(newNode('rig-1', 'r', 'rig-1', '10.0.0.1', 0), failed(0, data))
+  assert.deepEqual(logged, [
+    {
+      event: 'node.boot.failed',
+      node: 'rig-1',
+      rack: 'r',
+      boot: '0123456789abcdef',
+      data: { code: 'IO', message: 'x', retry_in_s: 1, ...data },
+    },
+  ])
+})
+
+test('whoever reports without end does not fill the log, and the others are still heard', () => {
+  let nowMs = 0
+  const lines: string[] = []
+  const listener = nodeEventLog(
+    { debug: () => {}, info: () => {}, warn: (_facts: object, line: string) => void lines.push(line) },
+    () => nowMs,
+  )
+  const node = (id: string) => newNode(id, 'r', id, '10.0.0.1', 0)
+  for (let seq = 0; seq < 1000; seq += 1) listener(node('rig-1'), failed(seq))
+  assert.equal(lines.length, 20)
+  listener(node('rig-2'), failed(0))
+  assert.equal(lines.at(-1), 'rig-2 did not boot: IO: x')
+  for (let index = 0; index < 10_000; index += 1) listener(node(`invented-${index}`), failed(0))
+  assert.equal(lines.length, 4096)
+  nowMs = 60_000
+  listener(node('rig-1'), failed(1000))
+  assert.deepEqual(lines.slice(4096), [
+    `${980 + 10_000 + 21 - 4096} more lines about nodes were suppressed`,
+    'rig-1 did not boot: IO: x',
+  ])
 })
