@@ -8,6 +8,7 @@ mod transfer;
 
 use crate::core::error::{Code, Error, Result};
 use crate::io::boot;
+use crate::io::console::complain;
 use args::Args;
 
 const HELP: &str = "\
@@ -67,7 +68,7 @@ pub fn main(arguments: &[String]) -> i32 {
     match result {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("{error}");
+            complain(&error.to_string());
             if error.code == Code::UsageInvalid { 2 } else { 1 }
         }
     }

@@ -3,6 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::core::json::write_string;
+use crate::core::text::{printable, printable_json};
+
+/// Characters of one value for people.
+const VALUE_CHARS_MAX: usize = 4096;
 
 /// A value to show.
 pub(super) enum Show {
@@ -53,7 +57,7 @@ impl Show {
         use std::io::Write as _;
         let mut text = String::new();
         self.json(&mut text);
-        let _ = writeln!(std::io::stdout().lock(), "{text}");
+        let _ = writeln!(std::io::stdout().lock(), "{}", printable_json(&text));
     }
 
     fn json(&self, out: &mut String) {
@@ -113,10 +117,10 @@ impl Show {
         }
     }
 
-    /// Control characters are escaped, so that a file cannot play with the terminal.
+    /// A file cannot play with the terminal.
     fn inline(&self) -> String {
         match self {
-            Self::Text(text) => text.escape_debug().to_string(),
+            Self::Text(text) => printable(text, VALUE_CHARS_MAX),
             Self::Plain(text) => text.clone(),
             Self::List(items) => items.iter().map(Self::inline).collect::<Vec<_>>().join(", "),
             Self::Object(_) => String::new(),
@@ -138,9 +142,6 @@ mod tests {
             text,
             "{\"name\":\"q\\\"\\u001b\",\"all\":[{\"a\":7,\"b\":[\"x\",true]}]}"
         );
-        assert_eq!(
-            shown.readable(),
-            "name: q\\\"\\u{1b}\nall:\n  a: 7\n  b: x, true\n"
-        );
+        assert_eq!(shown.readable(), "name: q\"\\u{1b}\nall:\n  a: 7\n  b: x, true\n");
     }
 }

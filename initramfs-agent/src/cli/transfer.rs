@@ -12,6 +12,7 @@ use super::{read_file, usage};
 use crate::core::error::{Code, Error, Result};
 use crate::core::metainfo::Metainfo;
 use crate::core::swarm::Progress;
+use crate::io::console::{complain, say};
 use crate::io::https::{Client, Url};
 use crate::io::node::{Event, Node, NodeConfig, NodeHandle, TorrentConfig, known_hashes, verify_all};
 use crate::io::signals;
@@ -128,10 +129,10 @@ impl Run {
             ];
             Show::object(members).print_json();
         } else {
-            println!(
+            say(&format!(
                 "{} ({hash}), {} bytes, port {port}",
                 torrent.name, torrent.size_bytes
-            );
+            ));
         }
         Ok(Self {
             handle,
@@ -210,7 +211,7 @@ impl Run {
             ];
             Show::object(members).print_json();
         } else {
-            eprintln!("{who}: {what}");
+            complain(&format!("{who}: {what}"));
         }
     }
 
@@ -232,10 +233,10 @@ impl Run {
             ];
             Show::object(members).print_json();
         } else {
-            println!(
+            say(&format!(
                 "{kind}: {} bytes in {seconds:.3} s, {} from peers, {} from the origin, {} twice, {} uploaded",
                 p.done_bytes, p.from_peers_bytes, p.from_origin_bytes, p.duplicate_bytes, p.uploaded_bytes
-            );
+            ));
         }
     }
 

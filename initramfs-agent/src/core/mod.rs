@@ -12,5 +12,6 @@ pub mod metainfo;
 pub mod nearness;
 pub mod rng;
 pub mod swarm;
+pub mod text;
 pub mod time;
 pub mod wire;

@@ -1,6 +1,7 @@
 //! The thin shell: sockets, TLS, files, unpacking, signals, console.
 
 pub mod boot;
+pub(crate) mod console;
 pub mod https;
 pub mod node;
 pub(crate) mod signals;

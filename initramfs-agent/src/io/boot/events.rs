@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::reporter::Reporter;
 use crate::core::error::Error;
 use crate::core::json::write_string;
+use crate::core::text::{LINE_CHARS_MAX, printable, printable_json};
 
 /// Longest text in an event, bytes.
 const TEXT_BYTES_MAX: usize = 400;
@@ -117,9 +118,9 @@ impl Log {
         );
         state.next_seq += 1;
         if self.json {
-            state.print(&event);
+            state.print(&printable_json(&event));
         } else if let Some(line) = line {
-            state.print(&ascii(line));
+            state.print(&for_people(line));
         }
         self.reporter.push(event.clone(), kind == "progress");
         event
@@ -128,7 +129,7 @@ impl Log {
     /// A line for people only.
     pub fn say(&self, line: &str) {
         if !self.json {
-            self.lock().print(&ascii(line));
+            self.lock().print(&for_people(line));
         }
     }
 
@@ -157,10 +158,9 @@ impl Log {
     }
 }
 
-/// A line that no serial console stumbles over: names come from servers and peers.
-fn ascii(line: &str) -> String {
-    let shown = |c: char| if (' '..='~').contains(&c) { c } else { '?' };
-    format!("bootswarm: {}", line.chars().map(shown).collect::<String>())
+/// A line that no console stumbles over: names come from servers and peers.
+fn for_people(line: &str) -> String {
+    format!("bootswarm: {}", printable(line, LINE_CHARS_MAX))
 }
 
 /// Bytes for people: `12.3 MB`.
@@ -190,7 +190,10 @@ mod tests {
 
     #[test]
     fn lines_are_ascii() {
-        assert_eq!(ascii("a\u{1b}[2J\r\n\u{e4}~"), "bootswarm: a?[2J???~");
+        assert_eq!(
+            for_people("a\u{1b}[2J\r\nbootswarm: \u{e4}~"),
+            r"bootswarm: a\u{1b}[2J\r\nbootswarm: \u{e4}~"
+        );
         assert_eq!(
             (megabytes(0), megabytes(49_999), megabytes(130_060_000)),
             ("0.0 MB".into(), "0.0 MB".into(), "130.1 MB".into())

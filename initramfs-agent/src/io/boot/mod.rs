@@ -43,6 +43,7 @@ use self::running::Running;
 use self::seeding::Seeding;
 use crate::core::error::{Code, Result};
 use crate::core::rng::Rng;
+use crate::io::console::complain;
 use crate::io::https::Client;
 use crate::io::signals;
 
@@ -60,7 +61,7 @@ pub fn main(args: &[String]) -> i32 {
     let options = match Options::read(args) {
         Ok(options) => options,
         Err(error) => {
-            eprintln!("bootswarm: {error}");
+            complain(&format!("bootswarm: {error}"));
             if error.code == Code::UsageInvalid {
                 eprint!("{USAGE}");
                 return 2;
@@ -75,7 +76,7 @@ pub fn main(args: &[String]) -> i32 {
         Some(Ok(Role::Child(notifier))) => notifier,
         Some(Ok(Role::Parent(code))) => return code,
         Some(Err(error)) => {
-            eprintln!("bootswarm: {error}");
+            complain(&format!("bootswarm: {error}"));
             return 1;
         }
     };
@@ -86,7 +87,7 @@ pub fn main(args: &[String]) -> i32 {
     match result.and_then(|()| run(options, notifier, &stop, out)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("bootswarm: {error}");
+            complain(&format!("bootswarm: {error}"));
             1
         }
     }

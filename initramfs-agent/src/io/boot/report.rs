@@ -10,6 +10,7 @@ use super::options::Options;
 use super::reporter::Reporter;
 use super::unverified;
 use crate::core::error::{Code, Error, Result};
+use crate::io::console::complain;
 use crate::io::https::{Client, Timeouts};
 
 /// How to call it.
@@ -25,7 +26,7 @@ pub fn main(args: &[String]) -> i32 {
     match run(args) {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("bootswarm: {error}");
+            complain(&format!("bootswarm: {error}"));
             if error.code == Code::UsageInvalid {
                 eprint!("{USAGE}");
                 return 2;
