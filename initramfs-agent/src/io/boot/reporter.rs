@@ -4,8 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::identity::random;
+use super::retry;
 use crate::core::error::Result;
 use crate::core::giveback;
+use crate::core::rng::Rng;
 use crate::io::https::{Client, Timeouts};
 
 /// Events that wait for a server that does not answer.
@@ -16,8 +19,6 @@ const BATCH_MAX: usize = 64;
 const BATCH_BYTES_MAX: usize = 64 << 10;
 /// After the first event, for others to join it.
 const LINGER: Duration = Duration::from_millis(300);
-/// Longest wait between two tries.
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// Nobody waits for this thread. Where a whole farm fills the server's link for a while, whoever gives up early
 /// comes again with another TLS handshake, and fills it more.
 const TIMEOUTS: Timeouts = Timeouts {
@@ -75,11 +76,12 @@ impl Reporter {
         });
         let theirs = shared.clone();
         client.set_timeouts(timeouts);
+        let rng = Rng::new(u64::from_le_bytes(random()?));
         let builder = std::thread::Builder::new()
             .name("events".into())
             .stack_size(STACK_BYTES);
         builder.spawn(move || {
-            let all_sent = send_all(&theirs, &client);
+            let all_sent = send_all(&theirs, &client, rng);
             let mut state = theirs.lock();
             state.done = true;
             state.all_sent = all_sent;
@@ -98,8 +100,8 @@ impl Reporter {
     /// Queues an event. When the queue is full, the oldest progress goes first, then the oldest of all.
     pub fn push(&self, event: String, is_progress: bool) {
         let mut state = self.shared.lock();
-        make_room(&mut state.queue);
         state.queue.push_back((event, is_progress));
+        bound(&mut state.queue);
         self.shared.changed.notify_all();
     }
 
@@ -130,8 +132,8 @@ impl Reporter {
     }
 }
 
-fn make_room(queue: &mut VecDeque<(String, bool)>) {
-    if queue.len() >= QUEUE_MAX {
+fn bound(queue: &mut VecDeque<(String, bool)>) {
+    while queue.len() > QUEUE_MAX {
         let victim = queue
             .iter()
             .position(|(_, is_progress)| *is_progress)
@@ -141,10 +143,11 @@ fn make_room(queue: &mut VecDeque<(String, bool)>) {
 }
 
 /// Whether the server has taken all, when it ends.
-fn send_all(shared: &Shared, client: &Client) -> bool {
+fn send_all(shared: &Shared, client: &Client, mut rng: Rng) -> bool {
     let mut taken = true;
-    let mut backoff = Duration::ZERO;
-    while let Some((url, batch)) = next_batch(shared, backoff) {
+    let mut failures = 0;
+    let mut rest = Duration::ZERO;
+    while let Some((url, batch)) = next_batch(shared, rest) {
         let body = format!(
             "[{}]",
             batch
@@ -156,41 +159,42 @@ fn send_all(shared: &Shared, client: &Client) -> bool {
         let answer = client
             .post(&url, "application/json", body.as_bytes())
             .and_then(|answer| {
-                let status = answer.status;
-                answer.read_all(4096).map(|body| (status, body))
+                let (status, retry_after_s) = (answer.status, answer.retry_after_s);
+                let body = answer.read_all(4096)?;
+                Ok((status, retry_after_s, body))
             });
         // What the server will never take is dropped, what it could not take now is kept.
-        let keep = !matches!(answer, Ok((200..=299 | 400..=428 | 430..=499, _)));
+        let keep = !matches!(answer, Ok((200..=299 | 400..=428 | 430..=499, _, _)));
         if !keep {
-            taken &= matches!(answer, Ok((200..=299, _)));
-            if let Some(seconds) = answer.ok().and_then(|(_, body)| giveback::seed_s(&body)) {
+            taken &= matches!(answer, Ok((200..=299, _, _)));
+            if let Some(seconds) = answer.ok().and_then(|(_, _, body)| giveback::seed_s(&body)) {
                 shared.lock().seed_s = Some(seconds);
             }
-            backoff = Duration::ZERO;
+            (failures, rest) = (0, Duration::ZERO);
             continue;
         }
-        backoff = (backoff * 2).clamp(Duration::from_secs(1), BACKOFF_MAX);
+        failures += 1;
+        rest = retry::wait(failures, answer.ok().and_then(|(_, wait, _)| wait), &mut rng);
         let mut state = shared.lock();
         if state.closing {
             return false;
         }
         for event in batch.into_iter().rev() {
-            if state.queue.len() < QUEUE_MAX {
-                state.queue.push_front(event);
-            }
+            state.queue.push_front(event);
         }
+        bound(&mut state.queue);
     }
     taken
 }
 
 /// Waits for something to send, lets others join it, and takes it. `None`: the end.
-fn next_batch(shared: &Shared, backoff: Duration) -> Option<(String, Vec<(String, bool)>)> {
+fn next_batch(shared: &Shared, rest: Duration) -> Option<(String, Vec<(String, bool)>)> {
     let mut state = shared.lock();
     while (state.queue.is_empty() || state.url.is_none()) && !state.closing {
         state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
     }
-    let until = Instant::now() + backoff.max(LINGER);
-    while !state.closing && (!backoff.is_zero() || state.queue.len() < BATCH_MAX) {
+    let until = Instant::now() + rest.max(LINGER);
+    while !state.closing && (!rest.is_zero() || state.queue.len() < BATCH_MAX) {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break;
@@ -271,7 +275,7 @@ mod tests {
         let server = Server::https("server", move |r: &Request| {
             sender.send(String::from_utf8(r.body.clone()).unwrap()).unwrap();
             match count.fetch_add(1, Ordering::SeqCst) {
-                0 => status(503, "ORIGIN_BUSY", ""),
+                0 => status(503, "REPORTS_NOT_SAVED", "Retry-After: 1\r\n"),
                 1 => status(400, "EVENTS_INVALID", ""),
                 _ => no_content(),
             }
@@ -288,11 +292,52 @@ mod tests {
     }
 
     #[test]
+    fn rests_as_long_as_a_busy_server_asks() {
+        let count = AtomicUsize::new(0);
+        let (sender, posts) = channel();
+        let server = Server::https("server", move |_: &Request| {
+            sender.send(Instant::now()).unwrap();
+            match count.fetch_add(1, Ordering::SeqCst) {
+                0 => status(503, "REPORTS_NOT_SAVED", "Retry-After: 2\r\n"),
+                1 => status(429, "REPORTS_TOO_MANY", "Retry-After: 3\r\n"),
+                _ => no_content(),
+            }
+        });
+        let reporter = reporter();
+        reporter.set_url(&server.url("/"));
+        reporter.push("1".into(), false);
+        let wait = || posts.recv_timeout(Duration::from_secs(60)).unwrap();
+        let (first, second, third) = (wait(), wait(), wait());
+        assert!(second - first >= Duration::from_secs(2));
+        assert!(third - second >= Duration::from_secs(3));
+        assert!(reporter.finish(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn what_a_busy_server_refused_is_bounded_and_progress_goes_first() {
+        let (sender, posts) = channel();
+        let server = Server::https("server", move |r: &Request| {
+            let _ = sender.send(String::from_utf8(r.body.clone()).unwrap());
+            status(503, "REPORTS_NOT_SAVED", "")
+        });
+        let reporter = reporter();
+        reporter.set_url(&server.url("/"));
+        reporter.push("0".into(), false);
+        assert_eq!(posts.recv_timeout(Duration::from_secs(60)).unwrap(), "[0]");
+        for n in 1..2 * QUEUE_MAX {
+            reporter.push(n.to_string(), true);
+        }
+        assert!(reporter.shared.lock().queue.len() <= QUEUE_MAX);
+        let again = posts.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert!(again.starts_with("[0,"), "what is no progress is kept: {again}");
+    }
+
+    #[test]
     fn a_full_queue_drops_progress_first() {
         let mut queue = VecDeque::new();
         for n in 0..QUEUE_MAX + 30 {
-            make_room(&mut queue);
             queue.push_back((n.to_string(), n % 16 == 15));
+            bound(&mut queue);
         }
         assert_eq!(queue.len(), QUEUE_MAX);
         // 16 of the first 256 are progress and go first; then the oldest.
