@@ -8,6 +8,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { type NetbootConfig, subnetOf } from '../src/config-netboot.js'
+import { isShortage } from '../src/errors.js'
 import { inSubnet, parseIpv4 } from '../src/ipv4.js'
 
 /** A network interface and its addresses. */
@@ -160,7 +161,8 @@ function readLink(directory: string, name: string): LinkFacts | undefined {
       isLinked: text('iflink') !== text('ifindex'),
       lower: entries.filter((entry) => entry.startsWith('lower_')).map((entry) => entry.slice(6)),
     }
-  } catch {
+  } catch (error) {
+    if (isShortage(error)) throw error
     // It went away while it was read, or /sys is none of ours.
     return undefined
   }

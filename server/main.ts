@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * The program: reads arguments and environment, starts the server (or the demo), and ends it at a signal.
- * Exit codes: 0 ended as asked, 1 failed, 2 wrong arguments or configuration.
+ * Exit codes: 0 ended as asked, 1 failed, 2 wrong arguments or configuration, 70 an error that nobody expected
+ * (process/crash.ts).
  */
 import { readFileSync } from 'node:fs'
 import { complain, printLines, printText } from '../host/console.js'
@@ -11,6 +12,7 @@ import { BootswarmError, type ErrorCode } from '../src/errors.js'
 import { formatIpPort } from '../src/net.js'
 import { helpText, type LoadedConfig, loadConfig } from './config/load.js'
 import { enterNamespace } from './privileges/enter-namespace.js'
+import { logCrash } from './process/crash.js'
 import { createLog, type Logger } from './process/log.js'
 import type { RunningServer } from './server.js'
 import { bootsFrom } from './wiring/address-log.js'
@@ -52,6 +54,7 @@ async function main(): Promise<void> {
   // Not before: a process that waits outside of a mount namespace stays small.
   const { startServer } = await import('./server.js')
   const log = createLog({ ...loaded.config.log, isTerminal: process.stdout.isTTY === true })
+  logCrash(log)
   const ending = onSignals(log)
   const server = await startServer({
     config: loaded.config,
@@ -79,6 +82,7 @@ async function serveDemo(demo: string, loaded: LoadedConfig): Promise<void> {
     destination: 'stderr',
     isTerminal: process.stderr.isTTY === true,
   })
+  logCrash(log)
   const ending = onSignals(log)
   const running = await runDemoMode({ nodes, json, noNamespace }, config, log, ending.ends)
   if (flags.has('once')) {

@@ -10,6 +10,7 @@ import type { Catalog } from './catalog/catalog.js'
 import type { NodeRegistry } from './nodes/registry.js'
 import { becomeUser, logPrivileges } from './privileges/become.js'
 import { Addresses } from './process/addresses.js'
+import { Failures } from './process/failures.js'
 import type { Logger } from './process/log.js'
 import { type Ports, writePortsFile } from './process/ports-file.js'
 import { lockDataDir } from './store/lock.js'
@@ -92,7 +93,8 @@ async function compose(
   cleanUp: (() => unknown)[],
   stop: () => Promise<void>,
 ): Promise<RunningServer> {
-  const common = { config, log, nowMs: () => Date.now() }
+  const nowMs = () => Date.now()
+  const common = { config, log, nowMs, failures: new Failures(log, nowMs) }
   const privileges = becomeUser({ ...config, configFile, noNamespace })
   logPrivileges(privileges, log)
   const lock = lockDataDir(config.data_dir)
@@ -103,7 +105,7 @@ async function compose(
     read: readInterfaces,
   })
   const identity = await makeIdentity(common, addresses)
-  const store = openStore({ file: config.database, log, nowMs: common.nowMs() })
+  const store = openStore({ file: config.database, log, nowMs: nowMs() })
   cleanUp.push(() => store.close())
   const ports = noPorts()
   const reach = reachOf(config, addresses)
@@ -159,7 +161,7 @@ async function compose(
   identity.start((tls) => http.setTls(tls))
   addresses.onChange(addressLog(log, ports))
   cleanUp.push(() => addresses.stop())
-  addresses.start()
+  addresses.start(common.failures)
 
   return {
     address: () => addresses.now.address,

@@ -50,6 +50,7 @@ export const errorCodes = [
   'NODE_ID_INVALID',
   'ORIGIN_BUSY',
   'PACKAGE_MISSING',
+  'PART_FAILED',
   'RANGE_INVALID',
   'REQUEST_INVALID',
   'ROOTFS_SURPLUS',
@@ -76,4 +77,12 @@ export class BootswarmError extends Error {
     this.name = 'BootswarmError'
     this.code = code
   }
+}
+
+/** What the system answers when it has no more of something for this process or for all. */
+const shortages = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
+
+/** Whether a call failed for want of descriptors or memory: that says nothing about what was asked for. */
+export function isShortage(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && shortages.has(String(error.code))
 }

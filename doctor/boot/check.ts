@@ -19,8 +19,7 @@ export const bootCheck = makeCheck<BootFacts>({ name: 'boot', title, gather, jud
 async function gather({ config }: Site) {
   const log = createLog({ level: 'silent', format: 'json', isTerminal: false })
   const store = new ProgramStore(config.netboot.ipxe_dir, log)
-  await store.start()
-  store.stop()
+  await store.look()
   const { directories, present, missing, install } = store.stats()
   const leftOut: string[] = []
   const boot = await namesIn(join(config.artifacts_dir, 'boot'), leftOut)

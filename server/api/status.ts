@@ -7,6 +7,7 @@ import type { QueueStats } from '../netboot/boot-queue.js'
 import type { NetbootStats } from '../netboot/netboot.js'
 import type { ProgramStats } from '../netboot/program-store.js'
 import type { NodeState } from '../nodes/state.js'
+import type { PartFailure } from '../process/failures.js'
 import type { Ports } from '../process/ports-file.js'
 import type { SeederStats } from '../swarm/seeder-stats.js'
 import type { TrackerStats } from '../swarm/tracker.js'
@@ -16,6 +17,9 @@ import type { SeedStats } from './seed-answers.js'
 export interface StatusSource {
   readonly site: string
   readonly uptimeS: number
+  /** Wall clock, milliseconds since 1970. */
+  readonly nowMs: number
+  readonly failing: readonly PartFailure[]
   readonly catalog: Pick<Catalog, 'live' | 'passedOver' | 'problems' | 'progress'>
   readonly nodes: Readonly<Record<NodeState, number>>
   readonly seeding: SeedStats
@@ -43,6 +47,14 @@ export interface StatusArtifact {
 export interface ServerStatus {
   readonly site: string
   readonly uptime_s: number
+  /** Parts whose last work failed; they try again. `for_s`: since the first failure in a row. */
+  readonly failing: readonly {
+    readonly part: string
+    readonly code: string
+    readonly message: string
+    readonly times: number
+    readonly for_s: number
+  }[]
   /** 0 before the first. */
   readonly version: number
   /** All that are still served. */
@@ -88,6 +100,10 @@ export function makeStatus(source: StatusSource): ServerStatus {
   return {
     site: source.site,
     uptime_s: source.uptimeS,
+    failing: source.failing.map(({ sinceMs, ...failure }) => ({
+      ...failure,
+      for_s: Math.max(0, Math.round((source.nowMs - sinceMs) / 1000)),
+    })),
     version: live.current?.version ?? 0,
     versions: live.all.map(({ version }) => version),
     artifacts: (live.current?.artifacts ?? []).map(({ kind, name, format, sizeBytes, sha256, torrent }) => ({

@@ -5,8 +5,9 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { artifactDirs } from '../../src/artifact-dirs.js'
-import { BootswarmError } from '../../src/errors.js'
 import { compareVersions } from '../../src/version-order.js'
+import type { Failures } from '../process/failures.js'
+import { backoffMs } from '../process/recurring.js'
 import type { Checker } from './checker.js'
 import { compose, type NamedOutcome, sameArtifacts } from './compose.js'
 import { Intake, type IntakeProgress } from './intake.js'
@@ -29,11 +30,15 @@ import { CatalogWatcher } from './watcher.js'
 /** Looks at the directories: soon after a change, else now and then, milliseconds. */
 const lookMs = { soon: 250, idle: 10_000 } as const
 
+/** Its name where it fails. */
+const part = 'bringing the catalog up to date'
+
 /** What a catalog is made of. */
 export interface CatalogOptions {
   readonly artifactsDir: string
   readonly dataDir: string
   readonly store: CatalogStore
+  readonly failures: Failures
   readonly log: ServiceLog
   /** Old versions that are kept in any case. */
   readonly versionsKeep: number
@@ -146,14 +151,13 @@ export class Catalog {
     }
     clearTimeout(this.#timer)
     this.#looking = this.#lookOnce()
-      .catch((error: unknown) => {
-        const code = error instanceof BootswarmError ? error.code : 'INTERNAL'
-        this.#options.log.error(
-          { event: 'catalog.failed', code, err: error },
-          'The catalog could not be brought up to date; trying again',
-        )
-        return lookMs.idle
-      })
+      .then(
+        (waitMs) => {
+          this.#options.failures.worked(part)
+          return waitMs
+        },
+        (error: unknown) => backoffMs(lookMs.idle, this.#options.failures.failed(part, error)),
+      )
       .then((waitMs) => {
         this.#looking = undefined
         if (this.#stopped) return

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
+import { isShortage } from '../../src/errors.js'
 import type { ArtifactFormat } from '../../src/manifest-types.js'
 import type { CatalogKind } from './names.js'
 
@@ -97,7 +98,8 @@ export class Checker {
       timer.unref()
       const parts: Buffer[] = []
       let bytes = 0
-      child.stdout.on('data', (part: Buffer) => {
+      // Missing where the process could not be started.
+      child.stdout?.on('data', (part: Buffer) => {
         bytes += part.length
         if (bytes <= answerBytesMax) parts.push(part)
       })
@@ -106,7 +108,10 @@ export class Checker {
         this.#running.delete(child)
         resolve(result)
       }
-      child.on('error', (error) => end({ kind: 'no agent', message: error.message }))
+      child.on('error', (error) => {
+        // A machine that is short of descriptors says nothing of the agent: unchecked archives must not pass for that.
+        end(isShortage(error) ? unfinished(error.message) : { kind: 'no agent', message: error.message })
+      })
       child.on('close', (code, signal) => {
         if (hangs) return end(unfinished('it does not come to an end'))
         if (code === null) return end(unfinished(`it ended with ${signal}`))

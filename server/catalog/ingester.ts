@@ -17,13 +17,18 @@ export class Ingester {
   readonly #pending = new Map<number, Pending>()
   #lastId = 0
 
-  /** Takes a file in; faults of the file and of the thread are results. */
+  /**
+   * Takes a file in; faults of the file and of the thread are results.
+   *
+   * @throws the system's error if it has no room for a thread
+   */
   run(job: Omit<IngestJob, 'id'>, onProgress: (done: number) => void): Promise<IngestResult> {
     this.#lastId += 1
     const id = this.#lastId
     return new Promise((resolve) => {
+      const worker = this.#start()
       this.#pending.set(id, { onProgress, resolve })
-      this.#start().postMessage({ ...job, id } satisfies IngestJob)
+      worker.postMessage({ ...job, id } satisfies IngestJob)
     })
   }
 

@@ -139,10 +139,10 @@ export class Netboot {
     else this.#child.send({ type: 'replace' })
   }
 
-  #exited({ code, signal, restartInMs }: ChildExit): void {
+  #exited({ code, signal, restartInMs, error }: ChildExit): void {
     this.#running = false
     this.#restarts++
-    const facts = { event: 'netboot.exited', code: 'NETBOOT_FAILED', exit: code, signal, restartInMs }
+    const facts = { event: 'netboot.exited', code: 'NETBOOT_FAILED', exit: code, signal, restartInMs, error }
     this.#options.log.error(facts, 'The process for DHCP and TFTP ended; starting it again')
   }
 

@@ -4,8 +4,11 @@
  */
 import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isShortage } from '../../src/errors.js'
 import { BOOT_PROGRAM_BYTES_MAX } from '../../src/limits.js'
+import type { Failures } from '../process/failures.js'
 import type { Logger } from '../process/log.js'
+import { Recurring } from '../process/recurring.js'
 import { bootPrograms, expectedPrograms, installCommand, packagedDirs } from './boot-programs.js'
 
 /** The directories are looked at this often, milliseconds. */
@@ -37,7 +40,7 @@ export class ProgramStore {
   #found = new Map<string, Found>()
   #toldMissing: string | undefined
   #isAnnounced = false
-  #timer: NodeJS.Timeout | undefined
+  #looking: Recurring | undefined
 
   /** `directory` empty: where packages put them. */
   constructor(directory: string, log: Logger) {
@@ -59,10 +62,11 @@ export class ProgramStore {
   }
 
   /** Reads all; goes on looking until {@link stop}. */
-  async start(): Promise<void> {
-    await this.#look()
-    this.#timer = setInterval(() => void this.#look(), lookMs)
-    this.#timer.unref()
+  async start(failures: Failures): Promise<void> {
+    await this.look()
+    const part = 'reading boot programs'
+    this.#looking = new Recurring({ part, everyMs: lookMs, run: () => this.look(), failures })
+    this.#looking.start()
   }
 
   /** From now on logs missing programs: machines are told to load them. */
@@ -72,7 +76,7 @@ export class ProgramStore {
   }
 
   stop(): void {
-    clearInterval(this.#timer)
+    this.#looking?.stop()
   }
 
   stats(): ProgramStats {
@@ -85,7 +89,12 @@ export class ProgramStore {
     }
   }
 
-  async #look(): Promise<void> {
+  /**
+   * Reads what has changed.
+   *
+   * @throws the system's error if it is short of descriptors or memory; all stays as it was
+   */
+  async look(): Promise<void> {
     const found = new Map<string, Found>()
     for (const { name, sources } of bootPrograms) {
       const program = await this.#find(name, sources)
@@ -110,7 +119,8 @@ export class ProgramStore {
           const stamp = `${path} ${facts.size} ${facts.mtimeMs} ${facts.ctimeMs} ${facts.ino}`
           const known = this.#found.get(name)
           return known?.stamp === stamp ? known : { stamp, bytes: await readBounded(path) }
-        } catch {
+        } catch (error) {
+          if (isShortage(error)) throw error
           // Try the next directory; programs missing from all are logged.
         }
       }

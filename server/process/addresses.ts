@@ -4,6 +4,8 @@
  */
 import { addressesOf, chooseAddress, type HostInterface } from '../../host/interfaces.js'
 import type { NetbootConfig } from '../../src/config-netboot.js'
+import type { Failures } from './failures.js'
+import { Recurring } from './recurring.js'
 
 /** Node cannot subscribe to the kernel's own messages (netlink); reading them costs less than a millisecond. */
 const lookMs = 2_000
@@ -28,12 +30,16 @@ export interface AddressOptions {
   readonly read: () => readonly HostInterface[]
 }
 
+/** Told after each change. */
+export type AddressListener = (now: AddressState, before: AddressState) => void
+
 /** The addresses; looks for changes between `start` and `stop`. */
 export class Addresses {
   readonly #options: AddressOptions
-  readonly #listeners: ((now: AddressState, before: AddressState) => void)[] = []
+  /** Each with what it was told last. */
+  readonly #listeners: { readonly tell: AddressListener; told: AddressState }[] = []
   #now: AddressState
-  #timer: NodeJS.Timeout | undefined
+  #looking: Recurring | undefined
 
   constructor(options: AddressOptions) {
     this.#options = options
@@ -44,28 +50,42 @@ export class Addresses {
     return this.#now
   }
 
-  /** Told after each change. */
-  onChange(listener: (now: AddressState, before: AddressState) => void): void {
-    this.#listeners.push(listener)
+  /** A listener that throws is told again at the next look. */
+  onChange(tell: AddressListener): void {
+    this.#listeners.push({ tell, told: this.#now })
   }
 
-  /** Reads them anew. */
+  /**
+   * Reads them anew. What cannot be read stays as it was: a machine that is short of descriptors has not lost its addresses.
+   *
+   * @throws the system's error, or the first of the listeners' after all have been told
+   */
   look(): void {
-    const before = this.#now
     const now = this.#read()
-    if (JSON.stringify(now) === JSON.stringify(before)) return
-    this.#now = now
-    for (const listener of this.#listeners) listener(now, before)
+    if (JSON.stringify(now) !== JSON.stringify(this.#now)) this.#now = now
+    const failures: unknown[] = []
+    for (const listener of this.#listeners) {
+      const { tell, told } = listener
+      if (told === this.#now) continue
+      try {
+        tell(this.#now, told)
+        listener.told = this.#now
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
   }
 
   /** Looks again and again. */
-  start(): void {
-    this.#timer = setInterval(() => this.look(), lookMs)
-    this.#timer.unref()
+  start(failures: Failures): void {
+    const part = 'following the addresses of this machine'
+    this.#looking = new Recurring({ part, everyMs: lookMs, run: () => this.look(), failures })
+    this.#looking.start()
   }
 
   stop(): void {
-    clearInterval(this.#timer)
+    this.#looking?.stop()
   }
 
   #read(): AddressState {

@@ -14,16 +14,23 @@ const calmMs = 60_000
 /** How long a child may take to end when asked before it is killed. */
 const stopGraceMs = 2_000
 
-/** The process has ended unasked; it is started again after `restartInMs`. */
+/** The process has ended unasked, or could not be started; it is started again after `restartInMs`. */
 export interface ChildExit {
   code: number | null
   signal: string | null
   restartInMs: number
+  /** Why, where it was not the process itself that ended. */
+  error?: string
+}
+
+/** An exit as it is logged. */
+export function exitFacts({ code, signal, error }: ChildExit): Record<string, string | number> {
+  return { code: code ?? -1, signal: signal ?? '', ...(error === undefined ? {} : { error }) }
 }
 
 /** What the owner of a child does with it. */
 export interface ChildHandlers<FromChild> {
-  /** A new process runs: send it its complete state. */
+  /** A new process runs: send it its complete state. If this throws, the process is ended and started again. */
   started(): void
   message(message: FromChild): void
   /** It ended unasked. */
@@ -79,6 +86,10 @@ export class Child<ToChild extends object, FromChild> {
     const before = this.#process
     if (!this.#wanted || before === undefined || this.#next !== undefined) return
     const child = this.#fork()
+    if (child instanceof Error) {
+      this.#timer = setTimeout(() => this.replace(retire), backoffLastMs)
+      return
+    }
     const takeOver = () => {
       if (this.#next?.child !== child) return
       this.#next = undefined
@@ -109,39 +120,52 @@ export class Child<ToChild extends object, FromChild> {
   }
 
   #spawn(): void {
-    this.#become(this.#fork())
+    const child = this.#fork()
+    if (child instanceof Error) this.#ended(null, null, child)
+    else this.#become(child)
   }
 
   #become(child: ChildProcess): void {
     this.#startedAtMs = performance.now()
     this.#process = child
-    this.#handlers.started()
+    try {
+      this.#handlers.started()
+    } catch (error) {
+      child.kill('SIGKILL')
+      this.#ended(null, null, asError(error))
+    }
   }
 
-  #fork(): ChildProcess {
-    // 'advanced' carries Uint8Array as it is. The inspector's flags of the daemon are not for the child.
-    const child = fork(this.#script, [], {
-      serialization: 'advanced',
-      execArgv: [],
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    })
+  /** Gives the error where the system has no room for another process. */
+  #fork(): ChildProcess | Error {
+    let child: ChildProcess
+    try {
+      // 'advanced' carries Uint8Array as it is. The inspector's flags of the daemon are not for the child.
+      child = fork(this.#script, [], {
+        serialization: 'advanced',
+        execArgv: [],
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      })
+    } catch (error) {
+      return asError(error)
+    }
     let ended = false
-    const end = (code: number | null, signal: string | null): void => {
+    const end = (code: number | null, signal: string | null, error?: Error): void => {
       if (ended) return
       ended = true
-      if (child === this.#process) this.#ended(code, signal)
+      if (child === this.#process) this.#ended(code, signal, error)
       else if (child === this.#next?.child) this.#next.failed()
       else this.#retired.delete(child)
     }
     child.on('message', (message) => {
       if (!isHandover(message)) this.#handlers.message(message as FromChild)
     })
-    child.on('error', () => end(null, null))
-    child.on('exit', end)
+    child.on('error', (error) => end(null, null, error))
+    child.on('exit', (code, signal) => end(code, signal))
     return child
   }
 
-  #ended(code: number | null, signal: string | null): void {
+  #ended(code: number | null, signal: string | null, error?: Error): void {
     this.#process = undefined
     if (!this.#wanted) return
     if (this.#next !== undefined) {
@@ -153,8 +177,17 @@ export class Child<ToChild extends object, FromChild> {
     this.#backoffMs = Math.min(this.#backoffMs * 2, backoffLastMs)
     this.restarts++
     this.#timer = setTimeout(() => this.#spawn(), restartInMs)
-    this.#handlers.exited({ code, signal, restartInMs })
+    this.#handlers.exited({
+      code,
+      signal,
+      restartInMs,
+      ...(error === undefined ? {} : { error: error.message }),
+    })
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }
 
 function isHandover(message: unknown, which?: Handover): boolean {

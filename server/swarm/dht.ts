@@ -4,7 +4,7 @@
  */
 
 import { BootswarmError } from '../../src/errors.js'
-import { Child } from '../process/child.js'
+import { Child, exitFacts } from '../process/child.js'
 import { ChildStart } from '../process/child-start.js'
 import type { FromDht, OwnAddress, ToDht } from './dht-messages.js'
 import type { SwarmLog } from './swarm-log.js'
@@ -53,10 +53,10 @@ class DhtParent implements DhtNode {
         this.#child.send(this.#torrents)
       },
       message: (message) => this.#message(message),
-      exited: ({ code, signal }) => {
+      exited: (exit) => {
         this.#running = false
         this.#nodes = 0
-        options.log?.('error', 'dht.exited', { code: code ?? -1, signal: signal ?? '' })
+        options.log?.('error', 'dht.exited', exitFacts(exit))
       },
     })
   }

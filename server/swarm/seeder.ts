@@ -6,7 +6,7 @@
 import { EventEmitter } from 'node:events'
 import { BootswarmError } from '../../src/errors.js'
 import type { RackOfAddress } from '../../src/racks.js'
-import { Child, type ChildExit } from '../process/child.js'
+import { Child, type ChildExit, exitFacts } from '../process/child.js'
 import { ChildStart } from '../process/child-start.js'
 import type { FromSeeder, ToSeeder } from './seeder-messages.js'
 import type { SeederStats, SeedTorrentStats } from './seeder-stats.js'
@@ -202,7 +202,7 @@ class SeederParent implements Seeder {
     }
     this.#beforeBytes += this.#stats.uploadedBytes
     this.#stats = emptyStats()
-    this.#log('error', 'seeder.exited', { code: exit.code ?? -1, signal: exit.signal ?? '' })
+    this.#log('error', 'seeder.exited', exitFacts(exit))
     this.#events.emit('exit', exit)
   }
 

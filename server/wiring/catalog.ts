@@ -13,7 +13,7 @@ import type { Common } from './parts.js'
  * configuration as it was last read.
  */
 export function makeCatalog(
-  { config, log, nowMs }: Common,
+  { config, failures, log, nowMs }: Common,
   store: Store,
   registry: NodeRegistry,
   current: () => Config,
@@ -22,6 +22,7 @@ export function makeCatalog(
     artifactsDir: config.artifacts_dir,
     dataDir: config.data_dir,
     store: catalogRecords(store),
+    failures,
     log: log.child({ part: 'catalog' }),
     versionsKeep: config.versions.keep,
     isBooting: (version) => registry.isBootingVersion(version),

@@ -80,7 +80,7 @@ interface OriginBytes {
 }
 
 function makeStatusOf(
-  { config, nowMs }: Common,
+  { config, failures, nowMs }: Common,
   { catalog, nodes, seeds, swarm, netboot, ports }: HttpParts,
   slots: StreamSlots,
   originBytes: OriginBytes,
@@ -90,6 +90,8 @@ function makeStatusOf(
     makeStatus({
       site: config.site,
       uptimeS: Math.round((nowMs() - startedMs) / 1000),
+      nowMs: nowMs(),
+      failing: failures.list(),
       catalog,
       nodes: nodes.registry.countByState(),
       seeding: seeds.stats(),

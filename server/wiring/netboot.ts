@@ -73,7 +73,7 @@ export function makeNetboot(common: Common, parts: NetbootParts): NetbootSide {
     log,
     program: (name) => programs.get(name),
     start: async () => {
-      await programs.start()
+      await programs.start(common.failures)
       await netboot.start()
       if (netboot.stats().mode !== 'off') programs.announce()
     },

@@ -2,6 +2,7 @@
 import type { Config } from '../../src/config.js'
 import { formatUrlHost } from '../../src/net.js'
 import type { Addresses } from '../process/addresses.js'
+import type { Failures } from '../process/failures.js'
 import type { Logger } from '../process/log.js'
 import type { Ports } from '../process/ports-file.js'
 
@@ -12,6 +13,8 @@ export interface Common {
   readonly log: Logger
   /** Wall clock, milliseconds since 1970. */
   readonly nowMs: () => number
+  /** Where parts that fail are named. */
+  readonly failures: Failures
 }
 
 /**

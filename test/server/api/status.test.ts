@@ -18,6 +18,8 @@ const artifact = (kind: CatalogArtifact['kind'], name: string): CatalogArtifact 
 const source: Source = {
   site: 'test',
   uptimeS: 12,
+  nowMs: 90_400,
+  failing: [{ part: 'the catalog', code: 'PART_FAILED', message: 'EMFILE', times: 2, sinceMs: 30_000 }],
   catalog: {
     live: new LiveVersions([
       { version: 3, createdMs: 1, supersededMs: 2, artifacts: [] },
@@ -45,6 +47,9 @@ test('versions, files, problems and bytes stand where docs/protocol.md says', ()
   const status = makeStatus(source)
   assert.equal(status.version, 4)
   assert.deepEqual(status.versions, [3, 4])
+  assert.deepEqual(status.failing, [
+    { part: 'the catalog', code: 'PART_FAILED', message: 'EMFILE', times: 2, for_s: 60 },
+  ])
   assert.deepEqual(
     status.artifacts.map(({ name, size_bytes: size, infohash }) => [name, size, infohash]),
     [

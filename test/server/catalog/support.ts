@@ -8,6 +8,7 @@ import { pino } from 'pino'
 import { pack } from 'tar-stream'
 import { Catalog, type CatalogOptions } from '../../../server/catalog/catalog.js'
 import { catalogRecords } from '../../../server/catalog/records.js'
+import { Failures } from '../../../server/process/failures.js'
 import { openStore, type Store } from '../../../server/store/store.js'
 import { hangMs } from '../../support/limits.js'
 
@@ -55,6 +56,7 @@ export class Bench {
       dataDir: this.data,
       store: catalogRecords(this.store),
       log: this.#log(),
+      failures: new Failures(this.#log(), () => Date.now()),
       versionsKeep: 1,
       isBooting: (version) => this.booting.has(version),
       nowMs: () => Date.now(),

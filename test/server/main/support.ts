@@ -23,6 +23,8 @@ export interface Line {
   readonly path?: string
   readonly remedy?: string
   readonly covered?: readonly string[]
+  readonly failing?: string
+  readonly error?: { readonly message: string }
   readonly msg: string
 }
 

@@ -49,3 +49,36 @@ test('a configured address that no interface has is that of a NAT, until one has
   const bound = reachOf({ ...config, bind: 'fd00::1' }, addresses)
   assert.equal(bound.httpHost(), '[fd00::1]')
 })
+
+test('what cannot be read stays as it was', () => {
+  let isShort = false
+  const addresses = new Addresses({
+    configured: undefined,
+    netboot: config.netboot,
+    read: () => {
+      if (isShort) throw new Error('EMFILE: too many open files')
+      return [loopback, card('eth0', '10.0.0.5/24')]
+    },
+  })
+  isShort = true
+  assert.throws(() => addresses.look(), /EMFILE/)
+  assert.equal(addresses.now.address, '10.0.0.5')
+})
+
+test('a listener that fails is told again, and the others all the same', () => {
+  const { addresses, told, become } = make(undefined, [loopback])
+  const heard: string[] = []
+  let isShort = true
+  addresses.onChange((now, before) => {
+    if (isShort) throw new Error('ENOMEM: no memory')
+    heard.push(`${before.address} ${now.address}`)
+  })
+  addresses.onChange((now) => heard.push(now.address))
+  assert.throws(() => become(loopback, card('eth0', '10.0.0.5/24')), /ENOMEM/)
+  assert.throws(() => addresses.look(), /ENOMEM/)
+  assert.throws(() => become(loopback, card('eth0', '10.0.0.6/24')), /ENOMEM/)
+  isShort = false
+  addresses.look()
+  assert.deepEqual(heard, ['10.0.0.5', '10.0.0.6', '127.0.0.1 10.0.0.6'])
+  assert.deepEqual(told, ['127.0.0.1 10.0.0.5', '10.0.0.5 10.0.0.6'])
+})

@@ -8,6 +8,7 @@ import Fastify from 'fastify'
 import { pino } from 'pino'
 import { type CatalogArtifact, LiveVersions } from '../../../server/catalog/versions.js'
 import { Addresses } from '../../../server/process/addresses.js'
+import { Failures } from '../../../server/process/failures.js'
 import { noPorts, reachOf } from '../../../server/wiring/parts.js'
 import { makeSwarm } from '../../../server/wiring/swarm.js'
 import { type BencodeDict, decodeBencode } from '../../../src/bencode.js'
@@ -47,8 +48,9 @@ async function run(t: TestContext, natAddress?: string) {
     read: () => [loopback],
   })
   const log = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) })
+  const nowMs = () => Date.now()
   const swarm = makeSwarm(
-    { config, log, nowMs: () => Date.now() },
+    { config, log, nowMs, failures: new Failures(log, nowMs) },
     {
       rackOf: () => 'rack',
       pathOf: (sha256) => join(directory, sha256),
