@@ -35,6 +35,20 @@ export function plainAddress(address: string): string {
   return mapped && isIPv4(mapped) ? mapped : bare
 }
 
+/**
+ * Whom an address belongs to, where something is shared out by address: an IPv6 host has a whole /64 to itself (RFC 4291), and may
+ * come from any address of it.
+ */
+export function addressOwner(address: string): string {
+  const plain = plainAddress(address)
+  return isIPv6(plain)
+    ? `${ipv6Groups(plain)
+        .slice(0, 4)
+        .map((group) => group.toString(16))
+        .join(':')}::/64`
+    : plain
+}
+
 /** Whether an address is this machine's alone, also in its IPv4-mapped form. */
 export function isLoopback(address: string): boolean {
   const plain = plainAddress(address)

@@ -2,6 +2,7 @@
 import { STATUS_PASSED_OVER_MAX } from '../../src/limits.js'
 import type { Catalog } from '../catalog/catalog.js'
 import { displayPath } from '../catalog/scan.js'
+import type { ConnectionStats } from '../http/connections.js'
 import { unusedBootFiles } from '../netboot/boot-files.js'
 import type { QueueStats } from '../netboot/boot-queue.js'
 import type { NetbootStats } from '../netboot/netboot.js'
@@ -26,6 +27,7 @@ export interface StatusSource {
   readonly ports: Ports
   /** Streams of artifacts over HTTPS that run now. */
   readonly streams: number
+  readonly connections: ConnectionStats
   readonly originBytes: { readonly artifacts: number; readonly boot: number }
   readonly seeder: SeederStats
   readonly tracker: TrackerStats
@@ -76,6 +78,8 @@ export interface ServerStatus {
     readonly seeder_running: boolean
     readonly seeder_restarts: number
   }
+  /** Of HTTP and HTTPS clients. */
+  readonly connections: ConnectionStats
   readonly tracker: { readonly peers: number; readonly announces: number }
   /** Counters of DHCP and TFTP by service; none while it is off. */
   readonly netboot: {
@@ -131,6 +135,7 @@ export function makeStatus(source: StatusSource): ServerStatus {
       seeder_running: seeder.running,
       seeder_restarts: seeder.restarts,
     },
+    connections: source.connections,
     tracker: { peers: source.tracker.peers, announces: source.tracker.announces },
     netboot: netbootStatus(source.netboot),
     ports: source.ports,

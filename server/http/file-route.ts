@@ -4,16 +4,16 @@
  */
 import { createReadStream, type ReadStream } from 'node:fs'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { BootswarmError } from '../../src/errors.js'
-import { plainAddress } from '../../src/net.js'
+import { BootswarmError, isShortage } from '../../src/errors.js'
+import { addressOwner } from '../../src/net.js'
+import { whenOver } from './answer-end.js'
+import type { ClientLimits } from './client-limits.js'
 import { evaluatePreconditions, httpDate, rangeCounts } from './conditional.js'
 import { sendError } from './http-errors.js'
 import { parseRange } from './range.js'
+import { clientAddress } from './request-addresses.js'
 import type { ServedFile } from './services.js'
 import type { StreamSlots } from './stream-slots.js'
-
-/** Bytes read at a time: fewer cost processor time, more cost memory for each stream. */
-const chunkBytes = 256 * 1024
 
 /** A client that takes less than `bytesMin` in each `windowMs` gives its slot to another. */
 const slowClient = { windowMs: 30_000, bytesMin: 512 * 1024 } as const
@@ -28,6 +28,7 @@ export interface FileSending {
   /** Least waiting time of a refused client, seconds. */
   readonly retryAfterMinS: number
   readonly slowWindowMs?: number
+  readonly limits: Pick<ClientLimits, 'connections' | 'readAhead'>
 }
 
 /** Answers a GET or HEAD for `file`. */
@@ -75,9 +76,9 @@ async function stream(
   end: number,
   sending: FileSending,
 ) {
-  const { slots, nowMs } = sending
-  const address = plainAddress(request.socket.remoteAddress ?? '')
-  const admission = slots?.admit(address, end - start + 1, nowMs())
+  const { slots, nowMs, limits } = sending
+  const reset = () => limits.connections.reset(request.socket)
+  const admission = slots?.admit(addressOwner(clientAddress(request)), end - start + 1, nowMs(), reset)
   if (admission !== undefined && !admission.ok) {
     reply
       .removeHeader('content-length')
@@ -87,30 +88,32 @@ async function stream(
     reply.header('retry-after', Math.max(sending.retryAfterMinS, admission.retryAfterS))
     return sendError(reply, 'ORIGIN_BUSY', 'too many nodes fetch from the server at once; ask again later')
   }
-  const body = createReadStream(file.path, { start, end, highWaterMark: chunkBytes })
-  // Whatever ends the answer, the slot comes back.
-  const watch = watchReader(body, () => request.socket.destroy(), sending.slowWindowMs ?? slowClient.windowMs)
-  reply.raw.once('close', () => {
+  if (admission?.ok) admission.inPlaceOf?.end()
+  const body = createReadStream(file.path, { start, end, highWaterMark: limits.readAhead.begin() })
+  const isOpen = opened(body)
+  const watch = watchReader(body, reset, sending.slowWindowMs ?? slowClient.windowMs)
+  whenOver(reply, () => {
     clearInterval(watch)
     body.destroy()
+    limits.readAhead.end()
     if (admission?.ok) slots?.release(admission.lease, nowMs())
     sending.bytesServed(body.bytesRead)
   })
-  await opened(body)
-  return reply.send(body)
+  await isOpen
+  // The client has hung up before.
+  return body.destroyed ? reply.hijack() : reply.send(body)
 }
 
-/** @throws BootswarmError ARTIFACT_VANISHED */
+/** @throws BootswarmError ARTIFACT_VANISHED, or the system's error if it has no descriptor left */
 function opened(body: ReadStream): Promise<void> {
   return new Promise((resolve, reject) => {
     body.once('ready', resolve)
-    body.once('error', (cause) =>
-      reject(
-        new BootswarmError('ARTIFACT_VANISHED', 'the file is not there any more; fetch a fresh manifest', {
-          cause,
-        }),
-      ),
-    )
+    // The client may hang up before it is open.
+    body.once('close', resolve)
+    body.once('error', (cause) => {
+      const message = 'the file is not there any more; fetch a fresh manifest'
+      reject(isShortage(cause) ? cause : new BootswarmError('ARTIFACT_VANISHED', message, { cause }))
+    })
   })
 }
 

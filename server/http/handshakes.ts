@@ -7,6 +7,7 @@
  */
 import type { Server, Socket } from 'node:net'
 import { HandshakeWindow } from './handshake-window.js'
+import { endsOf } from './socket-ends.js'
 
 /** More than this is no ClientHello, bytes. Browsers with the longest keys send two thousand. */
 const clientHelloBytesMax = 8 * 1024
@@ -97,8 +98,4 @@ export function queueHandshakes(
       for (const socket of sockets) socket.destroy()
     },
   }
-}
-
-function endsOf({ remoteAddress, remotePort, localAddress }: Socket): string {
-  return `${remoteAddress} ${remotePort} ${localAddress}`
 }

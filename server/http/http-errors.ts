@@ -24,8 +24,8 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   TRACKER_REQUEST_INVALID: 400,
 }
 
-/** Nodes that find the catalog empty ask again after this, seconds. */
-const catalogEmptyRetryS = 5
+/** Clients ask again after this, where nothing else is known, seconds. */
+const retryAfterS: Partial<Record<ErrorCode, number>> = { CATALOG_EMPTY: 5, ORIGIN_BUSY: 2 }
 
 /** Logs what a client must not see. */
 export type LogUnexpected = (error: unknown, request: FastifyRequest) => void
@@ -37,12 +37,18 @@ export function sendError(
   message: string,
   status?: number,
 ): FastifyReply {
-  if (code === 'CATALOG_EMPTY') reply.header('retry-after', catalogEmptyRetryS)
-  return reply
+  return reply.send(becomeError(reply, code, message, status))
+}
+
+/** Makes an answer that is not sent yet an error, and returns its body. */
+export function becomeError(reply: FastifyReply, code: ErrorCode, message: string, status?: number): string {
+  const waitS = retryAfterS[code]
+  if (waitS !== undefined && !reply.hasHeader('retry-after')) reply.header('retry-after', waitS)
+  reply
     .code(status ?? statusOf[code] ?? 500)
     .header('cache-control', 'no-store')
     .type('application/json')
-    .send(JSON.stringify({ code, message }))
+  return JSON.stringify({ code, message })
 }
 
 /** Makes all failures of an instance such answers. */
@@ -55,16 +61,16 @@ export function setErrorHandlers(app: FastifyInstance, logUnexpected: LogUnexpec
     const status = clientStatus(error)
     if (status !== undefined) {
       const message = status === 413 ? 'the body is too large' : 'the request is malformed'
-      return sendError(
-        reply,
-        request.url.endsWith('/events') ? 'EVENTS_INVALID' : 'REQUEST_INVALID',
-        message,
-        status,
-      )
+      return sendError(reply, invalidCode(request), message, status)
     }
     logUnexpected(error, request)
     return sendError(reply, 'INTERNAL', 'the server failed; its log says why')
   })
+}
+
+/** The code of a request that is malformed. */
+export function invalidCode({ url }: FastifyRequest): ErrorCode {
+  return url.endsWith('/events') ? 'EVENTS_INVALID' : 'REQUEST_INVALID'
 }
 
 /** Answers what is no HTTP at all, or comes too slowly, and hangs up. */

@@ -6,15 +6,20 @@ import type { AddressInfo } from 'node:net'
 import { type FastifyInstance, type FastifyPluginAsync, fastify } from 'fastify'
 import { BootswarmError } from '../../src/errors.js'
 import { MANIFEST_CODING } from '../../src/manifest-coding.js'
+import type { Failures } from '../process/failures.js'
+import { limitAnswers } from './answer-memory.js'
+import { admitConnections } from './connections.js'
+import { refusedFraming } from './framing.js'
 import { queueHandshakes } from './handshakes.js'
-import { answerClientError, setErrorHandlers } from './http-errors.js'
+import { answerClientError, invalidCode, sendError, setErrorHandlers } from './http-errors.js'
+import { paceRequests } from './request-pacer.js'
 import { type RouteOptions, registerRoutes } from './routes.js'
 
 /** Five hundred nodes connect within the same second; the kernel cuts this to net.core.somaxconn. */
 const backlog = 1024
 
-/** Connections at a time: several for each of 500 nodes, and no end of memory for a flood. */
-const connectionsMax = 4096
+/** Connections beyond the bound that are accepted before those that make room for them are closed. */
+const connectionsBetween = 1024
 
 /** Largest request header, bytes. */
 const headerBytesMax = 8 * 1024
@@ -66,6 +71,7 @@ export interface ListenerOptions extends Omit<RouteOptions, 'secure'> {
   readonly tls?: TlsFiles
   readonly plugins: readonly FastifyPluginAsync[]
   readonly log: ListenerLog
+  readonly failures: Failures
   /** Shorter in tests. */
   readonly timeoutsMs?: Partial<Record<keyof typeof timeoutsMs, number>>
 }
@@ -87,10 +93,14 @@ export interface Listener {
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const app = makeApp(options)
   const { server } = app
-  server.maxConnections = connectionsMax
+  const { limits } = options
+  // Where the share of each address is divided (connections.ts) there is room for this many; more are refused unseen.
+  server.maxConnections = limits.connections.max + connectionsBetween
   const { handshake: overdueMs, header: silentMs } = { ...timeoutsMs, ...options.timeoutsMs }
   const nowMs = () => performance.now()
   const queue = options.tls && queueHandshakes(server, { overdueMs, silentMs, nowMs })
+  admitConnections(server, limits.connections)
+  paceRequests(server, options.tls !== undefined, (socket) => limits.connections.begin(socket))
   registerRoutes(app, { ...options, secure: options.tls !== undefined })
   for (const plugin of options.plugins) await app.register(plugin)
   try {
@@ -99,6 +109,9 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     await app.close()
     throw listenError(cause, options)
   }
+  const part = `accepting ${options.tls === undefined ? 'HTTP' : 'HTTPS'} connections`
+  server.on('error', (error) => options.failures.failed(part, error))
+  server.on('connection', () => options.failures.worked(part))
   return {
     port: (server.address() as AddressInfo).port,
     setTls: (tls) => {
@@ -123,6 +136,8 @@ function makeApp(options: ListenerOptions): FastifyInstance {
     connectionsCheckingInterval: times.check,
     noDelay: true,
     handshakeTimeout: times.header,
+    // Answered by refusedFraming.
+    requireHostHeader: false,
   }
   const common = {
     logger: false,
@@ -147,6 +162,12 @@ function makeApp(options: ListenerOptions): FastifyInstance {
     ),
   )
   app.addHook('onRequest', async (request, reply) => {
+    const refused = refusedFraming(request.raw)
+    if (refused === undefined) return
+    const [status, message] = refused
+    return sendError(reply.header('connection', 'close'), invalidCode(request), message, status)
+  })
+  app.addHook('onRequest', async (request, reply) => {
     if (!terseRoutes.test(request.url)) return
     reply.raw.removeHeader('date')
     reply.raw.removeHeader('connection')
@@ -156,6 +177,7 @@ function makeApp(options: ListenerOptions): FastifyInstance {
     const isTerse = reply.statusCode === 200 && agentRoutes.test(request.url)
     if (isTerse || reply.getHeader('content-encoding') === MANIFEST_CODING) reply.removeHeader('content-type')
   })
+  limitAnswers(app, options.limits.answers)
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request
     const facts = {

@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { normalizeMac } from '../../src/node-id.js'
+import { whenOver } from './answer-end.js'
 import { type FileSending, sendFile } from './file-route.js'
 import { sendError } from './http-errors.js'
 import { clientAddress, serverAddress } from './request-addresses.js'
@@ -23,6 +24,7 @@ export function registerNetbootRoutes(app: FastifyInstance, options: NetbootRout
   app.route<{ Params: { arch: string; file: string } }>({
     method: ['GET', 'HEAD'],
     url: '/v1/ipxe/bin/:arch/:file',
+    config: { isAnswerShared: true },
     handler: (request, reply) => {
       const { arch, file } = request.params
       const bytes = netboot.program(`${arch}/${file}`, serverAddress(request))
@@ -31,7 +33,7 @@ export function registerNetbootRoutes(app: FastifyInstance, options: NetbootRout
       return reply
         .type('application/octet-stream')
         .header('content-length', bytes.length)
-        .send(request.method === 'HEAD' ? undefined : Buffer.from(bytes))
+        .send(request.method === 'HEAD' ? undefined : viewOf(bytes))
     },
   })
 
@@ -44,7 +46,7 @@ export function registerNetbootRoutes(app: FastifyInstance, options: NetbootRout
       }
       const { arch, tries } = request.query
       const gone = new AbortController()
-      reply.raw.once('close', () => gone.abort())
+      whenOver(reply, () => gone.abort())
       const script = await netboot.script({
         mac,
         arch: typeof arch === 'string' ? archName(arch) : undefined,
@@ -81,8 +83,13 @@ function fileOfNode(
     reply.header('retry-after', sending.retryAfterMinS)
     return sendError(reply, 'ORIGIN_BUSY', 'it is not this node’s turn; its script tells when it is')
   }
-  reply.raw.once('close', () => fetch.end(reply.raw.writableFinished && reply.statusCode === 200))
+  whenOver(reply, () => fetch.end(reply.raw.writableFinished && reply.statusCode === 200))
   return sendFile(request, reply, file, sending)
+}
+
+/** The same bytes: no copy for each client. */
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
 }
 
 /** An architecture as iPXE names it; any other text is an unknown name. */

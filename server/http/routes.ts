@@ -14,6 +14,7 @@ import { isNonce } from '../../src/manifest-limits.js'
 import { isLoopback } from '../../src/net.js'
 import { isNodeId } from '../../src/node-id.js'
 import { printableJson } from '../../src/text.js'
+import type { ClientLimits } from './client-limits.js'
 import { type FileSending, sendFile } from './file-route.js'
 import { sendError } from './http-errors.js'
 import { registerNetbootRoutes } from './netboot-routes.js'
@@ -24,7 +25,8 @@ import type { HttpServices } from './services.js'
 export interface RouteOptions {
   readonly secure: boolean
   readonly services: HttpServices
-  readonly sending: Omit<FileSending, 'bytesServed'>
+  readonly sending: Omit<FileSending, 'bytesServed' | 'limits'>
+  readonly limits: ClientLimits
 }
 
 /** In a thread: a manifest of many artifacts is long. */
@@ -44,7 +46,7 @@ export function registerRoutes(app: FastifyInstance, options: RouteOptions): voi
   fileRoutes(app, options)
   nodeRoutes(app, options)
   if (services.netboot !== undefined) {
-    const { slots: _, ...unlimited } = options.sending
+    const { slots: _, ...unlimited } = { ...options.sending, limits: options.limits }
     registerNetbootRoutes(app, {
       netboot: services.netboot,
       artifact: services.artifact,
@@ -70,7 +72,9 @@ export function registerRoutes(app: FastifyInstance, options: RouteOptions): voi
   })
 }
 
-function fileRoutes(app: FastifyInstance, { secure, services, sending }: RouteOptions): void {
+function fileRoutes(app: FastifyInstance, options: RouteOptions): void {
+  const { secure, services, limits } = options
+  const sending = { ...options.sending, limits }
   app.route<{ Params: { sha256: string; name: string } }>({
     method: ['GET', 'HEAD'],
     url: '/v1/artifacts/:sha256/:name',
@@ -107,7 +111,7 @@ function fileRoutes(app: FastifyInstance, { secure, services, sending }: RouteOp
   })
 }
 
-function nodeRoutes(app: FastifyInstance, { secure, services }: RouteOptions): void {
+function nodeRoutes(app: FastifyInstance, { secure, services, limits }: RouteOptions): void {
   app.get<{ Querystring: Record<string, unknown> }>('/v1/manifest', async (request, reply) => {
     if (!secure) return tlsRequired(reply)
     const { node, nonce, boot = '' } = request.query
@@ -126,6 +130,9 @@ function nodeRoutes(app: FastifyInstance, { secure, services }: RouteOptions): v
       serverAddress: serverAddress(request),
       ...(listening === undefined ? {} : { listening }),
     })
+    // Until it is compressed it waits as it is.
+    if (!limits.answers.hold(reply, body.byteLength))
+      throw new BootswarmError('ORIGIN_BUSY', 'too many manifests wait for their nodes; ask again later')
     const codings = request.headers['accept-encoding']
     if (accepts(codings, MANIFEST_CODING)) {
       // Nobody but an agent knows this coding, and agents read no other header.

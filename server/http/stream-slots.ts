@@ -3,10 +3,10 @@
  * argument. A stream that is refused costs the server a few hundred bytes, a stream too many costs every
  * node its share of the uplink, so that none of them finishes.
  *
- * Fair: one address holds at most a quarter of the slots, and the waiting times of refused nodes are
- * staggered, so that they do not all return together.
+ * Fair: beyond a quarter of the slots an address may use what nobody else asks for, but for a quarter that others find free. When
+ * all are taken, a stream that runs for long gives way to an address that holds less than its own. The waiting times of refused
+ * nodes are staggered, so that they do not all return together.
  */
-import { isLoopback } from '../../src/net.js'
 
 /** Slots are counted in quarters: a small part takes one, a stream four. */
 const slotQuarters = 4
@@ -14,15 +14,20 @@ const slotQuarters = 4
 /** So many slots are left while the seeder hands out: what it gives away is passed on, a stream helps one node. */
 const slotsWhileHandingOut = 1
 
+/** A stream gives way after this if its address holds more than the other one then would, milliseconds: a part of 4 MiB took less. */
+const yieldsMs = 10_000
+/** And after this if it holds more than the other one does: a turn each. */
+const turnMs = 60_000
+
 /** The waiting time of a refused node lies within these, seconds. */
 const retryAfterS = { min: 1, max: 30 } as const
 
 /** The guess for a stream's duration before the first has ended, milliseconds. */
 const firstGuessMs = 1000
 
-/** A request's answer: a lease to give back, or a time to wait. */
+/** A request's answer: a lease to give back, perhaps in the place of another one that has ended with it, or a time to wait. */
 export type Admission =
-  | { readonly ok: true; readonly lease: Lease }
+  | { readonly ok: true; readonly lease: Lease; readonly inPlaceOf?: Lease }
   | { readonly ok: false; readonly retryAfterS: number }
 
 /** A held slot. */
@@ -30,6 +35,8 @@ export interface Lease {
   readonly quarters: number
   readonly address: string
   readonly startedMs: number
+  /** Ends the stream. */
+  readonly end: () => void
 }
 
 /** Counts the streams of the origin. */
@@ -61,21 +68,42 @@ export class StreamSlots {
     return this.#leases.size
   }
 
-  /** Asks for a slot for a body of `bodyBytes` to `address`. */
-  admit(address: string, bodyBytes: number, nowMs: number): Admission {
+  /** Asks for a slot for a body of `bodyBytes` to `address`; `end` is for whom the stream must give way to. */
+  admit(address: string, bodyBytes: number, nowMs: number, end: () => void = () => {}): Admission {
     const quarters = bodyBytes <= this.#smallBytesMax ? 1 : slotQuarters
     const held = this.#byAddress.get(address) ?? 0
-    // Loopback may be many nodes behind one address: a demo, or a proxy on this machine.
-    const addressMax = isLoopback(address) ? this.#quartersMax : this.#addressQuartersMax
     const quartersMax = this.#isHandingOut() ? slotsWhileHandingOut * slotQuarters : this.#quartersMax
-    if (this.#quarters + quarters > quartersMax || held + quarters > addressMax) {
+    const isWithinShare = held + quarters <= this.#addressQuartersMax
+    const freeForOthers = isWithinShare ? 0 : this.#addressQuartersMax
+    const lease: Lease = { quarters, address, startedMs: nowMs, end }
+    if (this.#quarters + quarters <= quartersMax - freeForOthers) {
+      this.#hold(lease)
+      return { ok: true, lease }
+    }
+    const other = this.#givesWay(held, quarters, nowMs)
+    if (other === undefined || this.#quarters - other.quarters + quarters > quartersMax) {
       return { ok: false, retryAfterS: this.#ticket(nowMs) }
     }
-    const lease: Lease = { quarters, address, startedMs: nowMs }
+    this.release(other, nowMs)
+    this.#hold(lease)
+    return { ok: true, lease, inPlaceOf: other }
+  }
+
+  #hold(lease: Lease): void {
     this.#leases.add(lease)
-    this.#quarters += quarters
-    this.#byAddress.set(address, held + quarters)
-    return { ok: true, lease }
+    this.#quarters += lease.quarters
+    this.#byAddress.set(lease.address, (this.#byAddress.get(lease.address) ?? 0) + lease.quarters)
+  }
+
+  /** The oldest stream whose place an address may take that holds `held` and wants `quarters` more. */
+  #givesWay(held: number, quarters: number, nowMs: number): Lease | undefined {
+    for (const lease of this.#leases) {
+      const ageMs = nowMs - lease.startedMs
+      if (ageMs < yieldsMs) break
+      const others = this.#byAddress.get(lease.address) ?? 0
+      if (others > held + quarters || (others > held && ageMs >= turnMs)) return lease
+    }
+    return undefined
   }
 
   /** Gives a slot back; a second time has no effect. */

@@ -1,14 +1,18 @@
 /** The HTTP and HTTPS listeners for nodes, and the answers to their routes from all other parts. */
+import { totalmem } from 'node:os'
 import { makeAnswers } from '../api/answers.js'
 import { makeBootAnswers } from '../api/boot-answers.js'
 import type { SeedAnswers } from '../api/seed-answers.js'
 import { makeStatus, type ServerStatus } from '../api/status.js'
 import type { Catalog } from '../catalog/catalog.js'
 import { ManifestMaker } from '../catalog/manifest-maker.js'
+import { type ClientLimits, clientLimitNumbers, makeClientLimits } from '../http/client-limits.js'
 import { type Listener, listen, type TlsFiles } from '../http/listener.js'
 import type { HttpServices } from '../http/services.js'
 import { StreamSlots } from '../http/stream-slots.js'
 import type { Identity } from '../identity/identity.js'
+import { openFilesMax } from '../process/descriptors.js'
+import type { Logger } from '../process/log.js'
 import type { NetbootSide } from './netboot.js'
 import type { Nodes } from './nodes.js'
 import type { Common, OpenPorts, Reach } from './parts.js'
@@ -16,6 +20,9 @@ import type { SwarmSide } from './swarm.js'
 
 /** Parts of at most this many bytes hardly load the origin: a tail that a node misses. */
 const smallPartBytes = 256 * 1024
+
+/** Two for each of 500 nodes; with fewer a farm boots more slowly. */
+const connectionsFew = 1000
 
 /** What the answers come from. */
 export interface HttpParts {
@@ -45,17 +52,21 @@ export interface HttpSide {
 
 /** Opens nothing before `start`. */
 export function makeHttp(common: Common, parts: HttpParts): HttpSide {
-  const { config } = common
+  const { config, failures } = common
   const { identity, swarm, ports } = parts
+  const log = common.log.child({ part: 'http' })
   const slots = new StreamSlots(config.origin.streams_max, smallPartBytes, () => swarm.isHandingOut())
   const originBytes = { artifacts: 0, boot: 0 }
-  const status = makeStatusOf(common, parts, slots, originBytes)
+  const limits = makeLimits(log)
+  const status = makeStatusOf(common, parts, slots, limits, originBytes)
   const listening = {
+    limits,
+    failures,
     host: config.bind,
     services: makeServices(common, parts, status, originBytes),
     sending: { slots, nowMs: () => performance.now(), retryAfterMinS: config.origin.retry_after_s },
     plugins: [swarm.trackerPlugin],
-    log: common.log.child({ part: 'http' }),
+    log,
   }
   let https: Listener | undefined
   let http: Listener | undefined
@@ -74,6 +85,18 @@ export function makeHttp(common: Common, parts: HttpParts): HttpSide {
   }
 }
 
+/** From what this process may have open, and the memory of the machine or of its control group. */
+function makeLimits(log: Logger): ClientLimits {
+  const files = openFilesMax()
+  const numbers = clientLimitNumbers(files, Math.min(process.constrainedMemory() || totalmem(), totalmem()))
+  if (numbers.connectionsMax < connectionsFew) {
+    const remedy = 'LimitNOFILE=65536 in the systemd unit, or ulimit -Hn 65536'
+    const facts = { event: 'http.few-connections', files, ...numbers, remedy }
+    log.warn(facts, `Only ${numbers.connectionsMax} connections at a time: ${remedy}, or more memory`)
+  }
+  return makeClientLimits(numbers)
+}
+
 interface OriginBytes {
   artifacts: number
   boot: number
@@ -83,6 +106,7 @@ function makeStatusOf(
   { config, failures, nowMs }: Common,
   { catalog, nodes, seeds, swarm, netboot, ports }: HttpParts,
   slots: StreamSlots,
+  { connections }: ClientLimits,
   originBytes: OriginBytes,
 ): () => ServerStatus {
   const startedMs = nowMs()
@@ -97,6 +121,7 @@ function makeStatusOf(
       seeding: seeds.stats(),
       ports: { ...ports },
       streams: slots.active,
+      connections: connections.stats(),
       originBytes,
       seeder: swarm.seederStats(),
       tracker: swarm.trackerStats(),

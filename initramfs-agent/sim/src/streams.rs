@@ -1,5 +1,6 @@
 //! Who may stream from the server over HTTPS now, and when the others shall ask again (`server/http/stream-slots.ts`,
-//! `server/swarm/handout-activity.ts`). Durations are the server's: milliseconds.
+//! `server/swarm/handout-activity.ts`). Durations are the server's: milliseconds. Here no stream runs for so long that the
+//! server would end it for another node.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +69,12 @@ impl Streams {
         } else {
             self.quarters_max
         };
-        if self.quarters + quarters > most || held + quarters > self.address_quarters_max {
+        // Beyond its share an address leaves as much free for others.
+        let left = match held + quarters <= self.address_quarters_max {
+            true => 0,
+            false => self.address_quarters_max,
+        };
+        if self.quarters + quarters + left > most {
             return Err(self.ticket(now));
         }
         self.quarters += quarters;

@@ -33,6 +33,7 @@ const source: Source = {
   seeding: { nodes: 4, calmInS: null },
   ports: { http: 1, https: 2, seeder: 3, dht: 4 },
   streams: 5,
+  connections: { open: 6, max: 7, refused: 8 },
   originBytes: { artifacts: 100, boot: 200 },
   seeder: { uploadedBytes: 300, running: true, restarts: 1 } as Source['seeder'],
   tracker: { torrents: 1, peers: 2, announces: 3, refused: 4 },

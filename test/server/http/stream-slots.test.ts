@@ -41,12 +41,54 @@ test('while the seeder hands out one slot is left', () => {
   assert.ok(admitted(new StreamSlots(1, 1024, () => true), '10.0.0.1', big))
 })
 
-test('one address holds a quarter of the slots at most, loopback all', () => {
+test('one address uses what nobody else asks for, but for a quarter', () => {
   const slots = new StreamSlots(16, 1024)
-  for (let n = 0; n < 4; n += 1) assert.ok(admitted(slots, '10.0.0.1', big))
+  for (let n = 0; n < 12; n += 1) assert.ok(admitted(slots, '10.0.0.1', big))
   assert.equal(admitted(slots, '10.0.0.1', big), undefined)
-  for (let n = 0; n < 12; n += 1) assert.ok(admitted(slots, '127.0.0.1', big))
-  assert.equal(admitted(slots, '127.0.0.1', big), undefined)
+  for (let n = 0; n < 4; n += 1) assert.ok(admitted(slots, '10.0.0.2', big))
+  assert.equal(admitted(slots, '10.0.0.3', big), undefined)
+})
+
+test('a stream that runs for long gives way to an address that holds less', () => {
+  const slots = new StreamSlots(16, 1024)
+  const ended: string[] = []
+  const take = (address: string, nowMs: number) => {
+    const admission = slots.admit(address, big, nowMs, () => ended.push(address))
+    if (admission.ok) admission.inPlaceOf?.end()
+    return admission.ok
+  }
+  // Four addresses hold all: a fifth has its turn when one of them has had its own.
+  for (let n = 0; n < 16; n += 1) assert.ok(take(`10.0.0.${n % 4}`, n))
+  assert.ok(!take('10.0.0.9', 9_999))
+  assert.ok(take('10.0.0.9', 10_000))
+  assert.deepEqual(ended, ['10.0.0.0'])
+  // With two streams it would hold as many as the others soon.
+  assert.ok(take('10.0.0.9', 10_001))
+  assert.ok(take('10.0.0.9', 10_002))
+  assert.ok(!take('10.0.0.9', 10_003))
+  assert.deepEqual(ended, ['10.0.0.0', '10.0.0.1', '10.0.0.2'])
+  // One that holds nothing need not wait for a minute, one that holds as many has no claim.
+  assert.ok(take('10.0.0.8', 10_004))
+  assert.ok(!take('10.0.0.3', 200_000))
+  assert.equal(slots.active, 16)
+})
+
+test('with one stream for each address every one has a minute at least', () => {
+  const slots = new StreamSlots(4, 1024)
+  for (let n = 0; n < 4; n += 1) assert.ok(admitted(slots, `10.0.0.${n}`, big, n))
+  assert.equal(admitted(slots, '10.0.0.9', big, 59_999), undefined)
+  assert.ok(admitted(slots, '10.0.0.9', big, 60_000))
+  assert.equal(admitted(slots, '10.0.0.8', big, 60_000), undefined)
+  assert.ok(admitted(slots, '10.0.0.8', big, 60_001))
+})
+
+test('while the seeder hands out, a stream gives way only if that makes room', () => {
+  let isHandingOut = false
+  const slots = new StreamSlots(8, 1024, () => isHandingOut)
+  for (let n = 0; n < 8; n += 1) assert.ok(admitted(slots, `10.0.0.${n}`, big))
+  isHandingOut = true
+  assert.equal(admitted(slots, '10.0.0.9', big, 100_000), undefined)
+  assert.equal(slots.active, 8)
 })
 
 test('refused nodes are told to come back at different times, all of them soon enough', () => {

@@ -6,10 +6,12 @@ import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type ClientLimitNumbers, makeClientLimits } from '../../../server/http/client-limits.js'
 import { type Listener, type ListenerOptions, listen } from '../../../server/http/listener.js'
 import type { HttpServices, ManifestRequest } from '../../../server/http/services.js'
 import { StreamSlots } from '../../../server/http/stream-slots.js'
 import { ensureIdentity, type Identity } from '../../../server/identity/identity.js'
+import { Failures } from '../../../server/process/failures.js'
 import { BootswarmError } from '../../../src/errors.js'
 import type { BootEvent } from '../../../src/events.js'
 
@@ -36,6 +38,10 @@ export class HttpBench {
   /** What nodes that report are told. */
   seedS: number | undefined
   empty = false
+  manifest = Buffer.from('manifest')
+  /** Of the last listener. */
+  limits = makeClientLimits({ connectionsMax: 4096, answerBytesMax: 64 << 20 })
+  slots = new StreamSlots(16, 256 * 1024)
   identity: Identity | undefined
   readonly #listeners: Listener[] = []
 
@@ -47,27 +53,35 @@ export class HttpBench {
 
   async listen(
     secure: boolean,
-    options: Partial<ListenerOptions> & { streamsMax?: number; slowWindowMs?: number } = {},
+    options: Partial<ListenerOptions> & {
+      streamsMax?: number
+      slowWindowMs?: number
+      bounds?: Partial<ClientLimitNumbers>
+    } = {},
   ): Promise<Listener> {
-    const { streamsMax = 16, slowWindowMs } = options
+    const { streamsMax = 16, slowWindowMs, bounds = {} } = options
     this.identity ??= await ensureIdentity({
       dataDir: this.dir,
       site: 'test',
       addresses: [],
       nowMs: Date.now(),
     })
+    this.limits = makeClientLimits({ connectionsMax: 4096, answerBytesMax: 64 << 20, ...bounds })
+    this.slots = new StreamSlots(streamsMax, 256 * 1024)
     const listener = await listen({
       host: '127.0.0.1',
       port: 0,
       plugins: [],
+      limits: this.limits,
       services: this.#services(),
       sending: {
-        slots: new StreamSlots(streamsMax, 256 * 1024),
+        slots: this.slots,
         nowMs: () => performance.now(),
         retryAfterMinS: 1,
         ...(slowWindowMs === undefined ? {} : { slowWindowMs }),
       },
       log: { debug: () => {}, error: (facts) => this.errors.push(facts) },
+      failures: new Failures({ error: (facts: object) => this.errors.push(facts), info: () => {} }, Date.now),
       ...(secure ? { tls: this.identity.tls } : {}),
       ...options,
     })
@@ -102,7 +116,7 @@ export class HttpBench {
         if (this.empty) throw new BootswarmError('CATALOG_EMPTY', 'nothing there')
         if (request.node === 'broken') throw new Error(`secret in ${this.dir}`)
         this.manifests.push(request)
-        return Buffer.from('manifest')
+        return this.manifest
       },
       eventsReceived: (node, _address, events) => {
         this.events.push([node, [...events]])

@@ -2,15 +2,19 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { until } from '../../support/processes.js'
 import { tarball } from '../catalog/support.js'
+import { ask } from '../http/support.js'
 import { type Daemon, Site } from './support.js'
 
-async function start(t: TestContext): Promise<{ site: Site; daemon: Daemon }> {
+async function start(t: TestContext, files?: number): Promise<{ site: Site; daemon: Daemon }> {
   const site = new Site()
   t.after(() => site.end())
+  if (files !== undefined) site.command = ['prlimit', `--nofile=${files}:${files}`, '--', ...site.command]
   writeFileSync(site.artifact('boot/vmlinuz'), randomBytes(16 << 20))
   writeFileSync(site.artifact('rootfs/base.tar.gz'), await tarball('base', 'x'))
   const daemon = site.start()
@@ -27,11 +31,14 @@ function limit(pid: number, ...limits: readonly string[]): void {
   execFileSync('prlimit', ['--pid', String(pid), ...limits], user)
 }
 
+const descriptors = (pid: number) => readdirSync(`/proc/${pid}/fd`).length
+
 async function status(daemon: Daemon) {
   const answer = await daemon.https('/v1/status')
   return JSON.parse(answer.body.toString()) as {
     version: number
     failing: { part: string; code: string }[]
+    connections: { open: number; max: number; refused: number }
     origin: { seeder_running: boolean; seeder_restarts: number }
   }
 }
@@ -61,4 +68,37 @@ test('without a free descriptor every part waits and works again afterwards', as
     const { failing, version, origin } = await status(daemon)
     return failing.length === 0 && version === 2 && origin.seeder_running ? true : undefined
   })
+})
+
+test('when descriptors run short connections are refused before anything fails', async (t) => {
+  const { site, daemon } = await start(t, 400)
+  const { http } = daemon.ports()
+  const sockets: Socket[] = []
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+  })
+  const get = 'GET /boot/vmlinuz HTTP/1.1\r\nHost: x\r\n\r\n'
+  for (let n = 0; n < 500; n += 1) {
+    const socket = connect({ port: http, host: '127.0.0.1', localAddress: '127.0.0.2' })
+    sockets.push(socket)
+    socket.on('error', () => {})
+    await once(socket, 'connect')
+    socket.write(get.repeat(1 + (n % 3)))
+  }
+  const connections = await until('all have come', async () => {
+    const now = (await status(daemon)).connections
+    return now.refused >= 380 ? now : undefined
+  })
+  assert.equal(connections.max, 120)
+  assert.ok(connections.open <= 120)
+  assert.ok(descriptors(daemon.pid) < 400)
+  // The catalog works, and so does everybody else.
+  writeFileSync(site.artifact('plugins/more.tar.gz'), await tarball('more', 'x'))
+  await until('the next version', async () => ((await status(daemon)).version === 2 ? true : undefined))
+  assert.equal((await ask(http, '/healthz', { localAddress: '127.0.0.3' })).status, 200)
+  assert.deepEqual((await status(daemon)).failing, [])
+  assert.deepEqual(
+    daemon.lines.filter((line) => line.event === 'part.failed'),
+    [],
+  )
 })
