@@ -25,7 +25,7 @@ use crate::core::error::{Code, Error, Result};
 #[derive(Debug)]
 pub struct Artifact {
     file: File,
-    /// It has no name: its memory is free once the artifact is let go.
+    /// It has no name: its memory is free once the artifact is released.
     is_private: AtomicBool,
     size_bytes: u64,
     state: Mutex<State>,

@@ -8,7 +8,7 @@
 mod backoff;
 mod claims;
 mod connect;
-mod ends;
+mod disconnect;
 mod hedge;
 mod import;
 mod intake;

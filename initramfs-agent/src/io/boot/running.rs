@@ -16,7 +16,7 @@ pub struct Running {
     node: JoinHandle<Result<()>>,
     monitor: JoinHandle<Progress>,
     totals: Arc<Totals>,
-    /// In the order of the node's torrents; `None`: it has been let go.
+    /// In the order of the node's torrents; `None`: it was dropped.
     artifacts: Vec<Option<(String, Arc<Artifact>)>>,
     /// Of the manifest.
     pub version: u64,
@@ -56,10 +56,10 @@ impl Running {
         self.artifacts.iter().enumerate().filter_map(held).collect()
     }
 
-    /// Seeds an artifact no more and frees its memory; gives its name.
-    pub fn let_go(&mut self, at: usize) -> Option<String> {
+    /// Stops seeding an artifact and frees its memory; returns its name.
+    pub fn drop_artifact(&mut self, at: usize) -> Option<String> {
         let (name, _) = self.artifacts.get_mut(at)?.take()?;
-        self.handle.let_go(TorrentId(at as u16));
+        self.handle.leave(TorrentId(at as u16));
         Some(name)
     }
 

@@ -22,7 +22,7 @@ enum End {
     Time,
     /// The server: enough others go on.
     StormOver,
-    /// All has been let go for want of memory.
+    /// Everything was dropped for want of memory.
     MemoryShort,
 }
 
@@ -43,7 +43,7 @@ pub struct Seeding<'a> {
     running: Running,
     log: &'a Log,
     rng: Rng,
-    /// Memory of artifacts that were let go, bytes.
+    /// Memory of artifacts that were dropped, bytes.
     given_back_bytes: u64,
 }
 
@@ -116,7 +116,7 @@ impl<'a> Seeding<'a> {
                     Verdict::Drop(at) => at == held.at,
                     Verdict::DropAll => held.freed_bytes > 0,
                 };
-                if goes && let Some(name) = self.running.let_go(held.at) {
+                if goes && let Some(name) = self.running.drop_artifact(held.at) {
                     self.given_back_bytes += held.freed_bytes;
                     let data = Data::default()
                         .text("name", &name)

@@ -1,5 +1,5 @@
-//! The way to the server that needs no certificate: plain HTTP. A node that cannot believe the server (its clock is wrong,
-//! its CA another) tells it so, or nobody would know. The server takes it for hearsay (docs/protocol.md).
+//! Reports over plain HTTP, which need no certificate. A node that cannot verify the server's (its clock is wrong, or it has
+//! another CA) reports that, or nobody would know. To the server it is an unverified report (docs/protocol.md).
 
 use std::time::Duration;
 

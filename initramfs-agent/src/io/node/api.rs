@@ -172,7 +172,7 @@ pub(super) enum Command {
     Stop,
     AddPeers(TorrentId, Vec<SocketAddr>),
     AskProgress,
-    LetGo(TorrentId),
+    Leave(TorrentId),
 }
 
 /// Tells a running node what to do, from any thread. A node that has ended ignores it.
@@ -194,8 +194,8 @@ impl NodeHandle {
     }
 
     /// Takes part in a complete torrent no more: its peers and trackers are left, the memory of its artifact freed.
-    pub fn let_go(&self, torrent: TorrentId) {
-        self.tell(Command::LetGo(torrent));
+    pub fn leave(&self, torrent: TorrentId) {
+        self.tell(Command::Leave(torrent));
     }
 
     /// Asks for an [`Event::Progress`] of every torrent.

@@ -15,7 +15,7 @@ mod api;
 mod conn;
 mod discover;
 mod drive;
-mod let_go;
+mod leave;
 mod pool;
 mod receive;
 mod run;

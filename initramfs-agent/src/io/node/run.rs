@@ -147,7 +147,7 @@ impl Node {
             match command {
                 Command::Stop => self.stopping = true,
                 Command::AskProgress => self.report_progress(true),
-                Command::LetGo(torrent) => self.let_go(torrent),
+                Command::Leave(torrent) => self.leave(torrent),
                 Command::AddPeers(torrent, peers) => {
                     let peers: Vec<_> = peers.into_iter().map(|addr| (addr, Nearness::Unknown)).collect();
                     self.input(Input::Peers {

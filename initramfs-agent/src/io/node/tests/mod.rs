@@ -77,7 +77,7 @@ fn two_torrents_over_one_node() {
 }
 
 #[test]
-fn a_torrent_that_is_let_go_leaves_its_peers_and_its_memory_and_the_other_lives_on() {
+fn a_node_that_leaves_a_torrent_frees_its_memory_and_keeps_the_other() {
     let (a, b) = (World::new(500_000, 16_384), World::new(700_001, 32_768));
     let mut seeder = world::node(|_| {});
     let (ta, tb) = (a.seeding(), b.seeding());
@@ -90,9 +90,9 @@ fn a_torrent_that_is_let_go_leaves_its_peers_and_its_memory_and_the_other_lives_
     let wanted = b.torrent();
     half.add_torrent(wanted.clone()).unwrap();
     let half = TestNode::run(half, wanted.artifact);
-    half.handle.let_go(TorrentId(0));
+    half.handle.leave(TorrentId(0));
     for _ in 0..2 {
-        seeder.handle.let_go(TorrentId(0));
+        seeder.handle.leave(TorrentId(0));
     }
     assert_eq!(peer_a.next(|_| None::<()>), None, "its connection is closed");
     assert!(ta.artifact.read_at(0, &mut [0; 1]).is_err(), "its memory is free");

@@ -7,7 +7,7 @@ use crate::core::swarm::{ConnId, TorrentId};
 impl Node {
     /// Closes the connections of a complete torrent, tells its trackers, takes no connection for it any more, and frees
     /// the memory of its artifact. One that is not complete stays: somebody waits for it.
-    pub(super) fn let_go(&mut self, torrent: TorrentId) {
+    pub(super) fn leave(&mut self, torrent: TorrentId) {
         let Some(ours) = self.torrents.get_mut(usize::from(torrent.0)) else {
             return;
         };
