@@ -1,7 +1,7 @@
 //! The agent's executable: see `bootswarm_agent::cli`.
 
 fn main() {
-    // Arguments that are not UTF-8 would be paths only; they are taken as nearly as text can have them.
+    // Only paths could be other than UTF-8; what is not is replaced, so that such a path is not found.
     let arguments: Vec<String> = std::env::args_os()
         .skip(1)
         .map(|argument| argument.to_string_lossy().into_owned())

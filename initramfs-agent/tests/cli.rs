@@ -46,7 +46,7 @@ impl Drop for Place {
     }
 }
 
-/// A running `seed`, and the address it told.
+/// A running `seed`, and the address it printed.
 fn seed(place: &Place) -> (Child, String, BufReader<std::process::ChildStdout>) {
     let (torrent, data) = (place.path("file.torrent"), place.path("file"));
     let mut child = agent(&["seed", &torrent, "--data", &data, "--bind", "127.0.0.1", "--json"])

@@ -32,9 +32,9 @@ pub(super) struct Agent {
     pub given_count: u32,
     /// Deadlines it missed since its last HAVE of a hand-out.
     pub strikes: u32,
-    /// When the last byte went out to it, or it told of a piece.
+    /// When the last byte went out to it, or it announced a piece.
     pub progress_at: Micros,
-    /// When it last told of a new piece (or joined).
+    /// When it last announced a new piece (or joined).
     pub have_at: Micros,
     /// Bytes a second of its own hand-outs.
     pub rate_bps: Option<f64>,
@@ -62,7 +62,7 @@ pub(super) struct Agents {
     pub handed: Vec<u32>,
     /// When each piece last got a new copy, or was handed out.
     pub moved_at: Vec<Micros>,
-    /// Pieces that all connected agents have told of together.
+    /// Pieces that all connected agents have announced together.
     have_total: u64,
     /// Pieces that no connected agent has.
     pub unheld: u32,
@@ -91,7 +91,7 @@ pub(super) struct Limits {
     /// Hand-outs of one agent.
     pub per_agent: usize,
     pub now: Micros,
-    /// Whoever sits on a hand-out for so long gets no other.
+    /// An agent that keeps us waiting for a hand-out for so long gets no other.
     pub stall_us: Micros,
 }
 

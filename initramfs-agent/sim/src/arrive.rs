@@ -102,7 +102,7 @@ impl World {
         }
     }
 
-    /// A node loses its power: half of them without a word, the others with a reset.
+    /// A node loses its power: half of them silently, the others with a reset.
     fn kill(&mut self, node: Endpoint) {
         self.nodes[node].alive = false;
         for (_, _, lease) in std::mem::take(&mut self.nodes[node].fetches) {

@@ -1,4 +1,4 @@
-//! The decisions that the server makes and that are modelled here, held against the server's own:
+//! The decisions that the server makes and that are modelled here, compared with the server's own:
 //! `test/vectors/decisions/`, which its tests read too.
 
 use serde_json::Value;

@@ -29,7 +29,7 @@ impl Grants {
         }
     }
 
-    /// It has told of the piece, and needs no more of it.
+    /// It has announced the piece, and needs no more of it.
     pub fn told(&mut self, piece: u32) {
         self.left.remove(&piece);
     }

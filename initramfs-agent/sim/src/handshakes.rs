@@ -47,7 +47,7 @@ impl Handshakes {
         turns
     }
 
-    /// When to call [`Self::next`] though nobody has come or gone; each time is told once.
+    /// When to call [`Self::next`] though nobody has come or gone; each time is returned once.
     pub fn look_at(&mut self) -> Option<Micros> {
         let oldest = self.inside.values().min().filter(|_| !self.waiting.is_empty());
         let at = oldest.map(|since| since + OVERDUE_US);

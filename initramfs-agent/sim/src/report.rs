@@ -17,7 +17,7 @@ pub struct Report {
     pub p99_s: f64,
     /// The last node.
     pub last_s: f64,
-    /// The last of those with full links that told no lies (liars are banned and left with HTTPS).
+    /// The last of those with full links that sent no wrong bytes (the others are banned and left with HTTPS).
     pub last_fast_s: f64,
     /// 99 per cent of the same.
     pub healthy_p99_s: f64,
@@ -42,7 +42,7 @@ pub struct Report {
     pub failed: usize,
     /// Nodes that died, as asked.
     pub killed: usize,
-    /// Bans that nodes pronounced.
+    /// Bans by nodes.
     pub banned: usize,
     /// Bans of nodes that had done nothing wrong.
     pub banned_wrongly: usize,

@@ -102,7 +102,7 @@ impl Seeder {
         }
     }
 
-    /// It tells of a piece.
+    /// It announces a piece.
     pub fn has(&mut self, node: usize, piece: u32, now: Micros) {
         let Some(agent) = self.agents.get_mut(node) else {
             return;

@@ -119,7 +119,7 @@ impl Streams {
 /// A seeder that has given nobody anything for so long is not handing out, whatever is left to do.
 const REST_US: Micros = 10 * SECOND;
 
-/// Whether the seeder is handing out pieces, told from its counters alone.
+/// Whether the seeder is handing out pieces, by its counters alone.
 #[derive(Default)]
 pub(super) struct HandingOut {
     uploaded_bytes: u64,

@@ -127,7 +127,7 @@ fn a_hand_out_does_not_overtake_what_its_connection_carries() {
 
 #[test]
 fn the_first_node_does_not_take_the_whole_farm_for_its_rack() {
-    // All is over before anybody asks the tracker a second time, which would tell the first node of racks.
+    // All is over before anybody asks the tracker a second time, whose answer would show the first node that there are racks.
     let report = run(&SimConfig {
         nodes: 100,
         racks: 5,

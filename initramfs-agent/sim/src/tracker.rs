@@ -132,7 +132,7 @@ fn pick(
     seed: bool,
     random: &mut dyn FnMut() -> f64,
 ) -> Vec<Endpoint> {
-    // Two that have everything have nothing to tell each other; nobody meets himself.
+    // Two complete nodes are of no use to each other, and no node is introduced to itself.
     let fits =
         |node: Endpoint| !but.contains(&node) && members[node].is_some_and(|member| !(seed && member.seed));
     let candidates = sample(nodes, (count * 2).max(count + 8), fits, random);

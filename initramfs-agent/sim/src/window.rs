@@ -61,7 +61,7 @@ impl Window {
         if self.count < CONFIRMATIONS_MIN.max(self.size) || passed == 0 {
             return;
         }
-        // What was under way at a change of the window comes home in the round after it.
+        // What was under way at a change of the window is confirmed in the round after it.
         if !std::mem::replace(&mut self.settling, false) {
             self.decide(self.bytes as f64 / passed as f64);
         }

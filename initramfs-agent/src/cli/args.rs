@@ -86,7 +86,7 @@ fn number<T: FromStr>(option: &str, text: &str) -> Result<T> {
         .map_err(|_| usage(format!("{option}: cannot be {text}")))
 }
 
-/// A URL that can be asked: `udp://`, `ws://`, host names and passwords are none, and would be passed over in silence.
+/// A URL that the agent can use: `udp://`, `ws://`, host names and passwords are refused, or they would be ignored silently.
 fn url(option: &str, text: &str) -> Result<String> {
     match Url::parse(text) {
         Ok(_) => Ok(text.to_owned()),

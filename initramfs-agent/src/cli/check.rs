@@ -14,7 +14,7 @@ const REFUSED: i32 = 1;
 /// The file could not be read to its end: nothing is known of it.
 const NOT_READ: i32 = 3;
 
-/// Checks a file and gives the exit code.
+/// Checks a file; returns the exit code.
 ///
 /// # Errors
 /// `USAGE_INVALID`.

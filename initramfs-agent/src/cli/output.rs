@@ -52,7 +52,7 @@ impl Show {
         )
     }
 
-    /// Writes a line of JSON to stdout; a reader that went away is none of our business.
+    /// Writes a line of JSON to stdout; a reader that went away is no error.
     pub fn print_json(&self) {
         use std::io::Write as _;
         let mut text = String::new();
@@ -117,7 +117,7 @@ impl Show {
         }
     }
 
-    /// A file cannot play with the terminal.
+    /// Text is made printable, so that a file cannot send escape sequences to the terminal.
     fn inline(&self) -> String {
         match self {
             Self::Text(text) => printable(text, VALUE_CHARS_MAX),

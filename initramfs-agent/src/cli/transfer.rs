@@ -91,7 +91,7 @@ impl Run {
         let mut cfg = NodeConfig::new(peer_id()?, random()?);
         cfg.port = args.port;
         cfg.bind = args.bind;
-        // BEP 27: of a private torrent only its trackers learn.
+        // BEP 27: a private torrent is announced to its trackers only.
         cfg.lsd = args.lsd && !torrent.private;
         cfg.dht = !args.dht.is_empty() && !torrent.private;
         cfg.dht_bootstrap = args.dht.clone();
@@ -266,13 +266,13 @@ fn origins(args: &Args, torrent: &Metainfo) -> Vec<String> {
         }
     });
     let all = args.origins.iter().cloned().chain(web_seeds);
-    // Names are never resolved: a web seed on the Internet is no origin of ours.
+    // Names are never resolved: web seeds with host names are left out.
     all.filter(|url| Url::parse(url).is_ok()).collect()
 }
 
 fn trackers(args: &Args, torrent: &Metainfo) -> Vec<String> {
-    // Those of the file may be on the Internet, by name: they are not ours. What was asked for stays, and
-    // is complained about if it does not work.
+    // Those of the file with host names are left out: names are never resolved. Those given as options stay, and
+    // their failures are shown.
     let usable = torrent.trackers.iter().filter(|url| Url::parse(url).is_ok());
     args.trackers.iter().chain(usable).cloned().collect()
 }

@@ -1,5 +1,5 @@
 //! The agent's one error type: a stable code for machines, a text for people.
-//! Every code is listed in docs/errors.md; a test holds the two against each other.
+//! Every code is listed in docs/errors.md; a test compares the two.
 
 use std::fmt;
 

@@ -21,7 +21,7 @@ pub struct Facts {
     /// `MemAvailable`, bytes.
     pub available_bytes: u64,
     /// Share of the last ten seconds in which something waited for memory (PSI, `some avg10`), hundredths of a
-    /// percent; `None` where the kernel does not tell.
+    /// percent; `None` where the kernel does not report it.
     pub pressure_centi: Option<u32>,
 }
 

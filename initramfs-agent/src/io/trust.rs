@@ -15,7 +15,7 @@ use crate::core::error::{Code, Error, Result};
 /// Largest trust file, bytes.
 const FILE_BYTES_MAX: u64 = 256 << 10;
 
-/// What a node believes.
+/// The trust anchors of a node.
 #[derive(Clone, Debug)]
 pub struct Trust {
     /// Certificate authorities that sign the server's certificate.

@@ -195,7 +195,7 @@ impl<'a> Parser<'a> {
         let first = self.at;
         let mut value: i64 = 0;
         while let Some(digit @ b'0'..=b'9') = self.peek() {
-            // Built below zero, because i64::MIN has no positive twin.
+            // Built below zero, because i64::MIN has no positive counterpart.
             let Some(next) = value
                 .checked_mul(10)
                 .and_then(|v| v.checked_sub(i64::from(digit - b'0')))

@@ -39,7 +39,7 @@ pub enum UdpSocketKind {
     Lsd,
 }
 
-/// What discovery is told. All that comes from the network may be hostile.
+/// The inputs of discovery. All that comes from the network may be hostile.
 #[derive(Debug)]
 pub enum DiscoveryInput<'a> {
     /// The deadline has come (calling it at another time is harmless).
@@ -71,7 +71,7 @@ pub enum DiscoveryInput<'a> {
         /// Of this torrent.
         infohash: InfoHash,
     },
-    /// The counters that trackers are told, bytes.
+    /// The counters of the next announces, bytes.
     Progress {
         /// Of this torrent.
         infohash: InfoHash,
@@ -87,16 +87,16 @@ pub enum DiscoveryInput<'a> {
         /// This one.
         infohash: InfoHash,
     },
-    /// The node takes part in a torrent no more: its trackers are told.
+    /// The node leaves a torrent, which is announced to its trackers.
     Leave {
         /// This one.
         infohash: InfoHash,
     },
-    /// The node leaves: trackers are told, nothing else happens any more.
+    /// The node stops, which is announced to all trackers; nothing else happens any more.
     Stop,
 }
 
-/// What the shell shall do.
+/// What the shell has to do.
 #[derive(Debug)]
 pub enum DiscoveryOutput {
     /// GET this URL and answer [`DiscoveryInput::HttpDone`]. Answers to what was asked after
@@ -123,7 +123,7 @@ pub enum DiscoveryOutput {
         /// Their TCP addresses, and how near they are.
         peers: Vec<(SocketAddr, Nearness)>,
     },
-    /// A tracker did not do its part; for the log. It is asked again later.
+    /// A tracker failed; for the log. It is asked again later.
     TrackerFailed {
         /// Its announce URL.
         url: String,

@@ -289,7 +289,7 @@ fn who_was_introduced_with_the_manifest_does_not_ask_at_once() {
     assert!(discovery.poll().is_none(), "no announce yet");
     let at = discovery.deadline().unwrap();
     assert!((20_000_000..23_000_000).contains(&at), "{at}");
-    // It has started as far as the tracker knows: the end is told as such.
+    // It has started as far as the tracker knows: the end is announced as such.
     discovery.handle(5_000_000, DiscoveryInput::Completed { infohash: [1; 20] });
     let Some(DiscoveryOutput::HttpGet { url, .. }) = discovery.poll() else {
         panic!("the end is told at once");

@@ -17,12 +17,12 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// It gave what was asked for.
+    /// It sent what was requested.
     pub fn succeeded(&mut self) {
         self.fails = 0;
     }
 
-    /// It did not answer, or answered nonsense.
+    /// It did not answer, or its answer was invalid.
     pub fn failed(&mut self) {
         self.fails = (self.fails + 1).min(FAILS_MAX);
     }

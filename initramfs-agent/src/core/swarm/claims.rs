@@ -1,5 +1,5 @@
-//! Who brings which piece in from outside of our rack: each comes over the uplink once, as long as whoever has said that
-//! it brings it does.
+//! Who brings which piece in from outside of our rack: each comes over the uplink once, as long as the node that has claimed
+//! it brings it.
 
 use super::types::ConnId;
 use crate::core::time::Micros;
@@ -41,7 +41,7 @@ impl Claims {
         self.until[piece as usize] > now
     }
 
-    /// Whether it was never claimed, and nobody's turn was reckoned.
+    /// Whether it was never claimed, and has no turn yet.
     pub fn is_fresh(&self, piece: u32) -> bool {
         self.until[piece as usize] == 0
     }

@@ -1,4 +1,4 @@
-//! Whom we get connected with: addresses, dialling, handshakes, duplicates.
+//! Whom we connect with: addresses, dialling, handshakes, duplicates.
 
 use std::net::SocketAddr;
 
@@ -15,19 +15,19 @@ use crate::core::wire::Outgoing;
 const KNOWN_MAX: usize = 1024;
 /// Neighbours in the rack that we dial for.
 const LOCAL_WANTED: usize = 23;
-/// The same where the tracker knows more than a rack of them: as many again dial us, and each costs news.
+/// The same where the tracker knows more than a rack of them: as many again dial us, and each costs announcements.
 const LOCAL_WANTED_CROWD: usize = 14;
 const RACK_MAX: usize = 30;
 /// Outgoing connections that have not come up.
 const DIALLING_MAX: usize = 16;
 /// A handshake must be through by then.
 pub(super) const HANDSHAKE_US: Micros = 10 * SECOND;
-/// We say something at least that often.
+/// We send something at least that often.
 pub(super) const KEEP_ALIVE_US: Micros = 100 * SECOND;
 /// Between announces that we ask for.
 pub(super) const WANT_PEERS_US: Micros = 5 * SECOND;
 
-/// An address that somebody told us of.
+/// A known address of a peer, or of one of the server's seeders.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
     pub nearness: Nearness,
@@ -65,7 +65,7 @@ impl Swarm {
             return;
         }
         if t.known.len() >= KNOWN_MAX && !seeder {
-            // The tracker's word counts more than an exchange's: make room for it.
+            // Addresses from the tracker are worth more than those from PEX: make room for them.
             let victim = t
                 .known
                 .iter()
@@ -134,7 +134,11 @@ impl Swarm {
 
     /// Dials who is missing.
     pub(super) fn dial(&mut self) {
-        let mut dialling = self.peers.values().filter(|p| p.outgoing && !p.shaken).count();
+        let mut dialling = self
+            .peers
+            .values()
+            .filter(|p| p.outgoing && !p.established)
+            .count();
         for at in 0..self.torrents.len() {
             let torrent = TorrentId(at as u16);
             let t = &self.torrents[at];
@@ -267,7 +271,7 @@ impl Swarm {
 
     pub(super) fn on_handshake(&mut self, conn: ConnId, peer_id: [u8; 20], fast: bool, extended: bool) {
         let now = self.now;
-        let Some(peer) = self.peers.get_mut(&conn).filter(|p| !p.shaken) else {
+        let Some(peer) = self.peers.get_mut(&conn).filter(|p| !p.established) else {
             return;
         };
         peer.heard_at = now;
@@ -283,7 +287,7 @@ impl Swarm {
         let twin = self
             .peers
             .values()
-            .find(|p| p.shaken && p.torrent == torrent && p.peer_id == peer_id)
+            .find(|p| p.established && p.torrent == torrent && p.peer_id == peer_id)
             .map(|p| (p.id, p.outgoing));
         if let Some((old, old_outgoing)) = twin {
             let ours_stays = self.cfg.peer_id < peer_id;
@@ -305,7 +309,7 @@ impl Swarm {
             _ => Some(Outgoing::Bitfield(t.bitfield())),
         };
         if let Some(peer) = self.peers.get_mut(&conn) {
-            peer.shaken = true;
+            peer.established = true;
             peer.peer_id = peer_id;
             peer.tag = super::import::tag(&peer_id);
             peer.fast = fast;
@@ -352,9 +356,9 @@ impl Swarm {
         }
     }
 
-    /// A peer says that the tracker has named us to it as one of another rack. The first node of a farm was told of
-    /// nobody: without this it would take all that dial it for neighbours, and fetch over the uplink what its rack has. Where
-    /// the tracker has named neighbours of ours and nobody elsewhere, we know better.
+    /// A peer says that the tracker has named us to it as being in another rack. To the first node of a farm the tracker
+    /// named nobody: without this it would take all that dial it for neighbours, and fetch over the uplink what its rack
+    /// has. Where the tracker has named neighbours of ours and nobody elsewhere, the peer is not believed.
     pub(super) fn note_elsewhere(&mut self, conn: ConnId) {
         let Some(peer) = self.peers.get(&conn).filter(|p| p.bootswarm && !p.origin) else {
             return;

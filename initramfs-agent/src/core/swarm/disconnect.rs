@@ -29,7 +29,7 @@ impl Swarm {
             return;
         };
         let addr = peer.listen.unwrap_or(peer.addr);
-        // On loopback, and on the server, one address is home to many.
+        // On loopback, and on the server, many share one address.
         if !addr.ip().is_loopback() && !peer.origin {
             self.banned_ips.insert(addr.ip());
         }
@@ -62,7 +62,7 @@ impl Swarm {
         let jitter = self.rng.below(SECOND);
         let t = &mut self.torrents[usize::from(torrent.0)];
         t.claims.forget(conn);
-        if peer.shaken {
+        if peer.established {
             let mask = !peer.mask();
             t.slots[peer.bit] = None;
             t.present &= mask;
@@ -103,18 +103,19 @@ impl Swarm {
         let mut next = Micros::MAX;
         for peer in self.peers.values() {
             let t = &self.torrents[usize::from(peer.torrent.0)];
-            let last = if peer.shaken {
+            let last = if peer.established {
                 peer.heard_at + SILENCE_US
             } else {
                 peer.opened_at + HANDSHAKE_US
             };
-            let both_done = peer.shaken && t.done() && peer.have == t.pieces && !peer.origin && t.pieces > 0;
+            let both_done =
+                peer.established && t.done() && peer.have == t.pieces && !peer.origin && t.pieces > 0;
             if now >= last || both_done {
                 ends.push(peer.id);
                 continue;
             }
             next = next.min(last);
-            if peer.shaken {
+            if peer.established {
                 if now >= peer.sent_at + KEEP_ALIVE_US {
                     pings.push(peer.id);
                     next = next.min(now + KEEP_ALIVE_US);

@@ -10,7 +10,7 @@ use crate::core::time::{MILLISECOND, SECOND};
 const LATE_MIN_US: Micros = 50 * MILLISECOND;
 /// Before any piece has come we cannot know how long one takes.
 const LATE_UNKNOWN_US: Micros = 2 * SECOND;
-/// The last pieces, of which we are impatient.
+/// The last pieces, for which we wait less.
 const ENDING_PIECES: usize = 4;
 /// Pieces that a node may lack while its rack lacks so few.
 const ENDING_LOOK: usize = 40;
@@ -69,7 +69,7 @@ impl Swarm {
         }
     }
 
-    /// A peer without any sign of life is closed, and dialled again later. One that still talks is rested.
+    /// A peer that sends nothing at all is disconnected, and dialled again later. One that still sends messages rests.
     fn stalled(&mut self, torrent: TorrentId, conn: ConnId) {
         let now = self.now;
         let t = &self.torrents[usize::from(torrent.0)];
@@ -263,7 +263,7 @@ impl Torrent {
         }
     }
 
-    /// Whether what comes from this peer is nobody's concern but ours: it is in our rack, or we are alone.
+    /// Whether only we wait for what comes from this peer: it is in our rack, or we are alone.
     fn counts_near(&self, mask: u128) -> bool {
         self.local & mask != 0 || self.neighbours() == 0
     }

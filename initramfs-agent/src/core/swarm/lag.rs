@@ -1,5 +1,5 @@
-//! A node that is far behind its neighbours leaves the server's hand-outs to them: a piece that it got first, all
-//! the others would wait for.
+//! A node that is far behind its neighbours leaves the server's hand-outs to them: all others would wait for a piece that
+//! it got first.
 
 use super::types::{ConnId, TorrentId};
 use super::{Micros, Swarm};
@@ -16,7 +16,7 @@ const FED_US: Micros = 5 * SECOND;
 const LOOK_US: Micros = SECOND / 4;
 
 impl Swarm {
-    /// Tells the server's seeders whether we want to be handed pieces.
+    /// Sends `interested` or `not interested` to the server's seeders: whether we want to be handed pieces.
     pub(super) fn check_lag(&mut self) {
         for at in 0..self.torrents.len() {
             let t = &self.torrents[at];

@@ -1,4 +1,4 @@
-//! What peers say: handshakes and messages. Nonsense is blamed, never believed.
+//! Handshakes and messages of peers. Invalid ones are blamed on their sender.
 
 use super::types::ConnId;
 use super::{Code, Swarm};
@@ -8,8 +8,8 @@ use crate::core::wire::{Block, Message, Outgoing};
 
 /// Pieces that one peer may have offered us while choking us.
 const ALLOWED_FAST_MAX: usize = 256;
-/// An agent that turned us away is left alone for about what pieces take, within these bounds: asked sooner it is still busy,
-/// and on slow links two of three requests were turned away.
+/// An agent that rejected us is not asked for about as long as a piece takes, within these bounds: asked sooner it is still
+/// busy, and on slow links two of three requests were rejected.
 const REST_MIN_US: Micros = 10 * MILLISECOND;
 const REST_MAX_US: Micros = 8 * SECOND;
 
@@ -44,11 +44,11 @@ impl Swarm {
         ut_pex: Option<u8>,
     ) {
         let now = self.now;
-        let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.shaken) else {
+        let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.established) else {
             return;
         };
         peer.heard_at = now;
-        // The server's seeder says `bs` too, and keeps us choked: it is no agent, wherever we heard of it.
+        // The server's seeder says `bs` too, and keeps us choked: it is no agent, however we found it.
         peer.bootswarm = bootswarm && peer.peer_id.starts_with(b"-BW");
         if let Some(max) = requests_max {
             peer.requests_max = max.max(1);
@@ -67,7 +67,7 @@ impl Swarm {
 
     pub(super) fn on_message(&mut self, conn: ConnId, message: Message<'_>) {
         let now = self.now;
-        let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.shaken) else {
+        let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.established) else {
             return;
         };
         peer.heard_at = now;
@@ -236,7 +236,7 @@ impl Swarm {
         };
         let (torrent, listen, bit) = (peer.torrent, peer.listen, peer.mask());
         let t = &mut self.torrents[usize::from(torrent.0)];
-        // Claims go to a peer's own rack: the tracker has told it of us before it told us of it.
+        // Claims go to a peer's own rack: the tracker has named us to it before it named it to us.
         let known = listen
             .and_then(|a| t.known.get_mut(&a))
             .filter(|k| k.nearness == Nearness::Unknown);
@@ -273,7 +273,7 @@ impl Swarm {
         self.claim_ends_at(self.now + lasts);
     }
 
-    /// Two that have everything have nothing to say to each other.
+    /// A connection of two complete nodes is of no more use.
     fn note_complete(&mut self, conn: ConnId) {
         let Some(peer) = self.peers.get(&conn) else {
             return;
@@ -284,7 +284,7 @@ impl Swarm {
         }
     }
 
-    /// How near a peer counts: without word of racks everybody is local.
+    /// Whether a peer counts as local: as long as no racks are known, everybody does.
     pub(super) fn counts_local(racked: bool, nearness: Nearness) -> bool {
         match nearness {
             Nearness::Local => true,

@@ -1,8 +1,8 @@
 //! Where the hashes of the pieces come from when the manifest has none: the info dictionary, from peers by BEP 9, and
 //! over HTTPS where no peer gives it. Only its infohash is signed, so nothing of it counts before all of it is there.
 //!
-//! It floods the mesh: who gets it tells its neighbours, and those ask one of them at once. The server is asked by the
-//! few that drew a short wait: five hundred dictionaries would cost its link as much as a part of the payload.
+//! It floods the mesh: a node that gets it says so to its neighbours, and each of those asks one at once. The server is asked
+//! by the few that drew a short wait: five hundred dictionaries would cost its link as much as a part of the payload.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::core::metainfo::{InfoShape, infohash};
 use crate::core::time::{MILLISECOND, SECOND};
 use crate::core::wire::{MetadataMessage, Outgoing, metadata_part};
 
-/// The server's seeder is asked after a part of this, drawn by each node; of longer where the server is busy, as all
-/// waits for the server: a whole farm has its manifests at that moment, and one neighbour who has the hashes is enough.
+/// Each node draws a part of this to wait before it asks the server's seeder; the busier the server is the longer, like all
+/// waits for it. A whole farm has its manifests at that moment, and one neighbour with the hashes is enough.
 const SEEDER_WAIT_US: Micros = 200 * MILLISECOND;
 /// Without a peer that gives it, HTTPS is asked so much later, and up to so much more.
 const HTTPS_WAIT_US: Micros = 500 * MILLISECOND;
@@ -59,7 +59,7 @@ pub(super) struct Wanted {
     backoff: Backoff,
 }
 
-/// One peer is asked for all of it, so that wrong bytes have one to blame.
+/// One peer is asked for all of it, so that wrong bytes have one sender.
 struct Ask {
     conn: ConnId,
     asked: usize,
@@ -273,7 +273,7 @@ impl Swarm {
 
     pub(super) fn on_metadata(&mut self, conn: ConnId, message: MetadataMessage<'_>) {
         let now = self.now;
-        let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.shaken) else {
+        let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.established) else {
             return;
         };
         peer.heard_at = now;

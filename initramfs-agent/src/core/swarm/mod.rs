@@ -56,7 +56,7 @@ pub struct SwarmConfig {
     /// How many pieces beyond the first missing one are preferred (for unpacking while downloading); 0: no order.
     pub window_pieces: u32,
     /// How long the server took for what it was asked before, microseconds; 0 where that is not known. While it is busy
-    /// with a whole farm, everything it does takes long, and whoever asks for more makes it longer.
+    /// with a whole farm, everything it does takes long, and every further request makes it longer.
     pub server_us: Micros,
 }
 
@@ -204,13 +204,13 @@ impl Swarm {
         let peers = self
             .peers
             .values()
-            .filter(|p| p.torrent == torrent && p.shaken)
+            .filter(|p| p.torrent == torrent && p.established)
             .count() as u32;
         Progress { peers, ..t.progress }
     }
 
     /// Where the block whose `piece` header has just arrived shall go, or `None` to throw its payload away:
-    /// it was not asked for, is no longer wanted or is nonsense. Call it once for each header, before the payload.
+    /// it was not asked for, is no longer wanted or is invalid. Call it once for each header, before the payload.
     pub fn place_block(&mut self, conn: ConnId, block: Block) -> Option<Slot> {
         let slot = self.place(conn, block);
         if slot.is_none() {

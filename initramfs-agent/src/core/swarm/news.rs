@@ -1,5 +1,5 @@
-//! Whom we tell of a new piece at once, and whom together with the next ones: a `have` in a packet of its
-//! own costs ten times its bytes, and in a farm most go to peers that gain nothing by them.
+//! To whom a new piece is announced at once, and to whom together with the next ones: a `have` in a packet of its own costs
+//! ten times its bytes, and in a farm most go to peers that gain nothing by them.
 
 use super::torrent::Torrent;
 use super::types::{ConnId, Output, TorrentId};
@@ -7,21 +7,23 @@ use super::{Micros, Swarm};
 use crate::core::time::{MILLISECOND, SECOND};
 use crate::core::wire::Outgoing;
 
-/// Holders near us from which on a piece is no news; without racks the first one is enough: whoever has it tells all of its own
-/// neighbours, and no uplink waits for it.
+/// A piece with so many holders near us is common; without racks the first one is enough: it announces the piece to all of
+/// its own neighbours, and no uplink waits for it.
 const COMMON: u32 = 3;
 const COMMON_FLAT: u32 = 1;
-/// The server's seeder need not hear at once of what many have: each packet to it is acknowledged over the one link
-/// that all share. Eight piece times, within these bounds: it feeds whom it believes to starve, and knows how long pieces take.
+/// Common pieces are announced to the server's seeder later: each packet to it is acknowledged over the one link that all
+/// share. Eight piece times, within these bounds: it hands pieces to agents that seem to get none, and knows how long pieces
+/// take.
 const WAIT_SEEDER_MIN_US: Micros = 4 * SECOND;
 const WAIT_SEEDER_MAX_US: Micros = 12 * SECOND;
-/// How long news may wait, by the piece times; without racks nobody has to bring anything in for others, and it may wait longer.
+/// How long other announcements may wait, by the piece times; without racks nobody has to bring anything in for others, and
+/// they may wait longer.
 const WAIT_MIN_US: Micros = 20 * MILLISECOND;
 const WAIT_MAX_US: Micros = 4 * SECOND;
 const WAIT_FLAT_MAX_US: Micros = 8 * SECOND;
 
 impl Swarm {
-    /// Tells the peers of a piece that is in place; `from` delivered it.
+    /// Announces a piece that is in place; `from` delivered it.
     pub(super) fn tell_have(&mut self, torrent: TorrentId, piece: u32, from: Option<ConnId>) {
         let t = &self.torrents[usize::from(torrent.0)];
         let holders = t.holders[piece as usize];
@@ -66,7 +68,7 @@ impl Swarm {
         }
     }
 
-    /// Sends what has waited for a peer.
+    /// Sends the announcements that have waited for a peer.
     pub(super) fn flush_news(&mut self, conn: ConnId) {
         let Some(peer) = self.peers.get_mut(&conn) else {
             return;
@@ -77,7 +79,7 @@ impl Swarm {
         }
     }
 
-    /// Sends news that have waited long enough.
+    /// Sends announcements that have waited long enough.
     pub(super) fn check_news(&mut self) {
         let now = self.now;
         let mut next = Micros::MAX;

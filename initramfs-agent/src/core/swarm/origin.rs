@@ -18,9 +18,9 @@ const RANGE_SEEDED_BYTES_MAX: u64 = 512 << 10;
 const ALONE_US: Micros = SECOND;
 /// The same when the tracker has said that there is nobody.
 const ALONE_SURE_US: Micros = 300 * MILLISECOND;
-/// Without other nodes, but connected to the server's seeder, which may be busy with those that came first, or still
-/// waiting for a word of tracker or seeder: each waits between once and three times this. In a farm that starts at once the first nodes know nobody yet, and a
-/// range for each of them would take the link from the hand-outs.
+/// Without other nodes, but connected to the server's seeder, which may be busy with those that came first, or before
+/// tracker and seeder have answered: each waits between once and three times this. In a farm that starts at once the first
+/// nodes know nobody yet, and a range for each of them would take the link from the hand-outs.
 const SEEDED_US: Micros = 2 * SECOND;
 /// A busy server gets so many times what its last answer took, up to this, before it is asked for payload.
 const SERVER_TIMES: Micros = 4;
@@ -85,12 +85,12 @@ impl Origin {
         self.moved_at
     }
 
-    /// A peer gave something useful.
+    /// A peer sent something useful.
     pub fn note_moved(&mut self, now: Micros) {
         self.moved_at = now;
     }
 
-    /// Somebody told of a piece that we lack.
+    /// A peer announced a piece that we lack.
     pub fn note_heard(&mut self, now: Micros) {
         self.heard_at = now;
     }
@@ -172,17 +172,17 @@ impl Swarm {
         *drawn.get_or_insert_with(|| self.rng.below(1000))
     }
 
-    /// How long a server that was slow to answer is not asked for what others may give.
+    /// How long a server that was slow to answer is not asked for what others may send.
     pub(super) fn server_busy_us(&self) -> Micros {
         SERVER_TIMES
             .saturating_mul(self.cfg.server_us)
             .min(SERVER_PATIENCE_MAX_US)
     }
 
-    /// The same where its seeder has not yet shaken hands. Who came first in a farm had its manifest at once; that
-    /// the seeder lets it wait tells it that all the others came since.
+    /// The same where its seeder has not yet sent its handshake. The first node of a farm had its manifest at once; when
+    /// the seeder lets it wait, all the others have come since.
     pub(super) fn server_silent_us(&self) -> Micros {
-        let dialled = self.peers.values().filter(|p| p.origin && !p.shaken);
+        let dialled = self.peers.values().filter(|p| p.origin && !p.established);
         let waits_us = dialled.map(|p| self.now.saturating_sub(p.opened_at)).max();
         let waits_us = SERVER_TIMES.saturating_mul(waits_us.unwrap_or(0));
         self.server_busy_us().max(waits_us.min(SERVER_PATIENCE_MAX_US))
@@ -193,7 +193,7 @@ impl Swarm {
         self.cfg.server_us = self.cfg.server_us.max(took_us);
     }
 
-    /// The server's seeder has shaken hands: what others may give is waited for from now on, as long as that took.
+    /// The server's seeder has sent its handshake: what others may send is waited for from now on, as long as that took.
     pub(super) fn seeder_answered(&mut self, conn: ConnId) {
         let Some(peer) = self.peers.get(&conn).filter(|p| p.origin && p.outgoing) else {
             return;

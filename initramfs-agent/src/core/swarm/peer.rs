@@ -35,7 +35,7 @@ pub(super) struct Peer {
     pub origin: bool,
     pub opened_at: Micros,
     /// Both handshakes are done.
-    pub shaken: bool,
+    pub established: bool,
     pub peer_id: [u8; 20],
     /// Its place in the order of importers.
     pub tag: u64,
@@ -43,7 +43,7 @@ pub(super) struct Peer {
     pub extended: bool,
     /// Follows docs/protocol.md.
     pub bootswarm: bool,
-    /// Its bit in the torrent's masks, once shaken.
+    /// Its bit in the torrent's masks, once established.
     pub bit: usize,
     /// Has sent something, so that a bitfield is no longer allowed (BEP 3).
     pub spoken: bool,
@@ -51,7 +51,7 @@ pub(super) struct Peer {
     pub have: u32,
     /// It chokes us.
     pub choked: bool,
-    /// It has been told that it may ask us.
+    /// We have unchoked it.
     pub unchoked: bool,
     pub interested_sent: bool,
     pub requests_max: u32,
@@ -70,7 +70,7 @@ pub(super) struct Peer {
     /// Not asked for anything until then, after rejects and stalls.
     pub rest_until: Micros,
     pub rejects: u32,
-    /// Pieces of ours that it will be told of at `later_at`, or with the next message.
+    /// Pieces of ours that are announced to it at `later_at`, or with the next message.
     pub later: Vec<u32>,
     pub later_at: Micros,
     /// How often it fell silent since its last block.
@@ -98,7 +98,7 @@ impl Peer {
             outgoing,
             origin: false,
             opened_at: now,
-            shaken: false,
+            established: false,
             peer_id: [0; 20],
             tag: 0,
             fast: false,

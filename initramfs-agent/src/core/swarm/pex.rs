@@ -20,7 +20,7 @@ impl Swarm {
         let due: Vec<ConnId> = self
             .peers
             .values()
-            .filter(|p| p.pex && p.shaken && p.pex_at <= self.now)
+            .filter(|p| p.pex && p.established && p.pex_at <= self.now)
             .map(|p| p.id)
             .collect();
         for conn in due {
@@ -29,7 +29,7 @@ impl Swarm {
             let now_there: BTreeSet<SocketAddr> = self
                 .peers
                 .values()
-                .filter(|p| p.torrent == torrent && p.shaken && p.id != conn && !p.origin)
+                .filter(|p| p.torrent == torrent && p.established && p.id != conn && !p.origin)
                 .filter_map(|p| p.listen)
                 .collect();
             let added: Vec<SocketAddr> = now_there
@@ -57,7 +57,7 @@ impl Swarm {
         if let Some(next) = self
             .peers
             .values()
-            .filter(|p| p.pex && p.shaken)
+            .filter(|p| p.pex && p.established)
             .map(|p| p.pex_at)
             .min()
         {

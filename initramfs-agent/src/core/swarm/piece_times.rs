@@ -1,13 +1,13 @@
-//! How long pieces take: what all patience is measured by.
+//! How long pieces take, by which all waits are measured.
 
 use crate::core::time::{MILLISECOND, Micros};
 
 /// Times that are remembered.
 const TIMES_MAX: usize = 32;
-/// So many of them tell how long a piece takes.
+/// So many are enough to know how long a piece takes.
 const MEASURED_MIN: usize = 4;
-/// Fewer tell it too when they were faster than this: what is guessed until then is for slow links, and where links are
-/// fast a farm would wait for its first pieces longer than all of them take.
+/// Fewer are enough when they were faster than this: the defaults until then are for slow links, and on fast ones a farm
+/// would wait for its first pieces longer than all of them take.
 const FAST_US: Micros = 100 * MILLISECOND;
 
 /// Recent times of whole pieces from peers.

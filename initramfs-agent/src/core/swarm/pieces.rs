@@ -138,7 +138,7 @@ impl Swarm {
     pub(super) fn place(&mut self, conn: ConnId, block: Block) -> Option<Slot> {
         let peer = self.peers.get_mut(&conn)?;
         let t = self.torrents.get(usize::from(peer.torrent.0))?;
-        if !peer.shaken || !t.within(block) || !block.begin.is_multiple_of(BLOCK_BYTES) {
+        if !peer.established || !t.within(block) || !block.begin.is_multiple_of(BLOCK_BYTES) {
             return None;
         }
         let index = block.begin / BLOCK_BYTES;
@@ -265,7 +265,7 @@ impl Swarm {
         }
     }
 
-    /// A piece is in place: tells everybody, ends what else was fetching it.
+    /// A piece is in place: announces it, and ends what else was fetching it.
     pub(super) fn piece_done(&mut self, torrent: TorrentId, piece: u32, from: Option<ConnId>) {
         let t = &mut self.torrents[usize::from(torrent.0)];
         t.set_have(piece);

@@ -15,7 +15,7 @@ pub(super) const IN_FLIGHT_PIECES_MIN: usize = 8;
 /// Pieces that the rack brings in over its uplink at a time.
 const CLAIMS_MAX: usize = 20;
 
-/// A claim lasts no longer, however slow pieces are: whoever made it may be gone.
+/// A claim lasts no longer, however slow pieces are: its maker may be gone.
 const CLAIM_MAX_US: Micros = 60 * SECOND;
 
 /// Wanted pieces that are looked at for one choice once there is one: rare ones are found among so many,
@@ -124,7 +124,11 @@ impl Swarm {
     /// Bits of the peers that may be asked for a piece now.
     fn free_peers(&mut self, torrent: TorrentId) -> u128 {
         let mut free = 0;
-        for peer in self.peers.values().filter(|p| p.shaken && p.torrent == torrent) {
+        for peer in self
+            .peers
+            .values()
+            .filter(|p| p.established && p.torrent == torrent)
+        {
             if peer.open() && peer.pending_blocks <= peer.pending_low() && peer.rest_until <= self.now {
                 free |= peer.mask();
             }
@@ -147,7 +151,7 @@ impl Swarm {
         let stale = t.stale_claims(now);
         let salt = self.rng.next_u64() as u32;
         let t = &self.torrents[usize::from(torrent.0)];
-        // A piece with more holders near us than `most` is of no use any more: most pieces are told by that.
+        // A piece with more holders near us than `most` cannot be the rarest any more: that excludes most pieces.
         let judge = |piece: u32, most: u32| {
             let holders = t.holders[piece as usize];
             let mut can = holders & free;
@@ -226,7 +230,7 @@ impl Swarm {
         best.map(|(_, conn)| conn)
     }
 
-    /// Tells our rack that we bring a piece in from outside.
+    /// Claims a piece: tells our rack that we bring it in from outside.
     pub(super) fn claim(&mut self, torrent: TorrentId, piece: u32) {
         let t = &mut self.torrents[usize::from(torrent.0)];
         let lasts = t.claim_us();

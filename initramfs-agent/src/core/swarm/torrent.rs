@@ -87,7 +87,7 @@ pub(super) struct Torrent {
     pub holders: Vec<u128>,
     /// What our rack brings in from outside.
     pub claims: Claims,
-    /// When somebody last told us of each piece, in milliseconds.
+    /// When a peer last announced each piece, in milliseconds.
     heard_ms: Vec<u32>,
     pub jobs: Vec<Job>,
     pub slots: Vec<Option<ConnId>>,
@@ -100,11 +100,11 @@ pub(super) struct Torrent {
     pub seeders: u128,
     /// Bits of peers past the handshake.
     pub present: u128,
-    /// Bits of peers that may have offered pieces while choking us; too many of them do no harm.
+    /// Bits of peers that may have offered pieces while choking us; some may have none left.
     pub offering: u128,
-    /// The tracker told of peers in other racks, so those that nobody calls local are elsewhere.
+    /// There are other racks, so peers of unknown nearness count as elsewhere.
     pub racked: bool,
-    /// The tracker has told of peers, in our rack or elsewhere.
+    /// The tracker has named peers, in our rack or elsewhere.
     pub introduced: bool,
     pub known: BTreeMap<SocketAddr, Known>,
     pub times: PieceTimes,
@@ -269,7 +269,7 @@ impl Torrent {
         }
     }
 
-    /// Somebody tells of a piece.
+    /// A peer announces a piece.
     pub fn note_heard(&mut self, piece: u32, now: Micros) {
         self.heard_ms[piece as usize] = (now / MILLISECOND) as u32;
         if !self.has(piece) {
@@ -277,7 +277,7 @@ impl Torrent {
         }
     }
 
-    /// When somebody last told of a piece, or 0.
+    /// When a peer last announced a piece, or 0.
     pub fn heard_at(&self, piece: u32) -> Micros {
         Micros::from(self.heard_ms[piece as usize]) * MILLISECOND
     }

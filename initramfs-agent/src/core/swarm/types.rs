@@ -65,12 +65,12 @@ pub struct TorrentSpec {
     pub metadata: MetadataSpec,
 }
 
-/// What the state machine is told. All of it may come from a hostile peer.
+/// The state machine's inputs. All of them may come from a hostile peer.
 #[derive(Debug)]
 pub enum Input<'a> {
     /// The deadline has come (calling it at another time is harmless).
     Tick,
-    /// Somebody told us of peers of a torrent.
+    /// Peers of a torrent were found.
     Peers {
         /// Of this torrent.
         torrent: TorrentId,
@@ -130,7 +130,7 @@ pub enum Input<'a> {
     MetadataFetched {
         /// Torrent.
         torrent: TorrentId,
-        /// An info dictionary, or `None` when there was no answer or nonsense.
+        /// An info dictionary, or `None` when there was no valid answer.
         info: Option<&'a [u8]>,
         /// `Retry-After` of a server that asked to be left alone.
         retry_after: Option<Micros>,
@@ -167,7 +167,7 @@ pub enum Input<'a> {
         /// Payload bytes.
         bytes: u32,
     },
-    /// The peer sent what is no message at all; the shell will hear `Close`.
+    /// The peer sent what is no message at all; [`Output::Close`] follows.
     Malformed {
         /// Which.
         conn: ConnId,
@@ -192,12 +192,12 @@ pub enum Input<'a> {
         fetch: FetchId,
         /// `Retry-After` of a server that asked to be left alone, or `None`.
         retry_after: Option<Micros>,
-        /// The server did not answer, or answered nonsense.
+        /// The server did not answer, or its answer was invalid.
         failed: bool,
     },
 }
 
-/// What the shell shall do.
+/// What the shell has to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
     /// Open a connection and send our handshake for this torrent; answer `Connected` or `Closed`.

@@ -20,8 +20,8 @@ const UPLOADS_ACROSS_MAX: usize = 2;
 /// asks for: with fewer places than questions most are turned away, with more they wait.
 const TURNS_MAX: usize = super::schedule::IN_FLIGHT_PIECES_MIN;
 const TURNS_ACROSS_MAX: usize = 6;
-/// Turns of one connection. Each begins with a request that waits, so that nobody needs more; whoever requests and cancels
-/// would get one for every piece of the torrent.
+/// Turns of one connection. Each begins with a request that waits, so that nobody needs more; a peer that requests and
+/// cancels would get one for every piece of the torrent.
 const TURNS_OF_ONE_MAX: usize = REQUESTS_QUEUED_MAX;
 /// Payload bytes of one connection that wait in the shell.
 const UNSENT_BYTES_MAX: u32 = 32 << 10;
@@ -52,7 +52,7 @@ pub(super) struct Requester {
 pub(super) enum Answer {
     /// It waits for its turn.
     Queued,
-    /// The peer is told that it is not served.
+    /// It is not served, and the peer shall know.
     Rejected,
     /// It waits already, or cannot be served and the peer would not understand a reject.
     Ignored,

@@ -17,7 +17,7 @@ pub struct ExtensionIds {
     pub ut_metadata: Option<u8>,
 }
 
-/// Appends a message to `out`. `ours` is our extension handshake, but for what the message brings.
+/// Appends a message to `out`. `ours` is our extension handshake, except for the fields of the message.
 pub fn encode(message: &Outgoing, ours: &ExtensionHandshake, ids: ExtensionIds, out: &mut Vec<u8>) {
     match message {
         Outgoing::KeepAlive => out.extend_from_slice(&[0; 4]),

@@ -19,7 +19,7 @@ const FAST: (usize, u8) = (7, 0x04);
 pub struct Handshake {
     /// The torrent the connection is for.
     pub infohash: [u8; 20],
-    /// Who speaks.
+    /// The sender's identity.
     pub peer_id: [u8; 20],
     /// Speaks BEP 6.
     pub fast: bool,
@@ -54,8 +54,8 @@ impl Handshake {
     /// Reads the first bytes of a connection.
     ///
     /// # Errors
-    /// [`Code::PeerProtocol`] at the first byte that no plain BitTorrent handshake has. That is how encryption (MSE/PE)
-    /// is told: it begins with a public key, 96 bytes that look like chance. Clients that only prefer it come back without.
+    /// [`Code::PeerProtocol`] at the first byte that no plain BitTorrent handshake has. That is how encryption (MSE/PE) is
+    /// recognised: it begins with a public key, 96 bytes that look random. Clients that only prefer it connect again without.
     pub fn parse(bytes: &[u8]) -> Result<Start> {
         let known = bytes.len().min(PROTOCOL.len());
         if bytes[..known] != PROTOCOL[..known] {

@@ -26,7 +26,7 @@ pub fn message_bytes_max(pieces: u32) -> usize {
 ///
 /// # Errors
 /// [`Code::PeerProtocol`] for a body longer than `body_bytes_max` (a block: [`BLOCK_BYTES_MAX`]) or one
-/// that does not fit its kind. It is told from the first bytes, so nothing long is ever collected.
+/// that does not fit its kind. The first bytes show it, so nothing long is ever buffered.
 pub fn parse(bytes: &[u8], body_bytes_max: usize) -> Result<Parsed<'_>> {
     let Some(len) = number(bytes, 0) else {
         return Ok(Parsed::Incomplete);

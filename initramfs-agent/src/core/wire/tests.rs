@@ -197,7 +197,7 @@ fn metadata_messages_both_ways_and_bounded() {
     let stock = b"d8:msg_typei1e5:piecei0e10:total_sizei5eexxxxx";
     let part = MetadataMessage::parse(stock).unwrap().unwrap();
     assert_eq!(part.encode(), stock);
-    // Kinds of later standards are ignored (BEP 9), nonsense is not.
+    // Kinds of later standards are ignored (BEP 9), malformed messages are not.
     assert_eq!(
         MetadataMessage::parse(b"d8:msg_typei9e5:piecei0ee").unwrap(),
         None

@@ -11,14 +11,14 @@ use crate::core::limits::{MANIFEST_BYTES_MAX, TRACKER_ANSWER_BYTES_MAX};
 use crate::core::manifest::{self, Manifest};
 use crate::io::https::{Client, Timeouts};
 
-/// A manifest is small, but a whole farm asks for its own at once: whoever gives up early has cost the server a
-/// handshake for nothing and comes again. What is lost on the way comes again after up to 7 s.
+/// A manifest is small, but a whole farm asks for its own at once: an agent that gives up early has cost the
+/// server a handshake for nothing and asks again. Lost packets are repeated after up to 7 s.
 const MANIFEST_TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(20),
     idle: Duration::from_secs(20),
     total: Duration::from_secs(120),
 };
-/// What the server's tracker says of each artifact's swarm; empty when it was not asked, or has said nothing of use.
+/// What the server's tracker answers for each artifact; empty when it was not asked, or its answers are unusable.
 pub type Introductions = Vec<Option<Answer>>;
 
 /// Gets and verifies a manifest with a nonce of its own. With a port and a peer id this is the first announce too.
@@ -51,7 +51,7 @@ pub fn fetch(
         None => (body, None),
     };
     let manifest = manifest::open(body, &options.trust.manifest_keys, &nonce, id)?;
-    // Hints that are no help cost a question to the tracker.
+    // Unusable hints only cost a request to the tracker.
     let answers = hints.and_then(|hints| Answer::parse_list(&hints, manifest.artifacts.len()).ok());
     Ok((manifest, answers.unwrap_or_default()))
 }

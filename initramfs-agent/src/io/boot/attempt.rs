@@ -35,7 +35,7 @@ const STACK_BYTES: usize = 512 << 10;
 pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
     let id = context.options.node_id()?;
     let mut config = node_config(&context.options)?;
-    // Open before anybody is told of them: those that the server sends to us may come before its answer.
+    // Open before they are announced: peers to which the server names us may connect before its answer is here.
     let ports = Ports::open(&config)?;
     let tracker = context.options.tracker;
     let listening = tracker.then_some((ports.number(), config.peer_id));
@@ -87,7 +87,7 @@ fn node_config(options: &Options) -> Result<NodeConfig> {
     Ok(config)
 }
 
-/// Gets the manifest, and notes how long that took. From then on events have a place to go to.
+/// Gets the manifest, and notes how long that took. When it fails, that is reported to the server asked.
 fn fetch_manifest(
     context: &mut Context,
     id: &str,
@@ -103,7 +103,7 @@ fn fetch_manifest(
     );
     context.server_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
     if fetched.is_err() {
-        // No manifest has named another place. Before it came the reporter would open a connection of its own.
+        // No manifest names another URL. Set before, the reporter would open a second connection during the request.
         let url = format!("{}/v1/nodes/{id}/events", context.options.server);
         context.log.reporter().set_url(&url);
     }
@@ -167,7 +167,7 @@ fn add_torrents(
             origins: listed(options.origin, &artifact.origins),
             seeders: manifest.seeders.clone(),
             trackers: listed(options.tracker, &manifest.trackers),
-            // The tracker is still to hear that we have all of it.
+            // The tracker must still hear that we have all of it.
             first_answer: first_answer.filter(|_| !place.is_whole),
         })?;
     }

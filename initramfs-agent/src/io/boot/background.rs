@@ -7,8 +7,8 @@ use rustix::process::{Pid, Signal, WaitOptions};
 use super::sys::{self, Side};
 use crate::core::error::Result;
 
-/// The child's way to tell its parent how the boot ended. Dropped without that: the parent returns
-/// the child's exit code, or 1.
+/// Reports the end of the boot from the child to its parent. Dropped without a report: the parent returns the child's
+/// exit code, or 1.
 pub struct Notifier(Option<PipeWriter>);
 
 /// What a process is after [`detach`].
@@ -28,7 +28,7 @@ impl Notifier {
     /// The root is complete: the parent returns 0, and this process lives on without it and its console.
     pub fn complete(&mut self) {
         if let Some(mut pipe) = self.0.take() {
-            // Before the parent ends, for its end is what the signal would follow.
+            // Before the parent ends: its end would send the signal.
             let _ = rustix::process::set_parent_process_death_signal(None);
             let _ = rustix::process::chdir("/");
             leave_console();
@@ -46,7 +46,7 @@ pub fn detach() -> Result<Role> {
     match sys::split()? {
         Side::Child => {
             drop(read);
-            // Whoever ends the parent before the root is complete means the whole boot.
+            // Ending the parent before the root is complete ends the whole boot.
             let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
             let _ = rustix::process::setsid();
             Ok(Role::Child(Notifier(Some(write))))
@@ -70,14 +70,14 @@ fn end_of(child: Option<Pid>) -> i32 {
     };
     match (status.exit_status(), status.terminating_signal()) {
         (_, Some(signal)) => 128 + signal,
-        // It has not said that the root is complete.
+        // It has not reported that the root is complete.
         (Some(0) | None, None) => 1,
         (Some(code), None) => code,
     }
 }
 
-/// Points stdin and stderr at `/dev/null`: the console belongs to the booted system. The few lines that a seeding node
-/// has to say go to the kernel's log, which the booted system reads, where that may be written.
+/// Points stdin and stderr at `/dev/null`: the console belongs to the booted system. The few lines of a
+/// seeding node go to the kernel's log, which the booted system reads, where that may be written.
 fn leave_console() {
     let mut open = std::fs::OpenOptions::new();
     if let Ok(null) = open.read(true).write(true).open("/dev/null") {

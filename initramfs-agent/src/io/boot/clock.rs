@@ -9,7 +9,7 @@ use super::events::Log;
 /// A clock that is further from the server's is set, seconds.
 const SKEW_S: u64 = 2;
 
-/// Sets the clock to the server's, if it is wrong. What prevents that is told and does not end the boot.
+/// Sets the clock to the server's, if it is wrong. A failure is shown and does not end the boot.
 pub fn set(server_s: u64, log: &Log) {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)

@@ -53,8 +53,8 @@ impl Data {
     }
 }
 
-/// Where everything that happens is told: as an event to the server, and on the console either as a line of
-/// ASCII or, with `--json`, as the event itself.
+/// Reports everything that happens: as an event to the server, and on the console either as a line of ASCII or, with
+/// `--json`, as the event itself.
 pub struct Log {
     boot: String,
     started: Instant,
@@ -106,7 +106,7 @@ impl Log {
         &self.reporter
     }
 
-    /// Tells an event, and gives its JSON; `line` is what it says to people, if anything.
+    /// Reports an event and returns its JSON; `line` is its text on the console, if it has one.
     pub fn event(&self, kind: &str, data: Data, line: Option<&str>) -> String {
         let mut state = self.lock();
         let event = format!(
@@ -137,7 +137,7 @@ impl Log {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `boot.failed`: to everybody. Gives the event's JSON.
+    /// Reports `boot.failed`; returns the event's JSON.
     pub fn failed(&self, error: &Error, retry_in: Option<Duration>) -> String {
         let data = Data::default()
             .text("code", error.code.as_str())
@@ -158,7 +158,7 @@ impl Log {
     }
 }
 
-/// A line that no console stumbles over: names come from servers and peers.
+/// A printable line, safe for any console: names come from servers and peers.
 fn for_people(line: &str) -> String {
     format!("bootswarm: {}", printable(line, LINE_CHARS_MAX))
 }

@@ -30,7 +30,7 @@ pub fn mac(sys_class_net: &Path) -> Result<String> {
         let text = std::fs::read_to_string(path.join(what)).unwrap_or_default();
         text.trim().to_ascii_lowercase()
     };
-    // Virtual links have no carrier to speak of: for them `unknown` with the flag "up" is as good as it gets.
+    // Virtual links report no carrier: `unknown` with the flag "up" is the best state that they have.
     let up = |path: &Path| match read(path, "operstate").as_str() {
         "up" => 2,
         "unknown" => {

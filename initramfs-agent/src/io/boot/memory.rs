@@ -144,7 +144,7 @@ mod tests {
             error.message.contains("zram") && error.message.contains("squashfs"),
             "{error}"
         );
-        // The ways out: compressed memory, and a squashfs, which is there once.
+        // What helps: compressed memory, and a squashfs, which is in memory once.
         assert!(free(73, 62).check_download(&tar, true, none).is_ok());
         assert!(
             free(64, 0)

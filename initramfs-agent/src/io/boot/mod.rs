@@ -1,7 +1,7 @@
 //! `bootswarm-agent boot`: from the kernel command line to an unpacked root, and on as a seeder.
 //!
-//! What goes wrong is told to the server and on the console, and tried again: a node is never left in the
-//! dark, and a root that is not whole is never entered (it carries the marker of `io::unpack`).
+//! Failures are reported to the server and on the console, and the boot is tried again. A root that is not whole is never
+//! entered (it carries the marker of `io::unpack`).
 
 mod asking;
 mod attempt;
@@ -48,9 +48,9 @@ use crate::io::https::Client;
 use crate::io::signals;
 
 /// For the last events, when the process ends.
-const FAREWELL: Duration = Duration::from_secs(2);
+const LAST_EVENTS: Duration = Duration::from_secs(2);
 
-/// Runs `boot` with the arguments behind that word and gives the exit code: 0 after a boot, 1 after a failure
+/// Runs `boot` with the arguments after that word and returns the exit code: 0 after a boot, 1 after a failure
 /// that is not tried again, 2 when it was called wrongly; 128 and the signal's number (`--background`) when it was
 /// killed.
 pub fn main(args: &[String]) -> i32 {
@@ -66,7 +66,7 @@ pub fn main(args: &[String]) -> i32 {
                 eprint!("{USAGE}");
                 return 2;
             }
-            // What stands on the kernel command line is the server's own doing, and it may mend it.
+            // The kernel command line comes from the server, where it may be corrected.
             let _ = report::post(args, &error, Duration::ZERO);
             return 1;
         }
@@ -111,12 +111,12 @@ enum Phase {
     /// Nothing is worth waiting for: the root is marked as incomplete.
     #[default]
     Booting,
-    /// Trackers and the server are told before the end.
+    /// The end is reported to trackers and the server first.
     Seeding,
 }
 
 impl Stop {
-    /// Ends the process if it is still booting, else tells it to end.
+    /// Ends the process if it is still booting, else asks it to end.
     fn request(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.phase == Phase::Booting {
@@ -126,7 +126,7 @@ impl Stop {
         self.changed.notify_all();
     }
 
-    /// Waits for so long; whether there was a signal.
+    /// Waits for at most this long; returns whether there was a signal.
     fn wait(&self, at_most: Duration) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.phase = Phase::Seeding;
@@ -151,14 +151,14 @@ fn run(options: Options, mut notifier: Notifier, stop: &Stop, out: Box<dyn Write
     let seed = options.seed;
     let mut context = Context::new(options, log.clone(), client);
     let Some(running) = boot(&mut context)? else {
-        log.reporter().finish(FAREWELL);
+        log.reporter().finish(LAST_EVENTS);
         return Ok(1);
     };
     drop(context);
     notifier.complete();
     let rng = Rng::new(u64::from_le_bytes(random()?));
     Seeding::new(running, &log, rng).run(seed, stop);
-    log.reporter().finish(FAREWELL);
+    log.reporter().finish(LAST_EVENTS);
     Ok(0)
 }
 
@@ -172,7 +172,7 @@ fn boot(context: &mut Context) -> Result<Option<Running>> {
             Err(failure) => failure,
         };
         if error.code == Code::OriginBusy && context.options.retry_max != Some(0) {
-            // The server is well and asks for patience: nothing has failed, so this is none of the tries.
+            // The server works and asks us to wait: nothing has failed, so this does not count as a try.
             let wait = retry::wait(1, retry_after_s, &mut rng);
             context.log.say(&format!(
                 "the server is busy, next try in {} s",

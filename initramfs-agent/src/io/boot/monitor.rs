@@ -15,14 +15,15 @@ use crate::io::store::Artifact;
 
 /// Between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(2);
-/// Between two events of progress at most; they begin like the lines, and each wait is twice the one before. In a storm
-/// all events together cost the server's link as much as the manifests: there so many times what the manifest took.
+/// Longest wait between two events of progress; the first is as long as between lines, each next one twice as long. In a
+/// storm all events together load the server's link as much as the manifests: there it is so many times what the manifest
+/// took.
 const PROGRESS_EVENT_MAX: Duration = Duration::from_secs(10);
 const PROGRESS_EVENT_TIMES: u32 = 20;
 /// And before the first one.
 const PROGRESS_EVENT_FIRST_TIMES: u32 = 2;
 const PROGRESS_EVENT_FIRST_MAX: Duration = Duration::from_secs(20);
-/// However busy the server is: it takes a node that is silent for two minutes for lost.
+/// However busy the server is: to it a node that reports nothing for two minutes is lost.
 const PROGRESS_EVENT_BUSY_MAX: Duration = Duration::from_secs(40);
 /// Without a new byte for so long, the server is asked whether the manifest still holds.
 pub const STALL: Duration = Duration::from_secs(60);
@@ -247,7 +248,7 @@ impl Monitor {
             }
             Event::Refused { addr, error } => self.log.say(&format!("{addr} is refused: {error}")),
             Event::TrackerFailed { url, error } => {
-                // Once for each: it is asked again for ever, and the boot goes on without.
+                // Once for each: it is asked again and again, and the boot goes on without it.
                 if self.failed_urls.insert(url) {
                     self.log.say(&format!("no help from the tracker: {error}"));
                 }
@@ -301,7 +302,7 @@ impl Monitor {
         let (reason, give_up) = match (self.ask)() {
             ServerAnswer::Changed => ("the server has another version now", true),
             ServerAnswer::Same => ("the server has nothing new either", times >= STALLS_MAX),
-            // What is here would be lost, and nobody could say what to fetch instead.
+            // What was downloaded would be lost, and there is nothing to download instead.
             ServerAnswer::Silent => ("the server is silent too", times >= STALLS_MAX && self.may_fail),
         };
         let line = format!("no new bytes for {seconds} s; {reason}");

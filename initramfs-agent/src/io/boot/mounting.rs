@@ -49,7 +49,7 @@ impl Mounting {
     /// Takes away what was mounted. The root of [`Mounting::after`] must have been dropped.
     pub fn undo(&mut self) {
         if std::mem::take(&mut self.called) {
-            // What stays mounted makes the next call fail, and that is told.
+            // What stays mounted makes the next call fail, and that is reported.
             let _ = self.call(&["undo".as_ref(), self.target.as_path()]);
         }
     }

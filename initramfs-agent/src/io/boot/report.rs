@@ -1,5 +1,5 @@
-//! `bootswarm-agent report`: tells the server why a node stands still where the agent that booted it cannot: it was killed,
-//! or never got as far as a boot. One post, no second try: whoever calls it tries again later anyway.
+//! `bootswarm-agent report`: reports why a node does not boot where the agent that boots it cannot: it was killed, or could
+//! not start. One post, no second try: the caller tries again later anyway.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ usage: bootswarm-agent report --code CODE --message TEXT [--retry-in-s N] [optio
 /// The console waits for this.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Runs `report` with the arguments behind that word; 0 when the server has taken it.
+/// Runs `report` with the arguments after that word; 0 when the server has taken it.
 pub fn main(args: &[String]) -> i32 {
     match run(args) {
         Ok(()) => 0,
@@ -69,7 +69,7 @@ fn run(args: &[String]) -> Result<()> {
     )
 }
 
-/// Posts a boot of its own that has failed with this error: no event of the boot that it stands for says so.
+/// Posts a failed boot of its own, in place of one whose agent cannot report this error.
 /// `options` as `boot` has them.
 ///
 /// # Errors
@@ -92,7 +92,7 @@ pub fn post(options: &[String], error: &Error, retry_in: Duration) -> Result<()>
             total: PATIENCE,
         },
     )?;
-    // The console has heard it already.
+    // The console has shown it already.
     let log = Log::new(hex(&random::<8>()?), false, reporter, Box::new(std::io::sink()));
     log.event("boot.started", started(&options), None);
     let event = log.failed(error, (!retry_in.is_zero()).then_some(retry_in));

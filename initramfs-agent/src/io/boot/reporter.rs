@@ -19,8 +19,8 @@ const BATCH_MAX: usize = 64;
 const BATCH_BYTES_MAX: usize = 64 << 10;
 /// After the first event, for others to join it.
 const LINGER: Duration = Duration::from_millis(300);
-/// Nobody waits for this thread. Where a whole farm fills the server's link for a while, whoever gives up early
-/// comes again with another TLS handshake, and fills it more.
+/// Nobody waits for this thread. Where a whole farm fills the server's link for a while, an agent that
+/// gives up early needs another TLS handshake, which fills it more.
 const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(20),
     idle: Duration::from_secs(20),
@@ -32,7 +32,7 @@ const STACK_BYTES: usize = 512 << 10;
 struct State {
     queue: VecDeque<(String, bool)>,
     url: Option<String>,
-    /// What the server said last about seeding, not taken yet.
+    /// The server's last answer about seeding, until it is taken.
     seed_s: Option<u64>,
     closing: bool,
     done: bool,
@@ -65,7 +65,7 @@ impl Reporter {
         Self::start_with(client, TIMEOUTS)
     }
 
-    /// The same for somebody who waits.
+    /// The same with timeouts of the caller's.
     ///
     /// # Errors
     /// `IO` when there can be no thread.

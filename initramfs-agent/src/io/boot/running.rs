@@ -63,10 +63,10 @@ impl Running {
         Some(name)
     }
 
-    /// Ends it and gives the last counters.
+    /// Stops it; returns the last counters.
     pub fn stop(self) -> Progress {
         self.handle.stop();
-        // A thread that panicked has told so, and the boot is over anyway.
+        // A thread that panicked has printed that, and the boot is over anyway.
         let _ = self.node.join();
         self.monitor.join().unwrap_or_default()
     }

@@ -10,7 +10,7 @@ use crate::core::giveback::{MemoryWatch, Reports, Verdict};
 use crate::core::rng::Rng;
 use crate::core::time::Micros;
 
-/// Between two looks at the memory and at what the server has said.
+/// Between two looks at the memory and at the server's last answer.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Why a node seeds no more.
@@ -58,7 +58,7 @@ impl<'a> Seeding<'a> {
         }
     }
 
-    /// Seeds until there is a reason to end, ends and tells it.
+    /// Seeds until there is a reason to stop, stops and reports it.
     pub fn run(mut self, how: Seed, stop: &Stop) {
         let end = match how {
             Seed::No => End::Time,
@@ -82,8 +82,8 @@ impl<'a> Seeding<'a> {
     }
 
     fn watch(&mut self, at_most: Option<Duration>, stop: &Stop) -> End {
-        // Memory may go faster than we look. The kernel does not see what a memfd holds when it chooses whom to kill: it
-        // would be the booted system's largest program. Where there is no such file, it is as it was.
+        // Memory may run out between two looks. The kernel does not count a memfd when it chooses a process to kill: it
+        // would kill the booted system's largest program. Where this file is missing nothing can be done.
         let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
         let started = Instant::now();
         let mut watch = MemoryWatch::default();
@@ -136,7 +136,7 @@ impl<'a> Seeding<'a> {
         }
     }
 
-    /// Tells the server that we are there; its answer says whether it still wants that.
+    /// Reports to the server; its answer says whether to go on.
     fn report(&self) {
         let held = self.running.held();
         let data = Data::default()

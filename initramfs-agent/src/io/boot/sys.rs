@@ -22,7 +22,7 @@ unsafe extern "C" {
 /// # Errors
 /// What the kernel says, for want of memory or processes.
 pub fn split() -> io::Result<Side> {
-    // SAFETY: there is one thread, so the child inherits no lock that nobody will open.
+    // SAFETY: there is one thread, so the child inherits no lock that is never released.
     match unsafe { fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Side::Child),

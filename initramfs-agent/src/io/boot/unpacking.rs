@@ -141,7 +141,7 @@ fn store_error(e: io::Error) -> Error {
     }
 }
 
-/// Hashes what is read through it, and ends before the node's memory does.
+/// Hashes what is read through it, and fails before the node's memory runs out.
 struct Hashing<'a, R> {
     inner: R,
     hash: Context,

@@ -10,7 +10,7 @@ use crate::io::https::{Client, Timeouts};
 /// A boot waits for this.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Whether nothing that was said over HTTPS has arrived.
+/// Whether nothing that was sent over HTTPS has arrived.
 pub fn is_needed(code: Code) -> bool {
     code == Code::TlsFailed
 }

@@ -67,10 +67,10 @@ fn inflate(body: &[u8], max: usize) -> Option<Vec<u8>> {
                 return whole.then_some(plain);
             }
             Ok(_) if plain.len() > max => return None,
-            // Neither took nor gave: it ends too early.
+            // No progress: it ends too early.
             Ok(_) if (stream.total_in(), stream.total_out()) == (before_in, before_out) => return None,
             Ok(_) => {}
-            // Once: a second wish for one is an error.
+            // Once: a second request for a dictionary is an error.
             Err(e) => {
                 e.needs_dictionary()?;
                 stream.set_dictionary(DICTIONARY).ok()?;

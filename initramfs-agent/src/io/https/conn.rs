@@ -16,7 +16,7 @@ pub(super) struct Conn {
     stream: Stream,
     /// Read from the stream and not yet consumed.
     pub ahead: Vec<u8>,
-    /// Whom it leads to: TLS or not, and where.
+    /// Where it leads: TLS or not, and the address.
     pub peer: (bool, SocketAddr),
     /// It has carried an exchange before, and may have gone stale since.
     pub reused: bool,

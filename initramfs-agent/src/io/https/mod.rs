@@ -85,12 +85,12 @@ impl Idle {
 }
 
 impl Client {
-    /// A client that believes the servers that `trust` does.
+    /// A client that accepts the servers whose certificates `trust` verifies.
     pub fn new(trust: &Trust) -> Self {
         Self::with_clock(trust, UnixTime::now)
     }
 
-    /// A client without trust anchors: it speaks HTTP, and believes no HTTPS server at all.
+    /// A client without trust anchors: it speaks HTTP, and refuses every HTTPS server.
     pub fn without_trust() -> Self {
         let provider = provider::provider();
         let tls = tls_builder(provider).with_root_certificates(RootCertStore::empty());
@@ -234,7 +234,7 @@ fn failure_at(e: &io::Error, addr: SocketAddr) -> Error {
     Error::new(code, format!("{addr}: {what}"))
 }
 
-/// Why a certificate is not believed, and what to do about it.
+/// Why a certificate is not accepted, and what to do about it.
 fn tls_failure(error: &rustls::Error) -> String {
     use rustls::{CertificateError as Why, Error::InvalidCertificate};
     let clock = |now: &UnixTime, what: &str, at: &UnixTime| {

@@ -284,7 +284,7 @@ impl Response {
         Err(io::Error::other(malformed(conn.peer.1, "chunk")))
     }
 
-    /// Reads the next chunk's size; with the last one also the trailers. Gives the size.
+    /// Reads the next chunk's size; with the last one also the trailers. Returns the size.
     fn next_chunk(conn: &mut Conn, first: bool) -> io::Result<u64> {
         let bad = |conn: &Conn| io::Error::other(malformed(conn.peer.1, "chunk"));
         if !first && !Self::chunk_line(conn)?.is_empty() {

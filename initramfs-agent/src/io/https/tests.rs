@@ -291,7 +291,7 @@ fn refuses_malformed_answers() {
 
 #[test]
 fn waits_no_longer_than_it_was_told() {
-    // It accepts (the kernel does) and never says a word.
+    // It accepts (the kernel does) and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", silent.local_addr().unwrap());
     let mut client = client();

@@ -14,7 +14,7 @@ use crate::core::limits::CLOCK_FLOOR_S;
 /// Checks certificates as webpki does (chain to the site's CA, IP address among the alternative names), but
 /// a clock that stands before the agent was built is known to be wrong (no battery, no RTC): then the time
 /// is taken to be the build's, or the start of the certificate's validity where that is later. A clock that
-/// may be right is believed.
+/// may be right is trusted.
 #[derive(Debug)]
 pub(super) struct Verifier {
     webpki: Arc<WebPkiServerVerifier>,

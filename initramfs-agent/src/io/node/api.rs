@@ -1,4 +1,4 @@
-//! What a program gives to a [`super::Node`], tells it and hears from it.
+//! The settings, commands and events of a [`super::Node`].
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::Sender;
@@ -39,7 +39,7 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// A node of this identity that only knows the peers it is told of.
+    /// A node of this identity that knows only the peers it is given.
     pub fn new(peer_id: [u8; 20], seed: u64) -> Self {
         Self {
             peer_id,
@@ -56,8 +56,8 @@ impl NodeConfig {
     }
 }
 
-/// The SHA-1 of a torrent's pieces, 20 bytes each, exactly as many as its size asks for; empty until they are known.
-/// Whoever shares it can keep them for another node.
+/// The SHA-1 of a torrent's pieces, 20 bytes each, one for each piece; empty until they are known.
+/// Another holder can keep them for another node.
 pub type Hashes = Arc<OnceLock<Vec<u8>>>;
 
 /// Hashes that are known from the start.
@@ -92,7 +92,7 @@ pub struct TorrentConfig {
     pub first_answer: Option<Answer>,
 }
 
-/// Open ports that a node will listen at. Who connects before it runs waits.
+/// Open ports that a node will listen at. Connections that come before it runs wait in the backlog.
 pub struct Ports(pub(super) Listening);
 
 impl Ports {
@@ -134,21 +134,21 @@ pub enum Event {
         /// What it did.
         code: Code,
     },
-    /// A connection was closed whose first bytes are no BitTorrent handshake; told once for each address, of a few addresses.
+    /// A connection was closed whose first bytes are no BitTorrent handshake; reported once for each of a few addresses.
     Refused {
         /// Where it came from.
         addr: SocketAddr,
         /// What is wrong with it.
         error: Error,
     },
-    /// A tracker did not do its part; it is asked again later.
+    /// A tracker failed; it is asked again later.
     TrackerFailed {
         /// Its announce URL.
         url: String,
         /// What it did.
         error: Error,
     },
-    /// An origin did not do its part; the next one is asked, after a while.
+    /// An origin failed; the next one is asked after a while.
     OriginFailed {
         /// Its URL.
         url: String,
@@ -166,7 +166,7 @@ pub enum Event {
     Stopped,
 }
 
-/// What a node can be told while it runs.
+/// Commands to a running node.
 #[derive(Debug)]
 pub(super) enum Command {
     Stop,
@@ -175,7 +175,7 @@ pub(super) enum Command {
     Leave(TorrentId),
 }
 
-/// Tells a running node what to do, from any thread. A node that has ended ignores it.
+/// Sends commands to a running node, from any thread. One that has ended ignores them.
 #[derive(Clone)]
 pub struct NodeHandle {
     pub(super) commands: Sender<Command>,
@@ -183,27 +183,27 @@ pub struct NodeHandle {
 }
 
 impl NodeHandle {
-    /// Ends the loop: trackers are told, connections closed, [`Event::Stopped`] sent.
+    /// Ends the loop: announces that to trackers, closes connections, sends [`Event::Stopped`].
     pub fn stop(&self) {
-        self.tell(Command::Stop);
+        self.send(Command::Stop);
     }
 
-    /// Names peers of a torrent.
+    /// Adds peers of a torrent.
     pub fn add_peers(&self, torrent: TorrentId, peers: Vec<SocketAddr>) {
-        self.tell(Command::AddPeers(torrent, peers));
+        self.send(Command::AddPeers(torrent, peers));
     }
 
-    /// Takes part in a complete torrent no more: its peers and trackers are left, the memory of its artifact freed.
+    /// Leaves a complete torrent: its peers, its trackers, and frees the memory of its artifact.
     pub fn leave(&self, torrent: TorrentId) {
-        self.tell(Command::Leave(torrent));
+        self.send(Command::Leave(torrent));
     }
 
     /// Asks for an [`Event::Progress`] of every torrent.
     pub fn ask_progress(&self) {
-        self.tell(Command::AskProgress);
+        self.send(Command::AskProgress);
     }
 
-    fn tell(&self, command: Command) {
+    fn send(&self, command: Command) {
         if self.commands.send(command).is_ok() {
             // A waker fails only when its loop is gone.
             let _ = self.waker.wake();

@@ -10,7 +10,7 @@ use crate::core::swarm::{Slot, TorrentId};
 use crate::core::time::Micros;
 use crate::core::wire::{Block, ExtensionIds, PIECE_HEADER_BYTES};
 
-/// Payload steps back behind everything else that leaves this machine: a request that waits behind a few blocks in front
+/// Payload has a lower priority than everything else that leaves this machine: a request that waits behind a few blocks in front
 /// of our own link leaves another node's link idle. AF11 is high-throughput data (RFC 4594); Linux puts it into
 /// the last band of its default queue, and switches that look at it into a low class.
 const BULK_TOS: u8 = 0x28;
@@ -123,7 +123,7 @@ impl Conn {
         self.out_waiting() > 0 || self.sending.is_some() || !self.blocks.is_empty()
     }
 
-    /// Nothing is left of the buffers that bursts needed.
+    /// Frees the buffers that bursts needed.
     pub fn shrink(&mut self) {
         if self.out_done == self.out.len() {
             self.out_done = 0;

@@ -54,7 +54,7 @@ impl Node {
                         UdpSocketKind::Lsd => &self.lsd,
                     };
                     if let Some(socket) = socket {
-                        // A packet that does not go out is one that got lost.
+                        // A packet that cannot be sent counts as lost.
                         let _ = socket.send_to(&bytes, to);
                     }
                 }
@@ -67,7 +67,7 @@ impl Node {
                     }
                 }
                 DiscoveryOutput::TrackerFailed { url, error } => {
-                    self.tell(super::Event::TrackerFailed { url, error });
+                    self.report(super::Event::TrackerFailed { url, error });
                 }
             }
         }
@@ -82,7 +82,7 @@ impl Node {
         self.drain_discovery();
     }
 
-    /// Tells discovery what to tell the trackers.
+    /// Gives discovery the counters of the next announces.
     pub(super) fn note_progress(&mut self, torrent: TorrentId, progress: &Progress) {
         let cfg = &self.torrents[usize::from(torrent.0)].cfg;
         let input = DiscoveryInput::Progress {

@@ -1,4 +1,4 @@
-//! Carries out what the swarm's state machine says, and tells it what came of it.
+//! Carries out the outputs of the swarm's state machine, and feeds the results back to it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,15 +21,15 @@ pub(super) struct Fetching {
 }
 
 impl Node {
-    /// Gives the state machine an input and does all that follows from it.
+    /// Feeds the state machine an input and carries out its outputs.
     pub(super) fn input(&mut self, input: Input<'_>) {
         let now = self.now();
         self.swarm.handle(now, input);
         self.drain();
     }
 
-    /// Does what the state machine has decided. What that brings about is handled here too, so that its
-    /// view and ours never differ when bytes are placed.
+    /// Carries out the state machine's outputs, and those that follow from them, so that its view and ours never
+    /// differ when bytes are placed.
     pub(super) fn drain(&mut self) {
         while let Some(output) = self.swarm.poll() {
             match output {
@@ -78,7 +78,7 @@ impl Node {
                     }
                 }
                 Output::Metadata { torrent, hashes } => {
-                    // Whoever shares it may have set it meanwhile: to the same, for the infohash is.
+                    // Another holder may have set it meanwhile, to the same value: the infohash is the same.
                     let _ = self.torrents[usize::from(torrent.0)].cfg.pieces.set(hashes);
                 }
                 Output::MetadataUnfit { torrent } => {
@@ -88,7 +88,7 @@ impl Node {
                 }
                 Output::FetchMetadata { torrent } => self.fetch_metadata(torrent),
                 Output::TorrentDone { torrent } => self.torrent_done(torrent),
-                Output::Banned { addr, code } => self.tell(Event::Banned { addr, code }),
+                Output::Banned { addr, code } => self.report(Event::Banned { addr, code }),
                 Output::WantPeers { torrent } => {
                     let infohash = self.torrents[usize::from(torrent.0)].cfg.infohash;
                     let now = self.now();
@@ -106,7 +106,7 @@ impl Node {
         let now = self.now();
         self.discovery.handle(now, DiscoveryInput::Completed { infohash });
         self.drain_discovery();
-        self.tell(Event::TorrentDone { torrent, progress });
+        self.report(Event::TorrentDone { torrent, progress });
     }
 
     /// First byte and length of a piece.
@@ -194,12 +194,12 @@ impl Node {
         Ok(ok)
     }
 
-    /// The store does not take bytes any more: this torrent is over.
+    /// The store cannot be written any more: this torrent has failed.
     fn fail(&mut self, torrent: TorrentId, error: Error) {
         let artifact = &self.torrents[usize::from(torrent.0)].cfg.artifact;
         if artifact.failure().is_none() {
             artifact.fail(error.clone());
-            self.tell(Event::Failed { torrent, error });
+            self.report(Event::Failed { torrent, error });
         }
     }
 
@@ -296,7 +296,7 @@ impl Node {
                     let has_failed = failed.is_some();
                     if let Some((url, error)) = failed {
                         self.torrents[usize::from(fetching.torrent.0)].origin += 1;
-                        self.tell(Event::OriginFailed { url, error });
+                        self.report(Event::OriginFailed { url, error });
                     }
                     let retry_after = retry_after_s.map(|s| s.saturating_mul(SECOND));
                     self.input(Input::FetchEnded {
@@ -312,7 +312,7 @@ impl Node {
                     failed,
                 } => {
                     if let Some((url, error)) = failed {
-                        self.tell(Event::OriginFailed { url, error });
+                        self.report(Event::OriginFailed { url, error });
                     }
                     let retry_after = retry_after_s.map(|s| s.saturating_mul(SECOND));
                     let info = info.as_deref();

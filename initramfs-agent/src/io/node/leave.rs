@@ -5,7 +5,8 @@ use crate::core::discovery::DiscoveryInput;
 use crate::core::swarm::{ConnId, TorrentId};
 
 impl Node {
-    /// Closes the connections of a complete torrent, tells its trackers, takes no connection for it any more, and frees
+    /// Closes the connections of a complete torrent, announces that to its trackers, accepts no further
+    /// connection for it, and frees
     /// the memory of its artifact. One that is not complete stays: somebody waits for it.
     pub(super) fn leave(&mut self, torrent: TorrentId) {
         let Some(ours) = self.torrents.get_mut(usize::from(torrent.0)) else {

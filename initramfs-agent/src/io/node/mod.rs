@@ -51,8 +51,8 @@ use sink::Sink;
 
 /// The shared receive buffer; more only where a torrent's bitfield does not fit.
 const RECEIVE_BYTES: usize = 64 << 10;
-/// What all connections together may hold in messages that are not whole or not taken, bytes. Beyond it,
-/// those go that hold more than [`BUFFERED_FREE`].
+/// What all connections together may buffer of incomplete and unsent messages, bytes. Beyond it, a connection that
+/// buffers more than [`BUFFERED_FREE`] is closed.
 const BUFFERED_BYTES_MAX: usize = 4 << 20;
 /// See [`BUFFERED_BYTES_MAX`].
 const BUFFERED_FREE: usize = 4 << 10;
@@ -74,7 +74,7 @@ struct Torrent {
     body_bytes_max: usize,
     /// Which origin is asked next.
     origin: usize,
-    /// We take part in it no more.
+    /// We have left it.
     is_gone: bool,
     reported: Progress,
 }
@@ -100,7 +100,7 @@ pub struct Node {
     unread: VecDeque<ConnId>,
     /// The same of the UDP sockets.
     unread_udp: Vec<UdpSocketKind>,
-    /// Addresses that we have said to be refused.
+    /// Addresses whose refused connections were logged.
     refused: BTreeSet<IpAddr>,
     /// Connections may wait to be accepted.
     unaccepted: bool,
@@ -239,7 +239,7 @@ impl Node {
         let has_url = cfg.torrent_url.is_some() && self.cfg.http.is_some();
         let metadata = match hashes.map(|hashes| shape.with(hashes)) {
             Some(info) if infohash(&info) == cfg.infohash => MetadataSpec::Known(info.into()),
-            // A metainfo file with more in it than docs/manifest.md has: we do not keep it to give it to others.
+            // Its info dictionary has more keys than docs/manifest.md allows: it is not kept, and not served to others.
             Some(_) => MetadataSpec::Known(Vec::new().into()),
             None => MetadataSpec::Wanted { shape, has_url },
         };

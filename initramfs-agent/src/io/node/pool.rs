@@ -25,7 +25,7 @@ const THREADS: usize = 2;
 /// Enough for a TLS handshake in a debug build; pages that are not touched cost nothing.
 const STACK_BYTES: usize = 512 << 10;
 const READ_BYTES: usize = 32 << 10;
-/// Of what a server says besides "busy".
+/// Of an error's body.
 const ERROR_BYTES_MAX: usize = 4 << 10;
 /// A tracker that a whole farm asks at once over a slow link may take seconds; asking anew would make it worse.
 const TRACKER_TIMEOUTS: Timeouts = Timeouts {
@@ -49,7 +49,7 @@ pub(super) struct Range {
     pub cancelled: Arc<AtomicBool>,
 }
 
-/// What comes back.
+/// Results.
 pub(super) enum Done {
     /// A piece lies, with its hash checked, at `at` of `scratch`.
     Piece {
@@ -90,7 +90,7 @@ struct Queue {
     closed: bool,
 }
 
-/// The threads and what waits for them. Dropping it lets them end after what they are doing.
+/// The threads and their queue. Dropped, they end after the request that they are doing.
 pub(super) struct Pool {
     shared: Arc<(Mutex<Queue>, Condvar)>,
 }
@@ -176,7 +176,7 @@ impl Worker {
                         Err(error) => (None, Some((range.url, error))),
                     };
                     let fetch = range.fetch;
-                    self.tell(Done::Ended {
+                    self.report(Done::Ended {
                         fetch,
                         retry_after_s,
                         failed,
@@ -188,7 +188,7 @@ impl Worker {
                         Ok(Err(retry_after_s)) => (None, Some(retry_after_s), None),
                         Err(error) => (None, None, Some((url, error))),
                     };
-                    self.tell(Done::Torrent {
+                    self.report(Done::Torrent {
                         torrent,
                         info,
                         retry_after_s,
@@ -197,7 +197,7 @@ impl Worker {
                 }
                 Job::Get(id, url) => {
                     let result = self.get(&url).map_err(|e| e.code);
-                    self.tell(Done::Http { id, result });
+                    self.report(Done::Http { id, result });
                 }
             }
         }
@@ -214,7 +214,7 @@ impl Worker {
             } else {
                 get(&mut queue).or_else(|| range(&mut queue))
             };
-            // Trackers are still told that we leave: what is queued when the pool closes is done.
+            // Announces that are queued when the pool closes are still sent: trackers hear that we leave.
             if job.is_some() || queue.closed {
                 return job;
             }
@@ -222,7 +222,7 @@ impl Worker {
         }
     }
 
-    fn tell(&self, done: Done) {
+    fn report(&self, done: Done) {
         if self.done.send(done).is_ok() {
             let _ = self.waker.wake();
         }
@@ -273,8 +273,8 @@ impl Worker {
             200 => range.first == 0 && response.content_length == Some(range.len),
             503 | 429 => {
                 let retry_after_s = response.retry_after_s.unwrap_or(1);
-                // To its end, so that the connection can be used again: what a busy server needs least is
-                // another TLS handshake.
+                // To its end, so that the connection can be used again: another TLS
+                // handshake would cost a busy server more.
                 let _ = response.read_all(ERROR_BYTES_MAX);
                 return Ok(Some(retry_after_s));
             }
@@ -305,7 +305,7 @@ impl Worker {
             }
             let ok = sha1.finalize().as_slice() == hash;
             let (fetch, piece) = (range.fetch, range.piece + index as u32);
-            self.tell(Done::Piece {
+            self.report(Done::Piece {
                 fetch,
                 piece,
                 ok,

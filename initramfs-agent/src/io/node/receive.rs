@@ -1,4 +1,4 @@
-//! Connections that come, and bytes that arrive by them.
+//! Incoming connections, and received bytes.
 
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
@@ -23,14 +23,14 @@ use crate::core::wire::{
 const OPEN_WITHIN: Micros = 5 * SECOND;
 /// Incoming connections without a handshake.
 const STRANGERS_MAX: usize = 128;
-/// Addresses whose connections we say that we refused; a hostile site must not fill the log.
+/// Addresses whose refused connections are logged; hostile peers must not fill the log.
 const REFUSED_MAX: usize = 32;
 /// Reads of one connection before the others get their turn.
 const READS_PER_TURN: u32 = 8;
 
 impl Node {
-    /// Takes connections, but not so many at once that strangers could take all places: the rest wait in
-    /// the backlog until some have shown who they are.
+    /// Accepts connections, but not so many at once that strangers could occupy all places: the rest wait in
+    /// the backlog until some have sent a handshake.
     pub(super) fn accept(&mut self) {
         self.unaccepted = false;
         let strangers = self.conns.values().filter(|c| c.torrent.is_none()).count();
@@ -101,7 +101,7 @@ impl Node {
         self.sweep_at = if any { now + SWEEP } else { Micros::MAX };
     }
 
-    /// The far end is gone, or not worth a connection.
+    /// The far end is gone, or its connection is given up.
     pub(super) fn lose(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.remove(&id) {
             // The state machine knows incoming ones from their handshake on.
@@ -162,14 +162,14 @@ impl Node {
         self.unread.push_back(id);
     }
 
-    /// Says why somebody is turned away, as far as nobody can fill the log with it.
+    /// Logs why a connection is refused, for a bounded number of addresses.
     fn refuse(&mut self, addr: SocketAddr, error: Error) {
         if self.refused.len() < REFUSED_MAX && self.refused.insert(addr.ip()) {
-            self.tell(Event::Refused { addr, error });
+            self.report(Event::Refused { addr, error });
         }
     }
 
-    /// Takes what is whole; returns how many bytes that were. Errors are the peer's.
+    /// Handles the complete messages; returns their length in bytes. An error is the peer's fault.
     fn consume(&mut self, id: ConnId, bytes: &[u8]) -> Result<usize> {
         let mut at = 0;
         loop {
@@ -180,7 +180,7 @@ impl Node {
             if conn.phase == Phase::Handshaking {
                 match Handshake::parse(rest)? {
                     Start::Incomplete => return Ok(at),
-                    Start::Complete(handshake) => self.shaken(id, &handshake),
+                    Start::Complete(handshake) => self.on_handshake(id, &handshake),
                 }
                 at += HANDSHAKE_BYTES;
                 continue;
@@ -208,7 +208,7 @@ impl Node {
         }
     }
 
-    fn shaken(&mut self, id: ConnId, theirs: &Handshake) {
+    fn on_handshake(&mut self, id: ConnId, theirs: &Handshake) {
         let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };

@@ -1,4 +1,4 @@
-//! The loop itself: what has happened, in turns, until it is told to stop.
+//! The loop itself: handles what has happened, in turns, until [`NodeHandle::stop`].
 
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
@@ -15,8 +15,8 @@ use crate::core::swarm::{ConnId, Input, TorrentId};
 use crate::core::time::{Micros, SECOND};
 
 const EVENTS_MAX: usize = 256;
-/// After a stop, for trackers to hear of it.
-const FAREWELL: Duration = Duration::from_millis(500);
+/// After a stop, for the last announces.
+const LAST_ANNOUNCES: Duration = Duration::from_millis(500);
 
 impl Node {
     /// Runs the loop in a thread of its own.
@@ -41,7 +41,7 @@ impl Node {
             }
         }
         self.report_progress(true);
-        self.tell(Event::Stopped);
+        self.report(Event::Stopped);
         result
     }
 
@@ -58,8 +58,8 @@ impl Node {
         self.discovery.handle(self.now(), DiscoveryInput::Stop);
         self.drain_discovery();
         if self.http_pending > 0 {
-            // The pool tells trackers; how they answer does not matter.
-            let until = Instant::now() + FAREWELL;
+            // The pool sends the announces; the answers do not matter.
+            let until = Instant::now() + LAST_ANNOUNCES;
             while self.http_pending > 0 && Instant::now() < until {
                 self.poll_once(&mut events, Some(until - Instant::now()))?;
             }
@@ -166,12 +166,12 @@ impl Node {
             if always || progress != self.torrents[at].reported {
                 self.torrents[at].reported = progress;
                 self.note_progress(torrent, &progress);
-                self.tell(Event::Progress { torrent, progress });
+                self.report(Event::Progress { torrent, progress });
             }
         }
     }
 
-    pub(super) fn tell(&self, event: Event) {
+    pub(super) fn report(&self, event: Event) {
         if let Some(events) = &self.events {
             let _ = events.send(event);
         }

@@ -101,11 +101,11 @@ pub(super) fn connect(bind: Option<IpAddr>, to: SocketAddr) -> io::Result<TcpStr
     }
 }
 
-/// The socket of local service discovery (BEP 14): many agents of one host share its port and hear each other.
-/// With an address it works on that address's interface, else it hears all and speaks on the first.
+/// The socket of local service discovery (BEP 14): many agents of one host share its port and receive from
+/// each other. With an address it works on that address's interface, else it receives on all and sends on the first.
 pub(super) fn lsd(bind: Option<IpAddr>) -> io::Result<UdpSocket> {
     let (group, port) = LSD_ADDR;
-    // Bound to the group, it hears nothing but the group.
+    // Bound to the group, it receives nothing else.
     let socket = udp(SocketAddr::new(group.into(), port), true)?;
     sockopt::set_ip_multicast_loop(&socket, true)?;
     if let Some(IpAddr::V4(ip)) = bind {

@@ -1,4 +1,4 @@
-//! Decompression, told from the first bytes: gzip, xz, zstd or none, and several of them in a row.
+//! Decompression, recognised by the first bytes: gzip, xz, zstd or none, and several of them in a row.
 //!
 //! Written on the decoders' own streaming calls, not on their `Read` adapters: so a failure of the
 //! reader, a truncated stream and a window that is too large stay apart.

@@ -51,7 +51,7 @@ pub(super) fn merge(
     parents: &mut Parents,
     summary: &mut Summary,
 ) -> Result<()> {
-    // What makes no sense was told when it was read.
+    // What is malformed was warned of when it was read.
     let stanzas = parse(text).unwrap_or_default();
     if stanzas.is_empty() {
         return Ok(());
@@ -70,7 +70,7 @@ pub(super) fn merge(
         rustix::fs::renameat(&parent.fd, NEW, &parent.fd, STATUS).map_err(std::io::Error::from)
     });
     if let Err(e) = merged {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = rustix::fs::unlinkat(&parent.fd, NEW, AtFlags::empty());
         if e.kind() == std::io::ErrorKind::InvalidData {
             summary.warn(format!("var/lib/dpkg/status {e}; it is unchanged"));

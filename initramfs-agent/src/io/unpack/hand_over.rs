@@ -48,7 +48,7 @@ pub fn hand_over(
         Ok(size)
     });
     if result.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _ = rustix::fs::unlink(&partial);
     }
     result

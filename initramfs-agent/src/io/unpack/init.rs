@@ -31,7 +31,7 @@ pub fn init_of(root: &TargetRoot, asked: Option<&str>) -> Result<String> {
         .ok_or_else(|| no_init(asked))
 }
 
-/// A root without a program to start, in words.
+/// The error of a root without a program to start.
 pub fn no_init(asked: Option<&str>) -> Error {
     let looked: Vec<&str> = asked.into_iter().chain(INITS).collect();
     Error::new(

@@ -37,7 +37,7 @@ pub(super) fn by_kernel(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Res
     Err(Errno::AGAIN)
 }
 
-/// The lookup name by name; with `made`, missing directories are made, 0755 and root's, and it is told their inodes.
+/// The lookup name by name; with `made`, missing directories are made, 0755 and root's, and it gets their inodes.
 /// It opens every name without following it, reads links itself, and stays on the root's device.
 pub(super) fn by_walk(
     root: BorrowedFd<'_>,

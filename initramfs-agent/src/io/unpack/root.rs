@@ -130,7 +130,7 @@ impl TargetRoot {
         }
     }
 
-    /// As [`TargetRoot::directory`] with `create`; `made` is told the inodes of those that were missing.
+    /// As [`TargetRoot::directory`] with `create`; `made` gets the inodes of those that were missing.
     pub(super) fn directory_made(
         &self,
         path: &[u8],
@@ -170,7 +170,7 @@ pub(super) fn open_regular(directory: &OwnedFd, name: &[u8]) -> std::result::Res
     rustix::fs::openat(directory, name, flags, Mode::empty())
 }
 
-/// An error of the system in words, with the code that fits.
+/// An error of the system, with the code that fits.
 pub(super) fn io(what: &str, e: Errno) -> Error {
     let code = match e {
         Errno::NOSPC | Errno::DQUOT => Code::TargetFull,

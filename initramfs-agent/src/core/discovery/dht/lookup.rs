@@ -12,7 +12,7 @@ const QUERIES_MAX: usize = 96;
 /// Candidates remembered; the farthest go first.
 const CANDIDATES_MAX: usize = 128;
 
-/// Peers that are told apart.
+/// Different peers that are counted.
 const FOUND_MAX: usize = 64;
 
 /// What a search is for.
@@ -103,7 +103,7 @@ impl Lookup {
         None
     }
 
-    /// A node that was asked has answered. It may have another identity than we were told.
+    /// A node that was asked has answered. It may have another identity than expected.
     pub fn answer(&mut self, contact: Contact, token: Option<&[u8]>) {
         let at = self
             .candidates
@@ -161,7 +161,7 @@ impl Lookup {
     }
 
     fn add(&mut self, id: Option<NodeId>, addr: SocketAddr) {
-        // One identity for an address: a liar cannot fill the search with himself.
+        // One identity for an address: no node can fill the search with invented ones.
         if self
             .candidates
             .iter()

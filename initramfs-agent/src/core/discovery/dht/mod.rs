@@ -1,8 +1,8 @@
 //! A node of the DHT (BEP 5), small: it joins by the site's own nodes only, finds and announces the peers
 //! of our torrents, and answers others. Everything it keeps is bounded.
 
-mod gate;
 mod lookup;
+mod rate_limit;
 mod search;
 mod serve;
 mod store;
@@ -14,8 +14,8 @@ mod token;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use gate::Gate;
 use lookup::{Goal, Lookup};
+use rate_limit::RateLimit;
 use search::{Search, Wanted};
 use store::Store;
 use table::Table;
@@ -61,7 +61,7 @@ pub struct Dht {
     table: Table,
     store: Store,
     tokens: Tokens,
-    gate: Gate,
+    rate_limit: RateLimit,
     transactions: Vec<Transaction>,
     lookups: Vec<Lookup>,
     torrents: Vec<Wanted>,
@@ -95,7 +95,7 @@ impl Dht {
             table: Table::new(id),
             store: Store::default(),
             tokens: Tokens::new(token_key),
-            gate: Gate::default(),
+            rate_limit: RateLimit::default(),
             transactions: Vec::new(),
             lookups: Vec::new(),
             torrents: Vec::new(),
@@ -177,7 +177,7 @@ impl Dht {
                 id,
                 query,
             }) => {
-                if self.gate.admit(now, from.ip()) {
+                if self.rate_limit.admit(now, from.ip()) {
                     self.serve(now, Contact { id, addr: from }, transaction, &query, rng);
                 }
             }
@@ -196,7 +196,7 @@ impl Dht {
                 }
             }
             Err(Reject::Answer { transaction, code }) => {
-                if self.gate.admit(now, from.ip()) {
+                if self.rate_limit.admit(now, from.ip()) {
                     let text = if code == krpc::METHOD_UNKNOWN {
                         "Method Unknown"
                     } else {

@@ -69,7 +69,7 @@ impl Search {
         }
     }
 
-    /// Search again as soon as is decent.
+    /// Search again as soon as [`WANTED_INTERVAL`] allows.
     pub fn hurry(&mut self, now: Micros) {
         if !self.running {
             self.next_at = self.next_at.min(now.max(self.started_at + WANTED_INTERVAL));

@@ -10,7 +10,7 @@ use crate::core::rng::Rng;
 use crate::core::time::Micros;
 
 impl Dht {
-    /// Answers one query that was let through the gate.
+    /// Answers one query that is within the rate limit.
     pub(super) fn serve(
         &mut self,
         now: Micros,

@@ -97,7 +97,7 @@ pub struct Response<'a> {
 /// Why a packet is not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reject<'a> {
-    /// It is no message; say nothing.
+    /// It is no message; do not answer.
     Ignore,
     /// It is a query, and a wrong one: answer this error.
     Answer {

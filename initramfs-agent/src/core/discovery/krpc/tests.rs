@@ -18,7 +18,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// A message in the words of the vectors.
+/// A message as the vectors write it.
 fn describe(parsed: &Result<Message<'_>, Reject<'_>>) -> Value {
     match parsed {
         Err(Reject::Ignore) => serde_json::json!("ignore"),

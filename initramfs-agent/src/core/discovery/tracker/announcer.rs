@@ -1,4 +1,4 @@
-//! All trackers of all torrents: each is asked beside the others, so that a dead one hurts nobody.
+//! All trackers of all torrents: each is asked beside the others, so that a dead one delays nothing.
 
 use std::collections::VecDeque;
 
@@ -84,7 +84,7 @@ impl Announcer {
         }
     }
 
-    /// What trackers are told next time, bytes.
+    /// The counters of the next announces, bytes.
     pub fn progress(&mut self, infohash: &InfoHash, uploaded: u64, downloaded: u64, left: u64) {
         if let Some(torrent) = self.torrent(infohash) {
             (torrent.uploaded, torrent.downloaded, torrent.left) = (uploaded, downloaded, left);
@@ -165,14 +165,14 @@ impl Announcer {
         })
     }
 
-    /// Tells all trackers that we leave.
+    /// Announces to all trackers that we leave.
     pub fn stop(&mut self, outputs: &mut VecDeque<DiscoveryOutput>) {
         for torrent in std::mem::take(&mut self.torrents) {
             self.stop_one(&torrent, outputs);
         }
     }
 
-    /// Tells the trackers of one torrent that we leave, and forgets it.
+    /// Announces to the trackers of one torrent that we leave, and forgets it.
     pub fn leave(&mut self, infohash: &InfoHash, outputs: &mut VecDeque<DiscoveryOutput>) {
         let at = self
             .torrents

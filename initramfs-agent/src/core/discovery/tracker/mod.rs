@@ -19,12 +19,12 @@ use crate::core::time::{Micros, SECOND};
 const TIMEOUT: Micros = 20 * SECOND;
 /// `interval` of a tracker that gives none.
 const INTERVAL_DEFAULT_S: u32 = 60;
-/// However long the tracker wants us to stay away, we come back after this.
+/// Longest wait, whatever the tracker asks for.
 const INTERVAL_MAX_S: u32 = 3600;
 /// `min interval` of a tracker that gives none.
 const MIN_INTERVAL_DEFAULT_S: u32 = 30;
 /// Where the tracker's interval is short, each announce in a row waits one more of it than the one before, up to this:
-/// a node that was told of peers is dialled by those that come later, and asks by itself when it has few. Our tracker
+/// a node that knows peers is dialled by those that come later, and asks by itself when it has few. Our tracker
 /// remembers agents for longer than two of the longest.
 const STRETCHED_MAX_S: u32 = 60;
 /// Answers in a row that may name peers: then a node knows enough of them, unless it says otherwise.
@@ -49,7 +49,7 @@ pub struct Tracker {
     answered: u32,
     /// The tracker has answered a `started`.
     started: bool,
-    /// The tracker is still to be told that the download is complete.
+    /// `completed` has still to be announced.
     owes_completed: bool,
 }
 
@@ -155,7 +155,7 @@ impl Tracker {
 
     /// The download is complete: announce that at once, or when the tracker is there again.
     pub fn complete(&mut self, now: Micros) {
-        // A tracker that was never told of the start learns by `left=0` of the first announce.
+        // A tracker that does not know of the start sees it by `left=0` of the first announce.
         let told = self.started
             || self
                 .in_flight
@@ -171,7 +171,7 @@ impl Tracker {
         self.answered < NAMED_MAX
     }
 
-    /// Whether the tracker may know of us and is to be told that we leave.
+    /// Whether the tracker may know of us, so that `stopped` is to be announced.
     pub fn is_started(&self) -> bool {
         self.started || self.in_flight.is_some()
     }

@@ -1,4 +1,4 @@
-//! Nonsense from seeds: nothing panics, nothing grows, no two writers share a slot.
+//! Invalid input from seeds: nothing panics, nothing grows, no two writers share a slot.
 
 use super::*;
 use crate::core::metainfo::{InfoShape, infohash};

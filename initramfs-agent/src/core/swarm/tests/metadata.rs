@@ -136,7 +136,7 @@ fn pieces_wait_for_their_hashes_and_neighbours_hear_of_them() {
     });
     assert_eq!(hashes.unwrap().len(), 20 * PIECES as usize);
     assert!(!requests(&out).is_empty());
-    // Only who lacks it is told; who comes later hears it in the first handshake.
+    // Only peers that lack it hear of it; those that come later hear it in the first handshake.
     assert_eq!(told(&out), [(c, Some(len))]);
     s.handle(
         4000,
@@ -146,13 +146,13 @@ fn pieces_wait_for_their_hashes_and_neighbours_hear_of_them() {
             torrent: T0,
         },
     );
-    let shaken = Input::Handshake {
+    let handshake = Input::Handshake {
         conn: ConnId(7),
         peer_id: id(9),
         fast: true,
         extended: true,
     };
-    s.handle(4000, shaken);
+    s.handle(4000, handshake);
     assert_eq!(told(&drain(&mut s)), [(ConnId(7), Some(len))]);
     // And it is served, so often and no more.
     let request = MetadataMessage::Request { part: 0 };
@@ -270,13 +270,13 @@ fn the_server_is_asked_after_a_drawn_wait_and_at_once_by_who_is_alone() {
             })
             .unwrap();
         s.handle(0, Input::Connected { conn });
-        let shaken = Input::Handshake {
+        let handshake = Input::Handshake {
             conn,
             peer_id: *b"-WW0000-bootseeder00",
             fast: true,
             extended: true,
         };
-        s.handle(0, shaken);
+        s.handle(0, handshake);
         drain(s);
         greets(s, 0, conn, Some(len));
         conn

@@ -1,4 +1,4 @@
-//! Whom news goes to, and when.
+//! To whom new pieces are announced, and when.
 
 use super::*;
 

@@ -30,7 +30,7 @@ fn node(before: usize) -> (Swarm, ConnId) {
     (s, far)
 }
 
-/// How long after one second, when the peer elsewhere tells of a piece, the node asks it.
+/// How long after one second, when the peer elsewhere announces a piece, the node asks it.
 fn asks_at(before: usize) -> Micros {
     let (mut s, far) = node(before);
     asks_after(&mut s, far)
@@ -389,7 +389,7 @@ fn greets(s: &mut Swarm, n: u8, elsewhere: bool) -> ConnId {
 }
 
 /// Whether a piece that a peer has is claimed, as what comes over the uplink is; what a neighbour has is just taken. The
-/// tracker has told of these; `elsewhere` is what the peer says of us.
+/// tracker has named these; `elsewhere` is what the peer says of us.
 fn claims_what_it_has(told: &[(SocketAddr, Nearness)], elsewhere: bool) -> bool {
     let mut s = swarm(1);
     s.add_torrent(0, spec(2));

@@ -1,4 +1,4 @@
-//! What `boot` was told: flags first, then the kernel command line, then `boot.conf` beside the trust files.
+//! The options of `boot`: flags first, then the kernel command line, then `boot.conf` beside the trust files.
 
 #[cfg(test)]
 mod tests;
@@ -50,7 +50,7 @@ pub enum Seed {
     Forever,
 }
 
-/// Everything `boot` can be told, checked.
+/// All options of `boot`, checked.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// `https://IP:PORT`, without a slash at the end.
@@ -79,7 +79,7 @@ pub struct Options {
     pub init: Option<String>,
     /// Set the clock from the manifest.
     pub set_clock: bool,
-    /// What stage 1 has to say to the server.
+    /// A note from stage 1 to the server.
     pub note: Option<String>,
     /// Events on stdout.
     pub json: bool,
@@ -91,7 +91,7 @@ pub struct Options {
     pub tracker: bool,
     /// HTTPS origins.
     pub origin: bool,
-    /// Whom we believe.
+    /// The site's CA and keys.
     pub trust: Trust,
 }
 
@@ -130,7 +130,7 @@ const SWITCHES: [&str; 9] = [
 ];
 
 impl Options {
-    /// Reads the arguments behind `boot`, the command line and the trust directory.
+    /// Reads the arguments after `boot`, the command line and the trust directory.
     ///
     /// # Errors
     /// `USAGE_INVALID`, `CONFIG_MISSING`, `CONFIG_INVALID`, `TRUST_MISSING`, `TRUST_INVALID`.
@@ -336,7 +336,7 @@ fn read_words(path: &Path) -> Result<Vec<String>> {
     Ok(words(&String::from_utf8_lossy(&bytes)))
 }
 
-/// Words as the kernel takes them apart: double quotes keep spaces and are dropped.
+/// Splits words as the kernel does: double quotes keep spaces and are dropped.
 fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {

@@ -1,4 +1,4 @@
-//! `--background`, in a process of its own: this test executable, told to run this one test.
+//! `--background`, in a process of its own: this test executable, which runs this one test only.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ fn background_returns_when_the_root_is_complete() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(scratch.read("etc/os-release"), noise(300_000));
     assert!(!scratch.is_incomplete());
-    // The child lives on, tells, and ends by itself.
+    // The child lives on, reports, and ends by itself.
     let wait = || site.events.recv_timeout(Duration::from_secs(300)).unwrap();
     while wait()["type"] != "seeding.ended" {}
 

@@ -454,7 +454,7 @@ fn a_certificate_that_is_not_believed_is_told_without_one() {
     assert_eq!(events[0]["type"], "boot.failed");
     assert_eq!(events[0]["data"]["code"], "TLS_FAILED");
     assert!(!String::from_utf8_lossy(&body).contains(SECRET));
-    // Whatever else goes wrong is told over HTTPS alone.
+    // All other failures are reported over HTTPS alone.
     let mut options = site.options(&scratch.target());
     options.trust = trust("ca.pem", public(2));
     options.http = plain.url("");

@@ -1,4 +1,4 @@
-//! Peers that lie, stall, hang up and talk nonsense.
+//! Peers that send wrong or invalid data, stall or disconnect.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -201,7 +201,7 @@ fn damaged_conversations_do_no_harm() {
             bytes[at] = rng.next_u64() as u8;
         }
         let mut stream = TcpStream::connect(seeder.addr()).unwrap();
-        // It may have hung up by now, and that is as good.
+        // It may have disconnected by now, and that is as good.
         let _ = stream.write_all(&bytes);
     }
     let node = TestNode::fetch(&world, |t| t, &[seeder.addr()]);

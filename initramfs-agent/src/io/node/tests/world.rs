@@ -185,7 +185,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Connects and shakes hands.
+    /// Connects and exchanges handshakes.
     pub fn connect(addr: SocketAddr, world: &World) -> Self {
         let mut peer = Self::of(TcpStream::connect(addr).unwrap());
         peer.stream.write_all(&shake(world).encode()).unwrap();

@@ -4,7 +4,7 @@ use crate::core::error::{Code, Error, Result};
 
 /// Everything in tar comes in blocks of this size, bytes.
 pub(in super::super) const BLOCK: usize = 512;
-/// Sizes above this are nonsense and would overflow when padded.
+/// Sizes above this are invalid and would overflow when padded.
 const SIZE_MAX: i64 = 1 << 62;
 
 /// A header with its numbers parsed and its checksum checked.

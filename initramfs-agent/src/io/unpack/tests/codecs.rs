@@ -101,7 +101,7 @@ fn decoders_that_want_too_much_memory_are_refused() {
     // Streamed in, so that the tools cannot shrink the window to the size of the file.
     scratch.sh("cat in | xz -6 > six; cat in | xz -7 > seven; cat in | xz -9 > nine");
     scratch.sh("cat in | zstd -q -19 > z19; cat in | zstd -q --long=24 > zlong");
-    // A modest first block or frame opens no door for the next one.
+    // A small first block or frame does not raise the limit for the next one.
     scratch.sh("cat six nine > later; cat z19 zlong > zlater");
     let unpack_of = |name: &str| untar(&std::fs::read(scratch.path.join(name)).unwrap(), &root);
     unpack_of("six").unwrap();

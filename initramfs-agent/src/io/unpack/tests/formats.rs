@@ -1,4 +1,4 @@
-//! What a file is, told from its first bytes: the same as the server tells (test/vectors/format.json).
+//! What a file is, by its first bytes: the server decides the same (test/vectors/format.json).
 
 use super::super::*;
 use super::support::*;

@@ -1,4 +1,4 @@
-//! How many queries we answer: so many of one address, so many in all. Nobody can make us a loudspeaker.
+//! How many queries we answer: so many of one address, so many in all. Nobody can make us an amplifier.
 
 use std::net::IpAddr;
 
@@ -13,14 +13,14 @@ const SOURCES_MAX: usize = 1024;
 
 /// Counts queries in steps of one second.
 #[derive(Default)]
-pub struct Gate {
+pub struct RateLimit {
     second: u64,
     in_all: u32,
     /// Sorted by address.
     sources: Vec<(IpAddr, u32)>,
 }
 
-impl Gate {
+impl RateLimit {
     /// Whether to answer one more query of this address.
     pub fn admit(&mut self, now: Micros, ip: IpAddr) -> bool {
         if now / SECOND != self.second {
