@@ -465,3 +465,80 @@ fn a_peer_of_another_rack_is_told_so() {
     said.sort();
     assert_eq!(said, [(addr(3), true), (addr(4), false)]);
 }
+
+#[test]
+fn what_the_tracker_says_of_a_peer_counts_more_than_what_the_peer_says() {
+    let elsewhere = (addr(8), Nearness::Across);
+    assert!(claims_what_it_has(
+        &[(addr(3), Nearness::Across), elsewhere],
+        false
+    ));
+    assert!(!claims_what_it_has(
+        &[(addr(3), Nearness::Local), elsewhere],
+        true
+    ));
+}
+
+#[test]
+fn only_agents_are_believed_about_racks() {
+    let client = *b"-TR4000-000000000000";
+    let seeder = *b"-WW0109-000000000000";
+    for (peer_id, bootswarm, believed) in [
+        (id(3), true, true),
+        (id(3), false, false),
+        (client, true, false),
+        (seeder, true, false),
+    ] {
+        let mut s = swarm(1);
+        s.add_torrent(0, spec(2));
+        let conn = join(&mut s, 7, 3, peer_id);
+        let says = |elsewhere| Input::ExtendedHandshake {
+            conn,
+            bootswarm,
+            elsewhere,
+            listen_port: Some(6881),
+            requests_max: None,
+            ut_pex: None,
+            metadata_size: None,
+        };
+        s.handle(0, says(true));
+        assert_eq!(s.torrents[0].racked, believed, "{peer_id:?} {bootswarm}");
+        // A second handshake, which brings the hashes of the pieces, says nothing of racks and takes nothing back.
+        s.handle(0, says(false));
+        assert_eq!(s.torrents[0].racked, believed, "{peer_id:?} {bootswarm}");
+    }
+}
+
+#[test]
+fn an_agent_that_was_dialled_does_not_say_where_its_peer_is() {
+    let mut s = swarm(1);
+    s.add_torrent(0, spec(1));
+    let peers = &[(addr(3), Nearness::Across)];
+    s.handle(0, Input::Peers { torrent: T0, peers });
+    drain(&mut s);
+    let conn = ConnId(7);
+    let from = SocketAddr::from(([10, 0, 0, 3], 40_000));
+    s.handle(
+        0,
+        Input::Incoming {
+            conn,
+            addr: from,
+            torrent: T0,
+        },
+    );
+    let hello = Input::Handshake {
+        conn,
+        peer_id: id(3),
+        fast: true,
+        extended: true,
+    };
+    s.handle(0, hello);
+    // It knows where the peer listens from the peer's own handshake only, and the peer has asked the tracker itself.
+    assert!(drain(&mut s).contains(&Output::Send {
+        conn,
+        message: Outgoing::ExtendedHandshake {
+            metadata_size: None,
+            elsewhere: false
+        }
+    }));
+}

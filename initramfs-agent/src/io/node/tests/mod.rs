@@ -2,6 +2,7 @@
 
 mod hostile;
 mod origin;
+mod rack;
 mod world;
 
 use std::time::Duration;
