@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::Swarm;
 use super::peer::Peer;
-use super::torrent::SLOTS;
+use super::torrent::{SLOTS, Torrent};
 use super::types::{ConnId, Output, TorrentId};
 use crate::core::limits::CONNECTIONS_MAX;
 use crate::core::nearness::Nearness;
@@ -36,6 +36,61 @@ pub(super) struct Known {
     pub next_at: Micros,
     pub conn: Option<ConnId>,
     pub seeder: bool,
+}
+
+/// How many neighbours a torrent has, dialled ones included, and how many it wants.
+struct Neighbours {
+    local: usize,
+    across: usize,
+    local_wanted: usize,
+    across_wanted: usize,
+}
+
+impl Neighbours {
+    fn of(t: &Torrent, now: Micros) -> Self {
+        let is_local = |k: &&Known| k.nearness == Nearness::Local;
+        let is_crowd = t.known.values().filter(is_local).count() > RACK_MAX;
+        let local_wanted = if is_crowd || now < t.started_at + super::import::SETTLE_US {
+            LOCAL_WANTED_CROWD
+        } else {
+            LOCAL_WANTED
+        };
+        let done = t.done();
+        let mut neighbours = Self {
+            local: 0,
+            across: 0,
+            local_wanted: if done { 0 } else { local_wanted },
+            across_wanted: if done { 0 } else { t.across_wanted(now) },
+        };
+        for known in t.known.values().filter(|k| k.conn.is_some()) {
+            neighbours.add(known, t.racked);
+        }
+        neighbours
+    }
+
+    fn add(&mut self, known: &Known, racked: bool) {
+        if known.seeder {
+            return;
+        }
+        if Swarm::counts_local(racked, known.nearness) {
+            self.local += 1;
+        } else {
+            self.across += 1;
+        }
+    }
+
+    /// Whether one at this address is wanted; the server's seeders always are.
+    fn lack(&self, known: &Known, racked: bool) -> bool {
+        if Swarm::counts_local(racked, known.nearness) {
+            known.seeder || self.local < self.local_wanted
+        } else {
+            known.seeder || self.across < self.across_wanted
+        }
+    }
+
+    fn are_enough(&self) -> bool {
+        self.local >= self.local_wanted && self.across >= self.across_wanted
+    }
 }
 
 impl Swarm {
@@ -134,87 +189,62 @@ impl Swarm {
 
     /// Dials who is missing.
     pub(super) fn dial(&mut self) {
-        let mut dialling = self
-            .peers
-            .values()
-            .filter(|p| p.outgoing && !p.established)
-            .count();
+        let dialled = self.peers.values().filter(|p| p.outgoing && !p.established);
+        let mut room = DIALLING_MAX.saturating_sub(dialled.count());
         for at in 0..self.torrents.len() {
             let torrent = TorrentId(at as u16);
-            let t = &self.torrents[at];
-            let done = t.done();
-            let (mut local, mut across, mut crowd) = (0, 0, 0);
-            for known in t.known.values() {
-                crowd += usize::from(known.nearness == Nearness::Local);
-                if known.conn.is_none() || known.seeder {
-                    continue;
-                }
-                if Self::counts_local(t.racked, known.nearness) {
-                    local += 1;
-                } else {
-                    across += 1;
-                }
-            }
-            let local_wanted = if crowd > RACK_MAX || self.now < t.started_at + super::import::SETTLE_US {
-                LOCAL_WANTED_CROWD
-            } else {
-                LOCAL_WANTED
-            };
-            let wants = |known: &Known, local: usize, across: usize| {
-                let room = if Self::counts_local(t.racked, known.nearness) {
-                    local < local_wanted
-                } else {
-                    across < t.across_wanted(self.now)
-                };
-                known.seeder || (!done && room)
-            };
-            // A farm's hundreds of addresses are gone through only when one of them may be dialled.
-            let lone = |addr: &SocketAddr| t.known.get(addr).is_some_and(|k| k.conn.is_none());
-            let full = done || (local >= local_wanted && across >= t.across_wanted(self.now));
-            let idle = full && !t.spec.seeders.iter().any(lone);
-            let mut ready: Vec<(u64, SocketAddr)> = Vec::new();
-            for (addr, known) in t.known.iter().filter(|_| !idle) {
-                if known.conn.is_some() || !wants(known, local, across) {
-                    continue;
-                }
-                if known.next_at > self.now {
-                    self.wake = self.wake.min(known.next_at);
-                } else {
-                    let rank = if known.seeder {
-                        0
-                    } else {
-                        1 + self.rng.below(1 << 32)
-                    };
-                    ready.push((rank, *addr));
-                }
-            }
-            ready.sort_unstable();
-            let mut chosen = Vec::new();
-            for (_, addr) in ready {
-                let known = t.known[&addr];
-                if !wants(&known, local, across) {
-                    continue;
-                }
-                if dialling >= DIALLING_MAX || self.peers.len() + chosen.len() >= CONNECTIONS_MAX {
-                    break;
-                }
-                dialling += 1;
-                if Self::counts_local(t.racked, known.nearness) {
-                    local += 1;
-                } else {
-                    across += usize::from(!known.seeder);
-                }
-                chosen.push((addr, known.seeder));
-            }
+            let (chosen, neighbours) = self.choose(torrent, room);
+            room -= chosen.len();
             for (addr, seeder) in chosen {
                 self.connect(torrent, addr, seeder);
             }
-            self.want_peers(torrent, local + across);
+            self.want_peers(torrent, neighbours.local + neighbours.across);
             let full_at = self.torrents[at].started_at + super::import::SETTLE_US;
             if full_at >= self.now {
                 self.wake_at(full_at + 1);
             }
         }
+    }
+
+    /// Up to `room` addresses to dial, each with whether it is a seeder's, and the neighbours that there are with them.
+    fn choose(&mut self, torrent: TorrentId, room: usize) -> (Vec<(SocketAddr, bool)>, Neighbours) {
+        let t = &self.torrents[usize::from(torrent.0)];
+        let racked = t.racked;
+        let mut neighbours = Neighbours::of(t, self.now);
+        let mut ready: Vec<(u64, SocketAddr)> = Vec::new();
+        // A farm's hundreds of addresses are gone through only when one of them may be dialled.
+        let lone = |addr: &SocketAddr| t.known.get(addr).is_some_and(|k| k.conn.is_none());
+        let idle = neighbours.are_enough() && !t.spec.seeders.iter().any(lone);
+        for (addr, known) in t.known.iter().filter(|_| !idle) {
+            if known.conn.is_some() || !neighbours.lack(known, racked) {
+                continue;
+            }
+            if known.next_at > self.now {
+                self.wake = self.wake.min(known.next_at);
+            } else {
+                let rank = if known.seeder {
+                    0
+                } else {
+                    1 + self.rng.below(1 << 32)
+                };
+                ready.push((rank, *addr));
+            }
+        }
+        ready.sort_unstable();
+        let room = room.min(CONNECTIONS_MAX.saturating_sub(self.peers.len()));
+        let mut chosen = Vec::new();
+        for (_, addr) in ready {
+            let known = &t.known[&addr];
+            if !neighbours.lack(known, racked) {
+                continue;
+            }
+            if chosen.len() >= room {
+                break;
+            }
+            neighbours.add(known, racked);
+            chosen.push((addr, known.seeder));
+        }
+        (chosen, neighbours)
     }
 
     fn connect(&mut self, torrent: TorrentId, addr: SocketAddr, origin: bool) {
