@@ -36,6 +36,8 @@ const timeoutsMs = {
   idle: 90_000,
   keepAlive: 75_000,
   check: 2000,
+  /** The time that running answers have to finish when the server stops. */
+  close: 5000,
 } as const
 
 /**
@@ -46,9 +48,6 @@ const terseRoutes = /^\/(?:announce|scrape|v1\/manifest|v1\/nodes\/)/
 
 /** Asked by agents alone. */
 const agentRoutes = /^\/announce\?(?:.*&)?peer_id=-BW|^\/v1\/nodes\//
-
-/** The time that running answers have to finish when the server stops, milliseconds. */
-const closeMs = 5000
 
 /** A certificate and its key, PEM. */
 export interface TlsFiles {
@@ -72,7 +71,7 @@ export interface ListenerOptions extends Omit<RouteOptions, 'secure'> {
   readonly plugins: readonly FastifyPluginAsync[]
   readonly log: ListenerLog
   readonly failures: Failures
-  /** Shorter in tests. */
+  /** Others in tests. */
   readonly timeoutsMs?: Partial<Record<keyof typeof timeoutsMs, number>>
 }
 
@@ -96,7 +95,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const { limits } = options
   // Where the share of each address is divided (connections.ts) there is room for this many; more are refused unseen.
   server.maxConnections = limits.connections.max + connectionsBetween
-  const { handshake: overdueMs, header: silentMs } = { ...timeoutsMs, ...options.timeoutsMs }
+  const { handshake: overdueMs, header: silentMs, close: closeMs } = { ...timeoutsMs, ...options.timeoutsMs }
   const nowMs = () => performance.now()
   const queue = options.tls && queueHandshakes(server, { overdueMs, silentMs, nowMs })
   admitConnections(server, limits.connections)

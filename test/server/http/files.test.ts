@@ -6,6 +6,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
+import { hangMs } from '../../support/limits.js'
 import { until } from '../catalog/support.js'
 import { ask, codeOf, HttpBench, modifiedS, rest } from './support.js'
 
@@ -192,7 +193,7 @@ test('a file that vanishes while it is sent ends with all its bytes: the server 
 
 test('closing lets a running answer finish, and idle connections go', async (t) => {
   const site = await bench(t, randomBytes(32 << 20))
-  const listener = await site.listen(false)
+  const listener = await site.listen(false, { timeoutsMs: { close: hangMs } })
   const idle = connect(listener.port, '127.0.0.1')
   await new Promise((resolve) => idle.once('connect', resolve))
   const idleEnded = rest(idle)
