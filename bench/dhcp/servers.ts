@@ -1,10 +1,10 @@
 /** The DHCP servers that `npm run bench:dhcp` measures, each with the same pool of addresses. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cpuSeconds, startService, stop } from '../agent/measure.js'
 import { inside } from '../storm/network.js'
-import { treeCpuSeconds } from '../storm/server.js'
+import { commandOf, processTree, treeCpuSeconds } from '../storm/process-tree.js'
 import { benchWire } from './wire.js'
 
 /** A server that runs. */
@@ -49,7 +49,7 @@ export const bootswarm: DhcpContestant = {
     ])
     const child = await startService(program, args, /"server\.ready"/)
     const pid = child.pid ?? 0
-    const netboot = childrenOf(pid).find((id) => commandOf(id).includes('netboot-process')) ?? pid
+    const netboot = processTree(pid).find((id) => commandOf(id).includes('netboot-process')) ?? pid
     return {
       cost: () => ({ answering: cpuSeconds(netboot), all: treeCpuSeconds(pid) }),
       stop: () => stop(child),
@@ -76,14 +76,4 @@ export const kea: DhcpContestant = {
     const seconds = () => treeCpuSeconds(child.pid ?? 0)
     return { cost: () => ({ answering: seconds(), all: seconds() }), stop: () => stop(child) }
   },
-}
-
-function childrenOf(pid: number): number[] {
-  return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
-  )
-}
-
-function commandOf(pid: number): string {
-  return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
 }

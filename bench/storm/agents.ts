@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { cpuSeconds, peakMb } from '../agent/measure.js'
 import { type Fleet, type Member, startFleet } from './fleet.js'
 import type { NodeBoot } from './node-boot.js'
-import type { Plan } from './plan.js'
+import type { Host, Plan } from './plan.js'
 import { round } from './result.js'
 import { serverUrl } from './server.js'
 
@@ -23,6 +23,8 @@ export interface AgentStormOptions {
   readonly trustDir: string
   readonly directory: string
   readonly discovery: boolean
+  /** A command that ends by executing its arguments: a node's agent is started through it. */
+  readonly through?: (host: Host) => readonly string[]
   /** Seconds after the start, by node. */
   readonly startS: (index: number) => number
   /** Called at each node's end of boot, with what is left. */
@@ -52,7 +54,9 @@ export async function startAgents(plan: Plan, options: AgentStormOptions): Promi
     const who = ['--node', host.id, '--bind', host.address, '--target', target]
     const whom = ['--server', serverUrl, '--trust', options.trustDir, '--cmdline', '/dev/null']
     const discovery = options.discovery ? [] : ['--no-lsd', '--no-dht']
-    return { host, startS, command: [options.agent, 'boot', '--json', ...who, ...whom, ...discovery] }
+    const through = options.through?.(host) ?? []
+    const command = [...through, options.agent, 'boot', '--json', ...who, ...whom, ...discovery]
+    return { host, startS, command }
   })
   let left = boots.length
   let finish = () => {}

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { BootswarmError } from '../../src/errors.js'
 import {
   hostLinks,
+  hostsOf,
   NAMESPACE_PREFIX,
   namespaces,
   neighbours,
@@ -164,22 +165,24 @@ export async function buildNetwork(plan: Plan, full: Shape, slow: Shape): Promis
     batch('ip', ['-n', plan.siteNamespace], siteLinks(plan))
     batch('tc', ['-n', plan.siteNamespace], siteShapes(plan, full, slow))
     const everybody = neighbours(plan)
-    const hosts = [...plan.nodes, ...plan.liars].map(({ namespace, address, slow: isSlow }) => ({
+    const hosts = hostsOf(plan).map(({ namespace, address, aliases, slow: isSlow }) => ({
       namespace,
       address,
+      aliases,
       queue: hostQueue(isSlow ? slow : full),
       shape: isSlow ? slow : full,
     }))
     hosts.push({
       namespace: plan.serverNamespace,
       address: SERVER_ADDRESS,
+      aliases: [],
       queue: [`qdisc add dev eth0 root ${tbf(full)}`],
       shape: full,
     })
     tune(plan.siteNamespace, SITE_SYSCTLS)
     for (const host of hosts) {
       tune(host.namespace, [...HOST_SYSCTLS, ['net/ipv4/tcp_rto_min_us', String(rtoMinUs(host.shape))]])
-      batch('ip', ['-n', host.namespace], [...hostLinks(host.address), ...everybody])
+      batch('ip', ['-n', host.namespace], [...hostLinks(host.address, host.aliases), ...everybody])
       batch('tc', ['-n', host.namespace], host.queue)
     }
     holder.pid = await startHolder(plan.siteNamespace)

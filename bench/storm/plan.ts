@@ -19,6 +19,8 @@ export interface Host {
   /** The other end of its link, in the namespace of the site. */
   readonly port: string
   readonly slow: boolean
+  /** Further addresses of the same card. */
+  readonly aliases: readonly string[]
 }
 
 /** A rack with its uplink; in a flat network there is one without. */
@@ -43,6 +45,8 @@ export interface Plan {
   readonly nodes: readonly Host[]
   /** Additional peers that serve wrong bytes. */
   readonly liars: readonly Host[]
+  /** Machines that run other programs: attackers. */
+  readonly others: readonly Host[]
 }
 
 /** What the plan is made of. */
@@ -51,6 +55,8 @@ export interface PlanInput {
   readonly nodes: number
   readonly rackSize: number
   readonly liars: number
+  /** Other machines, each with so many addresses. */
+  readonly others?: { readonly count: number; readonly addresses: number }
   /** Index of a node: whether it is slow. */
   readonly isSlow: (index: number) => boolean
 }
@@ -80,7 +86,7 @@ export function makePlan(input: PlanInput): Plan {
       : [rack + 1, seat]
     const mac = [2, 0, 10, 77, third, fourth].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
     const address = `10.77.${third}.${fourth}`
-    return { id, rack, address, mac, namespace: `${prefix}${id}`, port: `p-${id}`, slow }
+    return { id, rack, address, mac, namespace: `${prefix}${id}`, port: `p-${id}`, slow, aliases: [] }
   }
   const digits = String(input.nodes).length
   const nodes = Array.from({ length: input.nodes }, (_, index) =>
@@ -93,6 +99,12 @@ export function makePlan(input: PlanInput): Plan {
   const liars = Array.from({ length: input.liars }, (_, index) =>
     host(`x${index + 1}`, index % rackCount, false),
   )
+  const others = Array.from({ length: input.others?.count ?? 0 }, (_, index): Host => {
+    const rack = index % rackCount
+    const first = host(`a${index + 1}`, rack, false)
+    const more = Array.from({ length: (input.others?.addresses ?? 1) - 1 }, () => host('', rack, false))
+    return { ...first, aliases: more.map(({ address }) => address) }
+  })
   return {
     siteNamespace: `${prefix}site`,
     serverNamespace: `${prefix}srv`,
@@ -101,13 +113,18 @@ export function makePlan(input: PlanInput): Plan {
     racks,
     nodes,
     liars,
+    others,
   }
+}
+
+/** Every machine but the server. */
+export function hostsOf(plan: Plan): readonly Host[] {
+  return [...plan.nodes, ...plan.liars, ...plan.others]
 }
 
 /** Every namespace of the plan. */
 export function namespaces(plan: Plan): string[] {
-  const hosts = [...plan.nodes, ...plan.liars].map((host) => host.namespace)
-  return [plan.siteNamespace, plan.serverNamespace, ...hosts]
+  return [plan.siteNamespace, plan.serverNamespace, ...hostsOf(plan).map((host) => host.namespace)]
 }
 
 /** `ip -n SITE -batch`: bridges and links. Interfaces exist in namespaces of the plan only. */
@@ -131,7 +148,7 @@ export function siteLinks(plan: Plan): string[] {
     ...port(name, bridge),
   ]
   lines.push(...host(plan.serverPort, plan.serverMac, plan.serverNamespace, 'core'))
-  for (const node of [...plan.nodes, ...plan.liars]) {
+  for (const node of hostsOf(plan)) {
     lines.push(...host(node.port, node.mac, node.namespace, plan.racks[node.rack]?.bridge ?? 'core'))
   }
   return lines
@@ -145,16 +162,17 @@ export function siteShapes(plan: Plan, full: Shape, slow: Shape): string[] {
     ...plan.racks.flatMap((rack) =>
       rack.corePort === '' ? [] : [add(rack.corePort, full), add(rack.rackPort, full)],
     ),
-    ...[...plan.nodes, ...plan.liars].map((host) => add(host.port, host.slow ? slow : full)),
+    ...hostsOf(plan).map((host) => add(host.port, host.slow ? slow : full)),
   ]
 }
 
 /** `ip -n HOST -batch` before {@link neighbours}. */
-export function hostLinks(address: string): string[] {
+export function hostLinks(address: string, aliases: readonly string[] = []): string[] {
   return [
     'link set dev lo up',
     `link set dev eth0 gso_max_size ${GSO_BYTES} up`,
     `addr add ${address}/16 brd + dev eth0`,
+    ...aliases.map((alias) => `addr add ${alias}/16 brd + dev eth0`),
     // For LSD; a host without the route could not send multicast at all.
     'route add 224.0.0.0/4 dev eth0',
   ]
@@ -168,11 +186,13 @@ export function neighbours(plan: Plan): string[] {
   const add = (address: string, mac: string) => `neigh add ${address} lladdr ${mac} dev eth0 nud permanent`
   return [
     add(SERVER_ADDRESS, plan.serverMac),
-    ...[...plan.nodes, ...plan.liars].map((host) => add(host.address, host.mac)),
+    ...hostsOf(plan).flatMap(({ address, aliases, mac }) =>
+      [address, ...aliases].map((each) => add(each, mac)),
+    ),
   ]
 }
 
 /** The server's configuration: which subnet is which rack. */
-export function rackConfig(plan: Plan): string {
-  return JSON.stringify({ racks: plan.racks.map((rack) => ({ name: rack.name, subnets: [rack.subnet] })) })
+export function rackConfig(plan: Plan): { readonly racks: readonly object[] } {
+  return { racks: plan.racks.map((rack) => ({ name: rack.name, subnets: [rack.subnet] })) }
 }

@@ -1,6 +1,6 @@
 /** The real server of a storm, in its namespace. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { createWriteStream, readFileSync, writeFileSync } from 'node:fs'
+import { createWriteStream, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +9,7 @@ import { BootswarmError } from '../../src/errors.js'
 import { hangMs, stop } from '../agent/measure.js'
 import { inside, insideServer } from './network.js'
 import { type Plan, rackConfig, SERVER_ADDRESS } from './plan.js'
+import { treeCpuSeconds } from './process-tree.js'
 
 const run = promisify(execFile)
 const serverMain = fileURLToPath(new URL('../../server/main.js', import.meta.url))
@@ -22,15 +23,33 @@ export const serverUrl = `https://${SERVER_ADDRESS}:8443`
 export interface OriginStatus {
   readonly httpsBytes: number
   readonly bittorrentBytes: number
+  /** Artifact streams over HTTPS that run now. */
+  readonly streams: number
   /** Nodes whose boot is complete. */
   readonly booted: number
   /** Announces that the tracker has answered, the first ones in manifests included. */
   readonly announces: number
 }
 
+/** How a server differs from that of a storm. */
+export interface ServerOptions {
+  /** More of its configuration; without any of `netboot` there is no network boot. */
+  readonly config?: { readonly netboot?: object }
+  /** A command that ends by executing its arguments: the server is started through it. */
+  readonly through?: readonly string[]
+  /** So many artifacts are to be published before it counts as started (1). */
+  readonly artifacts?: number
+  /** Where those find its trust files who do not see its data directory. */
+  readonly trustDir?: string
+}
+
 /** The real daemon. */
 export interface StormServer {
   readonly trustDir: string
+  /** Of the daemon. */
+  pid(): number
+  /** How it ended by itself; undefined as long as it runs. */
+  ended(): string | undefined
   /** Asks from within its namespace. */
   status(): Promise<OriginStatus>
   /** The swarm's name of the artifact, and the path of its bytes over HTTPS. */
@@ -38,54 +57,68 @@ export interface StormServer {
   kill(): Promise<void>
   /** Kills it without a warning, then starts it again with the same data. */
   restart(): Promise<void>
-  /** Peak memory of the daemon, MB; processor time of it and its children, seconds. */
+  /** Processor time of it and its children, seconds. */
   cost(): { cpuSeconds: number }
 }
 
 /** Starts the daemon; resolves when its catalog is published. */
-export async function startServer(directory: string, plan: Plan): Promise<StormServer> {
-  const dataDir = join(directory, 'data')
+export async function startServer(
+  directory: string,
+  plan: Plan,
+  options: ServerOptions = {},
+): Promise<StormServer> {
   const config = join(directory, 'bootswarm.yaml')
-  writeFileSync(config, rackConfig(plan))
-  let child = await launch(directory, dataDir, config, plan)
+  writeFileSync(config, JSON.stringify({ netboot: { mode: 'off' }, ...rackConfig(plan), ...options.config }))
+  const launch = () => launchServer(directory, config, plan, options.through ?? [])
+  let child = await launch()
+  const trustDir = options.trustDir ?? join(directory, 'data', 'trust')
   const curl = async (path: string): Promise<Record<string, unknown>> => {
-    const trust = ['--silent', '--fail', '--max-time', '60', '--cacert', join(dataDir, 'trust', 'ca.pem')]
+    const trust = ['--silent', '--fail', '--max-time', '60', '--cacert', join(trustDir, 'ca.pem')]
     const [program, args] = inside(plan.serverNamespace, ['curl', ...trust, `${serverUrl}${path}`])
     const { stdout } = await run(program, args)
     return JSON.parse(stdout) as Record<string, unknown>
   }
-  await published(curl)
+  await published(curl, options.artifacts ?? 1)
   return {
-    trustDir: join(dataDir, 'trust'),
+    trustDir,
+    pid: () => child.pid ?? 0,
+    ended: () => {
+      if (child.exitCode === null && child.signalCode === null) return undefined
+      return child.signalCode ?? `exit code ${child.exitCode}`
+    },
     status: async () => {
       const { origin, nodes, tracker } = (await curl('/v1/status')) as Record<string, Record<string, number>>
       return {
         httpsBytes: origin?.https_bytes ?? 0,
         bittorrentBytes: origin?.bittorrent_bytes ?? 0,
+        streams: origin?.streams ?? 0,
         booted: nodes?.booted ?? 0,
         announces: tracker?.announces ?? 0,
       }
     },
     artifact: async () => {
       const { artifacts } = (await curl('/v1/status')) as { artifacts: Record<string, string>[] }
-      const { infohash = '', sha256, name } = artifacts[0] ?? {}
+      const { infohash = '', sha256, name } = artifacts.find(({ kind }) => kind === 'rootfs') ?? {}
       return { infohash, path: `/v1/artifacts/${sha256}/${name}` }
     },
     kill: () => stop(child),
     restart: async () => {
       await stop(child)
-      child = await launch(directory, dataDir, config, plan)
+      child = await launch()
     },
     cost: () => ({ cpuSeconds: treeCpuSeconds(child.pid ?? 0) }),
   }
 }
 
 /** Asks until there is something to boot. */
-async function published(curl: (path: string) => Promise<Record<string, unknown>>): Promise<void> {
+async function published(
+  curl: (path: string) => Promise<Record<string, unknown>>,
+  expected: number,
+): Promise<void> {
   const deadlineMs = performance.now() + hangMs
   for (;;) {
     const { artifacts } = (await curl('/v1/status')) as { artifacts: unknown[] }
-    if (artifacts.length > 0) return
+    if (artifacts.length >= expected) return
     if (performance.now() > deadlineMs) {
       throw new BootswarmError(
         'STORM_FAILED',
@@ -96,22 +129,21 @@ async function published(curl: (path: string) => Promise<Record<string, unknown>
   }
 }
 
-async function launch(directory: string, dataDir: string, config: string, plan: Plan): Promise<ChildProcess> {
-  const flags = ['--config', config, '--data-dir', dataDir, '--artifacts-dir', join(directory, 'artifacts')]
-  const addresses = [
-    '--address',
-    SERVER_ADDRESS,
-    '--bind',
-    '0.0.0.0',
-    '--log-format',
-    'json',
-    '--netboot-mode',
-    'off',
+async function launchServer(
+  directory: string,
+  config: string,
+  plan: Plan,
+  through: readonly string[],
+): Promise<ChildProcess> {
+  const flags = [
+    ...['--config', config, '--data-dir', join(directory, 'data')],
+    ...['--artifacts-dir', join(directory, 'artifacts')],
+    ...['--address', SERVER_ADDRESS, '--bind', '0.0.0.0', '--log-format', 'json'],
+    // The bench needs root in any case, and lies in a directory that is closed to others.
+    ...['--user', 'root'],
   ]
-  // The bench needs root in any case, and lies in a directory that is closed to others.
-  addresses.push('--user', 'root')
   const node = [process.execPath, `--openssl-config=${tlsConfig}`, serverMain]
-  const [program, args] = insideServer(plan.serverNamespace, [...node, ...flags, ...addresses])
+  const [program, args] = insideServer(plan.serverNamespace, [...through, ...node, ...flags])
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: directory })
   const log = createWriteStream(join(directory, 'server.log'), { flags: 'a' })
   const last: string[] = []
@@ -130,17 +162,4 @@ async function launch(directory: string, dataDir: string, config: string, plan: 
     )
   })
   return child
-}
-
-/** Processor time of a process and all its descendants, seconds. */
-export function treeCpuSeconds(pid: number): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    const own = (Number(fields[11]) + Number(fields[12])) / 100
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
-    return children.split(' ').reduce((sum, child) => sum + (child ? treeCpuSeconds(Number(child)) : 0), own)
-  } catch {
-    return 0
-  }
 }

@@ -3,14 +3,14 @@ import type { stormOfAgents } from './agent-storm.js'
 import { type BaselineResult, round } from './result.js'
 import { goodputBytes } from './shaping.js'
 import { type Simulated, simulateStorm } from './simulate.js'
-import type { buildSite } from './storm-site.js'
+import type { StormSite } from './storm-site.js'
 
 /** {@link describeStorm} is its one source. */
 export type StormResult = ReturnType<typeof describeStorm>
 
 /** Puts the result together. */
 export function describeStorm(
-  site: Awaited<ReturnType<typeof buildSite>>,
+  site: StormSite,
   { facts, figures, liars }: Awaited<ReturnType<typeof stormOfAgents>>,
   baselines: readonly BaselineResult[],
 ) {

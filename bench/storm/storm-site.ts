@@ -6,33 +6,69 @@ import { widenBacklog } from './backlog.js'
 import { checkLink } from './check.js'
 import { buildNetwork, checkSupport, type Network, removeLeftovers } from './network.js'
 import { makePayload, type StormPayload } from './payload.js'
-import { BRIDGE_PORTS_MAX, makePlan, type Plan } from './plan.js'
+import { BRIDGE_PORTS_MAX, makePlan, type Plan, type PlanInput } from './plan.js'
 import { pick, seeded } from './random.js'
 import { type StormServer, startServer } from './server.js'
 import { floorS, goodputBytes, shapeOf } from './shaping.js'
 import type { StormOptions } from './storm-options.js'
 import type { Undo } from './undo.js'
 
-/** What all contestants of a run share. */
-export interface StormSite {
-  readonly options: StormOptions
+/** What a site is made from. */
+export type SiteOptions = Pick<
+  StormOptions,
+  | 'nodes'
+  | 'rackSize'
+  | 'linkMbit'
+  | 'payloadBytes'
+  | 'format'
+  | 'slowShare'
+  | 'corrupt'
+  | 'seed'
+  | 'directory'
+> &
+  Pick<PlanInput, 'others'>
+
+/** A site without its server. */
+export interface Site {
   readonly plan: Plan
   readonly network: Network
-  readonly server: StormServer
   readonly payload: StormPayload
   readonly directory: string
   readonly floorS: number
+  /** What one link carries, payload bytes a second. */
+  readonly linkMeasured: number
+}
+
+/** What all contestants of a run share. */
+export interface StormSite extends Site {
+  readonly options: StormOptions
+  readonly server: StormServer
 }
 
 /**
  * Builds the site, checks a link and starts the server.
  * @throws {BootswarmError} STORM_UNSUPPORTED, STORM_FAILED
  */
-export async function buildSite(
+export async function buildStormSite(
   options: StormOptions,
   undo: Undo,
   say: (line: string) => void,
-): Promise<StormSite & { linkMeasured: number }> {
+): Promise<StormSite> {
+  const site = await buildSite(options, undo, say)
+  const server = await startServer(site.directory, site.plan)
+  undo.add(() => server.kill())
+  return { ...site, options, server }
+}
+
+/**
+ * Builds network and payload, and checks a link.
+ * @throws {BootswarmError} STORM_UNSUPPORTED, STORM_FAILED
+ */
+export async function buildSite(
+  options: SiteOptions,
+  undo: Undo,
+  say: (line: string) => void,
+): Promise<Site> {
   removeLeftovers()
   checkSupport()
   checkSize(options)
@@ -47,6 +83,7 @@ export async function buildSite(
     nodes: options.nodes,
     rackSize: options.rackSize,
     liars: options.corrupt,
+    ...(options.others === undefined ? {} : { others: options.others }),
     isSlow: (index) => slow.has(index),
   })
   const payload = makePayload(directory, options.payloadBytes, options.seed, options.format)
@@ -61,16 +98,14 @@ export async function buildSite(
   )
   const share = ((100 * linkMeasured) / goodputBytes(options.linkMbit)).toFixed(1)
   say(`one link carries ${(linkMeasured / 1e6).toFixed(3)} MB/s of payload, ${share} % of what was computed`)
-  const server = await startServer(directory, plan)
-  undo.add(() => server.kill())
   const floor = floorS(payload.bytes, options.linkMbit)
   say(`payload ${(payload.bytes / 1e6).toFixed(2)} MB, floor ${floor.toFixed(2)} s`)
-  return { options, plan, network, server, payload, directory, floorS: floor, linkMeasured }
+  return { plan, network, payload, directory, floorS: floor, linkMeasured }
 }
 
 /** Memory for the worst moment: every node has the payload, and the root that it unpacked. */
-function checkSize(options: StormOptions): void {
-  const ports = options.rackSize === 0 ? options.nodes + options.corrupt : 0
+function checkSize(options: SiteOptions): void {
+  const ports = options.rackSize === 0 ? options.nodes + options.corrupt + (options.others?.count ?? 0) : 0
   if (ports >= BRIDGE_PORTS_MAX) {
     throw new BootswarmError('STORM_UNSUPPORTED', `a Linux bridge has no more than ${BRIDGE_PORTS_MAX} ports`)
   }

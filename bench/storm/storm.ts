@@ -7,7 +7,7 @@ import { reportHtml } from './report.js'
 import type { BaselineResult } from './result.js'
 import type { StormOptions } from './storm-options.js'
 import { describeStorm } from './storm-result.js'
-import { buildSite } from './storm-site.js'
+import { buildStormSite } from './storm-site.js'
 import type { Undo } from './undo.js'
 
 const checkout = fileURLToPath(new URL('../../..', import.meta.url))
@@ -20,7 +20,7 @@ export async function runStorm(
   say: (line: string) => void,
   out: NodeJS.WriteStream = process.stderr,
 ) {
-  const site = await buildSite(options, undo, say)
+  const site = await buildStormSite(options, undo, say)
   const { facts, figures, liars } = await stormOfAgents(site, agent, undo, makeLive(out, 'bootswarm'))
   const baselines: BaselineResult[] = []
   for (const name of options.baselines) baselines.push(await runBaseline(site, name, undo, checkout, say))
