@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { createSocket } from 'node:dgram'
-import { ackPacket, readRequest } from './tftp-client.js'
+import { ackPacket, readRequest } from '../../bench/netboot/tftp-client.js'
 
 const blockBytes = 512
 const [server = '', name = ''] = process.argv.slice(2)

@@ -8,9 +8,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { tftpGet } from '../../bench/netboot/tftp-client.js'
 import { TftpServer } from '../../server/netboot/tftp.js'
 import { lossyRelay } from './lossy-relay.js'
-import { tftpGet } from './tftp-client.js'
 
 /** All transfers of one kind together. */
 export interface Packets {

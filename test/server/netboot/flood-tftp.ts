@@ -3,8 +3,8 @@
  * as it reads. Arguments: our address, the server's, how many. Prints how many were sent.
  */
 import { createSocket, type Socket } from 'node:dgram'
+import { ackPacket, readRequest, tftpGet } from '../../../bench/netboot/tftp-client.js'
 import { fuzzed, randomFrom } from '../../fuzz.js'
-import { ackPacket, readRequest, tftpGet } from '../../support/tftp-client.js'
 
 const [from = '', server = '', count = '0'] = process.argv.slice(2)
 const name = 'undionly.kpxe'

@@ -6,10 +6,10 @@
 import { spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
+import { type TftpGot, tftpGet } from '../../../bench/netboot/tftp-client.js'
 import { optionCodes } from '../../../server/netboot/dhcp/message.js'
 import { parsePacket } from '../../../server/netboot/dhcp/packet.js'
 import { hangMs } from '../../support/limits.js'
-import { type TftpGot, tftpGet } from '../../support/tftp-client.js'
 import { pxe, say } from './dhcp/support.js'
 
 const [nodes = 0, spreadMs = 0] = process.argv.slice(2, 4).map(Number)

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import tftp from 'tftp'
+import { ackPacket, readRequest, tftpGet } from '../../../bench/netboot/tftp-client.js'
 import { TftpServer } from '../../../server/netboot/tftp.js'
 import type { TftpFile } from '../../../server/netboot/tftp-files.js'
 import type { TableLimits } from '../../../server/netboot/tftp-table.js'
@@ -15,7 +16,6 @@ import { hangMs } from '../../support/limits.js'
 import { lossyRelay } from '../../support/lossy-relay.js'
 import { until, untilEqual } from '../../support/processes.js'
 import { scratch } from '../../support/scratch.js'
-import { ackPacket, readRequest, tftpGet } from '../../support/tftp-client.js'
 
 const run = promisify(execFile)
 const program = randomBytes(74_213)

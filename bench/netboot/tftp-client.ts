@@ -1,4 +1,4 @@
-/** A TFTP client of the tests' own (RFC 1350, 2347-2349, 7440), strict where a server could be wrong. */
+/** A TFTP client for benches and tests (RFC 1350, 2347-2349, 7440), strict where a server could be wrong. */
 import { createSocket, type RemoteInfo } from 'node:dgram'
 
 /** What to ask for. */
