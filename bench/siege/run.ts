@@ -1,0 +1,52 @@
+/** What was seen of one storm, under an attack or without one. */
+import type { Holding } from './watch.js'
+
+/** Something that must be and is not. */
+export interface Miss {
+  readonly must:
+    | 'time'
+    | 'nodes'
+    | 'alive'
+    | 'memory'
+    | 'descriptors'
+    | 'agents'
+    | 'memory-back'
+    | 'descriptors-back'
+    | 'streams-back'
+    | 'origin'
+    | 'late-node'
+  readonly text: string
+}
+
+/** One of the server's processes. */
+export interface ProcessFacts {
+  readonly name: string
+  readonly before: Holding
+  readonly peak: Holding
+  /** When all was given back, or when that was waited for no longer; null: the process has ended. */
+  readonly after: Holding | null
+}
+
+/** One storm. Times are seconds; null: it did not come to that. */
+export interface SiegeRun {
+  /** Until the last node had booted. */
+  readonly stormS: number | null
+  /** Nodes that did not boot. */
+  readonly failed: number
+  readonly failures: readonly string[]
+  readonly processes: readonly ProcessFacts[]
+  /** How many descriptors a process of the server may have. */
+  readonly descriptorLimit: number
+  /** From the end of the attack until memory, descriptors and sockets were back. */
+  readonly backS: number | null
+  /** What was not. */
+  readonly kept: readonly Miss[]
+  /** How long a node took to boot after the attack. */
+  readonly lateNodeS: number | null
+  /** From the end of the attack until the origin sent a part of the artifact over HTTPS. */
+  readonly originS: number | null
+  /** Of all agents the most. */
+  readonly agents: { readonly rssMb: number; readonly descriptors: number }
+  /** What each attacker counted. */
+  readonly did: Readonly<Record<string, Readonly<Record<string, number>>>>
+}
