@@ -79,6 +79,14 @@ export class Connections {
     return () => this.#share.setBusy(connection, false)
   }
 
+  /** Closes an admitted connection unless a response is under way; what has been written still goes out. */
+  closeIdle(socket: Socket): void {
+    const connection = this.#byEnds.get(endsOf(socket))
+    if (connection === undefined || !this.#share.isIdle(connection)) return
+    const { top } = connection
+    top.end(() => top.destroy())
+  }
+
   /** Closes the connection of a client that does not read. */
   reset(socket: Socket): void {
     const connection = this.#byEnds.get(endsOf(socket))
@@ -93,13 +101,22 @@ function close({ socket, top }: Connection): void {
   else socket.resetAndDestroy()
 }
 
-/** Puts the admission before what a server does with its connections. Call it before the server listens. */
-export function admitConnections(server: Server, connections: Connections): void {
+/**
+ * Puts the admission before what a server does with its connections. Call it before the server listens. The result closes
+ * this server's idle connections, also those over which nothing has come yet: node:http does not count them.
+ */
+export function admitConnections(server: Server, connections: Connections): () => void {
+  const open = new Set<Socket>()
   const begin = server.listeners('connection') as ((socket: Socket) => void)[]
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
     if (!connections.admit(socket)) return
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
     for (const listener of begin) listener.call(server, socket)
   })
   server.on('secureConnection', (socket: Socket) => connections.secured(socket))
+  return () => {
+    for (const socket of open) connections.closeIdle(socket)
+  }
 }

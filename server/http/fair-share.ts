@@ -62,6 +62,12 @@ export class FairShare<T> {
     return this.#holdings.has(who)
   }
 
+  /** Whether `who` holds something and is not busy. */
+  isIdle(who: T): boolean {
+    const holding = this.#holdings.get(who)
+    return holding !== undefined && this.#addresses.get(holding.address)?.idle.has(who) === true
+  }
+
   /** `who` is busy from now on, or idle. */
   setBusy(who: T, isBusy: boolean): void {
     const holding = this.#holdings.get(who)

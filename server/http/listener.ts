@@ -98,8 +98,15 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const { handshake: overdueMs, header: silentMs, close: closeMs } = { ...timeoutsMs, ...options.timeoutsMs }
   const nowMs = () => performance.now()
   const queue = options.tls && queueHandshakes(server, { overdueMs, silentMs, nowMs })
-  admitConnections(server, limits.connections)
-  paceRequests(server, options.tls !== undefined, (socket) => limits.connections.begin(socket))
+  const closeIdle = admitConnections(server, limits.connections)
+  let isClosing = false
+  paceRequests(server, options.tls !== undefined, (socket) => {
+    const end = limits.connections.begin(socket)
+    return () => {
+      end()
+      if (isClosing) limits.connections.closeIdle(socket)
+    }
+  })
   registerRoutes(app, { ...options, secure: options.tls !== undefined })
   for (const plugin of options.plugins) await app.register(plugin)
   try {
@@ -118,7 +125,9 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
         server.setSecureContext(secureOptions(tls))
     },
     close: async () => {
+      isClosing = true
       queue?.close()
+      closeIdle()
       const force = setTimeout(() => server.closeAllConnections(), closeMs)
       await app.close()
       clearTimeout(force)
