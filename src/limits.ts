@@ -118,6 +118,8 @@ export const KERNEL_ARGS_LENGTH_MAX = 1024
 export const BOOT_TRIES_MAX = 8
 /** Nodes that wait in the queue for kernel and stage 1; those silent for longest go first. */
 export const BOOT_QUEUE_MAX = 16_384
+/** Of one address: a large farm behind a router that translates addresses, four times over. */
+export const BOOT_QUEUE_OF_ADDRESS_MAX = 2048
 
 /** Kernel and stage 1 together, bytes: each node loads them through the server's link. A warning above, and a test. */
 export const STAGE1_BUDGET_BYTES = 10_500_000

@@ -2,6 +2,7 @@
  * The answers to the HTTP routes of network boot: which script a node gets, from catalog, configuration and queue.
  */
 import type { ErrorCode } from '../../src/errors.js'
+import { LineBudget } from '../../src/line-budget.js'
 import { formatUrlHost } from '../../src/net.js'
 import type { NodeConfig } from '../../src/node-config.js'
 import type { CatalogArtifact, CatalogVersion } from '../catalog/versions.js'
@@ -19,6 +20,9 @@ import {
 } from '../netboot/ipxe-script.js'
 import type { Logger } from '../process/log.js'
 
+/** Refusals in the log: a whole farm without its files at once, and no end of lines by a machine that invents others. */
+const refusalLines = { perSecond: 2, burst: 512 } as const
+
 /** What the answers are made from. */
 export interface BootSources {
   readonly admission: BootAdmission
@@ -28,11 +32,14 @@ export interface BootSources {
   /** The address that a client uses for us, from the one that its connection arrived at. */
   readonly reachedAt: (address: string) => string
   readonly log: Logger
+  /** Milliseconds of a clock that never goes back. */
+  readonly nowMs: () => number
   readonly ports: () => { readonly http: number; readonly https: number }
 }
 
 /** Puts the answers together. */
 export function makeBootAnswers(sources: BootSources): NetbootAnswers {
+  const refusals = new LineBudget(refusalLines.perSecond, refusalLines.burst)
   const httpAt = (serverAddress: string) =>
     `${formatUrlHost(sources.reachedAt(serverAddress))}:${sources.ports().http}`
   return {
@@ -41,26 +48,33 @@ export function makeBootAnswers(sources: BootSources): NetbootAnswers {
       if (file === autoexecName) return Buffer.from(autoexecScript(httpAt(serverAddress)))
       return sources.program(name)
     },
-    script: (request) => script(request, httpAt(request.serverAddress), sources),
-    fetch: (mac, file) => sources.admission.fetch(mac, file),
+    script: (request) => script(request, httpAt(request.serverAddress), sources, refusals),
+    fetch: (download) => sources.admission.fetch(download),
   }
 }
 
-async function script(request: ScriptRequest, http: string, sources: BootSources): Promise<string> {
+async function script(
+  request: ScriptRequest,
+  http: string,
+  sources: BootSources,
+  refusals: LineBudget,
+): Promise<string> {
   const { mac, tries, address, serverAddress, gone } = request
   if (request.arch === undefined) return archScript(http, mac)
   const config = sources.describe(mac, address)
   const arch = kernelArch(request.arch)
   const node = { http, mac, hostname: config.hostname, arch: request.arch, tries }
   const refuse = (code: ErrorCode, reason: string) => {
-    sources.log.warn({ event: 'netboot.refused', code, mac, address, tries }, `${mac}: ${reason}`)
+    const leftOut = refusals.take(sources.nowMs())
+    const facts = { event: 'netboot.refused', code, mac, address, tries, ...(leftOut ? { leftOut } : {}) }
+    if (leftOut !== undefined) sources.log.warn(facts, `${mac}: ${reason}`)
     return problemScript(node, reason)
   }
   if (arch === undefined) {
     return refuse('BOOT_REFUSED', `no kernel is known for architecture ${request.arch}`)
   }
   if (filesFor(sources, arch) === undefined) return refuse('BOOT_FILES_MISSING', noKernel(arch))
-  const answer = await sources.admission.ask(mac, gone)
+  const answer = await sources.admission.ask(mac, address, gone)
   if (answer.kind === 'wait') return waitScript(node, answer)
   // Chosen now, not before the wait: a node gets one version, and the newest.
   const found = filesFor(sources, arch)

@@ -10,6 +10,12 @@ import { sendError } from './http-errors.js'
 import { clientAddress, serverAddress } from './request-addresses.js'
 import type { NetbootAnswers, ServedFile } from './services.js'
 
+/**
+ * A download that was cut off begins anew, and iPXE tries a few times only. The queue takes turns from the slow, and closes
+ * their connections where others need the room; this is for those that nobody waits for.
+ */
+const slowWindowMs = 300_000
+
 /** What the routes need. */
 export interface NetbootRouteOptions {
   readonly netboot: NetbootAnswers
@@ -78,13 +84,26 @@ function fileOfNode(
     return sendError(reply, 'ARTIFACT_NOT_FOUND', 'no version that is served has this boot file')
   }
   if (request.method === 'HEAD') return sendFile(request, reply, file, sending)
-  const fetch = netboot.fetch(mac, sha256)
+  const { socket } = request
+  const beforeBytes = takenBytes(socket)
+  const fetch = netboot.fetch({
+    mac,
+    address: clientAddress(request),
+    file: sha256,
+    movedBytes: () => takenBytes(socket) - beforeBytes,
+    close: () => sending.limits.connections.reset(socket),
+  })
   if (fetch === undefined) {
     reply.header('retry-after', sending.retryAfterMinS)
     return sendError(reply, 'ORIGIN_BUSY', 'it is not this node’s turn; its script tells when it is')
   }
   whenOver(reply, () => fetch.end(reply.raw.writableFinished && reply.statusCode === 200))
-  return sendFile(request, reply, file, sending)
+  return sendFile(request, reply, file, { ...sending, slowWindowMs })
+}
+
+/** What the system has taken to send; the rest waits in this process until the client reads. */
+function takenBytes({ bytesWritten, writableLength }: FastifyRequest['socket']): number {
+  return bytesWritten - writableLength
 }
 
 /** The same bytes: no copy for each client. */

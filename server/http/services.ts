@@ -44,6 +44,19 @@ export interface ScriptRequest {
   readonly gone: AbortSignal
 }
 
+/** A boot file that a node begins to load. */
+export interface BootDownload {
+  /** `aa:bb:cc:dd:ee:ff`. */
+  readonly mac: string
+  readonly address: string
+  /** SHA-256 of the file. */
+  readonly file: string
+  /** What the kernel has taken of the answer so far, bytes. */
+  movedBytes(): number
+  /** Ends the connection. */
+  close(): void
+}
+
 /** What the routes of network boot ask. */
 export interface NetbootAnswers {
   /** A boot program or the script beside it, by `ARCH/FILE`. */
@@ -51,7 +64,7 @@ export interface NetbootAnswers {
   /** The script; resolves after a while when the node has to wait. */
   script(request: ScriptRequest): Promise<string>
   /** A node begins to load a file; undefined: it is not its turn. */
-  fetch(mac: string, sha256: string): { end(isWhole: boolean): void } | undefined
+  fetch(download: BootDownload): { end(isWhole: boolean): void } | undefined
 }
 
 /** The answers. None of them blocks. */

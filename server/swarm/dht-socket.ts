@@ -2,8 +2,8 @@
 
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { EventEmitter } from 'node:events'
+import { TokenBucket } from '../../src/token-bucket.js'
 import { type Checked, checkKrpc } from './krpc-check.js'
-import { TokenBucket } from './token-bucket.js'
 
 const packetsPerSecond = 5_000
 const packetsPerSecondOfOne = 200

@@ -4,9 +4,9 @@
  */
 
 import { createSocket, type Socket } from 'node:dgram'
+import { TokenBucket } from '../../src/token-bucket.js'
 import { encodeLsd, lsdGroup, lsdPort, parseLsd } from './lsd-packet.js'
 import type { SwarmLog } from './swarm-log.js'
-import { TokenBucket } from './token-bucket.js'
 
 const announceEveryMs = 300_000
 /** After a search, answers of several seeds are spread, and many searches get one answer. */

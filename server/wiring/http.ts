@@ -154,6 +154,7 @@ function makeServices(
       currentVersion: () => catalog.live.current,
       describe: nodes.describe,
       reachedAt: reach.at,
+      nowMs: () => performance.now(),
       ports: () => ports,
     }),
     bytesServed: (bytes, isBoot) => {

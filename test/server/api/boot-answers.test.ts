@@ -32,13 +32,18 @@ function place(slots = 8, natAddress?: string) {
     describe: () => ({ hostname: 'rig1', rack: 'r', settings: {}, kernelArgs: 'quiet' }),
     reachedAt: (address) => natAddress ?? address,
     log: pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
+    nowMs: () => 0,
     ports: () => ({ http: 8480, https: 8443 }),
   })
   const script = (arch: string | undefined, id = mac, tries = 0) => {
     const [address, serverAddress, gone] = ['10.0.0.2', '10.0.0.1', new AbortController().signal]
     return answers.script({ mac: id, arch, tries, address, serverAddress, gone })
   }
-  return { answers, admission, catalog, lines, script }
+  const fetch = (id: string, sha256: string) => {
+    const connection = { movedBytes: () => 0, close: () => {} }
+    return answers.fetch({ mac: id, address: '10.0.0.2', file: sha256, ...connection })
+  }
+  return { answers, admission, catalog, lines, script, fetch }
 }
 
 test('programs come by name, and beside each the script that asks for a machine’s own', () => {
@@ -80,26 +85,32 @@ test('what cannot boot is told why, and takes no place in the queue', async () =
 })
 
 test('who has to wait is told its place; what it gets then is of the version of that moment', async () => {
-  const { script, answers, catalog } = place(1)
+  const { script, fetch, catalog } = place(1)
   await script('x86_64')
   const waiting = script('x86_64', '52:54:00:00:00:02')
   catalog.current = version(2, 'vmlinuz-2', 'stage1-2')
-  for (const { sha256 } of version(1, 'vmlinuz', 'stage1.img').artifacts)
-    answers.fetch(mac, sha256)?.end(true)
+  for (const { sha256 } of version(1, 'vmlinuz', 'stage1.img').artifacts) fetch(mac, sha256)?.end(true)
   assert.match(await waiting, /loads version 2: vmlinuz-2, stage1-2/)
   // While its request waits the files may go: it is told, and not handed what is no more.
   const held = script('x86_64', '52:54:00:00:00:03')
   catalog.current = version(3)
   for (const { sha256 } of version(2, 'vmlinuz-2', 'stage1-2').artifacts)
-    answers.fetch('52:54:00:00:00:02', sha256)?.end(true)
+    fetch('52:54:00:00:00:02', sha256)?.end(true)
   assert.match(await held, /no vmlinuz and stage1 for x86_64/)
 })
 
 test('who comes while no place is free sleeps and asks again', async () => {
-  const { script, answers } = place(1)
+  const { script, fetch } = place(1)
   await script('x86_64')
+  assert.ok(fetch(mac, 'x') !== undefined)
   const told = await script('x86_64', '52:54:00:00:00:02')
   assert.match(told, /is number 1 of 1 in the queue/)
-  assert.equal(answers.fetch('52:54:00:00:00:02', 'x'), undefined)
-  assert.ok(answers.fetch(mac, 'x') !== undefined)
+  assert.equal(fetch('52:54:00:00:00:02', 'x'), undefined)
+})
+
+test('refusals do not fill the log, however many machines somebody invents', async () => {
+  const { script, lines } = place()
+  for (let made = 0; made < 2000; made += 1)
+    assert.match(await script('sparc', `02:00:00:00:00:${made}`), /sparc/)
+  assert.equal(lines.length, 512)
 })

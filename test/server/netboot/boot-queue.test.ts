@@ -1,182 +1,251 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BootQueue, queueTimes } from '../../../server/netboot/boot-queue.js'
-import { randomFrom } from '../../fuzz.js'
+import { BootQueue, nodeKey, queueTimes } from '../../../server/netboot/boot-queue.js'
 
-const kinds = (queue: BootQueue, nodes: readonly string[], nowMs: number) =>
-  nodes.map((node) => queue.ask(node, nowMs).kind)
+const fileBytes = 5_000_000
+
+/** A queue whose nodes have an address each, unless it is said after an `@`. */
+class Desk {
+  readonly queue: BootQueue
+  nowMs = 0
+  readonly #loads = new Map<string, number>()
+
+  constructor(slots: number, ...max: number[]) {
+    this.queue = new BootQueue(slots, ...max)
+  }
+
+  ask(...nodes: string[]): string[] {
+    return nodes.map((node) => this.queue.ask(...idOf(node), this.nowMs).kind)
+  }
+
+  /** Answers a node that waits. */
+  place(node: string): readonly [number, number] {
+    const { position, of } = this.queue.answered(...idOf(node), this.nowMs)
+    return [position, of]
+  }
+
+  /** Whether it may load. */
+  begin(node: string, file = 'kernel'): boolean {
+    const load = this.queue.loading(...idOf(node), file, this.nowMs)
+    if (load !== undefined) this.#loads.set(`${node} ${file}`, load)
+    return load !== undefined
+  }
+
+  moved(node: string, bytes: number, file = 'kernel'): void {
+    this.queue.moved(this.#load(node, file), bytes)
+  }
+
+  end(node: string, file = 'kernel', isWhole = true): void {
+    this.queue.loaded(this.#load(node, file), file, isWhole, 2, this.nowMs)
+  }
+
+  /** Loads both files in so many milliseconds. */
+  load(node: string, tookMs: number): void {
+    for (const file of ['kernel', 'stage1']) {
+      assert.ok(this.begin(node, file), node)
+      this.nowMs += tookMs / 2
+      this.moved(node, fileBytes, file)
+      this.end(node, file)
+    }
+  }
+
+  /** Those who have been given their turn since the last time, and whose downloads make room. */
+  changes(): { given: string[]; closed: string[] } {
+    const { given, closed } = this.queue.takeChanges()
+    const nameOf = (load: number) => [...this.#loads].find(([, number]) => number === load)?.[0] ?? ''
+    return { given: given.map((key) => key.split(' ')[0] ?? ''), closed: closed.map(nameOf) }
+  }
+
+  settle(byMs = 0): this {
+    this.nowMs += byMs
+    this.queue.settle(this.nowMs)
+    return this
+  }
+
+  stats() {
+    const { loading, overtaken, waiting, admitted, completed, expired } = this.queue.stats(this.nowMs)
+    return { loading: loading.join(' '), overtaken, waiting, admitted, completed, expired }
+  }
+
+  #load(node: string, file: string): number {
+    const load = this.#loads.get(`${node} ${file}`)
+    assert.ok(load !== undefined)
+    return load
+  }
+}
+
+function idOf(node: string): [string, string] {
+  const [mac = '', address = mac] = node.split('@')
+  return [mac, address]
+}
 
 test('admits a few at a time, the others in the order of their coming', () => {
-  const queue = new BootQueue(2)
-  assert.deepEqual(kinds(queue, ['a', 'b', 'c', 'd', 'e'], 0), ['go', 'go', 'wait', 'wait', 'wait'])
+  const desk = new Desk(2)
+  assert.deepEqual(desk.ask('a', 'b', 'c', 'd', 'e'), ['go', 'go', 'wait', 'wait', 'wait'])
   assert.deepEqual(
-    ['e', 'c', 'd'].map((node) => {
-      const answer = queue.ask(node, 1)
-      return answer.kind === 'wait' ? [answer.position, answer.of] : answer.kind
-    }),
+    ['e', 'c', 'd'].map((node) => desk.place(node)),
     [
       [3, 3],
       [1, 3],
       [2, 3],
     ],
   )
-  assert.equal(queue.ask('a', 2).kind, 'go')
-  assert.ok(queue.fetching('a', 3))
-  assert.equal(queue.fetching('c', 3), false)
-  assert.equal(queue.fetched('a', 'kernel', true, 2, 500), false)
-  assert.equal(queue.ask('d', 500).kind, 'wait')
-  queue.fetching('a', 500)
-  assert.equal(queue.fetched('a', 'stage1', true, 2, 900), true)
-  assert.equal(queue.ask('d', 901).kind, 'wait')
-  assert.equal(queue.ask('c', 902).kind, 'go')
-  assert.deepEqual(queue.stats(902), {
-    slots: 2,
-    loading: ['b', 'c'],
-    waiting: 2,
-    longestWaitS: 1,
-    admitted: 3,
-    completed: 1,
-    expired: 0,
-  })
-})
-
-test('an admission ends that is not used, is cut off, or lasts too long', () => {
-  const queue = new BootQueue(1)
-  queue.ask('a', 0)
-  queue.ask('b', 0)
-  assert.equal(queue.ask('b', queueTimes.unused).kind, 'wait')
-  assert.equal(queue.ask('b', queueTimes.unused + 1).kind, 'go')
-  assert.equal(queue.fetching('a', queueTimes.unused + 2), false)
-  let nowMs = queueTimes.unused + 2
-  assert.ok(queue.fetching('b', nowMs))
-  queue.ask('c', nowMs)
-  const until = nowMs + queueTimes.longest
-  for (; nowMs < until; nowMs += 1000) assert.equal(queue.ask('c', nowMs).kind, 'wait')
-  assert.equal(queue.ask('c', until).kind, 'go')
-  assert.equal(queue.stats(until).expired, 2)
-  // Cut off in the middle: the node may try again at once, and loses its place if it does not.
-  assert.ok(queue.fetching('c', until))
-  assert.equal(queue.fetched('c', 'kernel', false, 2, until + 5), false)
-  assert.equal(queue.ask('c', until + 6).kind, 'go')
-  assert.equal(queue.ask('d', until + 6).kind, 'wait')
-  assert.equal(queue.ask('d', until + 6 + queueTimes.unused).kind, 'go')
+  assert.deepEqual(desk.ask('a', 'c', 'd', 'e'), ['go', 'wait', 'wait', 'wait'])
+  assert.ok(desk.begin('a'))
+  assert.ok(desk.begin('b'))
+  assert.ok(!desk.begin('c'))
+  desk.nowMs = 500
+  desk.end('a')
+  assert.deepEqual(desk.changes().given, [])
+  desk.begin('a', 'stage1')
+  desk.end('a', 'stage1')
+  // Its request is held: it is told at once.
+  assert.deepEqual(desk.changes().given, ['c'])
+  assert.deepEqual(desk.ask('c', 'd'), ['go', 'wait'])
+  const expected = { loading: 'b c', overtaken: 0, waiting: 2, admitted: 3, completed: 1, expired: 0 }
+  assert.deepEqual(desk.stats(), expected)
 })
 
 test('a node that sleeps, or is gone, holds nobody up; one that is back has kept its place', () => {
-  const queue = new BootQueue(1)
-  for (const node of ['a', 'b', 'c', 'd']) queue.ask(node, 0)
-  queue.released('b', 3, 100)
-  queue.fetching('a', 100)
-  queue.fetched('a', 'both', true, 1, 200)
-  assert.equal(queue.ask('c', 300).kind, 'go')
-  assert.ok(queue.fetching('c', 300))
-  const back = queue.ask('b', 3000)
-  assert.deepEqual(back.kind === 'wait' && [back.position, back.of], [1, 2])
-  queue.released('b', 0, 3000)
-  queue.ask('d', 3000 + queueTimes.grace)
-  assert.equal(queue.stats(3001 + queueTimes.grace).waiting, 1)
+  const desk = new Desk(1)
+  desk.ask('a', 'b', 'c', 'd')
+  desk.place('b')
+  desk.load('a', 200)
+  assert.deepEqual(desk.changes().given, ['c'])
+  assert.ok(desk.begin('c'))
+  desk.moved('c', 1e12)
+  desk.nowMs = 800
+  desk.ask('b')
+  assert.deepEqual(desk.place('b'), [1, 2])
 })
 
-test('addresses that somebody makes up take no more than their room, and nobody loses a place by them', () => {
-  const waitingMax = 256
-  const queue = new BootQueue(1, waitingMax)
-  assert.equal(queue.ask('loads', 0).kind, 'go')
-  assert.ok(queue.fetching('loads', 0))
-  assert.equal(queue.ask('honest', 0).kind, 'wait')
-  queue.released('honest', 3, 0)
-  let nowMs = 0
-  for (let made = 0; made < 100_000; made += 1) {
-    // 32 new ones in each second; each asks once and hangs up.
-    nowMs = Math.floor((made * 1000) / 32)
-    queue.ask(`made-up-${made}`, nowMs)
-    queue.released(`made-up-${made}`, 0, nowMs)
-    assert.ok(queue.stats(nowMs).waiting <= waitingMax)
-    if (made % 128 === 0) {
-      const answer = queue.ask('honest', nowMs)
-      assert.equal(answer.kind === 'wait' && answer.position, 1)
-      queue.released('honest', 3, nowMs)
-    }
-    if (nowMs >= queueTimes.longest - 5000) break
-  }
-  // All in one moment: the memory is bounded all the same, and the honest one that asks between them stays.
-  for (let made = 0; made < 100_000; made += 1) {
-    queue.ask(`burst-${made}`, nowMs + made / 1000)
-    queue.released(`burst-${made}`, 3, nowMs + made / 1000)
-    if (made % 100 === 0) assert.equal(queue.ask('honest', nowMs + made / 1000).kind, 'wait')
-  }
-  assert.equal(queue.stats(nowMs + 100).waiting, waitingMax)
-  queue.fetched('loads', 'both', true, 1, nowMs + 100)
-  assert.equal(queue.ask('honest', nowMs + 100).kind, 'go')
+test('a turn that no download follows is another node’s after a second; a late download is served all the same', () => {
+  const desk = new Desk(1)
+  desk.ask('a', 'b', 'c')
+  assert.deepEqual(desk.settle(queueTimes.unused).changes().given, [])
+  assert.deepEqual(desk.settle(1).changes().given, ['b'])
+  assert.ok(desk.begin('a'), 'iPXE would take an error for the end')
+  assert.ok(desk.begin('b'))
+  assert.deepEqual(desk.stats(), { ...desk.stats(), loading: 'a b', overtaken: 1, waiting: 1 })
+  // It does not take the place of another again, and neither does one that pauses between its files.
+  desk.end('b')
+  desk.settle(queueTimes.unused + 1)
+  assert.deepEqual(desk.changes().given, ['c'])
+  desk.settle(queueTimes.forgotten)
+  assert.ok(!desk.begin('b'), 'it is forgotten, and asks for its script again')
 })
 
-test('with all places held nobody is driven out, and a newcomer waits unremembered', () => {
-  const queue = new BootQueue(1, 2)
-  for (const node of ['loads', 'a', 'b']) queue.ask(node, 0)
-  const late = queue.ask('c', 1)
-  assert.deepEqual(late.kind === 'wait' && [late.position, late.of], [3, 3])
-  assert.equal(queue.stats(1).waiting, 2)
-  queue.released('a', 0, 2)
-  queue.ask('c', 3)
-  // `a` has hung up and was silent for longest.
-  const next = queue.ask('b', 4)
-  assert.deepEqual(next.kind === 'wait' && [next.position, next.of], [1, 2])
+test('nobody loses a turn while nobody waits', () => {
+  const desk = new Desk(1)
+  desk.ask('a')
+  desk.settle(queueTimes.unused + 1)
+  desk.begin('a')
+  desk.settle(queueTimes.longest + 1)
+  assert.equal(desk.stats().overtaken, 0)
+  desk.end('a', 'kernel', false)
+  // Cut off: it may go on for a while.
+  desk.settle(queueTimes.forgotten)
+  assert.ok(desk.begin('a'))
 })
 
-test('500 nodes: each gets its turn, nearly in order, the places never empty, no wait unbounded', () => {
-  const slots = 8
-  const queue = new BootQueue(slots)
-  const random = randomFrom(500)
-  // A place is worth an eighth of the uplink: eight nodes are done in 0.6 s.
-  const loadMs = 600
-  interface Node {
-    readonly name: string
-    readonly arrivedMs: number
-    nextMs: number
-    heldUntilMs: number | undefined
-    doneMs: number | undefined
+test('a turn whose bytes crawl beside what turns have moved is given to the next, and its download goes on', () => {
+  const desk = new Desk(2)
+  desk.ask('first', 'slow', 'crawls')
+  desk.load('first', 1000)
+  assert.deepEqual(desk.changes().given, ['crawls'])
+  // 10,000 bytes a millisecond: with both slots in use a turn would move 5,000, and crawls below a quarter of that.
+  desk.begin('slow')
+  desk.begin('crawls')
+  desk.ask('next')
+  const judge = (slowBytes: number, crawlsBytes: number) => {
+    desk.moved('slow', slowBytes)
+    desk.moved('crawls', crawlsBytes)
+    return desk.settle().changes().given
   }
-  const nodes = Array.from({ length: 500 }, (_, index): Node => {
-    const arrivedMs = random(10_000)
-    return { name: `n${index}`, arrivedMs, nextMs: arrivedMs, heldUntilMs: undefined, doneMs: undefined }
-  })
-  const loading = new Map<Node, number>()
-  let idleMs = 0
-  let nowMs = 0
-  for (; nodes.some(({ doneMs }) => doneMs === undefined); nowMs += 10) {
-    assert.ok(nowMs < 200_000)
-    for (const [node, endMs] of loading) {
-      if (nowMs < endMs) continue
-      queue.fetched(node.name, 'kernel and stage 1', true, 1, nowMs)
-      loading.delete(node)
-      node.doneMs = nowMs
-    }
-    for (const node of nodes) {
-      if (node.doneMs !== undefined || loading.has(node)) continue
-      if (nowMs < node.nextMs) continue
-      const answer = queue.ask(node.name, nowMs)
-      if (answer.kind === 'go') {
-        assert.ok(queue.fetching(node.name, nowMs))
-        loading.set(node, nowMs + loadMs)
-        continue
-      }
-      assert.ok(answer.sleepS <= 3)
-      node.heldUntilMs ??= nowMs + answer.holdMs
-      // Held: asks again at the next change, here at every step.
-      if (answer.holdMs > 0 && nowMs < node.heldUntilMs) continue
-      node.heldUntilMs = undefined
-      queue.released(node.name, answer.sleepS, nowMs)
-      node.nextMs = nowMs + answer.sleepS * 1000 + random(30)
-    }
-    const waiting = nodes.filter((node) => node.arrivedMs <= nowMs && node.doneMs === undefined)
-    if (waiting.length >= slots && loading.size < slots) idleMs += 10 * (slots - loading.size)
+  desk.nowMs += queueTimes.judged - 1000
+  assert.deepEqual(judge(0, 0), [], 'too early to judge')
+  desk.nowMs += 1001
+  assert.deepEqual(judge(8_000_000, 7_000_000), ['next'])
+  assert.deepEqual(desk.changes().closed, [])
+  desk.end('crawls')
+  assert.ok(desk.begin('crawls', 'stage1'), 'the other file is its right too')
+  assert.equal(desk.stats().overtaken, 1)
+})
+
+test('where all crawl and nothing tells why, one more is let in, until so many more load as there are slots', () => {
+  const desk = new Desk(2)
+  const nodes = ['a', 'b', 'c', 'd', 'e', 'f']
+  desk.ask('a', 'b')
+  for (const node of ['a', 'b']) desk.begin(node)
+  desk.ask('c', 'd', 'e', 'f')
+  const given: string[][] = []
+  for (let round = 0; round < 4; round += 1) {
+    desk.ask('c', 'd', 'e', 'f')
+    for (const node of nodes)
+      if (desk.begin(node, `kernel ${round}`)) desk.moved(node, 1000, `kernel ${round}`)
+    given.push(desk.settle(queueTimes.judged + 1).changes().given)
   }
-  const floorMs = (500 * loadMs) / slots
-  assert.ok(nowMs <= floorMs * 1.1, `${nowMs} ms, the floor is ${floorMs}`)
-  assert.ok(idleMs <= floorMs * slots * 0.05, `places were empty for ${idleMs} ms`)
-  const inOrder = [...nodes].sort((a, b) => a.arrivedMs - b.arrivedMs)
-  const shift = inOrder.map((node, index) => {
-    const place = nodes.filter((other) => (other.doneMs ?? 0) < (node.doneMs ?? 0)).length
-    return Math.abs(place - index)
-  })
-  assert.ok(Math.max(...shift) <= 100, `somebody was moved by ${Math.max(...shift)} places`)
+  assert.deepEqual(given, [['c'], ['d'], [], []])
+})
+
+test('an address with more turns goes after one with fewer, and makes room for it', () => {
+  const desk = new Desk(2)
+  const greedy = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => `${name}@10.0.0.9`)
+  desk.ask(...greedy)
+  desk.ask('honest', 'other')
+  // Two of the one address load; of those that wait the two others go first.
+  for (const node of greedy) desk.begin(node)
+  assert.deepEqual(desk.place('honest'), [1, 6])
+  assert.deepEqual(desk.place('c@10.0.0.9'), [3, 6])
+  desk.ask('honest', ...greedy)
+  desk.settle(queueTimes.judged + 1)
+  assert.deepEqual(desk.changes().given, ['honest'])
+  desk.begin('honest')
+  desk.load('honest', 1000)
+  assert.deepEqual(desk.changes().given, ['other', 'c'])
+})
+
+test('what is under way is bounded: the slowest of the address that has most makes room', () => {
+  const desk = new Desk(1)
+  desk.ask('first')
+  desk.load('first', 1000)
+  const crawlers = Array.from({ length: 12 }, (_, index) => `crawler${index}@10.0.0.${index % 2}`)
+  for (const [index, node] of crawlers.entries()) {
+    desk.ask(node)
+    desk.settle(queueTimes.judged + 1)
+    if (desk.begin(node)) desk.moved(node, 1000 - index)
+  }
+  assert.equal(desk.stats().overtaken, 8)
+  assert.deepEqual(desk.ask('crawler0@10.0.0.2', 'crawler1@10.0.0.2'), ['go', 'wait'])
+  assert.deepEqual(desk.changes().closed, ['crawler0@10.0.0.0 kernel'])
+  assert.ok(!desk.begin('crawler0@10.0.0.0'))
+})
+
+test('one turn is for one copy of each file, and for two downloads at a time', () => {
+  const desk = new Desk(1)
+  desk.ask('a', 'b')
+  assert.ok(desk.begin('a', 'kernel'))
+  assert.ok(desk.begin('a', 'stage1'))
+  assert.ok(desk.begin('a', 'more'))
+  assert.deepEqual(desk.changes().closed, ['a kernel'])
+  desk.end('a', 'more')
+  assert.deepEqual(desk.changes().given, [])
+  desk.begin('a', 'more')
+  assert.deepEqual(desk.settle().changes().given, ['b'])
+})
+
+test('nobody takes a node’s turn or place from another address', () => {
+  const desk = new Desk(1)
+  desk.ask('a@10.0.0.1', 'b@10.0.0.2', 'b@10.0.0.66')
+  assert.ok(!desk.begin('a@10.0.0.66'))
+  assert.ok(desk.begin('a@10.0.0.1'))
+  desk.place('b@10.0.0.66')
+  desk.end('a@10.0.0.1')
+  desk.load('a@10.0.0.1', 10)
+  assert.deepEqual(desk.changes().given, ['b'])
+  assert.ok(desk.begin('b@10.0.0.2'))
+})
+
+test('a node is one MAC address at one IP address', () => {
+  assert.notEqual(nodeKey('52:54:00:00:00:01', '10.0.0.1'), nodeKey('52:54:00:00:00:01', '10.0.0.2'))
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Choker } from '../../../server/swarm/choker.js'
-import { TokenBucket } from '../../../server/swarm/token-bucket.js'
+import { TokenBucket } from '../../../src/token-bucket.js'
 
 function crowd(size: number): Choker {
   const choker = new Choker()
