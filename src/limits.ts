@@ -87,6 +87,8 @@ export const DHCP_MESSAGE_BYTES_MAX = 1472
 export const DHCP_REPLY_BYTES_MAX = 548
 /** Leases and offers that are remembered, of all pools together. */
 export const DHCP_LEASES_MAX = 65_536
+/** Machines whose offer was given to another one, and who get the address all the same if they ask for it first. */
+export const DHCP_RECALLED_MAX = 4096
 /** Rival DHCP servers, and nodes refused, that are remembered so that each is told of once. */
 export const DHCP_REMEMBERED_MAX = 1024
 /** Interfaces that netboot serves. */
@@ -106,8 +108,8 @@ export const TFTP_NAME_BYTES_MAX = 128
 export const TFTP_OPTIONS_MAX = 16
 /** TFTP transfers at once: every node of a large farm, and then some. */
 export const TFTP_TRANSFERS_MAX = 1024
-/** TFTP transfers of one address at once: firmware asks for the size first, and may start over. */
-export const TFTP_TRANSFERS_PER_CLIENT_MAX = 8
+/** Of one address, TFTP transfers that nobody has answered: a farm of 500 behind one address begins within a second. */
+export const TFTP_UNCONFIRMED_MAX = 512
 /** A TFTP transfer without progress ends after this, milliseconds. */
 export const TFTP_GIVE_UP_MS = 20_000
 /** Largest network boot program, bytes: it is held in memory. */

@@ -20,9 +20,13 @@ export interface TftpTerms {
 /**
  * Chooses the terms; options that are unknown or out of range are passed over, as RFC 2347 wants it. `timeout` is
  * acknowledged, which RFC 2349 demands of who takes it, and changes nothing: it says how patient the client is (curl: 6 s),
- * and a server that waits as long for each lost packet as well only adds to it.
+ * and a server that waits as long for each lost packet as well only adds to it. `windowMax`: blocks in flight.
  */
-export function negotiate(options: ReadonlyMap<string, string>, sizeBytes: number): TftpTerms {
+export function negotiate(
+  options: ReadonlyMap<string, string>,
+  sizeBytes: number,
+  windowMax = TFTP_WINDOW_MAX,
+): TftpTerms {
   const accepted = new Map<string, number>()
   for (const [name, text] of options) {
     const value = /^[0-9]{1,10}$/.test(text) ? Number(text) : undefined
@@ -31,7 +35,7 @@ export function negotiate(options: ReadonlyMap<string, string>, sizeBytes: numbe
       accepted.set(name, Math.min(value, TFTP_BLOCK_BYTES_MAX))
     else if (name === 'tsize') accepted.set(name, sizeBytes)
     else if (name === 'timeout' && value >= 1 && value <= timeoutMaxS) accepted.set(name, value)
-    else if (name === 'windowsize' && value >= 1) accepted.set(name, Math.min(value, TFTP_WINDOW_MAX))
+    else if (name === 'windowsize' && value >= 1) accepted.set(name, Math.min(value, windowMax))
   }
   return {
     blockBytes: accepted.get('blksize') ?? blockBytesDefault,

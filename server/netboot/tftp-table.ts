@@ -1,7 +1,10 @@
 /**
  * The transfers that run, and which one makes room for another. No I/O.
+ *
+ * An address may have what nobody else asks for: hundreds of machines stand behind one where a router translates
+ * addresses. When all room is taken, the address with most transfers makes room for those with fewer.
  */
-import { TFTP_TRANSFERS_MAX, TFTP_TRANSFERS_PER_CLIENT_MAX } from '../../src/limits.js'
+import { TFTP_TRANSFERS_MAX, TFTP_UNCONFIRMED_MAX } from '../../src/limits.js'
 
 /** What the table must know of a transfer. */
 export interface TableEntry {
@@ -14,16 +17,26 @@ export interface TableEntry {
 /** Bounds of the table; smaller in tests. */
 export interface TableLimits {
   readonly total: number
-  readonly perClient: number
+  /** Of one address, transfers that nobody has answered. */
+  readonly unconfirmed: number
 }
+
+/** Fewer than this are not offered, however few descriptors there are. */
+const totalMin = 4
+
+/** Descriptors left free after one could not be had: the table of neighbours is read through one. */
+const spare = 8
 
 /** All transfers, by address and port of their clients. */
 export class TransferTable<Entry extends TableEntry> {
   readonly #entries = new Map<string, Entry>()
+  readonly #byAddress = new Map<string, Set<Entry>>()
   readonly #limits: TableLimits
+  #total: number
 
-  constructor(limits: TableLimits = { total: TFTP_TRANSFERS_MAX, perClient: TFTP_TRANSFERS_PER_CLIENT_MAX }) {
+  constructor(limits: TableLimits = { total: TFTP_TRANSFERS_MAX, unconfirmed: TFTP_UNCONFIRMED_MAX }) {
     this.#limits = limits
+    this.#total = limits.total
   }
 
   get size(): number {
@@ -40,26 +53,59 @@ export class TransferTable<Entry extends TableEntry> {
   }
 
   /**
-   * Which transfer must end before this client gets another; `full` if none may be given up. A client's own oldest
-   * is most likely from before it was switched off and on. Of strangers only those that never answered make room.
+   * Which transfer must end before this client gets another; `full` if none may be given up. Of those that never answered
+   * most are forged, or of machines that were switched off and on: they make room first, the oldest of them.
    */
   roomFor(address: string): Entry | undefined | 'full' {
-    const own = [...this.values()].filter((entry) => entry.address === address)
-    if (own.length >= this.#limits.perClient) return own.find((entry) => !entry.isConfirmed) ?? own[0]
-    if (this.size < this.#limits.total) return undefined
-    for (const entry of this.values()) if (!entry.isConfirmed) return entry
-    return 'full'
+    const own = this.#byAddress.get(address) ?? new Set<Entry>()
+    const forged = count(own.values(), isUnconfirmed)
+    if (forged >= this.#limits.unconfirmed) return first(own.values(), isUnconfirmed)
+    if (this.size < this.#total) return undefined
+    let most = own
+    for (const entries of this.#byAddress.values()) if (entries.size > most.size) most = entries
+    if (most === own || most.size > own.size + 1) return oldestOf(most) ?? 'full'
+    return first(this.values(), isUnconfirmed) ?? 'full'
   }
 
   add(entry: Entry): void {
     this.#entries.set(key(entry.address, entry.port), entry)
+    const others = this.#byAddress.get(entry.address)
+    if (others === undefined) this.#byAddress.set(entry.address, new Set([entry]))
+    else others.add(entry)
   }
 
   /** Removes this very entry: another may have taken its place. */
   remove(entry: Entry): void {
     const name = key(entry.address, entry.port)
     if (this.#entries.get(name) === entry) this.#entries.delete(name)
+    const others = this.#byAddress.get(entry.address)
+    others?.delete(entry)
+    if (others?.size === 0) this.#byAddress.delete(entry.address)
   }
+
+  /** The system gave no descriptor for one more: from now on there are no more than there are. */
+  shrink(): void {
+    this.#total = Math.max(totalMin, Math.min(this.#total, this.size - spare))
+  }
+}
+
+function isUnconfirmed(entry: TableEntry): boolean {
+  return !entry.isConfirmed
+}
+
+function oldestOf<Entry extends TableEntry>(entries: ReadonlySet<Entry>): Entry | undefined {
+  return first(entries.values(), isUnconfirmed) ?? first(entries.values(), () => true)
+}
+
+function first<Entry>(entries: Iterable<Entry>, isOne: (entry: Entry) => boolean): Entry | undefined {
+  for (const entry of entries) if (isOne(entry)) return entry
+  return undefined
+}
+
+function count<Entry>(entries: Iterable<Entry>, isOne: (entry: Entry) => boolean): number {
+  let found = 0
+  for (const entry of entries) if (isOne(entry)) found += 1
+  return found
 }
 
 function key(address: string, port: number): string {

@@ -6,6 +6,9 @@
  * on (the sorcerer's apprentice, RFC 1123, 4.2.3.1). An acknowledgement in the middle of a window is no repetition:
  * the client misses the block after it (RFC 7440), and gets a whole window from there. Unless that window has just
  * been sent again: then what the client misses is on its way, and only what lies beyond is sent.
+ *
+ * Nobody makes us send much for little: what nobody has answered is sent a few times, since the request may be forged, and
+ * blocks are sent again in proportion to those that arrive.
  */
 import { TFTP_GIVE_UP_MS } from '../../src/limits.js'
 import type { TftpTerms } from './tftp-options.js'
@@ -13,6 +16,13 @@ import { dataPacket, oackPacket } from './tftp-packet.js'
 
 /** The timeout before the first round trip has been measured, and its bounds, milliseconds. */
 const timeoutMs = { first: 1000, min: 200, max: 4000 } as const
+
+/** A client that has not answered yet asks again by itself; these are in case that its first acknowledgement was lost. */
+const repeatsUnconfirmedMax = 3
+
+/** Windows that may be sent again before any block has arrived, and blocks for each that has: more than one in four is never lost. */
+const againWindows = 4
+const againPerBlock = 16
 
 /** `done`: the client has all; `gone`: it has been silent for too long, or gave up. */
 export type TransferState = 'running' | 'done' | 'gone'
@@ -30,6 +40,9 @@ export class TftpTransfer {
   #sent = 0
   #sentMs = 0
   #isConfirmed = false
+  #repeats = 0
+  /** Blocks that may be sent again because of acknowledgements. */
+  #againBlocks: number
   #progressMs: number
   /** The window was sent for the first time: its round trip may be measured (Karn). */
   #isFresh = true
@@ -43,6 +56,7 @@ export class TftpTransfer {
     this.#terms = terms
     this.#lastBlock = Math.floor(file.length / terms.blockBytes) + 1
     this.#acked = terms.accepted.size > 0 ? -1 : 0
+    this.#againBlocks = againWindows * terms.windowBlocks
     this.#progressMs = nowMs
     this.#timeoutMs = timeoutMs.first
   }
@@ -87,11 +101,13 @@ export class TftpTransfer {
       const ahead = (block - this.#acked) & 0xffff
       if (ahead === 0 || ahead > this.#sent - this.#acked) return []
       this.#acked += ahead
+      const againMax = againWindows * this.#terms.windowBlocks
+      this.#againBlocks = Math.min(this.#againBlocks + againPerBlock * ahead, againMax)
     }
     this.#isConfirmed = true
     this.#measure(nowMs)
     this.#progressMs = nowMs
-    const sent = this.#isFresh ? this.#acked : Math.max(this.#acked, this.#sent)
+    const sent = this.#maySendAgain() ? this.#acked : Math.max(this.#acked, this.#sent)
     this.#isFresh = true
     if (this.#acked === this.#lastBlock) {
       this.#state = 'done'
@@ -108,13 +124,24 @@ export class TftpTransfer {
   /** The time of {@link deadlineMs} has come. */
   onTime(nowMs: number): Buffer[] {
     if (this.#state !== 'running' || nowMs < this.#deadlineMs) return []
-    if (nowMs - this.#progressMs >= TFTP_GIVE_UP_MS) {
+    const isForged = !this.#isConfirmed && this.#repeats >= repeatsUnconfirmedMax
+    if (isForged || nowMs - this.#progressMs >= TFTP_GIVE_UP_MS) {
       this.#state = 'gone'
       return []
     }
+    this.#repeats += 1
     this.#isFresh = false
     this.#timeoutMs = Math.min(this.#timeoutMs * 2, timeoutMs.max)
     return this.#window(nowMs)
+  }
+
+  /** Whether what was sent beyond the block that was just acknowledged is sent again. */
+  #maySendAgain(): boolean {
+    if (!this.#isFresh) return false
+    const blocks = Math.max(0, this.#sent - this.#acked)
+    if (blocks > this.#againBlocks) return false
+    this.#againBlocks -= blocks
+    return true
   }
 
   /** The blocks after `sent`, as far as the window reaches. */

@@ -3,6 +3,8 @@
  * its client, so that the kernel keeps strangers' packets away and tells when the client has closed its port.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { isShortage } from '../../src/errors.js'
+import { TokenBucket, TokenBuckets } from '../../src/token-bucket.js'
 import type { NetbootLog } from './service.js'
 import { type TftpFiles, tableName } from './tftp-files.js'
 import { negotiate } from './tftp-options.js'
@@ -13,6 +15,21 @@ import { openUdp } from './udp.js'
 
 /** Deadlines are looked at this often, milliseconds. */
 const tickMs = 50
+
+/** With so many transfers the windows are smaller: all that is in flight is held in memory. */
+const crowd = { transfers: 64, windowBlocks: 8 } as const
+
+/**
+ * A request without options is answered with the first block, ten times as long, wherever it says that it comes from. The
+ * firmware of a farm asks in one burst, and with options; a forger is to gain nothing by us.
+ */
+const plainRequests = {
+  each: { addressesMax: 1024, perSecond: 32, burst: 512 },
+  all: { perSecond: 256, burst: 2048 },
+} as const
+
+/** The system is short of something: told once in a while. */
+const shortAgainMs = 60_000
 
 /** Counters since the start. */
 export interface TftpStats {
@@ -69,6 +86,13 @@ export class TftpServer {
     sent_packets: 0,
     sent_bytes: 0,
   }
+  readonly #plainOfAddress = new TokenBuckets(
+    plainRequests.each.addressesMax,
+    plainRequests.each.perSecond,
+    plainRequests.each.burst,
+  )
+  readonly #plain = new TokenBucket(plainRequests.all.perSecond, plainRequests.all.burst)
+  #shortMs = Number.NEGATIVE_INFINITY
   #files: TftpFiles = new Map()
   #socket: Socket | undefined
   #timer: NodeJS.Timeout | undefined
@@ -132,7 +156,11 @@ export class TftpServer {
       this.#refuse(from, tftpErrors.illegalOperation, 'ask in octet (binary) mode', request.name)
       return
     }
-    const address = from.address
+    const { address } = from
+    if (!this.#mayAnswer(request, address)) {
+      this.#stats.dropped += 1
+      return
+    }
     const same = this.#table.get(address, from.port)
     if (same !== undefined) {
       // Other options or another file are another request: what the client asked before, it no longer wants.
@@ -142,13 +170,21 @@ export class TftpServer {
       }
       this.#end(same)
     }
-    const room = this.#table.roomFor(address)
-    if (room === 'full') {
-      this.#stats.dropped += 1
-      return
+    for (let room = this.#table.roomFor(address); room !== undefined; room = this.#table.roomFor(address)) {
+      if (room === 'full') {
+        this.#stats.dropped += 1
+        return
+      }
+      this.#supersede(room)
     }
-    if (room !== undefined) this.#supersede(room)
     this.#begin(request, name, asked, from)
+  }
+
+  /** Whether a request that may be forged is worth an answer that is longer. */
+  #mayAnswer({ options }: TftpRequest, address: string): boolean {
+    if (options.size > 0) return true
+    const nowMs = this.#options.nowMs()
+    return this.#plainOfAddress.take(address, 1, nowMs) && this.#plain.take(1, nowMs)
   }
 
   /**
@@ -175,7 +211,7 @@ export class TftpServer {
     }
     this.#table.add(running)
     // Also ECONNREFUSED: the client has closed its port.
-    socket.on('error', () => this.#end(running))
+    socket.on('error', (error) => this.#failed(running, error))
     socket.on('message', (bytes) => this.#onMessage(running, bytes))
     socket.once('connect', () => this.#connected(running, request))
     socket.bind({ port: 0, address: this.#options.host }, () => socket.connect(from.port, from.address))
@@ -191,7 +227,8 @@ export class TftpServer {
     const serverAddress = running.socket.address().address
     const bytes = typeof file === 'function' ? file({ address, serverAddress }) : file
     const nowMs = this.#options.nowMs()
-    running.transfer = new TftpTransfer(bytes, negotiate(request.options, bytes.length), nowMs)
+    const windowMax = this.#table.size > crowd.transfers ? crowd.windowBlocks : undefined
+    running.transfer = new TftpTransfer(bytes, negotiate(request.options, bytes.length, windowMax), nowMs)
     this.#send(running, running.transfer.start(nowMs))
     this.#timer ??= setInterval(() => this.#onTick(), tickMs)
     this.#options.log(
@@ -257,10 +294,21 @@ export class TftpServer {
     }
   }
 
+  #failed(running: Running, error: NodeJS.ErrnoException): void {
+    this.#end(running)
+    if (!isShortage(error)) return
+    this.#table.shrink()
+    this.#stats.dropped += 1
+    const nowMs = this.#options.nowMs()
+    if (nowMs - this.#shortMs < shortAgainMs) return
+    this.#shortMs = nowMs
+    const text = `TFTP serves ${this.#table.size} transfers at a time and no more: ${error.message}`
+    this.#options.log('warn', 'tftp.short', { code: 'NETBOOT_FAILED' }, text)
+  }
+
   /** A client that is still there shall not wait for more. */
   #supersede(running: Running): void {
-    if (running.transfer !== undefined)
-      this.#send(running, [errorPacket(0, 'another transfer takes its place')])
+    if (running.isConfirmed) this.#send(running, [errorPacket(0, 'another transfer takes its place')])
     this.#end(running)
   }
 

@@ -171,3 +171,46 @@ test('an error of the client ends it', () => {
   assert.equal(transfer.state, 'gone')
   assert.deepEqual(transfer.onTime(99_999), [])
 })
+
+test('what nobody answers is sent four times in all: the request may be forged', () => {
+  for (const options of [{}, { tsize: '0', blksize: '1450', windowsize: '64' }]) {
+    const transfer = new TftpTransfer(randomBytes(500_000), terms(options, 500_000), 0)
+    const sent = [...transfer.start(0)]
+    while (transfer.state === 'running') sent.push(...transfer.onTime(transfer.deadlineMs))
+    assert.equal(sent.length, 4)
+    assert.ok(sent.every(({ length }) => length <= 516))
+  }
+})
+
+test('a client that acknowledges each block of a window makes us send no more than its share again', () => {
+  const size = 1450 * 2000
+  const transfer = new TftpTransfer(randomBytes(size), terms({ blksize: '1450', windowsize: '64' }, size), 0)
+  transfer.start(0)
+  let sent = transfer.onAck(0, 0).length
+  for (let block = 1; block <= 1900; block += 1) sent += transfer.onAck(block, block).length
+  // Each block once, and sixteen more for each that arrived.
+  assert.ok(sent <= 1964 + 4 * 64 + 16 * 1900, `${sent} blocks`)
+  assert.equal(transfer.onAck(1964, 2000).length, 37, 'and it goes on')
+})
+
+test('one lost block in twenty costs no timeout, whatever the window', () => {
+  for (const windowsize of [4, 16, 64]) {
+    const size = 512 * 3000
+    const transfer = new TftpTransfer(randomBytes(size), terms({ windowsize: String(windowsize) }, size), 0)
+    transfer.start(0)
+    let packets = transfer.onAck(0, 0)
+    let acked = 0
+    let count = 0
+    // The client names the last block before the first that is missing (RFC 7440).
+    while (transfer.state === 'running') {
+      assert.ok(packets.length > 0, `window ${windowsize}, block ${acked}`)
+      for (const block of blocks(packets)) {
+        count += 1
+        if (count % 20 === 0) break
+        if (block === ((acked + 1) & 0xffff)) acked += 1
+      }
+      packets = transfer.onAck(acked & 0xffff, count)
+      if (packets.length === 0 && transfer.state === 'running') packets = transfer.onTime(transfer.deadlineMs)
+    }
+  }
+})

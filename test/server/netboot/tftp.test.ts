@@ -24,11 +24,12 @@ async function serve(
   t: TestContext,
   files: Record<string, TftpFile> = { 'bios/undionly.kpxe': program, 'undionly.kpxe': program },
   limits?: TableLimits,
+  nowMs = () => performance.now(),
 ): Promise<{ server: TftpServer; port: number }> {
   const server = new TftpServer({
     host: '127.0.0.1',
     port: 0,
-    nowMs: () => performance.now(),
+    nowMs,
     log: () => {},
     ...(limits === undefined ? {} : { limits }),
   })
@@ -151,20 +152,76 @@ test('another request from the same port gets its own answer, also before the fi
   assert.equal(server.stats().transfers, 1)
 })
 
-test('transfers are bounded for each client and in all; what never answered makes room', async (t) => {
-  const { server, port } = await serve(t, undefined, { total: 4, perClient: 2 })
-  const request = async (from: string) => {
-    const socket = createSocket('udp4')
-    t.after(() => socket.close())
-    await new Promise<void>((resolve) => socket.bind(0, from, resolve))
-    socket.send(readRequest('undionly.kpxe'), port, '127.0.0.1')
-    return new Promise<number>((resolve) => socket.once('message', (_, sender) => resolve(sender.port)))
+/** Begins a transfer from an address, and acknowledges so many blocks of it. */
+async function begin(
+  t: TestContext,
+  port: number,
+  from: string,
+  acks = 0,
+): Promise<{ error: Promise<string> }> {
+  const socket = createSocket('udp4')
+  t.after(() => socket.close())
+  await new Promise<void>((resolve) => socket.bind(0, from, resolve))
+  const next = () =>
+    new Promise<{ packet: Buffer; tid: number }>((resolve) =>
+      socket.once('message', (packet, sender) => resolve({ packet, tid: sender.port })),
+    )
+  const answer = next()
+  socket.send(readRequest('undionly.kpxe', { blksize: 512 }), port, '127.0.0.1')
+  let { tid } = await answer
+  for (let block = 0; block < acks; block += 1) {
+    const following = next()
+    socket.send(ackPacket(block), tid, '127.0.0.1')
+    ;({ tid } = await following)
   }
-  for (let count = 0; count < 3; count += 1) await request('127.0.0.2')
-  assert.equal(server.stats().transfers, 2)
-  for (const from of ['127.0.0.3', '127.0.0.4', '127.0.0.5', '127.0.0.6']) await request(from)
-  assert.equal(server.stats().transfers, 4)
+  const error = new Promise<string>((resolve) =>
+    socket.on('message', (packet) => {
+      if (packet.readUInt16BE(0) === 5) resolve(packet.toString('latin1', 4, packet.length - 1))
+    }),
+  )
+  return { error }
+}
+
+test('an address has what nobody else asks for; then the one with most makes room, its oldest first', async (t) => {
+  const { server, port } = await serve(t, undefined, { total: 8, unconfirmed: 8 })
+  const own = []
+  for (let count = 0; count < 8; count += 1) own.push(await begin(t, port, '127.0.0.2', 2))
+  assert.equal(server.stats().transfers, 8)
+  for (const from of ['127.0.0.3', '127.0.0.4', '127.0.0.5', '127.0.0.6']) await begin(t, port, from, 2)
+  assert.equal(server.stats().transfers, 8)
+  for (const { error } of own.slice(0, 4)) assert.equal(await error, 'another transfer takes its place')
   assert.ok((await tftpGet({ port, name: 'undionly.kpxe', from: '127.0.0.9' })).bytes.equals(program))
+})
+
+test('what never answered makes room first, and is not told', async (t) => {
+  const { server, port } = await serve(t, undefined, { total: 4, unconfirmed: 2 })
+  for (let count = 0; count < 3; count += 1) await begin(t, port, '127.0.0.2')
+  assert.equal(server.stats().transfers, 2)
+  for (const from of ['127.0.0.3', '127.0.0.4', '127.0.0.5', '127.0.0.6']) await begin(t, port, from)
+  assert.equal(server.stats().transfers, 4)
+  // Eight answers, and not one packet more to addresses that may be forged.
+  assert.equal(server.stats().sent_packets, 7)
+  assert.ok((await tftpGet({ port, name: 'undionly.kpxe', from: '127.0.0.9' })).bytes.equals(program))
+})
+
+test('requests without options are answered with ten times as much: at a bounded rate', async (t) => {
+  const { server, port } = await serve(t, undefined, undefined, () => 0)
+  const socket = createSocket('udp4')
+  t.after(() => socket.close())
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.2', resolve))
+  const names = ['undionly.kpxe', 'bios/undionly.kpxe']
+  // An answer says that what was sent before has been read; a name that is refused takes no room.
+  const settle = () => tftpGet({ port, name: 'none', from: '127.0.0.3' }).catch(() => {})
+  for (let sent = 0; sent < 2000; sent += 1) {
+    socket.send(readRequest(names[sent % 2] ?? ''), port, '127.0.0.1')
+    if (sent % 100 === 99) await settle()
+  }
+  await untilEqual('all to be read', () => server.stats().dropped, 2000 - 512)
+  assert.ok(server.stats().sent_packets <= 512)
+  assert.equal(
+    (await tftpGet({ port, name: 'undionly.kpxe', from: '127.0.0.4' })).bytes.length,
+    program.length,
+  )
 })
 
 test('real clients: curl, tftp-hpa, busybox', async (t) => {
@@ -222,30 +279,34 @@ test('finishes at 2 % loss with a window of 1 and of 16', { timeout: hangMs }, a
   )
 })
 
-test('500 nodes load the boot program at once, none lost', { timeout: hangMs }, async (t) => {
-  const { server, port } = await serve(t)
-  const beganMs = performance.now()
-  const all = await Promise.all(
-    Array.from({ length: 500 }, (_, node) =>
-      tftpGet({
-        port,
-        name: 'undionly.kpxe',
-        options: { blksize: 1408, tsize: 0 },
-        from: `127.1.${node >> 8}.${node & 255}`,
-      }),
-    ),
-  )
-  t.diagnostic(`${(performance.now() - beganMs).toFixed(0)} ms`)
-  assert.ok(all.every(({ bytes }) => bytes.equals(program)))
-  await untilEqual(
-    'all transfers to be over',
-    () => [server.stats().transfers, server.stats().completed],
-    [0, 500],
-  )
-})
+for (const behind of ['addresses of their own', 'one address']) {
+  test(`500 nodes behind ${behind} load the boot program at once, none lost`, {
+    timeout: hangMs,
+  }, async (t) => {
+    const { server, port } = await serve(t)
+    const beganMs = performance.now()
+    const all = await Promise.all(
+      Array.from({ length: 500 }, (_, node) =>
+        tftpGet({
+          port,
+          name: 'undionly.kpxe',
+          options: { blksize: 1408, tsize: 0 },
+          from: behind === 'one address' ? '127.0.0.1' : `127.1.${node >> 8}.${node & 255}`,
+        }),
+      ),
+    )
+    t.diagnostic(`${(performance.now() - beganMs).toFixed(0)} ms`)
+    assert.ok(all.every(({ bytes }) => bytes.equals(program)))
+    await untilEqual(
+      'all transfers to be over',
+      () => [server.stats().transfers, server.stats().completed],
+      [0, 500],
+    )
+  })
+}
 
 test('100,000 mutated packets: no crash, no leak, and it serves on', { timeout: hangMs }, async (t) => {
-  const { server, port } = await serve(t, undefined, { total: 64, perClient: 8 })
+  const { server, port } = await serve(t, undefined, { total: 64, unconfirmed: 8 })
   const socket = createSocket('udp4')
   t.after(() => socket.close())
   await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
