@@ -1,4 +1,4 @@
-/** Token buckets: so many a second of bytes, packets or lines, and a burst of them at once. Pure; `nowMs` never goes back. */
+/** Token buckets: so many a second of bytes, packets or lines, and a burst of them at once. Pure. */
 export class TokenBucket {
   readonly #perSecond: number
   readonly #burst: number
@@ -14,7 +14,9 @@ export class TokenBucket {
 
   /** Takes them if they are there. */
   take(count: number, nowMs: number): boolean {
-    const filled = this.#tokens + ((nowMs - (this.#atMs ?? nowMs)) * this.#perSecond) / 1000
+    // A clock that is set back gives nothing, and takes nothing.
+    const elapsedMs = Math.max(0, nowMs - (this.#atMs ?? nowMs))
+    const filled = this.#tokens + (elapsedMs * this.#perSecond) / 1000
     this.#tokens = Math.min(this.#burst, filled)
     this.#atMs = nowMs
     if (this.#tokens < count) return false

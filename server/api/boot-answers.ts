@@ -3,7 +3,7 @@
  */
 import type { ErrorCode } from '../../src/errors.js'
 import { LineBudget } from '../../src/line-budget.js'
-import { formatUrlHost } from '../../src/net.js'
+import { addressOwner, formatUrlHost } from '../../src/net.js'
 import type { NodeConfig } from '../../src/node-config.js'
 import type { CatalogArtifact, CatalogVersion } from '../catalog/versions.js'
 import type { NetbootAnswers, ScriptRequest } from '../http/services.js'
@@ -49,7 +49,7 @@ export function makeBootAnswers(sources: BootSources): NetbootAnswers {
       return sources.program(name)
     },
     script: (request) => script(request, httpAt(request.serverAddress), sources, refusals),
-    fetch: (download) => sources.admission.fetch(download),
+    fetch: (download) => sources.admission.fetch({ ...download, address: addressOwner(download.address) }),
   }
 }
 
@@ -74,7 +74,7 @@ async function script(
     return refuse('BOOT_REFUSED', `no kernel is known for architecture ${request.arch}`)
   }
   if (filesFor(sources, arch) === undefined) return refuse('BOOT_FILES_MISSING', noKernel(arch))
-  const answer = await sources.admission.ask(mac, address, gone)
+  const answer = await sources.admission.ask(mac, addressOwner(address), gone)
   if (answer.kind === 'wait') return waitScript(node, answer)
   // Chosen now, not before the wait: a node gets one version, and the newest.
   const found = filesFor(sources, arch)

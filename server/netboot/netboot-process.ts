@@ -5,6 +5,8 @@
 
 import { setTimeout } from 'node:timers/promises'
 import { BootswarmError } from '../../src/errors.js'
+import { LineBudget } from '../../src/line-budget.js'
+import { TokenBucket } from '../../src/token-bucket.js'
 import { endWithParent, tellReady, tellRetired, toParent } from '../process/child.js'
 import { DhcpService } from './dhcp/service.js'
 import type { FromNetboot, StartNetboot, ToNetboot } from './messages.js'
@@ -23,9 +25,20 @@ endWithParent()
 const send = (message: FromNetboot): void => toParent(message)
 /** Each exchange has a line of level debug: sent in vain, they would cost as much as its answers. */
 let isVerbose = false
+/**
+ * Anybody can cause lines, and each is a message that waits in memory while the daemon is busy. A farm that is switched on
+ * has three of them for each machine; what an operator must see is not to drown in those.
+ */
+const lines = { usual: new LineBudget(200, 4096), urgent: new LineBudget(20, 256) }
 const log: NetbootLog = (level, event, facts, text) => {
-  if (level !== 'debug' || isVerbose) send({ type: 'log', level, event, facts, text })
+  if (level === 'debug' && !isVerbose) return
+  const isUrgent = level === 'warn' || level === 'error'
+  const leftOut = lines[isUrgent ? 'urgent' : 'usual'].take(performance.now())
+  if (leftOut === undefined) return
+  send({ type: 'log', level, event, facts: leftOut > 0 ? { ...facts, leftOut } : facts, text })
 }
+/** Machines behind relays that the daemon is told of, for the same reason. */
+const sightings = new TokenBucket(500, 4096)
 
 let tftp: TftpService | undefined
 const services: Record<string, NetbootService> = {}
@@ -53,7 +66,9 @@ async function start({ account, dhcp, tftp: tftpStart, ...start }: StartNetboot)
     dhcpService = new DhcpService(dhcp, log, {
       keep: (changes) => send({ type: 'leases', changes }),
       otherServer: (address) => send({ type: 'other-server', address }),
-      seen: (mac, relayPort) => send({ type: 'seen', mac, relayPort }),
+      seen: (mac, relayPort) => {
+        if (sightings.take(1, performance.now())) send({ type: 'seen', mac, relayPort })
+      },
     })
     services.dhcp = dhcpService
   }

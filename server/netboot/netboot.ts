@@ -146,6 +146,13 @@ export class Netboot {
     this.#options.log.error(facts, 'The process for DHCP and TFTP ended; starting it again')
   }
 
+  #otherServer(address: number): void {
+    this.#otherServers.delete(address)
+    this.#otherServers.add(address)
+    const [oldest] = this.#otherServers
+    if (oldest !== undefined && this.#otherServers.size > otherServersMax) this.#otherServers.delete(oldest)
+  }
+
   #tellStarted(): void {
     const names = [...new Set(this.#site().interfaces.map(({ name }) => name))]
     const { log } = this.#options
@@ -216,7 +223,7 @@ export class Netboot {
         leases.keep(message.changes)
         break
       case 'other-server':
-        if (this.#otherServers.size < otherServersMax) this.#otherServers.add(message.address)
+        this.#otherServer(message.address)
         break
       case 'seen':
         this.#options.relayPorts.note(message.mac, message.relayPort)

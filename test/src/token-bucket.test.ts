@@ -14,6 +14,12 @@ test('a burst, and then so many a second', () => {
   assert.ok(!bucket.take(1, 60_000))
 })
 
+test('a clock that is set back stops nothing', () => {
+  const bucket = new TokenBucket(10, 2)
+  assert.ok(bucket.take(1, 3_600_000))
+  assert.deepEqual([bucket.take(1, 0), bucket.take(1, 0), bucket.take(1, 100)], [true, false, true])
+})
+
 test('each key has its own; of too many the one not used for longest is forgotten', () => {
   const buckets = new TokenBuckets(2, 1, 1)
   assert.deepEqual(

@@ -18,10 +18,10 @@ const discardPort = 9
 /**
  * Linux keeps unanswered addresses in its table for 3 s (`mcast_solicit` questions, `retrans_time` apart), and has room
  * for 1,024 neighbours (`gc_thresh3`): beyond that this machine reaches no new one at all. At most so many addresses
- * are probed in that time; a farm of 500 that is switched on at once stays below.
+ * are probed in that time, so that half of the room stays; a farm of 500 that is switched on at once stays below.
  */
 const keptMs = 3_000
-const keptMax = 600
+const keptMax = 512
 
 /** Told who uses an address: an Ethernet address, or undefined if none is known. */
 export type ProbeAnswer = (address: number, user: string | undefined) => void

@@ -13,6 +13,7 @@ export const counterNames = [
   'ignored_no_address',
   'ignored_not_its_own',
   'ignored_wrong_type',
+  'ignored_too_many',
   'discovers',
   'repeated',
   'offers',
@@ -26,6 +27,7 @@ export const counterNames = [
   'boot_replies',
   'refused',
   'conflicts',
+  'recalled',
   'exhausted',
 ] as const
 /** One of them. */

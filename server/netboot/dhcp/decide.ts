@@ -2,6 +2,7 @@
 
 import type { Lease } from '../../../src/dhcp-lease.js'
 import { formatIpv4 } from '../../../src/ipv4.js'
+import { TokenBuckets } from '../../../src/token-bucket.js'
 import { type BootChoice, type BootFor, chooseBoot } from '../boot-choice.js'
 import type { DhcpSite } from '../dhcp-site.js'
 import type { Arrival } from './arrival.js'
@@ -26,11 +27,25 @@ const countersOf: Partial<Record<MessageType, CounterName>> = {
   inform: 'informs',
 }
 
+/**
+ * Messages that are read of one interface, and of one relay: ten times what 500 machines say while they boot within ten
+ * seconds, all their questions at once. What is beyond costs next to nothing, and others are answered meanwhile.
+ */
+const rates = {
+  interface: { keysMax: 256, perSecond: 8000, burst: 16_384 },
+  relay: { keysMax: 256, perSecond: 2000, burst: 4096 },
+} as const
+
+/** Offset of the relay's address in a message (RFC 2131 2). */
+const giaddrAt = 24
+
 /** The whole DHCP side of one site. */
 export class DhcpMachine {
   readonly #site: DhcpSite
   readonly #tell = new ThrottledLog()
   readonly #full: FullDhcp | undefined
+  readonly #ofInterface = bucketsOf(rates.interface)
+  readonly #ofRelay = bucketsOf(rates.relay)
 
   constructor(site: DhcpSite, leases: Iterable<Lease> = []) {
     this.#site = site
@@ -46,7 +61,12 @@ export class DhcpMachine {
   receive(datagram: Datagram, nowMs: number): Effect[] {
     this.#tell.count('received')
     const { from, port, interface: name, local } = datagram
-    const message = readMessage(datagram.bytes)
+    if (!this.#isWithinRates(datagram, nowMs)) {
+      this.#tell.drop('too_many')
+      return []
+    }
+    // Nobody can be answered at port 0.
+    const message = from.port === 0 ? { malformed: 'it comes from port 0' } : readMessage(datagram.bytes)
     if ('malformed' in message) {
       this.#tell.count('malformed')
       const text = `A malformed DHCP message from ${formatIpv4(from.address)}: ${message.malformed}`
@@ -68,6 +88,14 @@ export class DhcpMachine {
   /** Takes the answer of a `probe`: the Ethernet address that uses it, if any. */
   probed(address: number, user: string | undefined, nowMs: number): Effect[] {
     return this.#full?.probed(address, user, nowMs) ?? []
+  }
+
+  #isWithinRates({ bytes, interface: name }: Datagram, nowMs: number): boolean {
+    const relay = bytes.subarray(giaddrAt, giaddrAt + 4)
+    const isRelayed = relay.some((byte) => byte !== 0)
+    return (
+      (!isRelayed || this.#ofRelay.take(relay.join('.'), 1, nowMs)) && this.#ofInterface.take(name, 1, nowMs)
+    )
   }
 
   #answer(arrival: Arrival, nowMs: number): Effect[] {
@@ -139,4 +167,16 @@ export class DhcpMachine {
     const told = this.#tell.once(isMistake ? 'warn' : 'info', event, code, { server }, text, nowMs)
     return told.length === 0 ? [] : [found, ...told]
   }
+}
+
+function bucketsOf({
+  keysMax,
+  perSecond,
+  burst,
+}: {
+  keysMax: number
+  perSecond: number
+  burst: number
+}): TokenBuckets {
+  return new TokenBuckets(keysMax, perSecond, burst)
 }

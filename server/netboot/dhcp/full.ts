@@ -94,39 +94,46 @@ export class FullDhcp {
     this.#waiting.delete(address)
     const { arrival, scope, boot, probes } = waiting
     const { mac } = arrival.message
+    if (user === undefined) scope.state.cleared(address, nowMs)
     if (scope.state.leaseOf(mac)?.address !== address) return []
     if (user === undefined || user === mac) return [this.#offer(arrival, scope, address, boot)]
+    scope.state.conflict(address, nowMs + answeredMs)
     return [
-      ...this.#inConflict(scope.state, address, nowMs + answeredMs, `is used by ${user} without a lease`),
+      ...this.#inConflict(address, `is used by ${user} without a lease`),
       ...this.#discover(arrival, boot, nowMs, probes + 1),
     ]
   }
 
   #discover(arrival: Arrival, boot: BootFor, nowMs: number, probes: number): Effect[] {
-    const { mac } = arrival.message
+    const { mac, relayPort } = arrival.message
     const scopes = this.#scopesOf(arrival)
     if (scopes.length === 0) return this.#withoutPool(arrival, nowMs)
     const chosen = probes > probesMax ? undefined : choose(scopes, arrival, nowMs)
-    if (chosen === undefined) {
-      this.#tell.count('exhausted')
-      const ranges = scopes.map(({ state }) => rangeOf(state)).join(', ')
-      const text = `No address is free for ${mac} in ${ranges}`
-      return this.#tell.once('warn', 'dhcp.exhausted', 'DHCP_POOL_EXHAUSTED', { mac }, text, nowMs)
-    }
+    if (chosen === undefined) return this.#exhausted(mac, scopes, nowMs)
     const { scope, address } = chosen
     const { state } = scope
     const before = state.leaseOf(mac)
     const isHeld = before?.address === address && before.expiresMs > nowMs
-    if (!isHeld) state.bind({ mac, address, expiresMs: nowMs + offerMs, isOffer: true })
+    const offer = { mac, address, expiresMs: nowMs + offerMs, ...(relayPort && { relayPort }) }
+    if (!isHeld && state.isOffered(address, nowMs)) this.#tell.count('recalled')
+    if (!isHeld) state.bind({ ...offer, isOffer: true })
     const isWaiting = isHeld && this.#waiting.has(address)
+    const isKnownFree = (isHeld && !isWaiting) || state.isClear(address, nowMs)
     // Without an interface there, ARP does not reach it: the relay's subnet is the clients' own to check (DECLINE).
     const via = this.#site.interfaces.find(({ subnet }) => inSubnet(subnet, address))
-    if ((isHeld && !isWaiting) || via === undefined) return [this.#offer(arrival, scope, address, boot)]
+    if (isKnownFree || via === undefined) return [this.#offer(arrival, scope, address, boot)]
     // A repeated DISCOVER replaces the one that waits.
     this.#waiting.set(address, { arrival, scope, boot, probes })
     if (!isWaiting) return [{ kind: 'probe', address, via: via.address }]
     this.#tell.count('repeated')
     return []
+  }
+
+  #exhausted(mac: string, scopes: readonly Scope[], nowMs: number): Effect[] {
+    this.#tell.count('exhausted')
+    const ranges = scopes.map(({ state }) => rangeOf(state)).join(', ')
+    const text = `No address is free for ${mac} in ${ranges}`
+    return this.#tell.once('warn', 'dhcp.exhausted', 'DHCP_POOL_EXHAUSTED', { mac }, text, nowMs)
   }
 
   #offer(arrival: Arrival, { state, server, serverId }: Scope, address: number, boot: BootFor): Effect {
@@ -157,7 +164,11 @@ export class FullDhcp {
     if (scope === undefined) return this.#refuseElsewhere(arrival, scopes, address, nowMs)
     const denial = scope.state.denial(mac, address, nowMs)
     if (denial !== undefined) return this.#nak(arrival, scope, address, denials[denial])
-    const relayPort = arrival.message.relayPort ?? scope.state.leaseOf(mac)?.relayPort
+    const before = scope.state.leaseOf(mac)
+    const relayPort = arrival.message.relayPort ?? before?.relayPort
+    // RFC 2131 4.3.2: a machine of which nothing is known gets no answer.
+    if (before === undefined && scope.state.hasItsShare(relayPort, nowMs))
+      return this.#exhausted(mac, scopes, nowMs)
     const lease: Lease = {
       mac,
       address,
@@ -211,17 +222,12 @@ export class FullDhcp {
     if (state?.leaseOf(mac)?.address !== requestedAddress || state === undefined || !isMeant) {
       return this.#drop(arrival, 'not_its_own', 'it declines an address that it was not given', nowMs)
     }
-    return this.#inConflict(
-      state,
-      requestedAddress,
-      nowMs + declinedMs,
-      `was declined by ${mac}: another machine uses it`,
-    )
+    state.declined(requestedAddress, nowMs + declinedMs)
+    return this.#inConflict(requestedAddress, `was declined by ${mac}: another machine uses it`)
   }
 
-  #inConflict(state: PoolState, address: number, untilMs: number, what: string): Effect[] {
+  #inConflict(address: number, what: string): Effect[] {
     this.#tell.count('conflicts')
-    state.conflict(address, untilMs)
     const text = `${formatIpv4(address)} ${what}; it is not offered for the next minutes`
     const facts = { address: formatIpv4(address), code: 'DHCP_ADDRESS_CONFLICT' }
     return [{ kind: 'forget', address }, this.#tell.line('warn', 'dhcp.conflict', facts, text)]
@@ -325,13 +331,13 @@ export class FullDhcp {
 /** Chooses a machine's address from the pools of its link: reserved or known ones first, then the one it asks for, then a new one. */
 function choose(
   scopes: readonly Scope[],
-  { message: { mac, requestedAddress } }: Arrival,
+  { message: { mac, requestedAddress, relayPort } }: Arrival,
   nowMs: number,
 ): { scope: Scope; address: number } | undefined {
   const ways = [
     (state: PoolState) => state.known(mac, undefined, nowMs),
     (state: PoolState) => state.known(mac, requestedAddress, nowMs),
-    (state: PoolState) => state.choose(mac, requestedAddress, nowMs),
+    (state: PoolState) => state.choose(mac, requestedAddress, nowMs, relayPort),
   ]
   for (const way of scopes.length > 1 ? ways : ways.slice(-1)) {
     for (const scope of scopes) {

@@ -107,6 +107,8 @@ export function readMessage(bytes: Uint8Array): DhcpMessage | Unread {
   if (((chaddr[0] ?? 1) & 1) === 1 || chaddr.every((byte) => byte === 0)) {
     return { malformed: 'an Ethernet address that no machine has' }
   }
+  if (packet.giaddr !== 0 && !isHost(packet.giaddr))
+    return { malformed: 'a relay’s address that no relay has' }
   const vendorClass = options.get(optionCodes.vendorClass)?.toString('latin1') ?? ''
   const machineId = options.get(optionCodes.machineId)
   const relayInfo = options.get(optionCodes.relayInfo)
@@ -127,6 +129,12 @@ export function readMessage(bytes: Uint8Array): DhcpMessage | Unread {
     relayPort: relayed === undefined ? undefined : relayPortOf(relayed),
     link: linkOf(packet, relayed),
   }
+}
+
+/** Neither of this machine's loopback (127/8) nor of many: multicast, reserved, everybody. */
+function isHost(address: number): boolean {
+  const first = address >>> 24
+  return first !== 0 && first !== 127 && first < 224
 }
 
 function bootClassOf(vendorClass: string): DhcpMessage['bootClass'] {

@@ -1,8 +1,21 @@
 /** The leases of one pool, and which address a machine gets next. Pure: the time is passed in. */
 
-import type { Lease } from '../../../src/dhcp-lease.js'
+import type { Lease, RelayPort } from '../../../src/dhcp-lease.js'
 import { inSubnet } from '../../../src/ipv4.js'
+import { DHCP_RECALLED_MAX } from '../../../src/limits.js'
 import type { DhcpPool } from '../dhcp-site.js'
+
+/** An address that a probe found free is not asked for again for this long. */
+const clearMs = 60_000
+
+/** The share of a pool that machines may declare to be in use by others, without a proof of ours. */
+const declinedShare = 1 / 4
+
+/**
+ * Where relays name the ports of switches, machines behind one port get this share of a pool, or so many addresses if that
+ * is more: a port is one machine or a small switch. With fewer ports than this the names are those of whole networks.
+ */
+const ofPort = { share: 1 / 8, addressesMin: 32, portsMin: 8 } as const
 
 /** Why an address is not this machine's. */
 export type Denial = 'reserved' | 'outside' | 'in-conflict' | 'taken'
@@ -21,8 +34,18 @@ export class PoolState {
   readonly #reservedFor = new Map<number, string>()
   readonly #byMac = new Map<string, Binding>()
   readonly #byAddress = new Map<number, Binding>()
+  /** Offers that nobody has asked for yet, the oldest first. */
+  readonly #offers = new Map<number, Binding>()
+  /** Machines whose offer was given to another, with its address; the oldest go first. */
+  readonly #recalled = new Map<string, number>()
+  /** By the port of a switch: the addresses of the machines behind it. */
+  readonly #byPort = new Map<string, Set<number>>()
   /** Addresses in use without a lease, and until when they are not offered. */
   readonly #inConflict = new Map<number, number>()
+  /** Of these, those that a machine declined: nothing else says so. The oldest first. */
+  readonly #declined = new Set<number>()
+  /** When a probe found an address free. */
+  readonly #clear = new Map<number, number>()
   /** Nothing is free before this time: a flood need not search each time. */
   #fullUntilMs = 0
 
@@ -59,7 +82,8 @@ export class PoolState {
     }
     if ((this.#inConflict.get(address) ?? 0) > nowMs) return 'in-conflict'
     const holder = this.#byAddress.get(address)
-    return holder !== undefined && holder.mac !== mac && holder.expiresMs > nowMs ? 'taken' : undefined
+    if (holder === undefined || holder.mac === mac || holder.expiresMs <= nowMs) return undefined
+    return holder.isOffer && this.#recalled.get(mac) === address ? undefined : 'taken'
   }
 
   /** The address that is reserved for the machine, that it had, or that it wants, if it can have it. */
@@ -69,12 +93,46 @@ export class PoolState {
     return [this.#reserved.get(mac), this.#byMac.get(mac)?.address, wanted].find(can)
   }
 
-  /** The address to offer the machine; undefined if none is free. */
-  choose(mac: string, wanted: number | undefined, nowMs: number): number | undefined {
+  /**
+   * The address to offer the machine; undefined if none is free. Where none is, the oldest offer that nobody has asked for
+   * is recalled, then an address that was declined: anybody can invent machines, and let them decline.
+   */
+  choose(mac: string, wanted: number | undefined, nowMs: number, relayPort?: RelayPort): number | undefined {
     const known = this.known(mac, wanted, nowMs)
     if (known !== undefined) return known
-    if (nowMs < this.#fullUntilMs) return undefined
-    return this.#unused(mac, nowMs) ?? this.#longestExpired(mac, nowMs)
+    if (this.hasItsShare(relayPort, nowMs)) return this.#oldestOfferOf(relayPort)
+    if (nowMs >= this.#fullUntilMs) {
+      const free = this.#unused(mac, nowMs) ?? this.#longestExpired(mac, nowMs)
+      if (free !== undefined) return free
+    }
+    const [recalled = this.#release()] = this.#offers.keys()
+    return recalled
+  }
+
+  /** Whether the machines behind this port of a switch have all the addresses that they get. */
+  hasItsShare(relayPort: RelayPort | undefined, nowMs: number): boolean {
+    if (relayPort === undefined || this.#byPort.size < ofPort.portsMin) return false
+    let active = 0
+    for (const address of this.#byPort.get(portKey(relayPort)) ?? []) {
+      if ((this.#byAddress.get(address)?.expiresMs ?? 0) > nowMs) active++
+    }
+    return active >= Math.max(ofPort.addressesMin, this.#size * ofPort.share)
+  }
+
+  /** Whether somebody has an offer of the address, and has not asked for it. */
+  isOffered(address: number, nowMs: number): boolean {
+    return (this.#offers.get(address)?.expiresMs ?? 0) > nowMs
+  }
+
+  /** Whether a probe found the address free a short while ago. */
+  isClear(address: number, nowMs: number): boolean {
+    const foundMs = this.#clear.get(address)
+    return foundMs !== undefined && nowMs - foundMs < clearMs
+  }
+
+  /** A probe found the address free. */
+  cleared(address: number, nowMs: number): void {
+    this.#clear.set(address, nowMs)
   }
 
   /** The lease of a machine, expired or not. */
@@ -103,7 +161,16 @@ export class PoolState {
   conflict(address: number, untilMs: number): void {
     const holder = this.#byAddress.get(address)
     if (holder !== undefined) this.#drop(holder)
+    this.#clear.delete(address)
+    this.#declined.delete(address)
     this.#inConflict.set(address, untilMs)
+  }
+
+  /** The machine that was given the address says that another uses it. Of too many such, the oldest is offered again. */
+  declined(address: number, untilMs: number): void {
+    this.conflict(address, untilMs)
+    this.#declined.add(address)
+    if (this.#declined.size > Math.max(1, this.#size * declinedShare)) this.#release()
   }
 
   /** How many leases are active. */
@@ -115,12 +182,11 @@ export class PoolState {
 
   /** An address that no machine has had. The search starts at a hash of the MAC address, so a machine whose lease was lost often gets the same one. */
   #unused(mac: string, nowMs: number): number | undefined {
-    const { first, last } = this.pool
-    const size = last - first + 1
-    if (this.#byAddress.size >= size + this.#reserved.size) return undefined
-    const start = hash(mac) % size
-    for (let step = 0; step < size; step++) {
-      const address = first + ((start + step) % size)
+    const { first } = this.pool
+    if (this.#byAddress.size >= this.#size + this.#reserved.size) return undefined
+    const start = hash(mac) % this.#size
+    for (let step = 0; step < this.#size; step++) {
+      const address = first + ((start + step) % this.#size)
       if (!this.#byAddress.has(address) && this.denial(mac, address, nowMs) === undefined) return address
     }
     return undefined
@@ -141,19 +207,64 @@ export class PoolState {
     return undefined
   }
 
+  get #size(): number {
+    return this.pool.last - this.pool.first + 1
+  }
+
+  #oldestOfferOf(relayPort: RelayPort | undefined): number | undefined {
+    const own = relayPort === undefined ? undefined : this.#byPort.get(portKey(relayPort))
+    return [...(own ?? [])].find((address) => this.#offers.has(address))
+  }
+
+  /** Offers the address again that was declined first; the result is that address. */
+  #release(): number | undefined {
+    const [address] = this.#declined
+    if (address === undefined) return undefined
+    this.#declined.delete(address)
+    this.#inConflict.delete(address)
+    return address
+  }
+
   #put(lease: Binding): void {
     const before = this.#byMac.get(lease.mac)
     if (before !== undefined) this.#drop(before)
     const holder = this.#byAddress.get(lease.address)
     if (holder !== undefined) this.#drop(holder)
+    if (holder?.isOffer && lease.isOffer) this.#recall(holder)
+    this.#recalled.delete(lease.mac)
     this.#byMac.set(lease.mac, lease)
     this.#byAddress.set(lease.address, lease)
+    if (lease.isOffer) this.#offers.set(lease.address, lease)
+    if (lease.relayPort === undefined) return
+    const port = portKey(lease.relayPort)
+    const others = this.#byPort.get(port)
+    if (others === undefined) this.#byPort.set(port, new Set([lease.address]))
+    else others.add(lease.address)
   }
 
-  #drop({ mac, address }: Binding): void {
+  #drop({ mac, address, relayPort }: Binding): void {
     this.#byMac.delete(mac)
     this.#byAddress.delete(address)
+    this.#offers.delete(address)
+    if (relayPort === undefined) return
+    const port = portKey(relayPort)
+    const others = this.#byPort.get(port)
+    others?.delete(address)
+    if (others?.size === 0) this.#byPort.delete(port)
   }
+
+  #recall({ mac, address }: Binding): void {
+    this.#recalled.set(mac, address)
+    if (this.#recalled.size <= DHCP_RECALLED_MAX) return
+    for (const oldest of this.#recalled.keys()) {
+      this.#recalled.delete(oldest)
+      break
+    }
+  }
+}
+
+function portKey({ circuitId, remoteId }: RelayPort): string {
+  return `${circuitId} ${remoteId}`
 }
 
 /** FNV-1a; any hash that spreads well would do. */

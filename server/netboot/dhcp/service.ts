@@ -52,13 +52,16 @@ export class DhcpService implements NetbootService {
   readonly #changed = new Map<number, Lease | undefined>()
   #batch: NodeJS.Timeout | undefined
   #sendErrors = 0
+  #failed = 0
 
   constructor(options: DhcpOptions, log: NetbootLog, owner: DhcpOwner) {
     this.#options = options
     this.#log = log
     this.#owner = owner
     this.#machine = new DhcpMachine(options.site, options.leases)
-    this.#probe = new ArpProbe((address, user) => this.#do(this.#machine.probed(address, user, Date.now())))
+    this.#probe = new ArpProbe((address, user) =>
+      this.#try(() => this.#machine.probed(address, user, Date.now())),
+    )
   }
 
   async bind(): Promise<void> {
@@ -114,7 +117,8 @@ export class DhcpService implements NetbootService {
   }
 
   stats(): Record<string, number> {
-    return { ...this.#machine.stats(Date.now()), ...this.#probe.stats(), send_errors: this.#sendErrors }
+    const own = { send_errors: this.#sendErrors, failed: this.#failed }
+    return { ...this.#machine.stats(Date.now()), ...this.#probe.stats(), ...own }
   }
 
   async #socket(options: UdpOptions): Promise<Socket> {
@@ -134,8 +138,19 @@ export class DhcpService implements NetbootService {
     socket.on('message', (bytes: Buffer, from: RemoteInfo) => {
       const address = parseIpv4(from.address) ?? 0
       const datagram = { bytes, port, interface: name, local, from: { address, port: from.port } }
-      this.#do(this.#machine.receive(datagram, Date.now()))
+      this.#try(() => this.#machine.receive(datagram, Date.now()))
     })
+  }
+
+  /** A mistake of ours in one answer is no reason not to give the others. */
+  #try(decide: () => readonly Effect[]): void {
+    try {
+      this.#do(decide())
+    } catch (error) {
+      this.#failed++
+      const reason = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      this.#log('error', 'dhcp.failed', { code: 'INTERNAL' }, `A DHCP message was not answered: ${reason}`)
+    }
   }
 
   #do(effects: readonly Effect[]): void {

@@ -47,7 +47,8 @@ test('100,000 mutated messages: each without an answer moves a counter, and each
         )
       }
     }
-    const reasons = counterNames.filter((name) => name.startsWith('ignored_'))
+    // Those that are too many: rates.test.ts.
+    const reasons = counterNames.filter((name) => name.startsWith('ignored_') && name !== 'ignored_too_many')
     const stats = bench.machine.stats(bench.nowMs)
     assert.equal(sumOf(bench, reasons), stats.ignored)
     assert.equal(stats.received, fed)

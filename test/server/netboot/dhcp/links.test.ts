@@ -26,7 +26,7 @@ test('40 machines of one wire leave the pool of 10 of the other alone', () => {
     for (const { via } of bench.hear(say('discover', { mac }))) assert.equal(via, lan.address)
   }
   // Of 21 addresses.
-  assert.equal(bench.machine.stats(bench.nowMs).exhausted, 19)
+  assert.equal(bench.machine.stats(bench.nowMs).recalled, 19)
   for (let i = 0; i < 10; i++) {
     const [offer, ...rest] = bench.hear(say('discover', { mac: `52:54:00:00:02:0${i}` }), onOther)
     assert.ok(offer)

@@ -1,0 +1,164 @@
+/** Machines that somebody invents: they take no address for long from one that is there, and little of our time. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { optionCodes } from '../../../../server/netboot/dhcp/message.js'
+import { asking, Bench, ip, lan, pool, type Said, say, site, typeOf } from './support.js'
+
+const honest = '52:54:00:00:00:0a'
+const poolSize = pool.last - pool.first + 1
+
+/** The MAC address of the n-th invention. */
+function invented(n: number): string {
+  const [high = 0, middle = 0, low = 0] = [n >> 16, n >> 8, n].map((part) => part & 255)
+  return ['02', 'bb', '00', ...[high, middle, low].map((part) => part.toString(16).padStart(2, '0'))].join(
+    ':',
+  )
+}
+
+/** Option 82 with this circuit. */
+function behind(circuit: string): NonNullable<Said['options']> {
+  const id = Buffer.from(circuit, 'latin1')
+  return [[optionCodes.relayInfo, Buffer.concat([Buffer.from([1, id.length]), id])]]
+}
+
+for (const all of [pool, { ...pool, last: pool.first }]) {
+  test(`inventions that are offered ${all.last - all.first + 1} addresses and ask for none keep none of them`, () => {
+    const bench = new Bench(site({ pools: [all] }))
+    let inventions = 0
+    const flood = () => {
+      for (let count = 0; count < 200; count++) bench.hear(say('discover', { mac: invented(inventions++) }))
+    }
+    for (let round = 0; round < 5; round++) {
+      flood()
+      const [offer] = bench.hear(say('discover', { mac: honest }))
+      assert.ok(offer, `round ${round}`)
+      // Its address is offered to others many times before it asks: it has it all the same.
+      flood()
+      const [ack] = bench.hear(say('request', { mac: honest, ...asking(offer) }))
+      assert.deepEqual([ack && typeOf(ack), ack?.packet.yiaddr], ['ack', offer.packet.yiaddr])
+      flood()
+      const ciaddr = `10.77.0.${(ack?.packet.yiaddr ?? 0) & 255}`
+      bench.hear(say('release', { mac: honest, ciaddr }), { local: lan.address })
+    }
+    assert.ok(bench.machine.stats(bench.nowMs).recalled > 500)
+  })
+}
+
+test('an address that is offered to one after the other is looked for by ARP once a minute', () => {
+  const bench = new Bench()
+  const probes = () => bench.effects.filter(({ kind }) => kind === 'probe').length
+  for (let made = 0; made < 500; made++) bench.hear(say('discover', { mac: invented(made) }))
+  assert.equal(probes(), poolSize)
+  bench.nowMs += 61_000
+  bench.hear(say('discover', { mac: invented(600) }))
+  assert.equal(probes(), poolSize + 1)
+})
+
+test('whoever was offered nothing cannot take what another was offered', () => {
+  const bench = new Bench()
+  const [offer] = bench.hear(say('discover', { mac: honest }))
+  assert.ok(offer)
+  const { wanted } = asking(offer)
+  assert.deepEqual(bench.hear(say('request', { mac: invented(1), wanted })).map(typeOf), ['nak'])
+  assert.deepEqual(bench.hear(say('request', { mac: honest, ...asking(offer) })).map(typeOf), ['ack'])
+})
+
+test('machines that decline what they were given take a quarter of the pool at most, and nothing that is needed', () => {
+  const bench = new Bench()
+  const decline = (n: number) => {
+    const address = bench.lease({ mac: invented(n) })
+    const wanted = `10.77.0.${address & 255}`
+    bench.hear(say('decline', { mac: invented(n), wanted, server: '10.77.0.1' }))
+    return address
+  }
+  const declined = Array.from({ length: 100 }, (_, n) => decline(n))
+  const free = Array.from({ length: poolSize }, (_, n) => bench.lease({ mac: `52:54:00:00:01:${10 + n}` }))
+  assert.equal(new Set(free).size, poolSize)
+  // The last ones given are those that were declined last.
+  assert.deepEqual(new Set(free.slice(-5)), new Set(declined.slice(-5)))
+})
+
+test('what answered ARP is not offered again because somebody declines much', () => {
+  const bench = new Bench()
+  const used = bench.hear(say('discover', { mac: invented(0) }))[0]?.packet.yiaddr ?? 0
+  const again = new Bench()
+  again.users.set(used, 'aa:aa:aa:aa:aa:aa')
+  for (let n = 0; n < 100; n++) {
+    const address = again.lease({ mac: invented(n) })
+    assert.notEqual(address, used)
+    again.hear(say('decline', { mac: invented(n), wanted: `10.77.0.${address & 255}`, server: '10.77.0.1' }))
+  }
+})
+
+test('behind one port of a switch machines get no more than its share, where relays name the ports', () => {
+  const big = { ...pool, first: ip('10.77.0.10'), last: ip('10.77.0.249') }
+  const bench = new Bench(site({ pools: [big] }))
+  for (let n = 0; n < 8; n++) bench.lease({ mac: `52:54:00:00:02:0${n}`, options: behind(`port ${n}`) })
+  const got = Array.from({ length: 400 }, (_, n) => {
+    const said = { mac: invented(n), options: behind('port 3') }
+    const [offer] = bench.hear(say('discover', said))
+    return offer && bench.hear(say('request', { ...said, ...asking(offer) })).length > 0
+  })
+  assert.equal(got.filter(Boolean).length, 31)
+  const init = { mac: invented(999), wanted: '10.77.0.249', options: behind('port 3') }
+  assert.deepEqual(bench.hear(say('request', init)), [])
+  // All others, and those of the port that have an address, are served on.
+  const others = Array.from({ length: 200 }, (_, n) =>
+    bench.lease({
+      mac: `52:54:00:00:03:${n.toString(16).padStart(2, '0')}`,
+      options: behind(`port ${n % 50}x`),
+    }),
+  )
+  assert.equal(new Set(others).size, 200)
+  bench.lease({ mac: '52:54:00:00:02:03', options: behind('port 3') })
+})
+
+test('where all come through one port, it has the whole pool', () => {
+  const bench = new Bench(site({ pools: [{ ...pool, first: ip('10.77.0.10'), last: ip('10.77.0.249') }] }))
+  const given = Array.from({ length: 240 }, (_, n) =>
+    bench.lease({ mac: invented(n), options: behind('vlan7') }),
+  )
+  assert.equal(new Set(given).size, 240)
+})
+
+test('a relay that floods us is answered at its rate, and 500 machines of another one all the same', () => {
+  const net = (third: number) => ({
+    ...{ subnet: { network: ip(`10.${third}.0.0`), mask: 0xffff0000 }, router: 0, dns: [], domain: '' },
+    ...{ first: ip(`10.${third}.1.0`), last: ip(`10.${third}.4.255`) },
+  })
+  const bench = new Bench(site({ pools: [net(88), net(89)] }))
+  const relayed = { local: lan.address, from: { address: ip('10.88.0.1'), port: 67 } }
+  let answered = 0
+  for (let n = 0; n < 20_000; n++) {
+    bench.nowMs += n % 20 === 0 ? 1 : 0
+    bench.effects.length = 0
+    answered += bench.hear(say('discover', { mac: invented(n), giaddr: '10.88.0.1' }), relayed).length
+  }
+  // In a second: 4,096 at once, and then 2,000.
+  assert.ok(answered <= 4096 + 2000 + 2, `${answered} answers`)
+  assert.equal(bench.machine.stats(bench.nowMs).ignored_too_many, 20_000 - answered)
+  for (let n = 0; n < 500; n++) {
+    const mac = `52:54:00:01:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`
+    const said = { mac, giaddr: '10.89.0.1' }
+    // As the firmware, iPXE and stage 1 of each ask.
+    for (let stage = 0; stage < 3; stage++) {
+      const [offer] = bench.hear(say('discover', said), relayed)
+      assert.ok(offer)
+      assert.equal(bench.hear(say('request', { ...said, ...asking(offer) }), relayed).length, 1)
+    }
+  }
+})
+
+test('nobody is answered at port 0, nor through a relay that is none', () => {
+  for (const mode of ['proxy', 'full'] as const) {
+    const bench = new Bench(site({ mode }))
+    const options = [[60, Buffer.from('PXEClient')] as const, [93, Buffer.from([0, 7])] as const]
+    for (const port of ['dhcp', 'boot'] as const) {
+      const from = { address: ip('10.77.0.66'), port: 0 }
+      assert.deepEqual(bench.hear(say('discover', { options }), { port, local: lan.address, from }), [])
+    }
+    for (const giaddr of ['255.255.255.255', '224.0.0.1', '127.0.0.1', '0.0.0.9'])
+      assert.deepEqual(bench.hear(say('discover', { options, giaddr }), { local: lan.address }), [])
+    assert.equal(bench.machine.stats(bench.nowMs).malformed, 6)
+  }
+})
