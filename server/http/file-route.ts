@@ -89,13 +89,14 @@ async function stream(
     return sendError(reply, 'ORIGIN_BUSY', 'too many nodes fetch from the server at once; ask again later')
   }
   if (admission?.ok) admission.inPlaceOf?.end()
-  const body = createReadStream(file.path, { start, end, highWaterMark: limits.readAhead.begin() })
+  const partBytes = limits.readAhead.begin()
+  const body = createReadStream(file.path, { start, end, highWaterMark: partBytes })
   const isOpen = opened(body)
   const watch = watchReader(body, reset, sending.slowWindowMs ?? slowClient.windowMs)
   whenOver(reply, () => {
     clearInterval(watch)
     body.destroy()
-    limits.readAhead.end()
+    limits.readAhead.end(partBytes)
     if (admission?.ok) slots?.release(admission.lease, nowMs())
     sending.bytesServed(body.bytesRead)
   })

@@ -6,15 +6,17 @@
  * keep the link busy, as the next one begins when another is finished. While they come back quickly there may be more of
  * them, so that neither slow processors nor the way there and back become what limits a fast link.
  *
- * First come, first served, address by address: one that comes with many connections has one turn in each round, and never
- * fills the window.
+ * First come, first served, address by address: one that comes with many connections has one turn in each round, and a quarter of the
+ * window. While nobody else waits it may have more, since hundreds of nodes may stand behind one address, but for a quarter that
+ * others find free.
  */
 
 /** Handshakes at a time. At 2 Mbit/s, the scaled-down link of the benches, the least of them wait for a tenth of a second. */
 export const HANDSHAKES_MIN = 16
 export const HANDSHAKES_MAX = 128
-/** Of these, the part of one address. */
+/** Of these, the part of one address, and what such addresses may fill together while nobody else waits. */
 const addressShare = 1 / 4
+const freeShare = 3 / 4
 
 /** A handshake that took less makes room for one more, one that took more for one less, milliseconds. TCP waits for 200. */
 const quickMs = 50
@@ -29,7 +31,7 @@ export class HandshakeWindow<T> {
   readonly #insideOf = new Map<string, number>()
   /** By address, next turn first. */
   readonly #waiting = new Map<string, Set<T>>()
-  /** The same, of addresses that have as many inside as they may. */
+  /** The same, of addresses that have their part inside. */
   readonly #full = new Map<string, Set<T>>()
 
   /** @param overdueMs a handshake that takes longer no longer counts in the window */
@@ -88,10 +90,12 @@ export class HandshakeWindow<T> {
     }
     const turns: T[] = []
     while (this.#inside.size < this.#size) {
-      const [first] = this.#waiting
+      const isFree = this.#inside.size < this.#size * freeShare
+      const queues = this.#waiting.size === 0 && isFree ? this.#full : this.#waiting
+      const [first] = queues
       if (first === undefined) break
       const [address, queue] = first
-      this.#waiting.delete(address)
+      queues.delete(address)
       const [who] = queue
       if (who === undefined) continue
       queue.delete(who)
