@@ -5,6 +5,7 @@
 import { AnswerMemory } from './answer-memory.js'
 import { Connections } from './connections.js'
 import { ReadAhead } from './read-ahead.js'
+import { RequestTurns } from './request-turns.js'
 
 /**
  * Descriptors that are never given to clients: the database (3), the catalog's worker and checks (20), channels to the children
@@ -34,6 +35,7 @@ export interface ClientLimits {
   readonly connections: Connections
   readonly answers: AnswerMemory
   readonly readAhead: ReadAhead
+  readonly turns: RequestTurns
 }
 
 /** How many there may be. */
@@ -60,5 +62,6 @@ export function makeClientLimits({ connectionsMax, answerBytesMax }: ClientLimit
     connections,
     answers: new AnswerMemory(answerBytesMax, (reply) => connections.reset(reply.request.socket)),
     readAhead: new ReadAhead(),
+    turns: new RequestTurns({ nowMs: () => performance.now(), later: setImmediate }),
   }
 }

@@ -100,12 +100,15 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const queue = options.tls && queueHandshakes(server, { overdueMs, silentMs, nowMs })
   const closeIdle = admitConnections(server, limits.connections)
   let isClosing = false
-  paceRequests(server, options.tls !== undefined, (socket) => {
-    const end = limits.connections.begin(socket)
-    return () => {
-      end()
-      if (isClosing) limits.connections.closeIdle(socket)
-    }
+  paceRequests(server, options.tls !== undefined, {
+    turn: (address, run) => limits.turns.take(address, run),
+    begun: (socket) => {
+      const end = limits.connections.begin(socket)
+      return () => {
+        end()
+        if (isClosing) limits.connections.closeIdle(socket)
+      }
+    },
   })
   registerRoutes(app, { ...options, secure: options.tls !== undefined })
   for (const plugin of options.plugins) await app.register(plugin)

@@ -17,12 +17,22 @@ const lf = 10
 const cr = 13
 const nothing = Buffer.alloc(0)
 
-/** Paces the requests of a server; `begun` is told of each, and what it returns is called when the response is over. */
-export function paceRequests(server: Server, isSecure: boolean, begun: (socket: Socket) => () => void): void {
+/** Who else has a say in when requests are read. */
+export interface PacerHooks {
+  /** Runs something now or when the client has its turn. */
+  readonly turn: (address: string, run: () => void) => void
+  /** A response begins; what it returns is called when that is over. */
+  readonly begun: (socket: Socket) => () => void
+}
+
+/** Paces the requests of a server. */
+export function paceRequests(server: Server, isSecure: boolean, { turn, begun }: PacerHooks): void {
   const paced = new WeakMap<Socket, PacedConnection>()
   // After Node's own listener, which has attached its parser.
   server.on(isSecure ? 'secureConnection' : 'connection', (socket: Socket) => {
-    if (!socket.destroyed) paced.set(socket, new PacedConnection(socket))
+    const { remoteAddress = '' } = socket
+    if (socket.destroyed) return
+    paced.set(socket, new PacedConnection(socket, (run) => turn(remoteAddress, run)))
   })
   server.prependListener('request', (request, response) => {
     const { socket } = request
@@ -37,17 +47,20 @@ export function paceRequests(server: Server, isSecure: boolean, begun: (socket: 
 class PacedConnection {
   readonly #socket: Socket
   readonly #parse: (bytes: Buffer) => void
+  readonly #turn: (run: () => void) => void
   /** Read, and not parsed yet. */
   #ahead: Buffer = nothing
   /** Of the body of the current request. */
   #bodyLeftBytes = 0
   #isInHead = false
   #isAnswering = false
+  #waitsForTurn = false
   /** Nothing more is parsed: the response closes the connection. */
   #isLast = false
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, turn: (run: () => void) => void) {
     this.#socket = socket
+    this.#turn = turn
     const [parse] = socket.listeners('data') as ((bytes: Buffer) => void)[]
     if (parse === undefined) throw new Error('the connection has no HTTP parser')
     this.#parse = parse
@@ -74,36 +87,49 @@ class PacedConnection {
 
   #parseOn(): void {
     const socket = this.#socket
-    for (;;) {
-      if (socket.destroyed || socket.writableEnded) this.#ahead = nothing
-      const bytes = this.#next()
-      if (bytes === 0) break
-      const piece = this.#ahead.subarray(0, bytes)
-      this.#ahead = this.#ahead.subarray(bytes)
-      this.#parse(piece)
+    if (socket.destroyed || socket.writableEnded || this.#isLast) this.#ahead = nothing
+    this.#parseBody()
+    if (this.#mayParseHead() && !this.#waitsForTurn) {
+      this.#waitsForTurn = true
+      this.#turn(() => {
+        this.#waitsForTurn = false
+        this.#parseHead()
+        this.#parseOn()
+      })
     }
     if (this.#ahead.length > aheadBytesMax) socket.destroy()
     else if (this.#ahead.length > 0) socket.pause()
     else if (socket.isPaused()) socket.resume()
   }
 
-  /** How many of the bytes ahead may be parsed now. */
-  #next(): number {
-    if (this.#isLast) return 0
-    if (this.#bodyLeftBytes > 0) {
-      const bytes = Math.min(this.#bodyLeftBytes, this.#ahead.length)
-      this.#bodyLeftBytes -= bytes
-      return bytes
+  #parseBody(): void {
+    const bytes = Math.min(this.#bodyLeftBytes, this.#ahead.length)
+    if (bytes === 0) return
+    this.#bodyLeftBytes -= bytes
+    this.#parseNext(bytes)
+  }
+
+  #parseHead(): void {
+    // Empty lines before a request mean nothing (RFC 9112, 2.2).
+    if (!this.#isInHead) this.#ahead = this.#ahead.subarray(leadingLineEnds(this.#ahead))
+    while (this.#mayParseHead()) {
+      this.#isInHead = true
+      const end = this.#ahead.indexOf(lf)
+      this.#parseNext(end === -1 ? this.#ahead.length : end + 1)
     }
+  }
+
+  #mayParseHead(): boolean {
+    const { destroyed, writableEnded, writableNeedDrain } = this.#socket
     // With more to write than the connection takes, Node's server would stop the parser by itself.
-    if (this.#isAnswering || this.#socket.writableNeedDrain) return 0
-    if (!this.#isInHead) {
-      // Empty lines before a request mean nothing (RFC 9112, 2.2).
-      this.#ahead = this.#ahead.subarray(leadingLineEnds(this.#ahead))
-      this.#isInHead = this.#ahead.length > 0
-    }
-    const end = this.#ahead.indexOf(lf)
-    return end === -1 ? this.#ahead.length : end + 1
+    if (destroyed || writableEnded || writableNeedDrain) return false
+    return this.#ahead.length > 0 && this.#bodyLeftBytes === 0 && !this.#isAnswering && !this.#isLast
+  }
+
+  #parseNext(bytes: number): void {
+    const piece = this.#ahead.subarray(0, bytes)
+    this.#ahead = this.#ahead.subarray(bytes)
+    this.#parse(piece)
   }
 }
 
