@@ -36,9 +36,9 @@ export function paceRequests(server: Server, isSecure: boolean, { turn, begun }:
   })
   server.prependListener('request', (request, response) => {
     const { socket } = request
-    const over = begun(socket)
+    // Before the next request begins.
+    response.once('close', begun(socket))
     paced.get(socket)?.begin(request, response)
-    response.once('close', over)
   })
   // RFC 9110, 10.1.1: what a client expects may be ignored. Node would answer by itself.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response))

@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { clientLimitNumbers } from '../../../server/http/client-limits.js'
 import { until } from '../catalog/support.js'
-import { ask, HttpBench } from './support.js'
+import { ask, HttpBench, openFiles } from './support.js'
 
 const max = 8
 
@@ -57,9 +57,11 @@ for (const secure of [false, true]) {
   })
 
   test(`${scheme}: connections with an answer under way are kept, and idle ones closed`, async (t) => {
-    const { open, closed, status } = await bench(t, randomBytes(32 << 20), secure)
+    const { site, open, closed, status } = await bench(t, randomBytes(32 << 20), secure)
     const busy: Socket[] = []
-    for (let n = 0; n < max - 1; n += 1) busy.push(await open('127.0.0.1', get('/boot/vmlinuz')))
+    const asks = [get('/boot/vmlinuz'), `${get('/healthz')}${get('/boot/vmlinuz')}`]
+    for (let n = 0; n < max - 1; n += 1) busy.push(await open('127.0.0.1', asks[n % 2]))
+    await until('all files are sent', () => openFiles(site) === max - 1)
     const idle = await open('127.0.0.1', get('/healthz'))
     assert.equal(await status('127.0.0.1'), 200)
     await until('the idle one is closed', () => closed.has(idle))

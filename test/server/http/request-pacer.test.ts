@@ -2,14 +2,12 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readdirSync, readlinkSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { randomFrom } from '../../fuzz.js'
 import { until } from '../catalog/support.js'
-import { ask, HttpBench, rest } from './support.js'
+import { ask, HttpBench, openFiles, rest } from './support.js'
 
 /** More than the system takes for a client that does not read. */
 const bigBytes = 32 << 20
@@ -32,18 +30,6 @@ function open(
   socket.on('error', () => {})
   t.after(() => socket.destroy())
   return socket
-}
-
-/** How often this process has the file of the site open. */
-function openFiles(site: HttpBench): number {
-  const path = join(site.dir, 'file')
-  return readdirSync('/proc/self/fd').filter((fd) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`) === path
-    } catch {
-      return false
-    }
-  }).length
 }
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`

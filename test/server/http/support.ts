@@ -1,6 +1,6 @@
 /** A listener on real files, HTTP or HTTPS, and a client that sees every header. */
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
@@ -178,4 +178,16 @@ export function rest(socket: Socket): Promise<Buffer> {
     socket.on('error', () => {})
     socket.on('close', () => resolve(Buffer.concat(parts)))
   })
+}
+
+/** How often this process has the file of the site open. */
+export function openFiles(site: HttpBench): number {
+  const path = join(site.dir, 'file')
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === path
+    } catch {
+      return false
+    }
+  }).length
 }
