@@ -106,10 +106,7 @@ export class TftpServer {
   async listen(): Promise<number> {
     const { host: address, port } = this.#options
     const socket = await openUdp({ address, port })
-    socket.on('error', ({ message }) => {
-      const text = `The TFTP socket failed: ${message}`
-      this.#options.log('error', 'tftp.socket-failed', { code: 'NETBOOT_FAILED' }, text)
-    })
+    socket.on('error', () => {})
     socket.on('message', (bytes, from) => this.#onRequest(bytes, from))
     this.#socket = socket
     return socket.address().port

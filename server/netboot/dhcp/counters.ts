@@ -28,7 +28,6 @@ export const counterNames = [
   'refused',
   'conflicts',
   'recalled',
-  'reclaimed',
   'exhausted',
 ] as const
 /** One of them. */

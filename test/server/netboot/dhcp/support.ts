@@ -1,5 +1,4 @@
 /** Clients and a site for the DHCP tests: messages are made here, time is virtual. */
-import type { AddressUse } from '../../../../server/netboot/dhcp/arp.js'
 import { type Datagram, DhcpMachine } from '../../../../server/netboot/dhcp/decide.js'
 import type { Effect } from '../../../../server/netboot/dhcp/effect.js'
 import { messageTypes, optionCodes } from '../../../../server/netboot/dhcp/message.js'
@@ -110,9 +109,7 @@ export class Bench {
     for (let next = effects.shift(); next !== undefined; next = effects.shift()) {
       all.push(next)
       if (next.kind === 'probe') {
-        const by = this.users.get(next.address)
-        const use: AddressUse = by === undefined ? { kind: 'free' } : { kind: 'used', by }
-        effects.push(...this.machine.probed(next.address, use, this.nowMs))
+        effects.push(...this.machine.probed(next.address, this.users.get(next.address), this.nowMs))
       }
     }
     this.effects.push(...all)
