@@ -8,7 +8,8 @@ import { count, nextAddress, pause, target, words } from '../client/attacker.js'
 import { ports } from '../target.js'
 
 const [machines = '8'] = words
-const bytesPerS = 1024
+/** More than the 512 KiB in 30 s below which the server disconnects a client. */
+const bytesPerS = 20_480
 const againMs = 200
 
 /** Reads the whole of a script. */

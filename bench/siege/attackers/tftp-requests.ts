@@ -7,4 +7,9 @@ const [perS = '500'] = words
 const request = readRequest('x64/snponly.efi', { tsize: 0, blksize: 1468, windowsize: 16 })
 const sourcePorts = 512
 
-flood({ host: target.server, port: 69 }, sourcePorts, Number(perS), () => request)
+flood(
+  () => [{ host: target.server, port: 69 }],
+  sourcePorts,
+  Number(perS),
+  () => request,
+)

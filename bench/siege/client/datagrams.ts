@@ -1,12 +1,13 @@
 /** Datagrams at a steady rate, from several ports. */
 import { createSocket, type Socket } from 'node:dgram'
 import { count, nextAddress } from './attacker.js'
+import type { Place } from './connections.js'
 
 const tickMs = 10
 
-/** Sends `perS` datagrams a second from so many ports to one place. */
+/** Sends `perS` datagrams a second from so many ports, to one place after the other. */
 export function flood(
-  to: { readonly host: string; readonly port: number },
+  places: () => readonly Place[],
   sourcePorts: number,
   perS: number,
   next: () => Buffer,
@@ -15,8 +16,11 @@ export function flood(
   let turn = 0
   let owed = 0
   setInterval(() => {
+    const now = places()
     for (owed += (perS * tickMs) / 1000; owed >= 1; owed -= 1) {
       turn += 1
+      const to = now[turn % Math.max(1, now.length)]
+      if (to === undefined) continue
       sockets[turn % sockets.length]?.send(next(), to.port, to.host, (error) =>
         count(error ? 'not_sent' : 'datagrams'),
       )

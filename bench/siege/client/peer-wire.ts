@@ -1,6 +1,6 @@
 /** BitTorrent messages (BEP 3, 6, 9, 10) as attackers send them. */
 import { randomBytes } from 'node:crypto'
-import { encodeBencode } from '../../../src/bencode.js'
+import { decodeBencode, encodeBencode } from '../../../src/bencode.js'
 import { choosePieceLength, pieceCount } from '../../../src/metainfo.js'
 import { target } from './attacker.js'
 
@@ -50,13 +50,30 @@ export function everything(): Buffer {
 
 /** The handshake of BEP 10 as an agent sends it. */
 export function extensions(): Buffer {
-  const text = { bs: 1, m: { ut_metadata: 2 }, v: 'bootswarm/0.1.0' }
+  const text = { bs: 1, m: { ut_metadata: 2, ut_pex: 1 }, v: 'bootswarm/0.1.0' }
   return message(ids.extended, Buffer.from([0]), Buffer.from(encodeBencode(text)))
 }
 
 /** A request for a part of the hashes (BEP 9), to a peer whose number for that is `id`. */
 export function metadataRequest(id: number, part: number): Buffer {
   return message(ids.extended, Buffer.from([id]), Buffer.from(encodeBencode({ msg_type: 0, piece: part })))
+}
+
+/** The number that a peer's handshake of BEP 10 gives to PEX; undefined for any other message. */
+export function pexIdOf(body: Buffer): number | undefined {
+  if (body[0] !== ids.extended || body[1] !== 0) return undefined
+  const text = decodeBencode(body.subarray(2))
+  const names = text instanceof Map ? text.get('m') : undefined
+  const id = names instanceof Map ? names.get('ut_pex') : undefined
+  return typeof id === 'number' ? id : undefined
+}
+
+/** So many peers that are not there (BEP 11), at addresses of the network that nobody has. */
+export function inventedPeers(id: number, count: number): Buffer {
+  const added = randomBytes(6 * count)
+  for (let peer = 0; peer < count; peer += 1) added.set([10, 77, 210], 6 * peer)
+  const text = encodeBencode({ added, 'added.f': Buffer.alloc(count) })
+  return message(ids.extended, Buffer.from([id]), Buffer.from(text))
 }
 
 /** Calls back with each message of a peer, and first with nothing for its handshake. */
