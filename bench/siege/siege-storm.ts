@@ -63,7 +63,7 @@ export async function stormUnder(
     const alone = () => pause(attacks.length === 0 ? 0 : options.leadS * 1000)
     await alone()
     storm.fleet.open()
-    await Promise.race([storm.finished, pause(options.timeoutS * 1000)])
+    await atMost(options.timeoutS * 1000, storm.finished)
     await alone()
     const agents = agentsOf(storm)
     const did = attack.counts()
@@ -83,6 +83,15 @@ export async function stormUnder(
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Waits for something, but not for ever; undefined: it did not come. */
+async function atMost<T>(ms: number, what: Promise<T>): Promise<T | undefined> {
+  const timer = { id: undefined as NodeJS.Timeout | undefined }
+  const late = new Promise<undefined>((resolve) => {
+    timer.id = setTimeout(() => resolve(undefined), ms)
+  })
+  return Promise.race([what, late]).finally(() => clearTimeout(timer.id))
+}
 
 /** Attackers, and what they come with. */
 async function beginAttacks(
@@ -171,7 +180,7 @@ async function streamsOf(server: StormServer): Promise<number> {
     ({ streams }) => streams,
     () => 0,
   )
-  return Promise.race([asked, pause(statusMs).then(() => 0)])
+  return (await atMost(statusMs, asked)) ?? 0
 }
 
 function factsOf({ name, before, peak, now }: Watched): ProcessFacts {
@@ -220,7 +229,7 @@ async function bootLate(
   const plan = { ...site.plan, nodes: site.plan.nodes.slice(0, 1) }
   const storm = await boot(plan, agent, server, directory)
   storm.fleet.open()
-  await Promise.race([storm.finished, pause(timeoutS * 1000)])
+  await atMost(timeoutS * 1000, storm.finished)
   await storm.fleet.end()
   return storm.boots[0]?.bootedS ?? null
 }
