@@ -8,17 +8,20 @@ import { BootswarmError } from '../../src/errors.js'
 import { stop } from '../agent/measure.js'
 import { inside } from '../storm/network.js'
 import type { Attack } from './attacks.js'
+import { type Counts, isIdle } from './run.js'
 import type { Target } from './target.js'
 
 /** Attackers of a farm have machines of their own: here they get what processor time is left. */
 const NICE = ['nice', '-n', '10']
 
-type Counts = Readonly<Record<string, number>>
+const lookMs = 100
 
 /** Attackers at work. */
 export interface Attackers {
   /** What each has counted so far. */
   counts(): Record<string, Counts>
+  /** Resolves when each has done something, at the latest after so many milliseconds. */
+  atWork(ms: number): Promise<void>
   /**
    * Ends all.
    * @throws {BootswarmError} STORM_FAILED when one has ended by itself: nothing was attacked then
@@ -59,6 +62,12 @@ export async function startAttackers(
   await Promise.all(began)
   return {
     counts: () => Object.fromEntries(counts),
+    atWork: async (ms) => {
+      const deadlineMs = performance.now() + ms
+      while ([...counts.values()].some(isIdle) && performance.now() < deadlineMs) {
+        await new Promise((resolve) => setTimeout(resolve, lookMs))
+      }
+    },
     end: async () => {
       const gone = attacks.filter((_, index) => running[index]?.exitCode !== null)
       await Promise.all(running.map(stop))

@@ -1,5 +1,5 @@
 /** What a farm must bear, and whether it did. Pure. */
-import type { Miss, ProcessFacts, SiegeRun } from './run.js'
+import { isIdle, type Miss, type ProcessFacts, type SiegeRun } from './run.js'
 
 /** The bounds. */
 export const musts = {
@@ -99,7 +99,8 @@ function whileAttacked(run: SiegeRun, calm: readonly SiegeRun[]): Miss[] {
     const text = `an agent had ${run.agents.rssMb.toFixed(1)} MB, without an attack ${usualMb.toFixed(1)}`
     misses.push({ must: 'agents', text })
   }
-  return misses
+  const idle = Object.entries(run.did).filter(([, counts]) => isIdle(counts))
+  return [...misses, ...idle.map(([name]): Miss => ({ must: 'attack', text: `${name} did nothing` }))]
 }
 
 function afterwards(run: SiegeRun): Miss[] {

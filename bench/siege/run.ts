@@ -15,6 +15,7 @@ export interface Miss {
     | 'streams-back'
     | 'origin'
     | 'late-node'
+    | 'attack'
   readonly text: string
 }
 
@@ -48,5 +49,13 @@ export interface SiegeRun {
   /** Of all agents the most. */
   readonly agents: { readonly rssMb: number; readonly descriptors: number }
   /** What each attacker counted. */
-  readonly did: Readonly<Record<string, Readonly<Record<string, number>>>>
+  readonly did: Readonly<Record<string, Counts>>
+}
+
+/** What an attacker has counted. */
+export type Counts = Readonly<Record<string, number>>
+
+/** Whether it has done nothing yet. */
+export function isIdle(counts: Counts): boolean {
+  return Object.values(counts).every((count) => count === 0)
 }

@@ -60,11 +60,14 @@ export async function stormUnder(
     own.add(() => attack.end().catch(() => {}))
     const storm = await boot(site.plan, agent, server, join(directory, 'nodes'))
     own.add(() => storm.fleet.end())
-    const alone = () => pause(attacks.length === 0 ? 0 : options.leadS * 1000)
-    await alone()
+    const leadMs = attacks.length === 0 ? 0 : options.leadS * 1000
+    // Those that attack agents have nobody to attack yet.
+    await attack.atWork(leadMs)
+    await pause(leadMs)
     storm.fleet.open()
     await atMost(options.timeoutS * 1000, storm.finished)
-    await alone()
+    await attack.atWork(options.settleS * 1000)
+    await pause(leadMs)
     const agents = agentsOf(storm)
     const did = attack.counts()
     await attack.end()
@@ -112,6 +115,7 @@ async function beginAttacks(
   }))
   return {
     counts: () => attackers.counts(),
+    atWork: (ms: number) => attackers.atWork(ms),
     end: async () => {
       empty()
       await attackers.end()

@@ -61,6 +61,14 @@ test('a process that ended, an origin and a node that got nothing afterwards are
   assert.deepEqual(musts([ended]), ['alive', 'origin', 'late-node'])
 })
 
+test('an attack that did nothing proves nothing', () => {
+  const idle = run({ did: { flood: { datagrams: 3 }, hold: { open_at_once: 0 }, churn: {} } })
+  assert.deepEqual(judge([idle], [run()]), [
+    { must: 'attack', text: 'hold did nothing' },
+    { must: 'attack', text: 'churn did nothing' },
+  ])
+})
+
 test('what was held before and what a heap works with may be kept, no more', () => {
   const calm = [daemon()]
   const after = (...held: [number, number, number]) => [daemon({ after: holding(...held) })]
