@@ -5,13 +5,13 @@
 
 import type { HostInterface } from '../../host/interfaces.js'
 import type { NetbootConfig } from '../../src/config-netboot.js'
-import type { Lease, LeaseChange } from '../../src/dhcp-lease.js'
 import { BootswarmError } from '../../src/errors.js'
 import { formatIpv4 } from '../../src/ipv4.js'
 import { Child, type ChildExit } from '../process/child.js'
 import { ChildStart } from '../process/child-start.js'
 import type { Logger } from '../process/log.js'
 import { type DhcpSite, makeDhcpSite, whyNothingServed } from './dhcp-site.js'
+import type { LeaseKeeper } from './lease-keeper.js'
 import { mayOpenLowPorts } from './low-ports.js'
 import type { FromNetboot, ToNetboot } from './messages.js'
 import type { RelayPorts } from './relay-ports.js'
@@ -30,10 +30,7 @@ export interface NetbootOptions {
   readonly account?: { readonly uid: number; readonly gid: number }
   /** Boot programs by `ARCH/FILE`, as they are now. */
   readonly programs: () => ReadonlyMap<string, Uint8Array>
-  readonly leases: {
-    list(): readonly Lease[]
-    keep(changes: readonly LeaseChange[]): void
-  }
+  readonly leases: Pick<LeaseKeeper, 'keep' | 'list'>
   /** Told where relays see the machines. */
   readonly relayPorts: RelayPorts
   readonly log: Logger

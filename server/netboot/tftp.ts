@@ -106,7 +106,10 @@ export class TftpServer {
   async listen(): Promise<number> {
     const { host: address, port } = this.#options
     const socket = await openUdp({ address, port })
-    socket.on('error', () => {})
+    socket.on('error', ({ message }) => {
+      const text = `The TFTP socket failed: ${message}`
+      this.#options.log('error', 'tftp.socket-failed', { code: 'NETBOOT_FAILED' }, text)
+    })
     socket.on('message', (bytes, from) => this.#onRequest(bytes, from))
     this.#socket = socket
     return socket.address().port

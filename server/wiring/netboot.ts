@@ -1,6 +1,7 @@
 /** Network boot: DHCP and TFTP in their process, the boot programs, and who may load kernel and stage 1. */
 import { BootAdmission } from '../netboot/admission.js'
 import type { QueueStats } from '../netboot/boot-queue.js'
+import { LeaseKeeper } from '../netboot/lease-keeper.js'
 import { Netboot, type NetbootOptions, type NetbootStats } from '../netboot/netboot.js'
 import { type ProgramStats, ProgramStore } from '../netboot/program-store.js'
 import type { RelayPorts } from '../netboot/relay-ports.js'
@@ -45,6 +46,7 @@ export function makeNetboot(common: Common, parts: NetbootParts): NetbootSide {
   const log = common.log.child({ part: 'netboot' })
   const admission = new BootAdmission(config.loads_max, () => performance.now())
   const programs = new ProgramStore(config.ipxe_dir, log)
+  const leases = new LeaseKeeper(store.leases, common.failures)
   const netboot = new Netboot({
     programs: () => programs.programs,
     config,
@@ -52,17 +54,7 @@ export function makeNetboot(common: Common, parts: NetbootParts): NetbootSide {
     httpHost: reach.httpHost,
     httpPort: () => ports.http,
     ...(account === undefined ? {} : { account }),
-    leases: {
-      list: () => store.leases.list(),
-      keep: (changes) => {
-        try {
-          store.leases.change(changes)
-        } catch (error) {
-          // DHCP goes on with the leases in its memory.
-          log.error({ event: 'dhcp.not-saved', err: error }, 'Leases could not be saved')
-        }
-      },
-    },
+    leases,
     relayPorts,
     log,
   })
@@ -80,6 +72,7 @@ export function makeNetboot(common: Common, parts: NetbootParts): NetbootSide {
     stats: () => ({ ...netboot.stats(), programs: programs.stats(), queue: admission.stats() }),
     stop: async () => {
       await netboot.stop()
+      leases.stop()
       programs.stop()
     },
   }

@@ -5,10 +5,15 @@
 
 import type { Socket } from 'node:dgram'
 import { readFileSync } from 'node:fs'
+import { isShortage } from '../../../src/errors.js'
 import { formatIpv4 } from '../../../src/ipv4.js'
 
 /** A machine that is up answers within a few milliseconds; firmware repeats a DISCOVER after a second at the earliest. */
 const answerMs = 250
+/** Where an address would be taken from somebody: Linux asks a second time after a second (`retrans_time`). */
+const thoroughMs = 1_250
+/** If the table cannot be read, it is tried again for so long. */
+const patienceMs = 1_000
 /** Each look reads the whole table, so answers that are due within this time share one. */
 const lookEveryMs = 50
 /** Reading a long table takes at most a tenth of the time, unless a client would wait more than {@link answerMs} longer. */
@@ -23,14 +28,19 @@ const discardPort = 9
 const keptMs = 3_000
 const keptMax = 512
 
-/** Told who uses an address: an Ethernet address, or undefined if none is known. */
-export type ProbeAnswer = (address: number, user: string | undefined) => void
+/** Who uses an address: the machine with this Ethernet address, nobody who answers, or whoever was not asked. */
+export type AddressUse =
+  | { readonly kind: 'used'; readonly by: string }
+  | { readonly kind: 'free' }
+  | { readonly kind: 'unknown' }
+
+/** Told who uses an address. */
+export type ProbeAnswer = (address: number, use: AddressUse) => void
 
 /** Asks for addresses. */
 export class ArpProbe {
   readonly #answer: ProbeAnswer
   readonly #read: () => string
-  /** When each is due, in the order of asking. */
   readonly #due = new Map<number, number>()
   /** When the latest were asked for. */
   readonly #asked: number[] = []
@@ -48,18 +58,18 @@ export class ArpProbe {
     return { unprobed: this.#skipped, arp_looks: this.#looks }
   }
 
-  /** Asks for an address through a socket of the interface where it must be. */
-  ask(address: number, socket: Socket): void {
+  /** Asks for an address through a socket of the interface where it must be; thoroughly: twice. */
+  ask(address: number, socket: Socket, isThorough = false): void {
     if (this.#due.has(address)) return
     const nowMs = performance.now()
     while (this.#asked.length > 0 && nowMs - (this.#asked[0] ?? 0) > keptMs) this.#asked.shift()
     if (this.#asked.length >= keptMax) {
       this.#skipped++
-      this.#answer(address, undefined)
+      this.#answer(address, { kind: 'unknown' })
       return
     }
     this.#asked.push(nowMs)
-    this.#due.set(address, nowMs + answerMs)
+    this.#due.set(address, nowMs + (isThorough ? thoroughMs : answerMs))
     // An error (no buffer for one more neighbour) leaves the table without an answer.
     socket.send(Buffer.alloc(1), discardPort, formatIpv4(address), () => {})
     this.#timer ??= setTimeout(() => this.#look(), answerMs)
@@ -75,26 +85,39 @@ export class ArpProbe {
     this.#looks++
     const users = this.#users()
     const readMs = performance.now()
+    const patientMs = users === undefined ? beganMs - patienceMs : beganMs + 1
+    let nextMs = Number.POSITIVE_INFINITY
     for (const [address, dueMs] of this.#due) {
-      if (dueMs > beganMs + 1) break
+      if (dueMs > patientMs) {
+        nextMs = Math.min(nextMs, dueMs)
+        continue
+      }
       this.#due.delete(address)
-      this.#answer(address, users.get(formatIpv4(address)))
+      this.#answer(address, users === undefined ? { kind: 'unknown' } : useOf(users.get(formatIpv4(address))))
     }
     this.#timer = undefined
-    const [nextMs] = this.#due.values()
-    if (nextMs === undefined) return
+    // An answer may have led to another question.
+    if (this.#due.size === 0) return
     const restMs = Math.min(answerMs, Math.max(lookEveryMs, (readMs - beganMs) * restFactor))
-    this.#timer = setTimeout(() => this.#look(), Math.max(nextMs - performance.now(), restMs))
+    const waitMs = Math.min(answerMs, nextMs - performance.now())
+    this.#timer = setTimeout(() => this.#look(), Math.max(waitMs, restMs))
   }
 
-  /** Read synchronously: the kernel makes the text faster than a thread of the pool would start to. */
-  #users(): Map<string, string> {
+  /**
+   * Read synchronously: the kernel makes the text faster than a thread of the pool would start to. Undefined where it
+   * cannot be read now, for want of a descriptor.
+   */
+  #users(): Map<string, string> | undefined {
     try {
       return parseArpTable(this.#read())
-    } catch {
-      return new Map()
+    } catch (error) {
+      return isShortage(error) ? undefined : new Map()
     }
   }
+}
+
+function useOf(user: string | undefined): AddressUse {
+  return user === undefined ? { kind: 'free' } : { kind: 'used', by: user }
 }
 
 /** Ethernet addresses by IP address, of the complete entries (flag 2). */

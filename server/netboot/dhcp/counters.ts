@@ -28,6 +28,7 @@ export const counterNames = [
   'refused',
   'conflicts',
   'recalled',
+  'reclaimed',
   'exhausted',
 ] as const
 /** One of them. */

@@ -5,6 +5,7 @@ import { formatIpv4 } from '../../../src/ipv4.js'
 import { TokenBuckets } from '../../../src/token-bucket.js'
 import { type BootChoice, type BootFor, chooseBoot } from '../boot-choice.js'
 import type { DhcpSite } from '../dhcp-site.js'
+import type { AddressUse } from './arp.js'
 import type { Arrival } from './arrival.js'
 import type { CounterName } from './counters.js'
 import type { Effect } from './effect.js'
@@ -85,9 +86,9 @@ export class DhcpMachine {
     ]
   }
 
-  /** Takes the answer of a `probe`: the Ethernet address that uses it, if any. */
-  probed(address: number, user: string | undefined, nowMs: number): Effect[] {
-    return this.#full?.probed(address, user, nowMs) ?? []
+  /** Takes the answer of a `probe`. */
+  probed(address: number, use: AddressUse, nowMs: number): Effect[] {
+    return this.#full?.probed(address, use, nowMs) ?? []
   }
 
   #isWithinRates({ bytes, interface: name }: Datagram, nowMs: number): boolean {

@@ -13,8 +13,8 @@ export type Effect =
       readonly via: number
       readonly to: { readonly address: number; readonly port: number }
     }
-  /** Find out who uses an address; the answer comes back as `probed`. */
-  | { readonly kind: 'probe'; readonly address: number; readonly via: number }
+  /** Find out who uses an address; the answer comes back as `probed`. Thoroughly: it would be taken from somebody. */
+  | { readonly kind: 'probe'; readonly address: number; readonly via: number; readonly isThorough: boolean }
   /** Store this lease for the next start, in place of an earlier one of this address. */
   | { readonly kind: 'lease'; readonly lease: Lease }
   /** A relay says where a machine is. */

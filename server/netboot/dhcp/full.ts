@@ -8,6 +8,7 @@ import type { Lease } from '../../../src/dhcp-lease.js'
 import { formatIpv4, inSubnet } from '../../../src/ipv4.js'
 import type { BootChoice, BootFor } from '../boot-choice.js'
 import type { DhcpSite } from '../dhcp-site.js'
+import type { AddressUse } from './arp.js'
 import type { Arrival } from './arrival.js'
 import type { DropReason } from './counters.js'
 import type { Effect } from './effect.js'
@@ -23,6 +24,8 @@ const declinedMs = 10 * 60_000
 const answeredMs = 60_000
 /** Addresses tried for one DISCOVER. */
 const probesMax = 8
+/** Leases whose machines are being looked for at the same time. */
+const checksMax = 64
 
 /** A pool, and this server as the pool's machines see it. */
 interface Scope {
@@ -40,6 +43,11 @@ interface Waiting {
   readonly probes: number
 }
 
+/** A DISCOVER that waits for an address whose machine may have left. */
+interface Check extends Waiting {
+  readonly sinceMs: number
+}
+
 const denials: Record<Denial, string> = {
   reserved: 'it is reserved for another machine, or this machine has another reserved',
   outside: 'it is in no pool',
@@ -52,8 +60,10 @@ export class FullDhcp {
   readonly #site: DhcpSite
   readonly #pools: readonly PoolState[]
   readonly #tell: ThrottledLog
-  /** By the address. */
+  /** By the address that they are to get. */
   readonly #waiting = new Map<number, Waiting>()
+  /** By an address that another machine has, and may have left. */
+  readonly #checks = new Map<number, Check>()
 
   constructor(site: DhcpSite, tell: ThrottledLog, leases: Iterable<Lease>) {
     this.#site = site
@@ -88,20 +98,37 @@ export class FullDhcp {
   }
 
   /** Takes the result of an ARP probe; continues the DISCOVER that waited for it. */
-  probed(address: number, user: string | undefined, nowMs: number): Effect[] {
+  probed(address: number, use: AddressUse, nowMs: number): Effect[] {
+    const check = this.#checks.get(address)
+    if (check !== undefined) return this.#checked(address, check, use, nowMs)
     const waiting = this.#waiting.get(address)
     if (waiting === undefined) return []
     this.#waiting.delete(address)
     const { arrival, scope, boot, probes } = waiting
     const { mac } = arrival.message
-    if (user === undefined) scope.state.cleared(address, nowMs)
+    if (use.kind === 'free') scope.state.cleared(address, nowMs)
     if (scope.state.leaseOf(mac)?.address !== address) return []
-    if (user === undefined || user === mac) return [this.#offer(arrival, scope, address, boot)]
+    if (use.kind !== 'used' || use.by === mac) return [this.#offer(arrival, scope, address, boot)]
     scope.state.conflict(address, nowMs + answeredMs)
     return [
-      ...this.#inConflict(address, `is used by ${user} without a lease`),
+      ...this.#inConflict(address, `is used by ${use.by} without a lease`),
       ...this.#discover(arrival, boot, nowMs, probes + 1),
     ]
+  }
+
+  /** Nobody answers at an address that is leased, and no other one is free: another machine gets it. */
+  #checked(address: number, check: Check, use: AddressUse, nowMs: number): Effect[] {
+    const { arrival, scope, boot, probes, sinceMs } = check
+    this.#checks.delete(address)
+    const former = use.kind === 'free' ? scope.state.reclaim(address, sinceMs, nowMs) : undefined
+    const reclaimed: Effect[] = []
+    if (former !== undefined) {
+      this.#tell.count('reclaimed')
+      const text = `${formatIpv4(address)} is taken back from ${former.mac}: nobody answers there, and no address is free`
+      const facts = { address: formatIpv4(address), mac: former.mac }
+      reclaimed.push({ kind: 'forget', address }, this.#tell.line('info', 'dhcp.reclaimed', facts, text))
+    }
+    return [...reclaimed, ...this.#discover(arrival, boot, nowMs, probes + 1)]
   }
 
   #discover(arrival: Arrival, boot: BootFor, nowMs: number, probes: number): Effect[] {
@@ -109,7 +136,8 @@ export class FullDhcp {
     const scopes = this.#scopesOf(arrival)
     if (scopes.length === 0) return this.#withoutPool(arrival, nowMs)
     const chosen = probes > probesMax ? undefined : choose(scopes, arrival, nowMs)
-    if (chosen === undefined) return this.#exhausted(mac, scopes, nowMs)
+    if (chosen === undefined)
+      return this.#check(arrival, boot, nowMs, probes) ?? this.#exhausted(mac, scopes, nowMs)
     const { scope, address } = chosen
     const { state } = scope
     const before = state.leaseOf(mac)
@@ -124,9 +152,24 @@ export class FullDhcp {
     if (isKnownFree || via === undefined) return [this.#offer(arrival, scope, address, boot)]
     // A repeated DISCOVER replaces the one that waits.
     this.#waiting.set(address, { arrival, scope, boot, probes })
-    if (!isWaiting) return [{ kind: 'probe', address, via: via.address }]
+    if (!isWaiting) return [{ kind: 'probe', address, via: via.address, isThorough: false }]
     this.#tell.count('repeated')
     return []
+  }
+
+  /** Looks for the machine of a lease that has been silent for longest, where ARP reaches it. */
+  #check(arrival: Arrival, boot: BootFor, nowMs: number, probes: number): Effect[] | undefined {
+    if (probes > probesMax || this.#checks.size >= checksMax) return undefined
+    for (const scope of this.#scopesOf(arrival)) {
+      const { network } = scope.state.pool.subnet
+      const via = this.#site.interfaces.find(({ subnet }) => subnet.network === network)
+      if (via === undefined || scope.state.hasItsShare(arrival.message.relayPort, nowMs)) continue
+      const address = scope.state.suspect(nowMs)
+      if (address === undefined) continue
+      this.#checks.set(address, { arrival, scope, boot, probes, sinceMs: nowMs })
+      return [{ kind: 'probe', address, via: via.address, isThorough: true }]
+    }
+    return undefined
   }
 
   #exhausted(mac: string, scopes: readonly Scope[], nowMs: number): Effect[] {
@@ -176,6 +219,7 @@ export class FullDhcp {
       ...(relayPort === undefined ? {} : { relayPort }),
     }
     const former = scope.state.bind(lease)
+    scope.state.heard(address, nowMs)
     this.#tell.count('acks')
     const reply = makeReply(arrival, {
       type: 'ack',

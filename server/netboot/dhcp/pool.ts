@@ -8,6 +8,12 @@ import type { DhcpPool } from '../dhcp-site.js'
 /** An address that a probe found free is not asked for again for this long. */
 const clearMs = 60_000
 
+/**
+ * A machine that has said something is not looked for sooner than this. One that is between its firmware and Linux does not
+ * answer for longer, but asks for an address again.
+ */
+const quietMs = 10_000
+
 /** The share of a pool that machines may declare to be in use by others, without a proof of ours. */
 const declinedShare = 1 / 4
 
@@ -44,6 +50,8 @@ export class PoolState {
   readonly #inConflict = new Map<number, number>()
   /** Of these, those that a machine declined: nothing else says so. The oldest first. */
   readonly #declined = new Set<number>()
+  /** When the machine of a lease was heard last, those not heard for longest first. */
+  readonly #heard = new Map<number, number>()
   /** When a probe found an address free. */
   readonly #clear = new Map<number, number>()
   /** Nothing is free before this time: a flood need not search each time. */
@@ -69,6 +77,7 @@ export class PoolState {
   restore(lease: Lease): boolean {
     if (this.denial(lease.mac, lease.address, 0) !== undefined) return false
     this.#put(lease)
+    this.heard(lease.address, 0)
     return true
   }
 
@@ -145,6 +154,32 @@ export class PoolState {
     const before = this.#byMac.get(lease.mac)
     this.#put(lease)
     return before !== undefined && before.address !== lease.address ? before.address : undefined
+  }
+
+  /** The machine that has this address is there. */
+  heard(address: number, nowMs: number): void {
+    this.#heard.delete(address)
+    this.#heard.set(address, nowMs)
+  }
+
+  /** The address whose machine has been silent for longest, if it may have left; asked again, another one. */
+  suspect(nowMs: number): number | undefined {
+    for (const [address, heardMs] of this.#heard) {
+      if (nowMs - heardMs < quietMs) return undefined
+      this.heard(address, nowMs)
+      if (!this.#reservedFor.has(address)) return address
+    }
+    return undefined
+  }
+
+  /** Takes an address back that nobody answers at; undefined if its machine was heard since it was a {@link suspect}. */
+  reclaim(address: number, sinceMs: number, nowMs: number): Binding | undefined {
+    const lease = this.#byAddress.get(address)
+    if (lease === undefined || this.#heard.get(address) !== sinceMs) return undefined
+    this.#drop(lease)
+    this.cleared(address, nowMs)
+    this.#fullUntilMs = 0
+    return lease
   }
 
   /** Ends the machine's lease now; while the address is free, the machine gets it again. */
@@ -246,6 +281,7 @@ export class PoolState {
     this.#byMac.delete(mac)
     this.#byAddress.delete(address)
     this.#offers.delete(address)
+    this.#heard.delete(address)
     if (relayPort === undefined) return
     const port = portKey(relayPort)
     const others = this.#byPort.get(port)

@@ -59,8 +59,8 @@ export class DhcpService implements NetbootService {
     this.#log = log
     this.#owner = owner
     this.#machine = new DhcpMachine(options.site, options.leases)
-    this.#probe = new ArpProbe((address, user) =>
-      this.#try(() => this.#machine.probed(address, user, Date.now())),
+    this.#probe = new ArpProbe((address, use) =>
+      this.#try(() => this.#machine.probed(address, use, Date.now())),
     )
   }
 
@@ -161,7 +161,7 @@ export class DhcpService implements NetbootService {
           break
         case 'probe': {
           const socket = this.#own.get(effect.via)?.probe
-          if (socket !== undefined) this.#probe.ask(effect.address, socket)
+          if (socket !== undefined) this.#probe.ask(effect.address, socket, effect.isThorough)
           break
         }
         case 'lease':

@@ -144,9 +144,11 @@ test('a full pool: leases that are over are given again, the oldest first, and n
   const bench = new Bench(site({ pools: [{ ...pool, last: pool.first + 1 }] }))
   const first = bench.lease({ mac: a })
   bench.nowMs += 1000
-  bench.lease({ mac: b })
+  bench.users.set(bench.lease({ mac: b }), b)
+  bench.users.set(first, a)
   assert.deepEqual(bench.hear(say('discover', { mac: '52:54:00:00:00:0c' })), [])
   bench.nowMs += 599_500
+  bench.users.set(first, '52:54:00:00:00:0c')
   assert.equal(bench.lease({ mac: '52:54:00:00:00:0c' }), first)
   assert.deepEqual(bench.hear(say('discover', { mac: a })), [])
   assert.ok(bench.machine.stats(0).exhausted >= 2)

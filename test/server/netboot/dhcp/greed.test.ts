@@ -162,3 +162,64 @@ test('nobody is answered at port 0, nor through a relay that is none', () => {
     assert.equal(bench.machine.stats(bench.nowMs).malformed, 6)
   }
 })
+
+test('inventions that take all addresses lose them to machines that are there, and nobody who answers does', () => {
+  const bench = new Bench()
+  const alive = Array.from({ length: 5 }, (_, n) => {
+    const mac = `52:54:00:00:04:0${n}`
+    const address = bench.lease({ mac })
+    bench.users.set(address, mac)
+    return { mac, address }
+  })
+  for (let n = 0; n < poolSize - alive.length; n++) bench.lease({ mac: invented(n) })
+  const before = bench.effects.length
+  assert.deepEqual(bench.hear(say('discover', { mac: honest })), [], 'they were heard a moment ago')
+  assert.equal(bench.machine.stats(bench.nowMs).exhausted, 1)
+  bench.nowMs += 11_000
+  const address = bench.lease({ mac: honest })
+  assert.ok(!alive.some((other) => other.address === address))
+  const after = bench.effects.slice(before)
+  assert.deepEqual(
+    after.filter(({ kind }) => kind === 'forget').map((effect) => 'address' in effect && effect.address),
+    [address],
+  )
+  assert.ok(
+    after.every((effect) => effect.kind !== 'probe' || effect.isThorough || effect.address !== address),
+  )
+  assert.equal(bench.machine.stats(bench.nowMs).reclaimed, 1)
+  // The others go on as before.
+  for (const { mac, address: own } of alive) assert.equal(bench.lease({ mac }), own)
+})
+
+test('a machine that says something while it is looked for keeps its address', () => {
+  const bench = new Bench(site({ pools: [{ ...pool, last: pool.first }] }))
+  bench.lease({ mac: invented(1) })
+  bench.nowMs += 11_000
+  const how = { port: 'dhcp', interface: lan.name, local: undefined, from: { address: 0, port: 68 } } as const
+  const [probe] = bench.machine.receive({ bytes: say('discover', { mac: honest }), ...how }, bench.nowMs)
+  assert.equal(probe?.kind, 'probe')
+  bench.nowMs += 1000
+  const renewal = say('request', { mac: invented(1), ciaddr: '10.77.0.100' })
+  assert.equal(bench.hear(renewal, { local: lan.address }).map(typeOf)[0], 'ack')
+  const effects = bench.machine.probed(pool.first, { kind: 'free' }, bench.nowMs)
+  assert.deepEqual(
+    effects.filter(({ kind }) => kind === 'send' || kind === 'forget'),
+    [],
+  )
+})
+
+test('nobody’s address is taken unless it was asked for, nor a reserved one', () => {
+  const reservations = [{ mac: honest, address: pool.first }]
+  const bench = new Bench(site({ reservations, pools: [{ ...pool, last: pool.first + 1 }] }))
+  bench.lease({ mac: honest })
+  bench.lease({ mac: invented(1) })
+  bench.nowMs += 11_000
+  const how = { port: 'dhcp', interface: lan.name, local: undefined, from: { address: 0, port: 68 } } as const
+  const [probe] = bench.machine.receive({ bytes: say('discover', { mac: invented(2) }), ...how }, bench.nowMs)
+  assert.equal(probe?.kind === 'probe' && probe.address, pool.first + 1)
+  const effects = bench.machine.probed(pool.first + 1, { kind: 'unknown' }, bench.nowMs)
+  assert.deepEqual(
+    effects.map(({ kind }) => kind),
+    ['tell'],
+  )
+})

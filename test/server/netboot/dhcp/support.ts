@@ -1,4 +1,5 @@
 /** Clients and a site for the DHCP tests: messages are made here, time is virtual. */
+import type { AddressUse } from '../../../../server/netboot/dhcp/arp.js'
 import { type Datagram, DhcpMachine } from '../../../../server/netboot/dhcp/decide.js'
 import type { Effect } from '../../../../server/netboot/dhcp/effect.js'
 import { messageTypes, optionCodes } from '../../../../server/netboot/dhcp/message.js'
@@ -109,7 +110,9 @@ export class Bench {
     for (let next = effects.shift(); next !== undefined; next = effects.shift()) {
       all.push(next)
       if (next.kind === 'probe') {
-        effects.push(...this.machine.probed(next.address, this.users.get(next.address), this.nowMs))
+        const by = this.users.get(next.address)
+        const use: AddressUse = by === undefined ? { kind: 'free' } : { kind: 'used', by }
+        effects.push(...this.machine.probed(next.address, use, this.nowMs))
       }
     }
     this.effects.push(...all)
