@@ -3,15 +3,17 @@
  * nodes/giveback.ts.
  */
 import type { Catalog } from '../catalog/catalog.js'
-import { calmInMs, isWholeSeed, reportAfterS, type Seed, type SeedRules } from '../nodes/giveback.js'
+import { calmInMs, isWholeSeed, reportAfterS, SeedCensus, type SeedRules } from '../nodes/giveback.js'
 import type { NodeRegistry } from '../nodes/registry.js'
 import type { NodeRecord } from '../nodes/state.js'
 import type { Logger } from '../process/log.js'
 
 /** Calm for the tracker where nodes are never told to end, seconds. */
 const calmUnsetS = 900
-/** Every announce asks; the answer holds for so long. */
+/** Every announce asks; the answer holds for so long, milliseconds. */
 const calmLookMs = 1000
+/** Every report asks too: of so many nodes a look at all of them holds for a millisecond, which costs a hundredth of the time. */
+const lookNodesPerMs = 16
 
 /** What the answers are made from. */
 export interface SeedSources {
@@ -38,6 +40,7 @@ export class SeedAnswers {
   readonly #sources: SeedSources
   #isOver = false
   #calm = { isCalm: false, untilMs: 0 }
+  #looked = { atMs: 0, untilMs: Number.NEGATIVE_INFINITY, calmMs: 0, seeds: new SeedCensus() }
 
   constructor(sources: SeedSources) {
     this.#sources = sources
@@ -47,15 +50,42 @@ export class SeedAnswers {
   seedS(id: string): number | undefined {
     const { registry, rules } = this.#sources
     const node = registry.get(id)
-    if (node?.state !== 'booted' || node.seeding === 'no') return undefined
-    const nodes = registry.list()
-    const calmMs = this.#calmInMs(nodes)
-    const others = calmMs > 0 ? [] : this.#seeds(nodes.filter((other) => other.id !== id))
-    const seedS = reportAfterS(this.#seed(node), others, calmMs, rules)
+    if (node?.state !== 'booted' || node.seeding === 'no') {
+      this.#looked.seeds.delete(id)
+      return undefined
+    }
+    const { calmMs, seeds } = this.#look()
+    const seed = { rack: node.rack, infohashes: this.#wanted()(node.version) }
+    // Counted without itself; whether it goes on counting is what it is told.
+    seeds.delete(id)
+    const seedS = reportAfterS(seed, seeds, calmMs, rules)
     registry.seedTold(id, seedS)
-    if (seedS === 0 && !this.#isOver) this.#tellOver(others.length + 1)
+    if (seedS === 0 && !this.#isOver) this.#tellOver(seeds.size + 1)
     this.#isOver = seedS === 0 || (this.#isOver && calmMs === 0)
+    if (seedS > 0 && node.seeding === 'whole') seeds.put(id, seed)
     return seedS
+  }
+
+  /** How the site stands, of a large one up to a second old. */
+  #look(): { readonly calmMs: number; readonly seeds: SeedCensus } {
+    const nowMs = this.#sources.nowMs()
+    const { atMs, untilMs } = this.#looked
+    if (nowMs >= untilMs || nowMs < atMs) {
+      const nodes = this.#sources.registry.list()
+      const calmMs = this.#calmInMs(nodes)
+      // Before it is calm nobody is told to end, whoever else seeds.
+      const seeds = calmMs > 0 ? [] : nodes.filter((node) => this.#isSeed(node))
+      const wantedOf = this.#wanted()
+      this.#looked = {
+        atMs: nowMs,
+        untilMs: nowMs + Math.floor(nodes.length / lookNodesPerMs),
+        calmMs,
+        seeds: new SeedCensus(
+          seeds.map(({ id, rack, version }) => [id, { rack, infohashes: wantedOf(version) }]),
+        ),
+      }
+    }
+    return this.#looked
   }
 
   /** Whether few nodes have booted for a while; up to a second old. */
@@ -88,15 +118,19 @@ export class SeedAnswers {
     return isWholeSeed(node, this.#sources.nowMs())
   }
 
-  #seeds(nodes: readonly NodeRecord[]): Seed[] {
-    return nodes.filter((node) => this.#isSeed(node)).map((node) => this.#seed(node))
-  }
-
-  #seed({ rack, version }: NodeRecord): Seed {
+  /** Which artifacts of a version nodes may still need: those of the current one. */
+  #wanted(): (version: number) => readonly string[] {
     const { live } = this.#sources.catalog
     const wanted = new Set(live.current?.artifacts.map(({ torrent }) => torrent?.infohash))
-    const held = live.get(version)?.artifacts.flatMap(({ torrent }) => torrent?.infohash ?? []) ?? []
-    return { rack, infohashes: held.filter((infohash) => wanted.has(infohash)) }
+    const known = new Map<number, readonly string[]>()
+    return (version) => {
+      const before = known.get(version)
+      if (before !== undefined) return before
+      const held = live.get(version)?.artifacts.flatMap(({ torrent }) => torrent?.infohash ?? []) ?? []
+      const still = held.filter((infohash) => wanted.has(infohash))
+      known.set(version, still)
+      return still
+    }
   }
 
   #tellOver(seeds: number): void {

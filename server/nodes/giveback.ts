@@ -60,12 +60,55 @@ export function isWholeSeed(node: NodeRecord, nowMs: number): boolean {
   return nowMs - lastSeenMs < seedS * reportSpread * 1000 + reportGraceMs
 }
 
+/** Counts who seeds what, so that an answer to one of a thousand nodes does not look at all the others. */
+export class SeedCensus {
+  readonly #seeds = new Map<string, Seed>()
+  /** Seeds of an artifact in each rack. */
+  readonly #holders = new Map<string, Map<string, number>>()
+
+  constructor(seeds: Iterable<readonly [id: string, seed: Seed]> = []) {
+    for (const [id, seed] of seeds) this.put(id, seed)
+  }
+
+  get size(): number {
+    return this.#seeds.size
+  }
+
+  put(id: string, seed: Seed): void {
+    this.delete(id)
+    this.#seeds.set(id, seed)
+    this.#count(seed, 1)
+  }
+
+  delete(id: string): void {
+    const seed = this.#seeds.get(id)
+    if (seed === undefined) return
+    this.#seeds.delete(id)
+    this.#count(seed, -1)
+  }
+
+  /** How many seed an artifact, in a rack and in all. */
+  holders(infohash: string, rack: string): { readonly near: number; readonly all: number } {
+    const racks = this.#holders.get(infohash) ?? new Map<string, number>()
+    return { near: racks.get(rack) ?? 0, all: [...racks.values()].reduce((sum, count) => sum + count, 0) }
+  }
+
+  #count({ rack, infohashes }: Seed, by: number): void {
+    for (const infohash of infohashes) {
+      const racks = this.#holders.get(infohash) ?? new Map<string, number>()
+      this.#holders.set(infohash, racks)
+      racks.set(rack, (racks.get(rack) ?? 0) + by)
+      if (racks.get(rack) === 0) racks.delete(rack)
+    }
+  }
+}
+
 /**
  * What a node that has booted is told: report again in so many seconds; 0: seed no more.
  *
  * @param others the whole seeds but for this one
  */
-export function reportAfterS(seed: Seed, others: readonly Seed[], calmMs: number, rules: SeedRules): number {
+export function reportAfterS(seed: Seed, others: SeedCensus, calmMs: number, rules: SeedRules): number {
   if (rules.calmS === 0) return SEED_REPORT_MAX_S
   if (calmMs > 0) {
     const leastS = Math.min(SEED_REPORT_MIN_S, rules.calmS)
@@ -76,8 +119,7 @@ export function reportAfterS(seed: Seed, others: readonly Seed[], calmMs: number
     : SEED_REPORT_MAX_S
 }
 
-function hasEnough(infohash: string, rack: string, others: readonly Seed[], rules: SeedRules): boolean {
-  const holders = others.filter(({ infohashes }) => infohashes.includes(infohash))
-  const near = holders.filter((other) => other.rack === rack)
-  return near.length >= rules.keepPerRack && holders.length >= rules.keepMin
+function hasEnough(infohash: string, rack: string, others: SeedCensus, rules: SeedRules): boolean {
+  const { near, all } = others.holders(infohash, rack)
+  return near >= rules.keepPerRack && all >= rules.keepMin
 }

@@ -5,6 +5,7 @@ import {
   isWholeSeed,
   reportAfterS,
   type Seed,
+  SeedCensus,
   type SeedRules,
 } from '../../../server/nodes/giveback.js'
 import { type NodeRecord, newNode } from '../../../server/nodes/state.js'
@@ -20,6 +21,7 @@ function booted(agoS: number, more: Partial<NodeRecord> = {}): NodeRecord {
   return { ...node, state: 'booted', seeding: 'whole', bootHeardMs: at, lastSeenMs: at, ...more }
 }
 
+const census = (seeds: readonly Seed[]) => new SeedCensus(seeds.map((each, index) => [`${index}`, each]))
 const seed = (rack: string, ...infohashes: string[]): Seed => ({ rack, infohashes })
 const times = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value)
 const calmIn = (nodes: readonly NodeRecord[], arriving = 0) => calmInMs(nodes, arriving, calmS, nowMs)
@@ -42,36 +44,46 @@ test('calm comes when the last boot but stragglers is long enough ago', () => {
 })
 
 test('while the storm lasts a seed is told to ask again when it could be over', () => {
-  assert.equal(reportAfterS(seed('r1', 'x'), [], 600_001, rules), 601)
-  assert.equal(reportAfterS(seed('r1', 'x'), [], 1, rules), 30)
-  assert.equal(reportAfterS(seed('r1', 'x'), [], 1, { ...rules, calmS: 3 }), 3)
-  assert.equal(reportAfterS(seed('r1', 'x'), [], 1e9, rules), 1800)
+  assert.equal(reportAfterS(seed('r1', 'x'), census([]), 600_001, rules), 601)
+  assert.equal(reportAfterS(seed('r1', 'x'), census([]), 1, rules), 30)
+  assert.equal(reportAfterS(seed('r1', 'x'), census([]), 1, { ...rules, calmS: 3 }), 3)
+  assert.equal(reportAfterS(seed('r1', 'x'), census([]), 1e9, rules), 1800)
 })
 
 test('after it, whoever leaves enough others in the rack and in all is told to end', () => {
-  const others = (near: number, far: number) => [
-    ...times(near, seed('r1', 'x', 'y')),
-    ...times(far, seed('r2', 'x', 'y')),
-  ]
+  const others = (near: number, far: number) =>
+    census([...times(near, seed('r1', 'x', 'y')), ...times(far, seed('r2', 'x', 'y'))])
   assert.equal(reportAfterS(seed('r1', 'x', 'y'), others(2, 2), 0, rules), 0)
   assert.equal(reportAfterS(seed('r1', 'x', 'y'), others(1, 9), 0, rules), 1800)
   assert.equal(reportAfterS(seed('r1', 'x', 'y'), others(2, 1), 0, rules), 1800)
   assert.equal(reportAfterS(seed('r1', 'x', 'y'), others(2, 2), 0, { ...rules, calmS: 0 }), 1800, 'never')
-  assert.equal(reportAfterS(seed('r1', 'x'), [], 0, { calmS, keepPerRack: 0, keepMin: 0 }), 0)
+  assert.equal(reportAfterS(seed('r1', 'x'), census([]), 0, { calmS, keepPerRack: 0, keepMin: 0 }), 0)
   // What the others have not got stays with it; what nobody wants any more does not count.
   assert.equal(reportAfterS(seed('r1', 'x', 'z'), others(5, 5), 0, rules), 1800)
-  assert.equal(reportAfterS(seed('r1'), [], 0, rules), 0)
+  assert.equal(reportAfterS(seed('r1'), census([]), 0, rules), 0)
 })
 
 test('500 nodes that ask one after another leave two in each rack', () => {
   const nodes = Array.from({ length: 500 }, (_, n) => ({ rack: `r${Math.floor(n / 24)}`, infohashes: ['x'] }))
-  let left: readonly Seed[] = nodes
-  for (const node of nodes) {
-    const others = left.filter((other) => other !== node)
-    if (reportAfterS(node, others, 0, rules) === 0) left = others
+  const left = census(nodes)
+  for (const [index, node] of nodes.entries()) {
+    left.delete(`${index}`)
+    if (reportAfterS(node, left, 0, rules) !== 0) left.put(`${index}`, node)
   }
-  assert.equal(left.length, 42)
-  for (const { rack } of left) assert.equal(left.filter((other) => other.rack === rack).length, 2, rack)
+  assert.equal(left.size, 42)
+  for (const { rack } of nodes) assert.deepEqual(left.holders('x', rack), { near: 2, all: 42 })
+})
+
+test('a census counts each seed once, as it was put last', () => {
+  const counted = census([seed('r1', 'x', 'y'), seed('r2', 'x')])
+  assert.deepEqual(counted.holders('x', 'r1'), { near: 1, all: 2 })
+  counted.put('0', seed('r3', 'x'))
+  counted.delete('1')
+  counted.delete('1')
+  counted.delete('unknown')
+  assert.deepEqual(counted.holders('x', 'r1'), { near: 0, all: 1 })
+  assert.deepEqual(counted.holders('y', 'r1'), { near: 0, all: 0 })
+  assert.equal(counted.size, 1)
 })
 
 test('who is overdue, has ended, was told to or has dropped something is no whole seed', () => {
