@@ -52,6 +52,8 @@ export const errorCodes = [
   'PACKAGE_MISSING',
   'PART_FAILED',
   'RANGE_INVALID',
+  'REPORTS_NOT_SAVED',
+  'REPORTS_TOO_MANY',
   'REQUEST_INVALID',
   'ROOTFS_SURPLUS',
   'ROUTE_NOT_FOUND',
@@ -71,11 +73,14 @@ export type ErrorCode = (typeof errorCodes)[number]
 /** A failure with its stable code and one line for people. */
 export class BootswarmError extends Error {
   readonly code: ErrorCode
+  /** When whoever asked may ask again, whole seconds from now. */
+  readonly retryAfterS: number | undefined
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { readonly retryAfterS?: number }) {
     super(message, options)
     this.name = 'BootswarmError'
     this.code = code
+    this.retryAfterS = options?.retryAfterS
   }
 }
 

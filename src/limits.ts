@@ -76,10 +76,20 @@ export const CONFIG_VALUES_MAX = 100_000
 /** Depth of nested YAML that is parsed. */
 export const CONFIG_DEPTH_MAX = 32
 
-/** Events kept of one node; the oldest go first. */
+/** Events kept of one node that is known, and of one that nobody knows yet; the oldest go first. */
 export const EVENTS_PER_NODE_MAX = 512
-/** Nodes that the store remembers; those not seen for longest go first. */
-export const NODES_MAX = 16_384
+export const EVENTS_PER_UNKNOWN_NODE_MAX = 128
+/** Largest database, bytes: above it the oldest events go, those of unknown nodes first. */
+export const DATABASE_BYTES_MAX = 1024 * 1024 * 1024
+/** Nodes that are remembered: known ones (they have booted, or the configuration names them) and others. */
+export const NODES_KNOWN_MAX = 12_288
+export const NODES_UNKNOWN_MAX = 4096
+/** All of them; what relays say of nodes has the same bound. */
+export const NODES_MAX = NODES_KNOWN_MAX + NODES_UNKNOWN_MAX
+/** Of each kind that were last heard of at one address: more than any farm behind one NAT. */
+export const NODES_PER_ADDRESS_MAX = 1024
+/** Bytes of reports that wait for the database. */
+export const REPORTS_WAITING_BYTES_MAX = 8 * 1024 * 1024
 
 /** Largest DHCP message that is read, bytes: what fits into one Ethernet frame. */
 export const DHCP_MESSAGE_BYTES_MAX = 1472

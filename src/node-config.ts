@@ -16,6 +16,8 @@ export interface NodeConfig {
   readonly settings: NodeSettings
   /** Words for the kernel command line; empty: none. */
   readonly kernelArgs: string
+  /** The configuration names this node. */
+  readonly isNamed: boolean
 }
 
 /** Answers for every node; made once from the configuration. */
@@ -80,6 +82,7 @@ export function makeNodeConfigs(
         hostname: entry?.hostname ?? defaultHostname(nodeId),
         rack: rackOf(nodeId, address),
         settings: { ...config.settings, ...entry?.settings },
+        isNamed: entry !== undefined,
         kernelArgs: [
           rootWord(entry?.root ?? config.netboot?.root),
           config.netboot?.kernel_args,

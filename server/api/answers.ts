@@ -27,6 +27,7 @@ export interface AnswerSources {
   readonly status: () => object
   /** What a node that has reported is told about its seeding. */
   readonly seedS: (node: string) => number | undefined
+  readonly admitReport: HttpServices['admitReport']
   readonly unverifiedReceived: HttpServices['unverifiedReceived']
   readonly netboot: NetbootAnswers
   readonly bytesServed: HttpServices['bytesServed']
@@ -81,8 +82,9 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
       const peers = sources.introduce(manifestInfohashes(version), { ...listening, address })
       return Buffer.concat([body, Buffer.from('\n'), peers])
     },
-    eventsReceived: (node, address, events) => {
-      registry.eventsReceived(node, address, events)
+    admitReport: sources.admitReport,
+    eventsReceived: async (node, address, events) => {
+      await registry.eventsReceived(node, address, events)
       return sources.seedS(node)
     },
     unverifiedReceived: sources.unverifiedReceived,

@@ -18,6 +18,8 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   NODE_ID_INVALID: 400,
   ORIGIN_BUSY: 503,
   RANGE_INVALID: 416,
+  REPORTS_NOT_SAVED: 503,
+  REPORTS_TOO_MANY: 429,
   REQUEST_INVALID: 400,
   ROUTE_NOT_FOUND: 404,
   TLS_REQUIRED: 403,
@@ -56,6 +58,7 @@ export function setErrorHandlers(app: FastifyInstance, logUnexpected: LogUnexpec
   app.setNotFoundHandler((_request, reply) => sendError(reply, 'ROUTE_NOT_FOUND', 'there is no such path'))
   app.setErrorHandler((error, request, reply) => {
     if (error instanceof BootswarmError && statusOf[error.code] !== undefined) {
+      if (error.retryAfterS !== undefined) reply.header('retry-after', error.retryAfterS)
       return sendError(reply, error.code, error.message)
     }
     const status = clientStatus(error)

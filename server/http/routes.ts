@@ -150,7 +150,7 @@ function nodeRoutes(app: FastifyInstance, { secure, services, limits }: RouteOpt
     done(null, body),
   )
 
-  app.post<{ Params: { id: string } }>('/v1/nodes/:id/events', (request, reply) => {
+  app.post<{ Params: { id: string } }>('/v1/nodes/:id/events', async (request, reply) => {
     const node = nodeId(request.params.id)
     const { body } = request
     if (!secure) {
@@ -163,7 +163,10 @@ function nodeRoutes(app: FastifyInstance, { secure, services, limits }: RouteOpt
     }
     if (!Buffer.isBuffer(body))
       throw new BootswarmError('EVENTS_INVALID', 'the body must be a JSON array of events')
-    const seedS = services.eventsReceived(node, clientAddress(request), parseEvents(body))
+    const address = clientAddress(request)
+    // Before it is parsed, which costs more than all the rest.
+    services.admitReport(node, address, body.length)
+    const seedS = await services.eventsReceived(node, address, parseEvents(body))
     return seedS === undefined ? reply.code(204).send() : reply.send({ seed_s: seedS })
   })
 }

@@ -83,8 +83,19 @@ export interface HttpServices {
    * @throws BootswarmError CATALOG_EMPTY
    */
   manifest(request: ManifestRequest): Uint8Array
-  /** Takes in what a node reports; for one that seeds, the seconds until it shall report again, 0: it shall seed no more. */
-  eventsReceived(node: string, address: string, events: readonly BootEvent[]): number | undefined
+  /**
+   * Whether a report of so many bytes may come now.
+   *
+   * @throws BootswarmError REPORTS_TOO_MANY
+   */
+  admitReport(node: string, address: string, bytes: number): void
+  /**
+   * Takes in what a node reports; for one that seeds, the seconds until it shall report again, 0: it shall seed no more.
+   * Resolves when the report is on the disk.
+   *
+   * @throws BootswarmError REPORTS_NOT_SAVED
+   */
+  eventsReceived(node: string, address: string, events: readonly BootEvent[]): Promise<number | undefined>
   /** An unverified report: it came over plain HTTP under a node's name, and is only logged. */
   unverifiedReceived(
     node: string,

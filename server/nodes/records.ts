@@ -3,8 +3,8 @@
  * made again at the start.
  */
 import type { BootEvent } from '../../src/events.js'
-import type { Store, StoredState } from '../store/store.js'
-import type { DescribeNode, NodeStore } from './registry.js'
+import type { NodeRow, Store, StoredState } from '../store/store.js'
+import type { DescribeNode, NodeStore, StoredNode } from './registry.js'
 import { afterEvent, isBooting, type NodeRecord, newNode } from './state.js'
 
 /** Nodes whose last boot is read back from its events at the start; those seen before them keep their row. */
@@ -12,7 +12,7 @@ const replayedNodesMax = 2000
 
 /** Puts the registry's records into the server's store. */
 export function nodeRecords(
-  store: Pick<Store, 'nodes' | 'events' | 'batch'>,
+  store: Pick<Store, 'nodes' | 'events' | 'saveReports'>,
   describe: DescribeNode,
 ): NodeStore {
   return {
@@ -26,27 +26,25 @@ export function nodeRecords(
           bootStartedMs: row.lastSeenMs,
           boot: row.boot ?? '',
           version: row.version ?? 0,
+          hasBooted: row.isKnown,
         }
         const events =
           index < replayedNodesMax && bare.boot !== '' ? store.events.ofBoot(row.id, bare.boot) : []
-        return replay(bare, row.state, events)
+        return { node: replay(bare, row.state, events), isKnown: row.isKnown }
       })
     },
-    saveNodes: (nodes, events) =>
-      store.batch(() => {
-        for (const node of nodes) {
-          store.nodes.update({
-            id: node.id,
-            nowMs: node.lastSeenMs,
-            address: node.address,
-            rack: node.rack,
-            state: storedState(node),
-            version: node.version === 0 ? null : node.version,
-            boot: node.boot === '' ? null : node.boot,
-          })
-        }
-        for (const { nodeId, receivedMs, event } of events) store.events.append(nodeId, receivedMs, [event])
-      }),
+    saveNodes: (nodes, events, forgotten) =>
+      store.saveReports({ nodes: nodes.map(rowOf), events, forgotten }),
+  }
+}
+
+function rowOf({ node, isKnown }: StoredNode): NodeRow {
+  const { id, firstSeenMs, lastSeenMs, address, rack } = node
+  return {
+    ...{ id, firstSeenMs, lastSeenMs, address, rack, isKnown },
+    state: storedState(node),
+    version: node.version === 0 ? null : node.version,
+    boot: node.boot === '' ? null : node.boot,
   }
 }
 

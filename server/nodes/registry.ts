@@ -1,9 +1,13 @@
 /**
- * The inventory: all nodes that were seen, their states and their events, in memory, and written to the store
- * in batches, so that 500 nodes reporting at once cost one transaction a second.
+ * All nodes that are remembered, with their states, in memory; what they report is written in groups and acknowledged when it is
+ * on the disk (report-writer.ts).
  */
 import type { BootEvent } from '../../src/events.js'
-import { NODES_MAX } from '../../src/limits.js'
+import type { Failures } from '../process/failures.js'
+import { Recurring } from '../process/recurring.js'
+import type { NewEvent } from '../store/store.js'
+import { Inventory } from './inventory.js'
+import { ReportWriter, type ReportWriterStats } from './report-writer.js'
 import {
   afterEvent,
   afterManifest,
@@ -15,81 +19,82 @@ import {
   nodeStates,
 } from './state.js'
 
-/** A stored event of a node. */
-export interface NodeEvent {
-  readonly nodeId: string
-  readonly receivedMs: number
-  readonly event: BootEvent
+/** A node as it is written. */
+export interface StoredNode {
+  readonly node: NodeRecord
+  readonly isKnown: boolean
 }
 
-/** What outlasts the process. Each call is one transaction; the store itself drops what is too much. */
+/** What outlasts the process. */
 export interface NodeStore {
-  loadNodes(): NodeRecord[]
-  saveNodes(nodes: readonly NodeRecord[], events: readonly NodeEvent[]): void
+  loadNodes(): StoredNode[]
+  /** One transaction, on the disk when it resolves; the forgotten ones go first. */
+  saveNodes(
+    nodes: readonly StoredNode[],
+    events: readonly NewEvent[],
+    forgotten: readonly string[],
+  ): Promise<void>
 }
 
 /** What the configuration says of a node at an address. */
 export type DescribeNode = (
   id: string,
   address: string,
-) => { readonly rack: string; readonly hostname: string }
+) => { readonly rack: string; readonly hostname: string; readonly isNamed?: boolean }
 
 /** Called with each event that was taken in, and the node after it. */
 export type EventListener = (node: NodeRecord, event: BootEvent) => void
 
-/** Waits for a batch; more events than `eventsMax` are written at once. */
-const batch = { flushMs: 1000, eventsMax: 4096 } as const
+/** What a registry is made of. */
+export interface RegistryOptions {
+  readonly store: NodeStore
+  readonly describe: DescribeNode
+  /** Wall clock, milliseconds since 1970. */
+  readonly nowMs: () => number
+  /** Where it is named what fails. */
+  readonly failures: Failures
+  /** A node fell silent in mid-boot; as it stood before. */
+  readonly onLost?: (node: NodeRecord) => void
+}
+
+/** Silent nodes are looked for this often, milliseconds. */
+const lookMs = 1000
 
 /** All nodes of the site. */
 export class NodeRegistry {
-  readonly #nodes = new Map<string, NodeRecord>()
-  /** The node last seen at each address: peers are known by their address only. */
-  readonly #byAddress = new Map<string, string>()
-  readonly #dirty = new Set<string>()
-  #events: NodeEvent[] = []
-  readonly #store: NodeStore
-  readonly #describe: DescribeNode
-  readonly #nowMs: () => number
-  readonly #onStoreError: (error: unknown) => void
-  readonly #onLost: (node: NodeRecord) => void
+  readonly #options: RegistryOptions
+  #inventory = new Inventory()
+  #writer: ReportWriter
   readonly #listeners = new Set<EventListener>()
-  #timer: NodeJS.Timeout | undefined
+  readonly #looking: Recurring
 
-  constructor(options: {
-    readonly store: NodeStore
-    readonly describe: DescribeNode
-    /** Wall clock, milliseconds since 1970. */
-    readonly nowMs: () => number
-    readonly onStoreError: (error: unknown) => void
-    /** A node fell silent in mid-boot; as it stood before. */
-    readonly onLost?: (node: NodeRecord) => void
-  }) {
-    this.#store = options.store
-    this.#describe = options.describe
-    this.#nowMs = options.nowMs
-    this.#onStoreError = options.onStoreError
-    this.#onLost = options.onLost ?? (() => {})
+  constructor(options: RegistryOptions) {
+    this.#options = options
+    this.#writer = this.#makeWriter([])
+    this.#looking = new Recurring({
+      part: 'looking for silent nodes',
+      everyMs: lookMs,
+      run: () => this.findLost(),
+      failures: options.failures,
+    })
   }
 
-  /** Loads what was known, and writes what is new once a second from now on. */
+  /** Loads what was known, and looks for silent nodes from now on. */
   start(): void {
-    // Oldest first, so that the map is ordered by each node's last message.
-    const nodes = this.#store.loadNodes().sort((a, b) => a.lastSeenMs - b.lastSeenMs)
-    for (const node of nodes.slice(-NODES_MAX)) {
-      this.#nodes.set(node.id, node)
-      this.#byAddress.set(node.address, node.id)
+    // Longest silent first, so that the inventory is ordered by each node's last message.
+    const stored = this.#options.store.loadNodes().sort((a, b) => a.node.lastSeenMs - b.node.lastSeenMs)
+    this.#inventory = new Inventory()
+    this.#writer = this.#makeWriter(stored.map(({ node }) => node.id))
+    for (const { node, isKnown } of stored) {
+      for (const gone of this.#inventory.put(node, isKnown)) this.#writer.forget(gone)
     }
-    this.#timer = setInterval(() => {
-      this.findLost()
-      this.flush()
-    }, batch.flushMs)
-    this.#timer.unref()
+    this.#looking.start()
   }
 
   /** Writes the rest. */
-  stop(): void {
-    clearInterval(this.#timer)
-    this.flush()
+  async stop(): Promise<void> {
+    this.#looking.stop()
+    await this.#writer.stop()
   }
 
   /** Registers a listener; the result takes it away again. */
@@ -107,46 +112,67 @@ export class NodeRegistry {
 
   /** Notes that the node was given a manifest of `version`. */
   manifestServed(id: string, address: string, boot: string, version: number): void {
-    this.#put(afterManifest(this.#known(id, address), boot, version, this.#nowMs()))
+    this.#put(afterManifest(this.#heardOf(id, address), boot, version, this.#options.nowMs()))
   }
 
-  /** Takes in what a node reports. */
-  eventsReceived(id: string, address: string, events: readonly BootEvent[]): void {
-    let node = this.#known(id, address)
-    const receivedMs = this.#nowMs()
+  /**
+   * Takes in what a node reports; resolves when it is on the disk.
+   *
+   * @throws BootswarmError REPORTS_NOT_SAVED: the node is to send it again
+   */
+  async eventsReceived(id: string, address: string, events: readonly BootEvent[]): Promise<void> {
+    try {
+      this.#writer.check()
+    } catch (error) {
+      // It is alive all the same, which takes no room.
+      if (this.#inventory.get(id) !== undefined) this.#put(this.#alive(id, address))
+      throw error
+    }
+    let node = this.#heardOf(id, address)
+    const receivedMs = this.#options.nowMs()
+    const fresh: { readonly event: BootEvent; readonly after: NodeRecord }[] = []
     for (const event of events) {
       const isNew = event.boot !== node.boot || event.seq > node.lastSeq
       node = afterEvent(node, event, receivedMs)
-      this.#put(node)
-      if (!isNew) continue
-      // Reports of seeds that go on for weeks would push the boot out of the store, and say nothing in the end.
-      if (event.type !== 'seeding') this.#events.push({ nodeId: id, receivedMs, event })
-      for (const listener of this.#listeners) listener(node, event)
+      if (isNew) fresh.push({ event, after: node })
     }
-    if (this.#events.length >= batch.eventsMax) this.flush()
+    this.#put(node)
+    for (const { event, after } of fresh) {
+      const { boot, seq, t_ms, type } = event
+      // Reports of seeds that go on for weeks would push the boot out of the store, and say nothing in the end.
+      if (type !== 'seeding')
+        this.#writer.event({ node: id, receivedMs, boot, seq, t_ms, type, data: JSON.stringify(event.data) })
+      this.#tell(after, event)
+    }
+    await this.#writer.written()
   }
 
   /** Records the seeding interval that the node was sent. */
   seedTold(id: string, seedS: number): void {
-    const node = this.#nodes.get(id)
-    if (node !== undefined) this.#nodes.set(id, { ...node, seedS })
+    const node = this.#inventory.get(id)
+    if (node !== undefined) this.#inventory.replace({ ...node, seedS })
   }
 
   /** A node's current state. */
   get(id: string): NodeRecord | undefined {
-    const node = this.#nodes.get(id)
-    return node === undefined ? undefined : afterTime(node, this.#nowMs())
+    const node = this.#inventory.get(id)
+    return node === undefined ? undefined : afterTime(node, this.#options.nowMs())
   }
 
-  /** The identity of the node that was last seen at this address. */
+  /** The identity of the node that was last heard of at this address. */
   idAt(address: string): string | undefined {
-    return this.#byAddress.get(address)
+    return this.#inventory.idAt(address)
+  }
+
+  /** Whether a node of this name has booted or is named by the configuration, and was last heard of at this address. */
+  isKnownAt(id: string, address: string): boolean {
+    return this.#inventory.isKnown(id) && this.#inventory.get(id)?.address === address
   }
 
   /** All nodes as they stand now. */
   list(): NodeRecord[] {
-    const nowMs = this.#nowMs()
-    return [...this.#nodes.values()].map((node) => afterTime(node, nowMs))
+    const nowMs = this.#options.nowMs()
+    return [...this.#inventory.values()].map((node) => afterTime(node, nowMs))
   }
 
   /** How many nodes are in each state. */
@@ -156,6 +182,11 @@ export class NodeRegistry {
     return counts
   }
 
+  /** How the writing of reports stands. */
+  reportStats(): ReportWriterStats {
+    return this.#writer.stats()
+  }
+
   /** Whether a node still boots this version. */
   isBootingVersion(version: number): boolean {
     return this.list().some((node) => node.version === version && isBooting(node))
@@ -163,62 +194,64 @@ export class NodeRegistry {
 
   /** Marks nodes as lost that have been silent for too long. */
   findLost(): void {
-    const nowMs = this.#nowMs()
-    for (const node of this.#nodes.values()) {
+    const nowMs = this.#options.nowMs()
+    for (const node of this.#inventory.values()) {
       const now = afterTime(node, nowMs)
       if (now === node) continue
-      // In its place: the node sent no message.
-      this.#nodes.set(node.id, now)
-      this.#dirty.add(node.id)
-      this.#onLost(node)
+      this.#inventory.replace(now)
+      this.#writer.node(node.id)
+      this.#options.onLost?.(node)
     }
   }
 
-  /** Writes what has changed; what fails stays to be written again. */
-  flush(): void {
-    if (this.#dirty.size === 0 && this.#events.length === 0) return
-    const changed = [...this.#dirty].flatMap((id) => this.#nodes.get(id) ?? [])
-    try {
-      this.#store.saveNodes(
-        changed,
-        this.#events.filter((event) => this.#nodes.has(event.nodeId)),
-      )
-      this.#dirty.clear()
-      this.#events = []
-    } catch (error) {
-      // A full disk must not fill the memory too.
-      if (this.#events.length > batch.eventsMax * 4) this.#events = this.#events.slice(-batch.eventsMax)
-      this.#onStoreError(error)
-    }
+  #makeWriter(stored: readonly string[]): ReportWriter {
+    const { store, failures } = this.#options
+    return new ReportWriter({
+      save: ({ nodes, events, forgotten }) => {
+        const rows = nodes.flatMap((id) => {
+          const node = this.#inventory.get(id)
+          return node === undefined ? [] : [{ node, isKnown: this.#inventory.isKnown(id) }]
+        })
+        return store.saveNodes(rows, events, forgotten)
+      },
+      isRemembered: (id) => this.#inventory.get(id) !== undefined,
+      stored,
+      failures,
+      after: (ms, run) => {
+        const timer = setTimeout(run, ms)
+        return () => clearTimeout(timer)
+      },
+    })
   }
 
-  #known(id: string, address: string): NodeRecord {
-    const { rack, hostname } = this.#describe(id, address)
-    const node = this.#nodes.get(id)
-    if (node === undefined) return newNode(id, rack, hostname, address, this.#nowMs())
-    return { ...afterTime(node, this.#nowMs()), rack, hostname, address }
+  #alive(id: string, address: string): NodeRecord {
+    const node = this.#heardOf(id, address)
+    const nowMs = this.#options.nowMs()
+    return { ...node, lastSeenMs: nowMs, ...(isBooting(node) ? { bootHeardMs: nowMs } : {}) }
+  }
+
+  #heardOf(id: string, address: string): NodeRecord {
+    const { nowMs, describe } = this.#options
+    const { rack, hostname } = describe(id, address)
+    const node = this.#inventory.get(id)
+    if (node === undefined) return newNode(id, rack, hostname, address, nowMs())
+    return { ...afterTime(node, nowMs()), rack, hostname, address }
   }
 
   #put(node: NodeRecord): void {
-    // Taken out and put in again: the map stays ordered by last message.
-    this.#forgetAddress(node.id)
-    this.#nodes.delete(node.id)
-    this.#nodes.set(node.id, node)
-    this.#byAddress.set(node.address, node.id)
-    this.#dirty.add(node.id)
-    if (this.#nodes.size > NODES_MAX) this.#evict()
+    const { isNamed = false } = this.#options.describe(node.id, node.address)
+    for (const gone of this.#inventory.put(node, isNamed)) this.#writer.forget(gone)
+    if (this.#inventory.get(node.id) !== undefined) this.#writer.node(node.id)
   }
 
-  #evict(): void {
-    const oldest = this.#nodes.keys().next().value
-    if (oldest === undefined) return
-    this.#forgetAddress(oldest)
-    this.#nodes.delete(oldest)
-    this.#dirty.delete(oldest)
-  }
-
-  #forgetAddress(id: string): void {
-    const address = this.#nodes.get(id)?.address
-    if (address !== undefined && this.#byAddress.get(address) === id) this.#byAddress.delete(address)
+  /** What a listener throws is named, and keeps nothing from the others. */
+  #tell(node: NodeRecord, event: BootEvent): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(node, event)
+      } catch (error) {
+        this.#options.failures.failed('telling what nodes report', error)
+      }
+    }
   }
 }

@@ -44,6 +44,8 @@ export interface NodeRecord {
   readonly bootSeconds: number
   readonly failureCode: string
   readonly failureMessage: string
+  /** It has completed a boot, this one or an earlier one. */
+  readonly hasBooted: boolean
   /** Highest sequence number of this boot's events, -1 before the first: a repeated post changes nothing. */
   readonly lastSeq: number
   readonly seeding: Seeding
@@ -86,6 +88,7 @@ export function newNode(
     bootSeconds: 0,
     failureCode: '',
     failureMessage: '',
+    hasBooted: false,
     lastSeq: -1,
     seeding: 'no',
     seedS: undefined,
@@ -142,6 +145,7 @@ export function afterEvent(node: NodeRecord, event: BootEvent, nowMs: number): N
       return {
         ...next,
         state: 'booted',
+        hasBooted: true,
         seeding: 'whole',
         bootHeardMs: nowMs,
         doneBytes: next.totalBytes,
@@ -186,6 +190,7 @@ function beginBoot(node: NodeRecord, boot: string, nowMs: number): NodeRecord {
     boot,
     agent: node.agent,
     bootSeconds: node.bootSeconds,
+    hasBooted: node.hasBooted,
     bootHeardMs: node.bootHeardMs,
     lastSeenMs: nowMs,
     bootStartedMs: nowMs,

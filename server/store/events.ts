@@ -2,7 +2,7 @@
 
 import type Sqlite from 'better-sqlite3'
 import type { BootEvent, BootEventType } from '../../src/events.js'
-import { EVENTS_PER_NODE_MAX } from '../../src/limits.js'
+import { EVENTS_PER_NODE_MAX, EVENTS_PER_UNKNOWN_NODE_MAX } from '../../src/limits.js'
 import { guard } from './open.js'
 
 /** A stored event. */
@@ -12,13 +12,16 @@ export type EventRecord = BootEvent & {
   readonly receivedMs: number
 }
 
-/** Access to the events. */
+/** An event to store. */
+export interface NewEvent extends Pick<BootEvent, 'boot' | 'seq' | 't_ms' | 'type'> {
+  readonly node: string
+  readonly receivedMs: number
+  /** The event's data as JSON. */
+  readonly data: string
+}
+
+/** Reads the events. */
 export interface EventTable {
-  /**
-   * Keeps events of a node that is known ({@link NodeTable.update} first). One that was kept already (same boot and
-   * sequence: the agent repeats what was not acknowledged) is left as it is. Gives those that were new.
-   */
-  append(node: string, receivedMs: number, events: readonly BootEvent[]): BootEvent[]
   /** The newest of a node, oldest first. */
   ofNode(node: string, limit?: number): EventRecord[]
   /** All that are kept of one boot, in the agent's order. */
@@ -35,34 +38,56 @@ interface Row {
   data: string
 }
 
-/** Prepares the statements; `perNodeMax` bounds the events of a node. */
-export function eventTable(db: Sqlite.Database, perNodeMax = EVENTS_PER_NODE_MAX): EventTable {
-  const insert = db.prepare<[string, string, number, number, number, string, string]>(
-    `INSERT INTO events (node, boot, seq, t_ms, received_ms, type, data) VALUES (?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT DO NOTHING`,
-  )
-  const trim = db.prepare<[string, string, number]>(
-    `DELETE FROM events WHERE node = ? AND id <=
-       (SELECT id FROM events WHERE node = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
-  )
+/** Prepares the statements. */
+export function eventTable(db: Sqlite.Database): EventTable {
   const ofNode = db.prepare<[string, number], Row>(
     'SELECT * FROM (SELECT * FROM events WHERE node = ? ORDER BY id DESC LIMIT ?) ORDER BY id',
   )
   const ofBoot = db.prepare<[string, string], Row>(
     'SELECT * FROM events WHERE node = ? AND boot = ? ORDER BY seq',
   )
-  const append = db.transaction((node: string, receivedMs: number, events: readonly BootEvent[]) => {
-    const added = events.filter(
-      (e) => insert.run(node, e.boot, e.seq, e.t_ms, receivedMs, e.type, JSON.stringify(e.data)).changes > 0,
-    )
-    if (added.length > 0) trim.run(node, node, perNodeMax)
-    return added
-  })
   return {
-    append: (node, receivedMs, events) =>
-      guard('writing events', () => append.immediate(node, receivedMs, events)),
-    ofNode: (node, limit = perNodeMax) => guard('reading events', () => ofNode.all(node, limit).map(record)),
+    ofNode: (node, limit = EVENTS_PER_NODE_MAX) =>
+      guard('reading events', () => ofNode.all(node, limit).map(record)),
     ofBoot: (node, boot) => guard('reading events', () => ofBoot.all(node, boot).map(record)),
+  }
+}
+
+/**
+ * Adds events within a transaction, and drops the oldest of the nodes that have too many. One that was kept already (same
+ * boot and sequence: an agent repeats what was not acknowledged) is left as it is, one of a node without a row is left out.
+ */
+export function eventAppender(db: Sqlite.Database): (events: readonly NewEvent[]) => void {
+  const insert = db.prepare<[NewEvent]>(
+    `INSERT INTO events (node, boot, seq, t_ms, received_ms, type, data)
+     SELECT @node, @boot, @seq, @t_ms, @receivedMs, @type, @data WHERE EXISTS (SELECT 1 FROM nodes WHERE id = @node)
+     ON CONFLICT DO NOTHING`,
+  )
+  const trim = db.prepare<{ node: string; known: number; unknown: number }>(
+    `DELETE FROM events WHERE node = @node AND id <=
+       (SELECT id FROM events WHERE node = @node ORDER BY id DESC LIMIT 1
+        OFFSET iif((SELECT known FROM nodes WHERE id = @node), @known, @unknown))`,
+  )
+  return (events) => {
+    for (const event of events) insert.run(event)
+    for (const node of new Set(events.map((event) => event.node))) {
+      trim.run({ node, known: EVENTS_PER_NODE_MAX, unknown: EVENTS_PER_UNKNOWN_NODE_MAX })
+    }
+  }
+}
+
+/** Drops the oldest events, those of unknown nodes first. Gives how many went. */
+export function eventPruner(db: Sqlite.Database): (count: number) => number {
+  const ofUnknown = db.prepare<[number]>(
+    `DELETE FROM events WHERE id IN
+       (SELECT id FROM events WHERE node IN (SELECT id FROM nodes WHERE known = 0) ORDER BY id LIMIT ?)`,
+  )
+  const ofAll = db.prepare<[number]>(
+    'DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT ?)',
+  )
+  return (count) => {
+    const { changes } = ofUnknown.run(count)
+    return changes > 0 ? changes : ofAll.run(count).changes
   }
 }
 

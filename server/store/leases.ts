@@ -11,16 +11,26 @@ interface Row extends Omit<Lease, 'relayPort'> {
   readonly remoteId: string
 }
 
-/** Access to the leases. */
+/** Reads the leases. */
 export interface LeaseTable {
-  /** Keeps and forgets, all in one transaction. */
-  change(changes: readonly LeaseChange[]): void
   /** All, by address; also those that are over. */
   list(): Lease[]
 }
 
-/** Prepares the statements; `leasesMax` bounds the table: those that ended first go first. */
-export function leaseTable(db: Sqlite.Database, leasesMax = DHCP_LEASES_MAX): LeaseTable {
+/** Prepares the statements. */
+export function leaseTable(db: Sqlite.Database): LeaseTable {
+  const list = db.prepare<[], Row>(
+    `SELECT address, mac, expires_ms AS expiresMs, circuit_id AS circuitId, remote_id AS remoteId
+     FROM leases ORDER BY address`,
+  )
+  return { list: () => guard('reading the leases', () => list.all().map(leaseOf)) }
+}
+
+/** Keeps and forgets within a transaction; `leasesMax` bounds the table: those that ended first go first. */
+export function leaseWriter(
+  db: Sqlite.Database,
+  leasesMax = DHCP_LEASES_MAX,
+): (changes: readonly LeaseChange[]) => void {
   const put = db.prepare<[Row]>(
     `INSERT INTO leases (address, mac, expires_ms, circuit_id, remote_id)
      VALUES (@address, @mac, @expiresMs, @circuitId, @remoteId)
@@ -32,21 +42,13 @@ export function leaseTable(db: Sqlite.Database, leasesMax = DHCP_LEASES_MAX): Le
   const evict = db.prepare<[number]>(
     'DELETE FROM leases WHERE address IN (SELECT address FROM leases ORDER BY expires_ms, address LIMIT ?)',
   )
-  const list = db.prepare<[], Row>(
-    `SELECT address, mac, expires_ms AS expiresMs, circuit_id AS circuitId, remote_id AS remoteId
-     FROM leases ORDER BY address`,
-  )
-  const change = db.transaction((changes: readonly LeaseChange[]) => {
+  return (changes) => {
     for (const { address, lease } of changes) {
       if (lease === undefined) forget.run(address)
       else put.run(rowOf(lease))
     }
     const over = (total.get()?.n ?? 0) - leasesMax
     if (over > 0) evict.run(over)
-  })
-  return {
-    change: (changes) => guard('writing leases', () => change.immediate(changes)),
-    list: () => guard('reading the leases', () => list.all().map(leaseOf)),
   }
 }
 

@@ -1,7 +1,6 @@
-/** Every node that was ever seen, one row each, bounded. */
+/** The nodes that are remembered, one row each. Which those are is decided by nodes/inventory.ts. */
 
 import type Sqlite from 'better-sqlite3'
-import { NODES_MAX } from '../../src/limits.js'
 import { guard } from './open.js'
 
 /**
@@ -22,79 +21,50 @@ export interface NodeRow {
   readonly version: number | null
   /** Its last boot: 16 hex digits. */
   readonly boot: string | null
+  /** It has booted, or the configuration names it. */
+  readonly isKnown: boolean
 }
 
-/** What is new of a node; what is left out stays. */
-export interface NodeUpdate {
-  readonly id: string
-  readonly nowMs: number
-  readonly address?: string
-  readonly rack?: string
-  readonly state?: StoredState
-  readonly version?: number | null
-  readonly boot?: string | null
-}
-
-/** Access to the nodes. */
+/** Reads the nodes. */
 export interface NodeTable {
-  /** Makes or changes a node and sets when it was last seen. */
-  update(update: NodeUpdate): void
   /** All, by identity. */
   list(): NodeRow[]
 }
 
-const COLUMNS = `id, first_seen_ms AS firstSeenMs, last_seen_ms AS lastSeenMs, address, rack, state, version, boot`
+type Stored = Omit<NodeRow, 'isKnown'> & { known: number }
 
-interface Values {
-  id: string
-  now: number
-  address: string | null
-  rack: string | null
-  state: string | null
-  version: number | null
-  setVersion: number
-  boot: string | null
-  setBoot: number
+/** Prepares the statements. */
+export function nodeTable(db: Sqlite.Database): NodeTable {
+  const list = db.prepare<[], Stored>(
+    `SELECT id, first_seen_ms AS firstSeenMs, last_seen_ms AS lastSeenMs, address, rack, state, version, boot, known
+     FROM nodes ORDER BY id`,
+  )
+  return {
+    list: () =>
+      guard('reading the nodes', () =>
+        list.all().map(({ known, ...row }) => ({ ...row, isKnown: known !== 0 })),
+      ),
+  }
 }
 
-/** Prepares the statements; `nodesMax` bounds the table. */
-export function nodeTable(db: Sqlite.Database, nodesMax = NODES_MAX): NodeTable {
-  const upsert = db.prepare<[Values]>(
-    `INSERT INTO nodes (id, first_seen_ms, last_seen_ms, address, rack, state, version, boot)
-     VALUES (@id, @now, @now, coalesce(@address, ''), coalesce(@rack, ''), coalesce(@state, 'seen'), @version, @boot)
-     ON CONFLICT (id) DO UPDATE SET
-       last_seen_ms = max(last_seen_ms, @now),
-       address = coalesce(@address, address),
-       rack = coalesce(@rack, rack),
-       state = coalesce(@state, state),
-       version = iif(@setVersion, @version, version),
-       boot = iif(@setBoot, @boot, boot)`,
+/** Makes or changes rows, and takes away others with their events, within a transaction. */
+export function nodeWriter(db: Sqlite.Database): {
+  put(nodes: readonly NodeRow[]): void
+  forget(ids: readonly string[]): void
+} {
+  const put = db.prepare<[Stored]>(
+    `INSERT INTO nodes (id, first_seen_ms, last_seen_ms, address, rack, state, version, boot, known)
+     VALUES (@id, @firstSeenMs, @lastSeenMs, @address, @rack, @state, @version, @boot, @known)
+     ON CONFLICT (id) DO UPDATE SET first_seen_ms = @firstSeenMs, last_seen_ms = @lastSeenMs, address = @address,
+       rack = @rack, state = @state, version = @version, boot = @boot, known = @known`,
   )
-  const list = db.prepare<[], NodeRow>(`SELECT ${COLUMNS} FROM nodes ORDER BY id`)
-  const total = db.prepare<[], { n: number }>('SELECT count(*) AS n FROM nodes')
-  const evict = db.prepare<[number]>(
-    'DELETE FROM nodes WHERE id IN (SELECT id FROM nodes ORDER BY last_seen_ms, id LIMIT ?)',
-  )
-  const update = db.transaction((values: Values) => {
-    upsert.run(values)
-    const over = (total.get()?.n ?? 0) - nodesMax
-    if (over > 0) evict.run(over)
-  })
+  const forget = db.prepare<[string]>('DELETE FROM nodes WHERE id = ?')
   return {
-    update: (u) =>
-      guard('writing a node', () => {
-        update.immediate({
-          id: u.id,
-          now: u.nowMs,
-          address: u.address ?? null,
-          rack: u.rack ?? null,
-          state: u.state ?? null,
-          version: u.version ?? null,
-          setVersion: u.version === undefined ? 0 : 1,
-          boot: u.boot ?? null,
-          setBoot: u.boot === undefined ? 0 : 1,
-        })
-      }),
-    list: () => guard('reading the nodes', () => list.all()),
+    put: (nodes) => {
+      for (const { isKnown, ...node } of nodes) put.run({ ...node, known: isKnown ? 1 : 0 })
+    },
+    forget: (ids) => {
+      for (const id of ids) forget.run(id)
+    },
   }
 }

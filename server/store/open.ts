@@ -17,7 +17,13 @@ export interface StoreOptions {
 }
 
 /** SQLite's name for a database that has no file. */
-const inMemory = ':memory:'
+export const inMemory = ':memory:'
+
+/** How long a transaction waits for another one to end, milliseconds. */
+const busyMs = 5000
+
+/** The write-ahead log is cut to this, bytes: SQLite starts it anew at a quarter of it. */
+const journalBytesMax = 16 * 1024 * 1024
 
 /** @throws BootswarmError DATABASE_FAILED */
 export function openDatabase(options: StoreOptions): Sqlite.Database {
@@ -59,22 +65,41 @@ export function durably<T>(db: Sqlite.Database, run: () => T): T {
 
 function open(file: string): Sqlite.Database {
   if (file !== inMemory) makePrivate(file)
-  const db = new Sqlite(file, { timeout: 5000 })
+  const db = new Sqlite(file, { timeout: busyMs })
   try {
     // A file that is no database shows at the first read; damage inside it at the check.
     const check = db.pragma('quick_check(1)', { simple: true })
     if (check !== 'ok') throw new Corrupt(String(check))
     db.pragma('journal_mode = WAL')
-    // NORMAL in WAL mode: a kill loses nothing, a power cut may lose the last moments of events. Waiting for the disk
-    // at each of 500 nodes' events would stop the server's one loop; what must last uses durably().
+    // NORMAL in WAL mode: a kill loses nothing, a power cut may lose what can be made again, such as hashes. Nothing on the
+    // main loop waits for the disk; what must last uses durably() or the thread that writes.
     db.pragma('synchronous = NORMAL')
-    db.pragma('foreign_keys = ON')
+    settle(db)
     migrate(db)
     return db
   } catch (error) {
     db.close()
     throw error
   }
+}
+
+/** Opens the file once more, for the thread that writes: each transaction is on the disk when it ends (FULL). */
+export function openWriter(file: string): Sqlite.Database {
+  const db = new Sqlite(file, { timeout: busyMs, fileMustExist: true })
+  try {
+    db.pragma('synchronous = FULL')
+    settle(db)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+function settle(db: Sqlite.Database): void {
+  db.pragma('foreign_keys = ON')
+  // After a checkpoint: a burst leaves no large file behind.
+  db.pragma(`journal_size_limit = ${journalBytesMax}`)
 }
 
 /** SQLite would make it readable for all; the files that it makes beside it have the mode of this one. */
@@ -106,7 +131,7 @@ function moveAside(file: string, nowMs: number): string {
   return aside
 }
 
-function databaseFailed(what: string, cause: unknown): BootswarmError {
+export function databaseFailed(what: string, cause: unknown): BootswarmError {
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new BootswarmError('DATABASE_FAILED', `${what}: ${reason}`, { cause })
 }

@@ -58,6 +58,10 @@ const STEPS: readonly string[] = [
   // Nothing was ever counted in it.
   'DROP TABLE counters',
   `ALTER TABLE artifacts ADD COLUMN checked TEXT NOT NULL DEFAULT ''`,
+  // Nodes that have booted are known: others never push them out.
+  `ALTER TABLE nodes ADD COLUMN known INTEGER NOT NULL DEFAULT 0;
+   UPDATE nodes SET known = 1 WHERE state IN ('booted', 'stopped')
+     OR EXISTS (SELECT 1 FROM events WHERE node = nodes.id AND type = 'boot.completed')`,
 ]
 
 /** The schema that this server writes. */

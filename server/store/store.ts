@@ -1,21 +1,26 @@
 /**
- * What the server must remember, in one SQLite file: the one module with SQL. Synchronous and quick
- * (each call is one small transaction); what it holds of artifacts can be made again from artifacts/.
+ * What the server must remember, in one SQLite file: the one module with SQL. Reading, and what the catalog writes, is
+ * synchronous and quick; reports and leases are written by a thread and are on the disk when the promise resolves. What it holds of
+ * artifacts can be made again from artifacts/.
  */
 
+import type { LeaseChange } from '../../src/dhcp-lease.js'
 import { type ArtifactTable, artifactTable } from './artifacts.js'
 import { type EventTable, eventTable } from './events.js'
 import { type LeaseTable, leaseTable } from './leases.js'
 import { type NodeTable, nodeTable } from './nodes.js'
-import { guard, openDatabase, type StoreOptions } from './open.js'
+import { inMemory, openDatabase, type StoreOptions } from './open.js'
 import { type VersionTable, versionTable } from './versions.js'
+import type { ReportBatch } from './write-jobs.js'
+import { directWriter, ThreadWriter } from './writer.js'
 
 export type { ArtifactRecord, ArtifactTable, FileStamp } from './artifacts.js'
-export type { EventRecord, EventTable } from './events.js'
+export type { EventRecord, EventTable, NewEvent } from './events.js'
 export type { LeaseTable } from './leases.js'
-export type { NodeRow, NodeTable, NodeUpdate, StoredState } from './nodes.js'
+export type { NodeRow, NodeTable, StoredState } from './nodes.js'
 export type { StoreOptions } from './open.js'
 export type { VersionRecord, VersionTable } from './versions.js'
+export type { ReportBatch } from './write-jobs.js'
 
 /** All tables. Every function throws BootswarmError DATABASE_FAILED where SQLite cannot do it. */
 export interface Store {
@@ -23,16 +28,18 @@ export interface Store {
   readonly artifacts: ArtifactTable
   /** The catalog's versions. */
   readonly versions: VersionTable
-  /** Every node that was ever seen. */
+  /** The nodes that are remembered. */
   readonly nodes: NodeTable
   /** Events that nodes sent about their boots. */
   readonly events: EventTable
   /** Addresses given by DHCP. */
   readonly leases: LeaseTable
-  /** Runs all calls in `run` as one transaction, all or nothing. Not for `versions.publish`, which waits for the disk. */
-  batch(run: () => void): void
-  /** Writes everything back and closes the file. Idempotent. */
-  close(): void
+  /** Writes what nodes reported: all or nothing. */
+  saveReports(batch: ReportBatch): Promise<void>
+  /** Keeps and forgets leases: all or nothing. */
+  saveLeases(changes: readonly LeaseChange[]): Promise<void>
+  /** Waits for what is being written, writes everything back and closes the file. Idempotent. */
+  close(): Promise<void>
 }
 
 /**
@@ -42,13 +49,18 @@ export interface Store {
  */
 export function openStore(options: StoreOptions): Store {
   const db = openDatabase(options)
+  const writer = options.file === inMemory ? directWriter(db) : new ThreadWriter(options.file)
   return {
     artifacts: artifactTable(db),
     versions: versionTable(db),
     nodes: nodeTable(db),
     events: eventTable(db),
     leases: leaseTable(db),
-    batch: (run) => guard('writing a batch', () => db.transaction(run).immediate()),
-    close: () => db.close(),
+    saveReports: (batch) => writer.write({ kind: 'reports', batch }),
+    saveLeases: (changes) => writer.write({ kind: 'leases', changes }),
+    close: async () => {
+      await writer.close()
+      db.close()
+    },
   }
 }

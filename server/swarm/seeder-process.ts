@@ -51,20 +51,10 @@ function start(port: number): void {
     (listeningPort) => send({ type: 'listening', port: listeningPort }),
   )
   core = running
-  let residentBytes = 0
   setInterval(() => {
     const eventLoopDelayMs = Math.round(delay.max / 1e4) / 100
     delay.reset()
-    residentBytes = readResidentBytes() ?? residentBytes
-    send({ type: 'stats', stats: { ...running.stats(), eventLoopDelayMs, residentBytes } })
+    const stats = { ...running.stats(), eventLoopDelayMs, residentBytes: process.memoryUsage.rss() }
+    send({ type: 'stats', stats })
   }, statsEveryMs)
-}
-
-/** Undefined while no descriptor is left to read it with. */
-function readResidentBytes(): number | undefined {
-  try {
-    return process.memoryUsage.rss()
-  } catch {
-    return undefined
-  }
 }

@@ -118,6 +118,7 @@ function makeStatusOf(
       failing: failures.list(),
       catalog,
       nodes: nodes.registry.countByState(),
+      reports: nodes.reportStats(),
       seeding: seeds.stats(),
       ports: { ...ports },
       streams: slots.active,
@@ -146,6 +147,7 @@ function makeServices(
     forget: swarm.forget,
     status,
     seedS: (node) => seeds.seedS(node),
+    admitReport: (node, address, bytes) => nodes.admitReport(node, address, bytes),
     unverifiedReceived: (node, address, failure) => nodes.unverifiedReports.received(node, address, failure),
     netboot: makeBootAnswers({
       log: netboot.log,

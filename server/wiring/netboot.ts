@@ -8,7 +8,7 @@ import type { RelayPorts } from '../netboot/relay-ports.js'
 import type { Addresses } from '../process/addresses.js'
 import type { Logger } from '../process/log.js'
 import type { Store } from '../store/store.js'
-import type { Common, OpenPorts, Reach } from './parts.js'
+import { after, type Common, type OpenPorts, type Reach } from './parts.js'
 
 /** What network boot needs of the others. */
 export interface NetbootParts {
@@ -46,7 +46,12 @@ export function makeNetboot(common: Common, parts: NetbootParts): NetbootSide {
   const log = common.log.child({ part: 'netboot' })
   const admission = new BootAdmission(config.loads_max, () => performance.now())
   const programs = new ProgramStore(config.ipxe_dir, log)
-  const leases = new LeaseKeeper(store.leases, common.failures)
+  const leases = new LeaseKeeper({
+    list: () => store.leases.list(),
+    save: (changes) => store.saveLeases(changes),
+    after,
+    failures: common.failures,
+  })
   const netboot = new Netboot({
     programs: () => programs.programs,
     config,
@@ -72,7 +77,7 @@ export function makeNetboot(common: Common, parts: NetbootParts): NetbootSide {
     stats: () => ({ ...netboot.stats(), programs: programs.stats(), queue: admission.stats() }),
     stop: async () => {
       await netboot.stop()
-      leases.stop()
+      await leases.stop()
       programs.stop()
     },
   }

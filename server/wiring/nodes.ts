@@ -5,6 +5,8 @@ import { RelayPorts } from '../netboot/relay-ports.js'
 import { lostNodeLog, nodeEventLog } from '../nodes/event-log.js'
 import { nodeRecords } from '../nodes/records.js'
 import { NodeRegistry } from '../nodes/registry.js'
+import { ReportAdmission } from '../nodes/report-admission.js'
+import type { ReportWriterStats } from '../nodes/report-writer.js'
 import { UnverifiedReports } from '../nodes/unverified-reports.js'
 import type { Store } from '../store/store.js'
 import type { Common } from './parts.js'
@@ -22,11 +24,15 @@ export interface Nodes {
   start(): void
   /** Describes nodes by this configuration from now on. */
   reload(config: Config): void
-  stop(): void
+  /** @throws BootswarmError REPORTS_TOO_MANY */
+  admitReport(node: string, address: string, bytes: number): void
+  /** Those of the database and those that came too fast. */
+  reportStats(): ReportWriterStats
+  stop(): Promise<void>
 }
 
 /** Loads nothing before `start`. */
-export function makeNodes({ config, log, nowMs }: Common, store: Store): Nodes {
+export function makeNodes({ config, failures, log, nowMs }: Common, store: Store): Nodes {
   const relayPorts = new RelayPorts()
   for (const { mac, relayPort } of store.leases.list()) {
     if (relayPort !== undefined) relayPorts.note(mac, relayPort)
@@ -39,20 +45,23 @@ export function makeNodes({ config, log, nowMs }: Common, store: Store): Nodes {
     store: nodeRecords(store, describe),
     describe,
     nowMs,
-    onStoreError: (error) =>
-      log.error(
-        { event: 'nodes.not-saved', err: error },
-        'The nodes’ states could not be saved; trying again',
-      ),
+    failures,
     onLost: lostNodeLog(nodeLog, nowMs),
   })
   registry.onEvent(nodeEventLog(nodeLog, nowMs))
+  const admission = new ReportAdmission(nodeLog, () => performance.now())
   return {
     registry,
     relayPorts,
     unverifiedReports: new UnverifiedReports(nodeLog, nowMs),
     describe,
     rackOf: (address) => nodeConfigs.rackOf(registry.idAt(address), address),
+    admitReport: (node, address, bytes) =>
+      admission.admit({ node, address, isKnown: registry.isKnownAt(node, address) }, bytes),
+    reportStats: () => {
+      const { waiting, refused } = registry.reportStats()
+      return { waiting, refused: refused + admission.refused }
+    },
     start: () => registry.start(),
     reload: (next) => {
       nodeConfigs = readConfig(next)

@@ -17,6 +17,12 @@ export interface Common {
   readonly failures: Failures
 }
 
+/** Runs something after so many milliseconds; the result calls it off. */
+export function after(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms)
+  return () => clearTimeout(timer)
+}
+
 /**
  * The ports that are open by now, 0 for the rest: each part writes its own when it starts. A part that sends nodes
  * another part's port reads it here for each answer.

@@ -24,18 +24,21 @@ test('later entries win, setting by setting', () => {
     rack: 'attic',
     settings: { POOL: 'one', MODE: 'faster', X: '0644' },
     kernelArgs: '',
+    isNamed: true,
   })
   assert.deepEqual(configs.of('rig1', '10.9.9.9'), {
     hostname: 'rig1',
     rack: 'east',
     settings: { POOL: 'one', MODE: 'fast', X: '0644' },
     kernelArgs: '',
+    isNamed: true,
   })
   assert.deepEqual(configs.of('52:54:00:00:00:01', '192.168.7.9'), {
     hostname: 'node-525400000001',
     rack: '192.168.7.0/24',
     settings: { POOL: 'one', MODE: 'slow' },
     kernelArgs: '',
+    isNamed: false,
   })
 })
 

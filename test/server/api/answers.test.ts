@@ -12,6 +12,7 @@ import { type BencodeDict, decodeBencode } from '../../../src/bencode.js'
 import { configSchema } from '../../../src/config.js'
 import { openManifest } from '../../../src/manifest.js'
 import { makeNodeConfigs } from '../../../src/node-config.js'
+import { noFailures } from '../../support/failures.js'
 import { Bench, tarball, until } from '../catalog/support.js'
 
 const nonce = 'ab'.repeat(16)
@@ -29,10 +30,10 @@ async function site(t: TestContext, natAddress?: string) {
     store: nodeRecords(bench.store, configs.of),
     describe: configs.of,
     nowMs,
-    onStoreError: (error) => assert.fail(String(error)),
+    failures: noFailures(),
   })
   t.after(async () => {
-    registry.stop()
+    await registry.stop()
     await bench.end()
   })
   const clock = { nowMs: () => 1_000, random: () => 0.5 }
@@ -50,6 +51,7 @@ async function site(t: TestContext, natAddress?: string) {
     forget: (address) => tracker.forget(address),
     status: () => ({}),
     seedS: (node) => (node === 'a' ? 60 : undefined),
+    admitReport: () => {},
     unverifiedReceived: () => assert.fail('nothing comes over plain HTTP here'),
     netboot: {} as NetbootAnswers,
     bytesServed: () => {},
@@ -152,8 +154,8 @@ test('what a node reports is taken in before it is told about its seeding', asyn
   const place = await site(t)
   const data = { agent: '0.1.0', mem_total_bytes: 1 }
   const event = { boot: firstBoot, seq: 0, t_ms: 1, type: 'boot.started', data } as const
-  assert.equal(place.answers.eventsReceived('a', '10.0.0.2', [event]), 60)
-  assert.equal(place.answers.eventsReceived('b', '10.0.0.3', [event]), undefined)
+  assert.equal(await place.answers.eventsReceived('a', '10.0.0.2', [event]), 60)
+  assert.equal(await place.answers.eventsReceived('b', '10.0.0.3', [event]), undefined)
   assert.deepEqual(
     place.registry.list().map(({ id, boot }) => [id, boot]),
     [

@@ -29,7 +29,7 @@ function place(slots = 8, natAddress?: string) {
     admission,
     program: (name) => (name === 'x64/ipxe.efi' ? Buffer.from('MZ') : undefined),
     currentVersion: () => catalog.current,
-    describe: () => ({ hostname: 'rig1', rack: 'r', settings: {}, kernelArgs: 'quiet' }),
+    describe: () => ({ hostname: 'rig1', rack: 'r', settings: {}, kernelArgs: 'quiet', isNamed: false }),
     reachedAt: (address) => natAddress ?? address,
     log: pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
     nowMs: () => 0,

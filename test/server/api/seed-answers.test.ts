@@ -7,6 +7,7 @@ import { nodeRecords } from '../../../server/nodes/records.js'
 import { NodeRegistry } from '../../../server/nodes/registry.js'
 import { openStore } from '../../../server/store/store.js'
 import type { BootEvent } from '../../../src/events.js'
+import { noFailures } from '../../support/failures.js'
 
 const boot = '0011223344556677'
 
@@ -26,12 +27,12 @@ function site(t: TestContext, rules = { calmS: 900, keepPerRack: 1, keepMin: 2 }
     store: nodeRecords(store, describe),
     describe,
     nowMs,
-    onStoreError: (error) => assert.fail(String(error)),
+    failures: noFailures(),
   })
   registry.start()
-  t.after(() => {
-    registry.stop()
-    store.close()
+  t.after(async () => {
+    await registry.stop()
+    await store.close()
   })
   const versions = [
     { version: 1, createdMs: 1, supersededMs: 2, artifacts: [artifact('x'), artifact('old')] },
@@ -49,7 +50,7 @@ function site(t: TestContext, rules = { calmS: 900, keepPerRack: 1, keepMin: 2 }
   let seq = 0
   const post = (id: string, type: string, data: object) => {
     seq += 1
-    registry.eventsReceived(id, id, [{ boot, seq, t_ms: 1, type, data } as unknown as BootEvent])
+    void registry.eventsReceived(id, id, [{ boot, seq, t_ms: 1, type, data } as unknown as BootEvent])
     return answers.seedS(id)
   }
   const completed = (id: string, version = 2) => {

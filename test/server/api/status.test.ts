@@ -30,6 +30,7 @@ const source: Source = {
     progress: { file: 'rootfs/next.tar', done: 0.999 },
   } as unknown as Source['catalog'],
   nodes: { seen: 1, manifest: 2, downloading: 3, booted: 4, failed: 5, lost: 6 },
+  reports: { waiting: 7, refused: 9 },
   seeding: { nodes: 4, calmInS: null },
   ports: { http: 1, https: 2, seeder: 3, dht: 4 },
   streams: 5,
@@ -61,6 +62,7 @@ test('versions, files, problems and bytes stand where docs/protocol.md says', ()
   assert.deepEqual(status.problems, [{ code: 'ARCHIVE_MALFORMED', file: 'plugins/a.tar', message: 'is cut' }])
   // Not 100 before it is done.
   assert.deepEqual(status.hashing, { file: 'rootfs/next.tar', percent: 99 })
+  assert.deepEqual(status.reports, { waiting: 7, refused: 9 })
   assert.deepEqual(status.seeding, { nodes: 4, calm_in_s: null })
   assert.equal(status.origin.https_bytes, 100)
   assert.equal(status.origin.boot_bytes, 200)

@@ -71,7 +71,7 @@ export class Bench {
 
   async end(): Promise<void> {
     for (const catalog of this.#catalogs) await catalog.stop()
-    this.store.close()
+    await this.store.close()
     rmSync(this.dir, { recursive: true, force: true })
   }
 

@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { gunzipSync, inflateSync } from 'node:zlib'
+import { BootswarmError } from '../../../src/errors.js'
 import { MANIFEST_DICTIONARY } from '../../../src/manifest-coding.js'
 import { ask, codeOf, HttpBench, infohash, rest } from './support.js'
 
@@ -186,6 +187,40 @@ test('events are taken in, or refused by code', async (t) => {
   assert.equal(codeOf(large), 'EVENTS_INVALID')
   assert.equal(codeOf(await post('[]', 'UPPER')), 'NODE_ID_INVALID')
   assert.equal(site.events.length, 2)
+})
+
+test('a report is answered when it is saved; one that cannot be is to be sent again', async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(true)
+  const ca = site.identity?.caCertificate
+  const post = (body: string) => ask(port, '/v1/nodes/aa/events', { ca, method: 'POST', body })
+  let save = () => {}
+  site.saved = new Promise((resolve) => {
+    save = resolve
+  })
+  let isAnswered = false
+  const answer = post('[]').then((answer) => {
+    isAnswered = true
+    return answer
+  })
+  // Another request, begun later, is answered meanwhile.
+  await ask(port, '/healthz', { ca })
+  assert.ok(!isAnswered)
+  save()
+  assert.equal((await answer).status, 204)
+  for (const [code, status] of [
+    ['REPORTS_TOO_MANY', 429],
+    ['REPORTS_NOT_SAVED', 503],
+  ] as const) {
+    site.refusal = new BootswarmError(code, 'not now', { retryAfterS: 7 })
+    // It is refused before it is parsed.
+    const refused = await post('{')
+    assert.equal(refused.status, status)
+    assert.equal(codeOf(refused), code)
+    assert.equal(refused.headers['retry-after'], '7')
+  }
+  assert.deepEqual(site.reportBytes, [2, 1, 1])
+  assert.equal(site.events.length, 1)
 })
 
 test('a failure inside says INTERNAL and nothing else; the log has the rest', async (t) => {

@@ -42,6 +42,12 @@ export class HttpBench {
   /** Of the last listener. */
   limits = makeClientLimits({ connectionsMax: 4096, answerBytesMax: 64 << 20 })
   slots = new StreamSlots(16, 256 * 1024)
+  /** Lengths of the bodies that were to be admitted. */
+  readonly reportBytes: number[] = []
+  /** Why reports are not admitted. */
+  refusal: Error | undefined
+  /** What reports wait for. */
+  saved: Promise<void> = Promise.resolve()
   identity: Identity | undefined
   readonly #listeners: Listener[] = []
 
@@ -118,7 +124,12 @@ export class HttpBench {
         this.manifests.push(request)
         return this.manifest
       },
-      eventsReceived: (node, _address, events) => {
+      admitReport: (_node, _address, bytes) => {
+        this.reportBytes.push(bytes)
+        if (this.refusal !== undefined) throw this.refusal
+      },
+      eventsReceived: async (node, _address, events) => {
+        await this.saved
         this.events.push([node, [...events]])
         return this.seedS
       },
@@ -149,7 +160,7 @@ export function ask(
   const { ca, body, ...rest } = options
   const target = { host: '127.0.0.1', port, path, ...rest }
   return new Promise((resolve, reject) => {
-    const request = ca === undefined ? httpRequest(target) : httpsRequest({ ...target, ca, agent: false })
+    const request = ca === undefined ? httpRequest(target) : httpsRequest({ agent: false, ...target, ca })
     request.on('error', reject)
     request.on('response', (response) => {
       const parts: Buffer[] = []

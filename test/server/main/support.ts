@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { Agent } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -100,12 +101,13 @@ export class Daemon {
   stdout = ''
   stderr = ''
   readonly exited: Promise<number | null>
-  readonly #site: Site
+  /** Where it can be read from here: it may be mounted in the server's namespace only. */
+  dataDir: string
   readonly #process: ChildProcess
   #listeners: (() => void)[] = []
 
   constructor(site: Site, args: readonly string[]) {
-    this.#site = site
+    this.dataDir = site.data
     const [program = '', ...first] = site.command
     this.#process = spawn(program, [...first, '--config', site.config, ...args], {
       cwd: site.dir,
@@ -180,19 +182,22 @@ export class Daemon {
 
   /** The ports file of the running server. */
   ports(): { http: number; https: number; seeder: number; dht: number; pid: number } {
-    return JSON.parse(readFileSync(join(this.#site.data, 'run', 'ports.json'), 'utf8'))
+    return JSON.parse(readFileSync(join(this.dataDir, 'run', 'ports.json'), 'utf8'))
   }
 
   /** A request over HTTPS, with the CA as stage 1 has it. */
   https(path: string, headers: Record<string, string> = {}): Promise<Answer> {
-    const ca = readFileSync(join(this.#site.data, 'trust', 'ca.pem'), 'utf8')
+    const ca = readFileSync(join(this.dataDir, 'trust', 'ca.pem'), 'utf8')
     return ask(this.ports().https, path, { ca, headers })
   }
 
   /** A post over HTTPS, as an agent sends it. */
-  post(path: string, body: string): Promise<Answer> {
-    const ca = readFileSync(join(this.#site.data, 'trust', 'ca.pem'), 'utf8')
-    return ask(this.ports().https, path, { ca, method: 'POST', body })
+  post(path: string, body: string, agent?: Agent): Promise<Answer> {
+    const ca = readFileSync(join(this.dataDir, 'trust', 'ca.pem'), 'utf8')
+    return ask(this.ports().https, path, {
+      ...(agent === undefined ? {} : { agent }),
+      ...{ ca, method: 'POST', body },
+    })
   }
 
   /** The manifest, verified as a node does. */
@@ -205,10 +210,7 @@ export class Daemon {
   }
 
   #publicKey(): KeyObject {
-    const x = Buffer.from(
-      readFileSync(join(this.#site.data, 'trust', 'manifest.pub'), 'utf8').trim(),
-      'base64',
-    )
+    const x = Buffer.from(readFileSync(join(this.dataDir, 'trust', 'manifest.pub'), 'utf8').trim(), 'base64')
     return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: x.toString('base64url') }, format: 'jwk' })
   }
 

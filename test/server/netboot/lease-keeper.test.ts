@@ -1,62 +1,69 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { LeaseKeeper } from '../../../server/netboot/lease-keeper.js'
-import { Failures } from '../../../server/process/failures.js'
 import type { Lease, LeaseChange } from '../../../src/dhcp-lease.js'
-import { until } from '../../support/processes.js'
+import { toldFailures } from '../../support/failures.js'
 
-const lease = (address: number, mac = 'a'): Lease => ({ address, mac, expiresMs: 1 })
-const kept = (of: Lease): LeaseChange => ({ address: of.address, lease: of })
+const lease = (address: number, expiresMs = 1): Lease => ({ address, mac: '52:54:00:00:00:01', expiresMs })
+const put = (address: number, expiresMs?: number): LeaseChange => ({
+  address,
+  lease: lease(address, expiresMs),
+})
 
-/** A keeper whose database can be full. */
-function place(t: TestContext) {
-  const disk = { isFull: false, saved: new Map<number, Lease>(), tries: 0 }
-  const store = {
-    change: (changes: readonly LeaseChange[]) => {
-      disk.tries += 1
-      if (disk.isFull) throw new Error('database or disk is full')
-      for (const change of changes) {
-        if (change.lease === undefined) disk.saved.delete(change.address)
-        else disk.saved.set(change.address, change.lease)
+test('leases are written one transaction after the other, tried again while that fails, and listed all the same', async () => {
+  const stored = new Map<number, Lease>([[9, lease(9)]])
+  const saves: { changes: readonly LeaseChange[]; end(error?: Error): void }[] = []
+  const { failures, said } = toldFailures()
+  let timer: { ms: number; run: () => void } | undefined
+  const keeper = new LeaseKeeper({
+    list: () => [...stored.values()],
+    save: (changes) =>
+      new Promise((resolve, reject) => {
+        const end = (error?: Error) => {
+          if (error !== undefined) return reject(error)
+          for (const { address, lease } of changes) {
+            if (lease === undefined) stored.delete(address)
+            else stored.set(address, lease)
+          }
+          resolve()
+        }
+        saves.push({ changes, end })
+      }),
+    after: (ms, run) => {
+      timer = { ms, run }
+      return () => {
+        timer = undefined
       }
     },
-    list: () => [...disk.saved.values()],
+    failures,
+  })
+  const end = async (error?: Error) => {
+    saves.at(-1)?.end(error)
+    await setImmediate()
   }
-  const failures = new Failures({ error: () => {}, info: () => {} }, () => 0)
-  const keeper = new LeaseKeeper(store, failures)
-  t.after(() => keeper.stop())
-  return { disk, keeper, failures }
-}
-
-test('leases are saved at once, and forgotten', (t) => {
-  const { disk, keeper } = place(t)
-  keeper.keep([kept(lease(1)), kept(lease(2))])
-  keeper.keep([{ address: 1, lease: undefined }])
-  assert.deepEqual([[...disk.saved.keys()], keeper.list()], [[2], [lease(2)]])
-})
-
-test('what a full disk refuses is listed all the same, held once for each address, and saved when there is room', async (t) => {
-  const { disk, keeper, failures } = place(t)
-  keeper.keep([kept(lease(1)), kept(lease(2))])
-  disk.isFull = true
-  for (let round = 0; round < 1000; round += 1) keeper.keep([kept(lease(2, `b${round}`)), kept(lease(3))])
-  keeper.keep([{ address: 1, lease: undefined }])
-  assert.deepEqual(keeper.list(), [lease(2, 'b999'), lease(3)])
-  assert.equal(disk.tries, 2, 'the disk is not tried at each lease')
-  assert.deepEqual(
-    failures.list().map(({ part, message }) => [part, message]),
-    [['saving DHCP leases', 'database or disk is full']],
-  )
-  disk.isFull = false
-  await until('the rest to be saved', async () => (failures.list().length === 0 ? true : undefined))
-  assert.deepEqual([...disk.saved.values()], [lease(2, 'b999'), lease(3)])
-})
-
-test('at its end it saves what it can', (t) => {
-  const { disk, keeper } = place(t)
-  disk.isFull = true
-  keeper.keep([kept(lease(1))])
-  disk.isFull = false
-  keeper.stop()
-  assert.deepEqual([...disk.saved.keys()], [1])
+  keeper.keep([put(1)])
+  keeper.keep([put(2), put(1, 5)])
+  assert.deepEqual(saves[0]?.changes, [put(1)])
+  await end()
+  assert.deepEqual(saves[1]?.changes, [put(2), put(1, 5)])
+  keeper.keep([{ address: 9, lease: undefined }])
+  await end(new Error('full'))
+  assert.deepEqual(keeper.list(), [lease(1, 5), lease(2)], 'as DHCP knows them')
+  for (const ms of [500, 1000, 2000, 4000, 8000, 15_000, 15_000]) {
+    assert.equal(timer?.ms, ms)
+    timer?.run()
+    await end(new Error('full'))
+  }
+  timer?.run()
+  await end()
+  assert.deepEqual([...stored.values()], [lease(1, 5), lease(2)])
+  assert.deepEqual(said, ['saving DHCP leases failed, trying again: full', 'saving DHCP leases works again'])
+  keeper.keep([put(3)])
+  const stopped = keeper.stop()
+  keeper.keep([put(4)])
+  await end()
+  await end()
+  await stopped
+  assert.ok(stored.has(3) && stored.has(4))
 })

@@ -1,18 +1,25 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { pino } from 'pino'
 import { nodeRecords } from '../../../server/nodes/records.js'
 import { NodeRegistry } from '../../../server/nodes/registry.js'
 import { openStore, type Store } from '../../../server/store/store.js'
 import { type BootEvent, parseEvents } from '../../../src/events.js'
+import { NODES_PER_ADDRESS_MAX } from '../../../src/limits.js'
+import { noFailures, toldFailures } from '../../support/failures.js'
 
 const boot = '0011223344556677'
 const describe = (id: string) => ({ rack: 'rack-1', hostname: `host-${id}` })
 const open = () => openStore({ file: ':memory:', log: pino({ level: 'silent' }), nowMs: 0 })
 
 function registryOn(store: Store, nowMs: () => number): NodeRegistry {
-  const onStoreError = (error: unknown) => assert.fail(String(error))
-  const registry = new NodeRegistry({ store: nodeRecords(store, describe), describe, nowMs, onStoreError })
+  const registry = new NodeRegistry({
+    store: nodeRecords(store, describe),
+    describe,
+    nowMs,
+    failures: noFailures(),
+  })
   registry.start()
   return registry
 }
@@ -31,7 +38,7 @@ const events: BootEvent[] = parseEvents(
   ]),
 )
 
-test('knows which version a boot began with, while it lasts', () => {
+test('knows which version a boot began with, while it lasts', async () => {
   const store = open()
   let nowMs = 1000
   const registry = registryOn(store, () => nowMs)
@@ -45,97 +52,170 @@ test('knows which version a boot began with, while it lasts', () => {
   assert.equal(registry.versionOfBoot('aa', boot), undefined)
   assert.ok(!registry.isBootingVersion(4))
   assert.equal(registry.countByState().lost, 1)
-  registry.stop()
-  store.close()
+  await registry.stop()
+  await store.close()
 })
 
-test('what it knew outlasts the process, and the events are there once', () => {
+test('what it knew outlasts the process, and the events are there once', async () => {
   const store = open()
   const first = registryOn(store, () => 1000)
   first.manifestServed('aa', '10.0.0.1', boot, 4)
   const heard: string[] = []
   first.onEvent((_node, event) => heard.push(event.type))
-  first.eventsReceived('aa', '10.0.0.1', events)
-  first.eventsReceived('aa', '10.0.0.1', events)
+  await first.eventsReceived('aa', '10.0.0.1', events)
+  await first.eventsReceived('aa', '10.0.0.1', events)
   assert.deepEqual(heard, ['boot.started', 'manifest.verified', 'progress'])
   const before = first.get('aa')
-  first.stop()
+  await first.stop()
   assert.equal(store.events.ofNode('aa').length, 3)
   const second = registryOn(store, () => 1000)
   assert.deepEqual(second.get('aa'), before)
   assert.equal(second.versionOfBoot('aa', boot), 4)
-  second.stop()
-  store.close()
+  await second.stop()
+  await store.close()
 })
 
-test('reports of seeds are not stored, but what is known from them is', () => {
+test('reports of seeds are not stored, but what is known from them is', async () => {
   const store = open()
   let nowMs = 1000
   const registry = registryOn(store, () => nowMs)
-  registry.eventsReceived('aa', '10.0.0.1', events)
+  await registry.eventsReceived('aa', '10.0.0.1', events)
   const data = { version: 4, held_bytes: 1, uploaded_bytes: 2, mem_available_bytes: 3 }
   nowMs = 900_000
-  registry.eventsReceived('aa', '10.0.0.1', [{ boot, seq: 3, t_ms: 9, type: 'seeding', data }])
+  await registry.eventsReceived('aa', '10.0.0.1', [{ boot, seq: 3, t_ms: 9, type: 'seeding', data }])
   registry.seedTold('aa', 900)
   assert.equal(registry.get('aa')?.seeding, 'whole')
   assert.equal(registry.get('aa')?.seedS, 900)
-  registry.stop()
+  await registry.stop()
   assert.equal(store.events.ofNode('aa').length, 3)
   assert.equal(store.nodes.list()[0]?.lastSeenMs, 900_000)
-  store.close()
+  await store.close()
 })
 
-test('500 nodes that report at once are one transaction', () => {
+test('500 nodes that report at once are a few transactions, and each is told when its own is done', async () => {
   const store = open()
   let transactions = 0
-  const batch = (run: () => void) => {
-    transactions += 1
-    store.batch(run)
+  const counted: Store = {
+    ...store,
+    saveReports: (batch) => {
+      transactions += 1
+      return store.saveReports(batch)
+    },
   }
-  const counted: Store = { ...store, batch }
   const registry = registryOn(counted, () => 1000)
-  for (let n = 0; n < 500; n += 1) {
+  const saved = Array.from({ length: 500 }, async (_, n) => {
     registry.manifestServed(`node-${n}`, '10.0.0.1', boot, 4)
-    registry.eventsReceived(`node-${n}`, '10.0.0.1', events)
-  }
-  registry.flush()
-  registry.stop()
-  assert.equal(transactions, 1)
+    await registry.eventsReceived(`node-${n}`, '10.0.0.1', events)
+    assert.equal(store.events.ofNode(`node-${n}`).length, 3)
+  })
+  await Promise.all(saved)
+  assert.ok(transactions <= 3, `${transactions}`)
+  await registry.stop()
   assert.equal(store.nodes.list().length, 500)
   assert.equal(registry.countByState().downloading, 500)
-  store.close()
+  await store.close()
 })
 
-test('a store that fails loses nothing that is written later', () => {
+test('a store that fails: reports are refused, said once, and nothing that was taken is lost', async () => {
   const store = open()
   let broken = true
-  let errors = 0
+  const { failures, said } = toldFailures()
   const records = nodeRecords(store, describe)
   const registry = new NodeRegistry({
     store: {
       ...records,
-      saveNodes: (nodes, list) => {
+      saveNodes: async (...batch) => {
         if (broken) throw new Error('disk full')
-        records.saveNodes(nodes, list)
+        await records.saveNodes(...batch)
       },
     },
     describe,
     nowMs: () => 1000,
-    onStoreError: () => {
-      errors += 1
-    },
+    failures,
   })
   registry.start()
-  registry.eventsReceived('aa', '10.0.0.1', events)
-  registry.flush()
-  assert.equal(errors, 1)
+  const refusal = { code: 'REPORTS_NOT_SAVED', retryAfterS: 1 }
+  await assert.rejects(registry.eventsReceived('aa', '10.0.0.1', events), refusal)
+  await assert.rejects(registry.eventsReceived('aa', '10.0.0.1', events), refusal)
+  await assert.rejects(registry.eventsReceived('bb', '10.0.0.2', events), refusal)
+  assert.equal(registry.get('bb'), undefined, 'nothing more is taken in')
+  assert.equal(registry.reportStats().waiting, 3)
+  assert.deepEqual(said, ['saving reports of nodes failed, trying again: disk full'])
   broken = false
-  registry.stop()
+  // A manifest is served meanwhile, and it is written with the rest.
+  registry.manifestServed('cc', '10.0.0.3', boot, 4)
+  const recovered = async (): Promise<void> => {
+    try {
+      await registry.eventsReceived('aa', '10.0.0.1', events)
+    } catch {
+      await setTimeout(10)
+      await recovered()
+    }
+  }
+  await recovered()
   assert.equal(store.events.ofNode('aa').length, 3)
-  store.close()
+  assert.equal(said[1], 'saving reports of nodes works again')
+  assert.ok(registry.reportStats().refused >= 3)
+  await registry.stop()
+  assert.deepEqual(
+    store.nodes.list().map(({ id }) => id),
+    ['aa', 'cc'],
+  )
+  await store.close()
 })
 
-test('tells who is at an address, also after nodes have moved and after a restart', () => {
+test('what a listener throws is named and ends nothing', async () => {
+  const store = open()
+  const { failures, said } = toldFailures()
+  const registry = new NodeRegistry({
+    store: nodeRecords(store, describe),
+    describe,
+    nowMs: () => 1000,
+    failures,
+  })
+  registry.start()
+  const heard: string[] = []
+  registry.onEvent(() => {
+    throw new Error('a bug')
+  })
+  registry.onEvent((_node, event) => heard.push(event.type))
+  await registry.eventsReceived('aa', '10.0.0.1', events.slice(0, 1))
+  assert.deepEqual(said, ['telling what nodes report failed, trying again: a bug'])
+  assert.deepEqual(heard, ['boot.started'])
+  await registry.stop()
+  await store.close()
+})
+
+test('invented names come and go, in memory and in the database, and known nodes stay', async () => {
+  const store = open()
+  let nowMs = 1000
+  const registry = registryOn(store, () => nowMs)
+  const completed = parseEvents(
+    JSON.stringify([
+      {
+        ...{ boot, seq: 3, t_ms: 4, type: 'boot.completed' },
+        data: { seconds: 1, from_peers_bytes: 1, from_origin_bytes: 1, version: 4 },
+      },
+    ]),
+  )
+  await registry.eventsReceived('farm-1', '10.0.0.1', completed)
+  for (let n = 0; n < 3 * NODES_PER_ADDRESS_MAX; n += 1) {
+    nowMs += 1
+    registry.manifestServed(`invented-${n}`, '10.0.0.9', boot, 4)
+    if (n % 500 === 0) await registry.eventsReceived('farm-1', '10.0.0.1', [])
+  }
+  assert.equal(registry.list().length, 1 + NODES_PER_ADDRESS_MAX)
+  assert.equal(registry.get('farm-1')?.state, 'booted')
+  await registry.stop()
+  assert.equal(store.nodes.list().length, 1 + NODES_PER_ADDRESS_MAX)
+  const next = registryOn(store, () => nowMs)
+  assert.ok(next.isKnownAt('farm-1', '10.0.0.1'))
+  assert.equal(next.list().length, 1 + NODES_PER_ADDRESS_MAX)
+  await next.stop()
+  await store.close()
+})
+
+test('tells who is at an address, also after nodes have moved and after a restart', async () => {
   const store = open()
   const registry = registryOn(store, () => 1000)
   registry.manifestServed('aa', '10.0.0.1', boot, 4)
@@ -145,12 +225,14 @@ test('tells who is at an address, also after nodes have moved and after a restar
   assert.equal(registry.idAt('10.0.0.2'), undefined)
   registry.manifestServed('aa', '10.0.0.3', boot, 4)
   assert.equal(registry.idAt('10.0.0.1'), 'bb', 'who left an address does not take it from who came')
-  registry.stop()
-  assert.equal(registryOn(store, () => 2000).idAt('10.0.0.3'), 'aa')
-  store.close()
+  await registry.stop()
+  const next = registryOn(store, () => 2000)
+  assert.equal(next.idAt('10.0.0.3'), 'aa')
+  await next.stop()
+  await store.close()
 })
 
-test('a node that falls silent in mid-boot is told once, as it stood', () => {
+test('a node that falls silent in mid-boot is told once, as it stood', async () => {
   const store = open()
   let nowMs = 1000
   const lost: string[] = []
@@ -158,7 +240,7 @@ test('a node that falls silent in mid-boot is told once, as it stood', () => {
     store: nodeRecords(store, describe),
     describe,
     nowMs: () => nowMs,
-    onStoreError: assert.ifError,
+    failures: noFailures(),
     onLost: (node) => lost.push(`${node.id} ${node.state} ${node.version}`),
   })
   registry.manifestServed('aa', '10.0.0.1', boot, 4)
@@ -175,6 +257,6 @@ test('a node that falls silent in mid-boot is told once, as it stood', () => {
   nowMs += 120_000
   registry.findLost()
   assert.deepEqual(lost, ['aa manifest 4', 'aa manifest 5'])
-  registry.stop()
-  store.close()
+  await registry.stop()
+  await store.close()
 })

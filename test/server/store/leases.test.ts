@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Sqlite from 'better-sqlite3'
-import { leaseTable } from '../../../server/store/leases.js'
+import { leaseTable, leaseWriter } from '../../../server/store/leases.js'
 import { migrate } from '../../../server/store/schema.js'
 import type { Lease } from '../../../src/dhcp-lease.js'
 
 function table(leasesMax?: number) {
   const db = new Sqlite(':memory:')
   migrate(db)
-  return leaseTable(db, leasesMax)
+  return { change: leaseWriter(db, leasesMax), list: leaseTable(db).list }
 }
 
 const lease = (address: number, expiresMs: number, more: Partial<Lease> = {}): Lease => ({

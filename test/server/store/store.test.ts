@@ -7,11 +7,21 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import Sqlite from 'better-sqlite3'
+import { eventTable } from '../../../server/store/events.js'
 import { lockDataDir } from '../../../server/store/lock.js'
-import { SCHEMA_VERSION } from '../../../server/store/schema.js'
-import { type ArtifactRecord, openStore, type Store } from '../../../server/store/store.js'
+import { migrate, SCHEMA_VERSION } from '../../../server/store/schema.js'
+import {
+  type ArtifactRecord,
+  type NewEvent,
+  type NodeRow,
+  openStore,
+  type ReportBatch,
+  type Store,
+} from '../../../server/store/store.js'
+import { writeJobs } from '../../../server/store/write-jobs.js'
+import type { Lease } from '../../../src/dhcp-lease.js'
 import type { BootEvent } from '../../../src/events.js'
-import { EVENTS_PER_NODE_MAX } from '../../../src/limits.js'
+import { EVENTS_PER_NODE_MAX, EVENTS_PER_UNKNOWN_NODE_MAX } from '../../../src/limits.js'
 import { checkout } from '../../support/scratch.js'
 
 const HERE = (path: string): string =>
@@ -29,6 +39,7 @@ const RECORD: ArtifactRecord = {
   pieces: new Uint8Array(40).fill(7),
 }
 const BOOT = '0123456789abcdef'
+const LEASE: Lease = { address: 7, mac: '52:54:00:00:00:01', expiresMs: 9 }
 
 function directory(t: TestContext): string {
   const dir = mkdtempSync(join(tmpdir(), 'bootswarm-store-'))
@@ -49,19 +60,33 @@ const event = (seq: number, boot = BOOT): BootEvent => ({
   type: 'boot.completed',
   data: { seconds: 1.5, from_peers_bytes: 1, from_origin_bytes: 2, version: 3 },
 })
+const node = (id: string, more: Partial<NodeRow> = {}): NodeRow => ({
+  ...{ id, firstSeenMs: 1, lastSeenMs: 1, address: '10.0.0.1', rack: 'r', state: 'seen' },
+  ...{ version: null, boot: null, isKnown: true },
+  ...more,
+})
+const newEvent = (id: string, { boot, seq, t_ms, type, data }: BootEvent, receivedMs = 1): NewEvent => ({
+  ...{ node: id, receivedMs, boot, seq, t_ms, type },
+  data: JSON.stringify(data),
+})
+const save = (store: Store, batch: Partial<ReportBatch>) =>
+  store.saveReports({ forgotten: [], nodes: [], events: [], ...batch })
 
-test('what was written is there after closing and opening', (t) => {
+test('what was written is there after closing and opening', async (t) => {
   const file = join(directory(t), 'db')
   const first = open(t, file)
   first.artifacts.put(RECORD)
   first.versions.publish('{"a":1}', 5)
-  first.nodes.update({ id: 'a', nowMs: 5 })
-  first.events.append('a', 6, [event(0)])
-  first.close()
+  await save(first, { nodes: [node('a')], events: [newEvent('a', event(0), 6)] })
+  await first.saveLeases([{ address: 7, lease: LEASE }])
+  await first.close()
+  await first.close()
   const second = open(t, file)
   assert.deepEqual(second.artifacts.find(RECORD.path, RECORD), RECORD)
   assert.deepEqual(second.versions.list(), [{ number: 1, createdMs: 5, content: '{"a":1}' }])
   assert.deepEqual(second.events.ofNode('a'), [{ ...event(0), node: 'a', receivedMs: 6 }])
+  assert.deepEqual(second.nodes.list(), [node('a')])
+  assert.deepEqual(second.leases.list(), [LEASE])
 })
 
 test('a hash counts only for the very same file', (t) => {
@@ -84,7 +109,7 @@ test('a hash counts only for the very same file', (t) => {
   assert.equal(artifacts.find('plugins/p', RECORD)?.path, 'plugins/p')
 })
 
-test('version numbers only grow, also when the newest were removed', (t) => {
+test('version numbers only grow, also when the newest were removed', async (t) => {
   const file = join(directory(t), 'db')
   const store = open(t, file)
   for (let i = 1; i <= 5; i++) assert.equal(store.versions.publish(`${i}`, i), i)
@@ -95,94 +120,107 @@ test('version numbers only grow, also when the newest were removed', (t) => {
   )
   assert.deepEqual(store.versions.prune(0), [2, 4, 5])
   assert.deepEqual(store.versions.list(), [])
-  store.close()
+  await store.close()
   assert.equal(open(t, file).versions.publish('6', 6), 6)
 })
 
-test('a node keeps what an update leaves out', (t) => {
-  const { nodes } = open(t, ':memory:')
-  nodes.update({
-    id: 'b',
-    nowMs: 10,
-    address: '10.0.0.1',
-    rack: 'r',
-    state: 'booting',
-    version: 3,
-    boot: BOOT,
-  })
-  nodes.update({ id: 'b', nowMs: 20, state: 'booted' })
-  nodes.update({ id: 'b', nowMs: 15 })
-  const b = {
-    id: 'b',
-    firstSeenMs: 10,
-    lastSeenMs: 20,
-    address: '10.0.0.1',
-    rack: 'r',
-    state: 'booted',
-    version: 3,
-    boot: BOOT,
-  }
-  assert.deepEqual(nodes.list(), [b])
-  nodes.update({ id: 'b', nowMs: 30, version: null })
-  nodes.update({ id: 'a', nowMs: 30 })
+test('a row is replaced as a whole, and goes with its events', async (t) => {
+  const store = open(t, ':memory:')
+  await save(store, { nodes: [node('b', { state: 'booting', version: 3, boot: BOOT, isKnown: false })] })
+  const b = node('b', { lastSeenMs: 20, state: 'booted', address: '10.0.0.2' })
+  await save(store, { nodes: [b, node('a')], events: [newEvent('b', event(0)), newEvent('a', event(0))] })
+  assert.deepEqual(store.nodes.list(), [node('a'), b])
+  await save(store, { forgotten: ['b', 'unknown'] })
+  assert.deepEqual(store.nodes.list(), [node('a')])
+  assert.deepEqual(store.events.ofNode('b'), [])
+  // Forgotten and seen again within one transaction.
+  await save(store, { forgotten: ['a'], nodes: [node('a')], events: [newEvent('a', event(1))] })
   assert.deepEqual(
-    nodes.list().map((node) => [node.id, node.state, node.version, node.boot]),
-    [
-      ['a', 'seen', null, null],
-      ['b', 'booted', null, BOOT],
-    ],
+    store.events.ofNode('a').map(({ seq }) => seq),
+    [1],
   )
 })
 
-test('events: repeats are left out, the oldest of a node go', (t) => {
-  const { nodes, events } = open(t, ':memory:')
-  assert.throws(() => events.append('a', 1, [event(0)]), { code: 'DATABASE_FAILED' })
-  nodes.update({ id: 'a', nowMs: 1 })
-  nodes.update({ id: 'b', nowMs: 1 })
-  assert.equal(events.append('a', 1, [event(0), event(1)]).length, 2)
-  assert.deepEqual(events.append('a', 2, [event(1), event(2), event(0, 'f'.repeat(16))]), [
-    event(2),
-    event(0, 'f'.repeat(16)),
-  ])
+test('events: repeats are left out, the oldest of a node go', async (t) => {
+  const store = open(t, ':memory:')
+  const { events } = store
+  await save(store, { nodes: [node('a'), node('b'), node('c', { isKnown: false })] })
+  await save(store, {
+    events: [newEvent('nobody', event(0)), newEvent('a', event(0)), newEvent('a', event(1))],
+  })
+  const other = 'f'.repeat(16)
+  await save(store, { events: [event(1), event(2), event(0, other)].map((one) => newEvent('a', one, 2)) })
+  assert.deepEqual(
+    events.ofNode('a').map(({ boot, seq, receivedMs }) => [boot, seq, receivedMs]),
+    [
+      [BOOT, 0, 1],
+      [BOOT, 1, 1],
+      [BOOT, 2, 2],
+      [other, 0, 2],
+    ],
+  )
   assert.deepEqual(
     events.ofBoot('a', BOOT).map((one) => one.seq),
     [0, 1, 2],
   )
-  events.append('b', 2, [event(0)])
-  for (let seq = 3; seq < EVENTS_PER_NODE_MAX + 10; seq += 1) events.append('a', 3, [event(seq)])
+  assert.deepEqual(events.ofNode('nobody'), [])
+  await save(store, { events: [newEvent('b', event(0))] })
+  const many = Array.from({ length: EVENTS_PER_NODE_MAX + 10 }, (_, seq) => event(seq))
+  await save(store, { events: many.flatMap((one) => [newEvent('a', one), newEvent('c', one)]) })
   const kept = events.ofNode('a')
   assert.equal(kept.length, EVENTS_PER_NODE_MAX)
   assert.equal(kept.at(-1)?.seq, EVENTS_PER_NODE_MAX + 9)
   assert.equal(events.ofNode('b').length, 1)
+  assert.equal(events.ofNode('c').length, EVENTS_PER_UNKNOWN_NODE_MAX, 'nobody knows it')
   assert.deepEqual(
     events.ofNode('a', 2).map((one) => one.seq),
     [EVENTS_PER_NODE_MAX + 8, EVENTS_PER_NODE_MAX + 9],
   )
 })
 
-test('a batch is kept as a whole or not at all', (t) => {
-  const { batch, nodes, events, versions } = open(t, ':memory:')
-  batch(() => {
-    nodes.update({ id: 'a', nowMs: 1 })
-    assert.equal(events.append('a', 1, [event(0)]).length, 1)
-  })
-  const failing = () =>
-    batch(() => {
-      nodes.update({ id: 'b', nowMs: 2 })
-      events.append('a', 2, [event(1)])
-      events.append('unknown', 2, [event(2)])
-    })
-  assert.throws(failing, { code: 'DATABASE_FAILED' })
+test('a batch is kept as a whole or not at all', async (t) => {
+  const store = open(t, join(directory(t), 'db'))
+  await save(store, { nodes: [node('a')], events: [newEvent('a', event(0))] })
+  const events = [newEvent('a', event(1)), { ...newEvent('a', event(2)), data: null as unknown as string }]
+  await assert.rejects(save(store, { nodes: [node('b')], events }), { code: 'DATABASE_FAILED' })
   assert.deepEqual(
-    nodes.list().map((node) => node.id),
+    store.nodes.list().map(({ id }) => id),
     ['a'],
   )
-  assert.equal(events.ofNode('a').length, 1)
-  assert.throws(() => batch(() => versions.publish('{}', 1)), { code: 'DATABASE_FAILED' })
-  assert.equal(versions.publish('{}', 1), 1)
+  assert.equal(store.events.ofNode('a').length, 1)
+  await save(store, { nodes: [node('b')] })
+  assert.equal(store.nodes.list().length, 2, 'the thread works on after a failure')
 })
 
-test('a database of the second schema is brought up to date with all that it holds', (t) => {
+test('above its bound the database loses the oldest events, those of unknown nodes first', (t) => {
+  const db = new Sqlite(':memory:')
+  t.after(() => db.close())
+  migrate(db)
+  const boundBytes = 4 * 1024 * 1024
+  const write = writeJobs(db, boundBytes)
+  const data = JSON.stringify({ text: 'x'.repeat(1000) })
+  const pad = (id: string, from: number, count: number) =>
+    Array.from({ length: count }, (_, n) => ({ ...newEvent(id, event(from + n)), data }))
+  const saveNow = (batch: Partial<ReportBatch>) =>
+    write({ kind: 'reports', batch: { forgotten: [], nodes: [], events: [], ...batch } })
+  const { ofNode } = eventTable(db)
+  saveNow({ nodes: [node('known')], events: pad('known', 0, 500) })
+  for (let n = 0; n < 200; n += 1) {
+    const id = `invented-${n}`
+    saveNow({ nodes: [node(id, { isKnown: false })], events: pad(id, 0, 100) })
+  }
+  assert.equal(ofNode('known').length, 500, 'unknown nodes push nothing of a known one out')
+  for (let n = 0; n < 20; n += 1) {
+    const id = `known-${n}`
+    saveNow({ nodes: [node(id)], events: pad(id, 0, 500) })
+  }
+  assert.equal(ofNode('known').length, 0, 'then the oldest go')
+  assert.equal(ofNode('known-19').length, 500)
+  const pages = Number(db.pragma('page_count', { simple: true }))
+  assert.ok(pages * 4096 < 2 * boundBytes, `${pages} pages`)
+})
+
+test('a database of the second schema is brought up to date with all that it holds', async (t) => {
   const file = join(directory(t), 'db')
   const old = new Sqlite(file)
   old.exec(readFileSync(join(checkout, 'test', 'server', 'store', 'schema-2.sql'), 'utf8'))
@@ -191,8 +229,8 @@ test('a database of the second schema is brought up to date with all that it hol
   assert.deepEqual(store.versions.list(), [{ number: 7, createdMs: 5, content: '{"artifacts":[]}' }])
   assert.equal(store.versions.publish('{}', 6), 8)
   assert.deepEqual(
-    store.nodes.list().map(({ id, state, version, boot }) => [id, state, version, boot]),
-    [['rig1', 'stopped', 7, BOOT]],
+    store.nodes.list().map(({ id, state, version, boot, isKnown }) => [id, state, version, boot, isKnown]),
+    [['rig1', 'stopped', 7, BOOT, true]],
   )
   assert.deepEqual(
     store.events.ofNode('rig1').map(({ type, data }) => [type, data]),
@@ -208,14 +246,14 @@ test('a database of the second schema is brought up to date with all that it hol
   ])
   // Hashed without its change time: it is hashed once more.
   assert.equal(store.artifacts.find('rootfs/r.tar', { ...RECORD, inode: 3n }), undefined)
-  store.close()
+  await store.close()
   const now = new Sqlite(file)
   t.after(() => now.close())
   assert.equal(now.pragma('user_version', { simple: true }), SCHEMA_VERSION)
   assert.equal(now.prepare("SELECT name FROM sqlite_master WHERE name = 'counters'").get(), undefined)
 })
 
-test('a corrupt file is moved aside with a warning, and a new one made', (t) => {
+test('a corrupt file is moved aside with a warning, and a new one made', async (t) => {
   const dir = directory(t)
   const damages: ((file: string) => void)[] = [
     (file) => writeFileSync(file, 'this is no database, whatever its name says'.repeat(100)),
@@ -229,9 +267,8 @@ test('a corrupt file is moved aside with a warning, and a new one made', (t) => 
   for (const [i, damage] of damages.entries()) {
     const file = join(dir, `${i}.db`)
     const before = open(t, file)
-    before.nodes.update({ id: 'a', nowMs: 1 })
     for (let n = 0; n < 50; n++) before.versions.publish('x'.repeat(1000), 1)
-    before.close()
+    await before.close()
     damage(file)
     const damaged = readFileSync(file)
     const warnings: unknown[] = []
@@ -244,12 +281,12 @@ test('a corrupt file is moved aside with a warning, and a new one made', (t) => 
   }
 })
 
-test('an empty file is a new database; one of a newer server is refused and left alone', (t) => {
+test('an empty file is a new database; one of a newer server is refused and left alone', async (t) => {
   const dir = directory(t)
   writeFileSync(join(dir, 'empty'), '')
   assert.deepEqual(open(t, join(dir, 'empty')).nodes.list(), [])
   const file = join(dir, 'newer')
-  open(t, file).close()
+  await open(t, file).close()
   const db = new Sqlite(file)
   db.pragma(`user_version = ${SCHEMA_VERSION + 1}`)
   db.close()
@@ -286,7 +323,7 @@ test('kill -9 while it writes loses nothing that was said to be written', async 
     const store = open(t, file, warnings)
     assert.ok(Number(said.at(-1)) <= (store.versions.list()[0]?.number ?? 0))
     assert.deepEqual(warnings, [])
-    store.close()
+    await store.close()
   }
 })
 

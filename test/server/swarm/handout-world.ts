@@ -27,8 +27,6 @@ interface Node {
   from: number[]
   /** Takes hand-outs and never confirms them. */
   dead?: boolean
-  /** Of its own if left out. */
-  address?: string
 }
 
 /**
@@ -68,7 +66,7 @@ export class World {
       ...extra,
     }
     this.nodes.set(conn, node)
-    this.handout.join(conn, infohash, rack, this.nowMs, extra.address)
+    this.handout.join(conn, infohash, rack, this.nowMs)
     for (const piece of node.have) this.handout.have(conn, piece, this.nowMs)
     return node
   }

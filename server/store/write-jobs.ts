@@ -1,0 +1,53 @@
+/**
+ * What is written while nodes boot: their reports and the DHCP leases. Each job is one transaction that is on the disk when
+ * it returns. Runs in a thread of its own (write-thread.ts): a disk that is slow or full must not stop the main loop.
+ */
+
+import type Sqlite from 'better-sqlite3'
+import type { LeaseChange } from '../../src/dhcp-lease.js'
+import { DATABASE_BYTES_MAX } from '../../src/limits.js'
+import { eventAppender, eventPruner, type NewEvent } from './events.js'
+import { leaseWriter } from './leases.js'
+import { type NodeRow, nodeWriter } from './nodes.js'
+
+/** Reports of nodes. */
+export interface ReportBatch {
+  /** Nodes that are remembered no more; before the others. */
+  readonly forgotten: readonly string[]
+  readonly nodes: readonly NodeRow[]
+  readonly events: readonly NewEvent[]
+}
+
+/** One transaction. */
+export type WriteJob =
+  | { readonly kind: 'reports'; readonly batch: ReportBatch }
+  | { readonly kind: 'leases'; readonly changes: readonly LeaseChange[] }
+
+/** Events that go at once where the database is too large, and how often in one transaction: more than it brings. */
+const pruneEvents = 1024
+const pruneRoundsMax = 4
+
+/** Prepares the statements; `databaseBytesMax` bounds what the file holds. */
+export function writeJobs(
+  db: Sqlite.Database,
+  databaseBytesMax = DATABASE_BYTES_MAX,
+): (job: WriteJob) => void {
+  const nodes = nodeWriter(db)
+  const append = eventAppender(db)
+  const prune = eventPruner(db)
+  const leases = leaseWriter(db)
+  const number = (pragma: string) => Number(db.pragma(pragma, { simple: true }))
+  const pageBytes = number('page_size')
+  // Pages that are free are used again before the file grows.
+  const usedBytes = () => (number('page_count') - number('freelist_count')) * pageBytes
+  const write = db.transaction((job: WriteJob) => {
+    if (job.kind === 'leases') return leases(job.changes)
+    nodes.forget(job.batch.forgotten)
+    nodes.put(job.batch.nodes)
+    append(job.batch.events)
+    for (let round = 0; round < pruneRoundsMax && usedBytes() > databaseBytesMax; round += 1) {
+      if (prune(pruneEvents) === 0) return
+    }
+  })
+  return (job) => write.immediate(job)
+}
