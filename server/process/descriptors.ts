@@ -1,6 +1,6 @@
 /** How many files and sockets this process may have open (RLIMIT_NOFILE). */
 
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 
 /** What Linux gives where nothing else is set. */
 const openFilesDefault = 1024
@@ -11,6 +11,17 @@ export function openFilesMax(): number {
     return parseOpenFilesMax(readFileSync('/proc/self/limits', 'latin1'))
   } catch {
     return openFilesDefault
+  }
+}
+
+/** Whether none is left: then libuv closes new connections as soon as they come, and says nothing. */
+export function isOutOfDescriptors(): boolean {
+  try {
+    closeSync(openSync('/dev/null', 'r'))
+    return false
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return code === 'EMFILE' || code === 'ENFILE'
   }
 }
 

@@ -3,12 +3,10 @@
 import DHT from 'bittorrent-dht'
 import { cidrMatcher, isLoopback } from '../../src/net.js'
 import { endWithParent, toParent } from '../process/child.js'
+import { boundDht } from './dht-bounds.js'
 import type { FromDht, OwnAddress, ToDht } from './dht-messages.js'
 import { GuardedSocket } from './dht-socket.js'
 
-const peersPerAnswerMax = 50
-/** A peer that does not announce itself again is forgotten after about this time. */
-const peerAgeMs = 30 * 60_000
 const statsEveryMs = 1_000
 
 endWithParent()
@@ -29,9 +27,8 @@ const socket = new GuardedSocket((packet, from) => {
 })
 
 // bootstrap: false, or it would ask the public routers.
-const dht = new DHT({ bootstrap: false, socket, maxAge: peerAgeMs })
-const getPeers = dht._peers.get.bind(dht._peers)
-dht._peers.get = (name, count) => getPeers(name, Math.min(count ?? peersPerAnswerMax, peersPerAnswerMax))
+const dht = new DHT({ bootstrap: false, socket })
+boundDht(dht)
 
 dht.on('error', (error: NodeJS.ErrnoException) => {
   send({ type: 'failed', inUse: error.code === 'EADDRINUSE', message: error.message })

@@ -2,12 +2,18 @@
 
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { EventEmitter } from 'node:events'
-import { TokenBucket } from '../../src/token-bucket.js'
+import { TokenBuckets } from '../../src/token-bucket.js'
 import { type Checked, checkKrpc } from './krpc-check.js'
+import { PacketBudget } from './packet-budget.js'
 
 const packetsPerSecond = 5_000
-const packetsPerSecondOfOne = 200
-const sendersMax = 4_096
+const addressesMax = 4_096
+/**
+ * What one address is sent, bytes a second and at once: an answer is up to six times as long as its question, and may go to
+ * somebody who never asked. 500 nodes behind one address that begin together ask some ten times each: 2 MB.
+ */
+const sentBytesPerSecondOfOne = 256 * 1024
+const sentBurstBytesOfOne = 2 * 1024 * 1024
 
 /** Decides on a well-formed packet: false drops it. */
 export type Admit = (packet: Checked, from: RemoteInfo) => boolean
@@ -15,13 +21,13 @@ export type Admit = (packet: Checked, from: RemoteInfo) => boolean
 /** As much of dgram.Socket as k-rpc-socket uses. */
 export class GuardedSocket extends EventEmitter {
   readonly #socket: Socket = createSocket('udp4')
-  readonly #all = new TokenBucket(packetsPerSecond)
-  readonly #each = new Map<string, TokenBucket>()
+  readonly #received = new PacketBudget(packetsPerSecond)
+  readonly #sentBytes = new TokenBuckets(addressesMax, sentBytesPerSecondOfOne, sentBurstBytesOfOne)
 
   constructor(admit: Admit) {
     super()
     this.#socket.on('message', (bytes, from) => {
-      if (!this.#inBudget(from.address)) return
+      if (!this.#received.take(from.address, performance.now())) return
       const packet = checkKrpc(bytes)
       if (packet === undefined || !admit(packet, from)) return
       try {
@@ -53,18 +59,11 @@ export class GuardedSocket extends EventEmitter {
   ): void {
     // Port 0 (of a hostile node list) makes dgram throw.
     if (port < 1 || port > 65_535) return
+    if (!this.#sentBytes.take(address, length, performance.now())) return
     this.#socket.send(bytes, offset, length, port, address, done)
   }
 
   close(): void {
     this.#socket.close()
-  }
-
-  #inBudget(address: string): boolean {
-    const nowMs = performance.now()
-    if (this.#each.size >= sendersMax) this.#each.clear()
-    const own = this.#each.get(address) ?? new TokenBucket(packetsPerSecondOfOne)
-    this.#each.set(address, own)
-    return own.take(1, nowMs) && this.#all.take(1, nowMs)
   }
 }

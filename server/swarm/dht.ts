@@ -3,8 +3,9 @@
  * neither a hostile packet nor a flood reaches the daemon or the seeder.
  */
 
+import { EventEmitter } from 'node:events'
 import { BootswarmError } from '../../src/errors.js'
-import { Child, exitFacts } from '../process/child.js'
+import { Child, type ChildExit, exitFacts } from '../process/child.js'
 import { ChildStart } from '../process/child-start.js'
 import type { FromDht, OwnAddress, ToDht } from './dht-messages.js'
 import type { SwarmLog } from './swarm-log.js'
@@ -19,6 +20,10 @@ export interface DhtNode {
   setAddresses(own: readonly OwnAddress[]): void
   stats(): { running: boolean; restarts: number; nodes: number }
   stop(): Promise<void>
+  /** The process has ended, and is started again. */
+  on(event: 'exit', listener: (exit: ChildExit) => void): void
+  /** A process listens: the first, or one that took the place of another. */
+  on(event: 'listening', listener: () => void): void
 }
 
 /** Options of `createDhtNode`. */
@@ -42,6 +47,7 @@ class DhtParent implements DhtNode {
   #addresses: Extract<ToDht, { type: 'addresses' }> = { type: 'addresses', own: [] }
   #torrents: Extract<ToDht, { type: 'torrents' }> = { type: 'torrents', infohashes: [], seederPort: 0 }
   readonly #starting = new ChildStart()
+  readonly #events = new EventEmitter()
 
   constructor(options: DhtOptions) {
     this.#options = options
@@ -57,6 +63,7 @@ class DhtParent implements DhtNode {
         this.#running = false
         this.#nodes = 0
         options.log?.('error', 'dht.exited', exitFacts(exit))
+        this.#events.emit('exit', exit)
       },
     })
   }
@@ -90,12 +97,19 @@ class DhtParent implements DhtNode {
     this.#running = false
   }
 
+  on(event: 'exit', listener: (exit: ChildExit) => void): void
+  on(event: 'listening', listener: () => void): void
+  on(event: string, listener: (...args: never[]) => void): void {
+    this.#events.on(event, listener as (...args: unknown[]) => void)
+  }
+
   #message(message: FromDht): void {
     switch (message.type) {
       case 'listening':
         this.#port = message.port
         this.#running = true
         this.#starting.succeeded()
+        this.#events.emit('listening')
         break
       case 'failed':
         this.#options.log?.('error', 'dht.failed', { message: message.message })

@@ -10,6 +10,8 @@
 const LAG_TIMES = 3
 const LAG_PIECES_MIN = 6
 
+import { HandoutPlaces } from './handout-places.js'
+
 /** Numbers a connection; the adapter chooses them. */
 export type ConnId = number
 
@@ -27,6 +29,9 @@ interface Given {
 /** One agent's connection for one torrent. */
 export interface Agent {
   conn: ConnId
+  address: string
+  /** It has confirmed a hand-out. */
+  proven: boolean
   rack: string
   torrent: HandoutTorrent
   have: Uint8Array
@@ -67,6 +72,7 @@ export class HandoutTorrent {
   priority: number
   readonly agents = new Set<Agent>()
   readonly racks = new Map<string, Rack>()
+  readonly #places = new HandoutPlaces()
   /** How many connected agents have each piece. */
   readonly copies: Uint32Array
   /** How many hand-outs of each piece are unconfirmed and within their deadline. */
@@ -109,9 +115,11 @@ export class HandoutTorrent {
     return ((agent.have[piece >> 3] ?? 0) & (0x80 >> (piece & 7))) !== 0
   }
 
-  join(conn: ConnId, rackName: string, nowMs: number): Agent {
+  join(conn: ConnId, rackName: string, address: string, nowMs: number): Agent {
     const agent: Agent = {
       conn,
+      address,
+      proven: false,
       rack: rackName,
       torrent: this,
       have: new Uint8Array(Math.ceil(this.pieces / 8)),
@@ -131,15 +139,20 @@ export class HandoutTorrent {
     this.racks.set(rackName, rack)
     rack.agents.add(agent)
     this.agents.add(agent)
+    this.#places.join(address)
     return agent
   }
 
   leave(agent: Agent): void {
+    if (agent.given.size > 0) this.#places.strike(agent.address)
     for (const piece of [...agent.given.keys()]) this.release(agent, piece)
     for (let piece = 0; piece < this.pieces; piece++) {
       if (this.has(agent, piece)) this.#lose(piece)
     }
-    if (this.agents.delete(agent)) this.#haveTotal -= agent.haveCount
+    if (this.agents.delete(agent)) {
+      this.#haveTotal -= agent.haveCount
+      this.#places.leave(agent.address, agent.proven)
+    }
     const rack = this.racks.get(agent.rack)
     rack?.agents.delete(agent)
     if (rack?.agents.size === 0) this.racks.delete(agent.rack)
@@ -171,6 +184,20 @@ export class HandoutTorrent {
       rack.outstanding++
       rack.received++
     }
+    this.#places.give(agent.address)
+  }
+
+  /** It has announced a piece that it was handed. */
+  confirmed(agent: Agent): void {
+    this.#places.confirm(agent.address, agent.proven)
+    agent.proven = true
+    agent.strikes = 0
+  }
+
+  /** It has not confirmed a hand-out in time. */
+  strike(agent: Agent): void {
+    agent.strikes++
+    this.#places.strike(agent.address)
   }
 
   /**
@@ -190,6 +217,7 @@ export class HandoutTorrent {
     this.outstanding[piece] = Math.max(0, (this.outstanding[piece] ?? 0) - 1)
     const rack = this.racks.get(agent.rack)
     if (rack !== undefined) rack.outstanding--
+    this.#places.release(agent.address)
     if (this.copies[piece] === 0) this.#hint = Math.min(this.#hint, piece)
     return given
   }
@@ -214,7 +242,8 @@ export class HandoutTorrent {
 
   /**
    * Who shall get this piece: in the rack with the fewest unconfirmed hand-outs, then the fewest copies
-   * received, an agent that does not lag, with the fewest strikes, unconfirmed, and pieces given, ties at random.
+   * received, an agent that does not lag, with the fewest strikes, unconfirmed (also those of its address), and pieces given,
+   * ties at random.
    */
   recipient(
     piece: number,
@@ -257,10 +286,19 @@ export class HandoutTorrent {
   #compareAgents(a: Agent, b: Agent): number {
     return (
       Number(this.#lags(a)) - Number(this.#lags(b)) ||
-      a.strikes - b.strikes ||
-      a.given.size - b.given.size ||
+      this.#strikes(a) - this.#strikes(b) ||
+      this.#load(a) - this.#load(b) ||
       a.givenCount - b.givenCount
     )
+  }
+
+  #strikes(agent: Agent): number {
+    return Math.max(agent.strikes, this.#places.strikes(agent.address))
+  }
+
+  /** How many hand-outs it holds, or its address for each of its agents. */
+  #load(agent: Agent): number {
+    return Math.max(agent.given.size, this.#places.load(agent.address))
   }
 
   #lags(agent: Agent): boolean {

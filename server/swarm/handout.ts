@@ -85,11 +85,11 @@ export class Handout {
     this.#sort()
   }
 
-  /** An agent's connection is ready (it has sent `bs` = 1). */
-  join(conn: ConnId, infohash: string, rack: string, nowMs: number): void {
+  /** An agent's connection is ready (it has sent `bs` = 1). Without an address it is the only one of its own. */
+  join(conn: ConnId, infohash: string, rack: string, nowMs: number, address = `${conn}`): void {
     const torrent = this.#torrents.get(infohash)
     if (torrent === undefined || this.#agents.has(conn)) return
-    this.#agents.set(conn, torrent.join(conn, rack, nowMs))
+    this.#agents.set(conn, torrent.join(conn, rack, address, nowMs))
   }
 
   leave(conn: ConnId): void {
@@ -132,7 +132,7 @@ export class Handout {
       return true
     }
     if (given.inWindow) this.#inWindow--
-    agent.strikes = 0
+    agent.torrent.confirmed(agent)
     const bytes = agent.torrent.bytes(piece)
     const tookMs = Math.max(0.1, nowMs - Math.max(given.atMs, agent.confirmedMs))
     const rateBps = (bytes * 1000) / tookMs
@@ -256,7 +256,7 @@ export class Handout {
           continue
         }
         if (given.inWindow) this.#inWindow--
-        agent.strikes++
+        torrent.strike(agent)
         agent.progressMs = nowMs
         torrent.release(agent, given.piece)
       }

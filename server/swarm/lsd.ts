@@ -4,8 +4,8 @@
  */
 
 import { createSocket, type Socket } from 'node:dgram'
-import { TokenBucket } from '../../src/token-bucket.js'
 import { encodeLsd, lsdGroup, lsdPort, parseLsd } from './lsd-packet.js'
+import { PacketBudget } from './packet-budget.js'
 import type { SwarmLog } from './swarm-log.js'
 
 const announceEveryMs = 300_000
@@ -42,7 +42,7 @@ export function createLsd(options: LsdOptions): Lsd {
 class LsdService implements Lsd {
   readonly #options: LsdOptions
   readonly #cookie: string
-  readonly #bucket = new TokenBucket(packetsPerSecond)
+  readonly #budget = new PacketBudget(packetsPerSecond)
   readonly #senders = new Map<string, Socket>()
   readonly #joining = new Set<string>()
   #receiver: Socket | undefined
@@ -65,7 +65,7 @@ class LsdService implements Lsd {
   async start(): Promise<void> {
     const receiver = createSocket({ type: 'udp4', reuseAddr: true })
     this.#receiver = receiver
-    receiver.on('message', (bytes) => this.#receive(bytes))
+    receiver.on('message', (bytes, { address }) => this.#receive(bytes, address))
     await new Promise<void>((resolve) => {
       receiver.on('error', (error) => {
         this.#options.log?.('warn', 'lsd.unavailable', { error: error.message })
@@ -107,9 +107,9 @@ class LsdService implements Lsd {
     await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => close(socket, resolve))))
   }
 
-  #receive(bytes: Buffer): void {
+  #receive(bytes: Buffer, address: string): void {
     this.#received++
-    const packet = this.#bucket.take(1, this.#options.nowMs()) ? parseLsd(bytes) : undefined
+    const packet = this.#budget.take(address, this.#options.nowMs()) ? parseLsd(bytes) : undefined
     if (packet === undefined) {
       this.#dropped++
       return

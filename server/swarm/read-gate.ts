@@ -11,32 +11,35 @@ interface Handle {
   readStop(): void
 }
 
+/** Why a socket is not read: its messages are to come in batches, or those that came are not to be looked at yet. */
+export type StopReason = 'batch' | 'held'
+
 /** Stops and starts the reading of one socket. */
 export class ReadGate {
   readonly #socket: Socket
   readonly #read: (size: number) => void
-  #stopped = false
+  readonly #reasons = new Set<StopReason>()
 
   constructor(socket: Socket) {
     this.#socket = socket
     this.#read = socket._read.bind(socket)
     // The stream asks for more after each packet, which would start the handle again.
     socket._read = (size) => {
-      if (!this.#stopped) this.#read(size)
+      if (this.#reasons.size === 0) this.#read(size)
     }
   }
 
-  stop(): void {
+  stop(reason: StopReason): void {
+    this.#reasons.add(reason)
     const handle = (this.#socket as unknown as { _handle: Handle | null })._handle
-    if (this.#stopped || handle === null || !handle.reading) return
-    this.#stopped = true
+    if (handle === null || !handle.reading) return
     handle.reading = false
     handle.readStop()
   }
 
-  start(): void {
-    if (!this.#stopped) return
-    this.#stopped = false
+  /** Reads on where that was the only reason not to. */
+  start(reason: StopReason): void {
+    if (!this.#reasons.delete(reason) || this.#reasons.size > 0) return
     if (!this.#socket.destroyed) this.#read(0)
   }
 }

@@ -4,56 +4,57 @@
  */
 
 import { type FileHandle, open } from 'node:fs/promises'
+import { totalmem } from 'node:os'
 import type Wire from 'bittorrent-protocol'
 import WebTorrent, { type Torrent } from 'webtorrent'
-import { plainAddress } from '../../src/net.js'
 import { TokenBucket } from '../../src/token-bucket.js'
+import { openFilesMax } from '../process/descriptors.js'
 import { Choker } from './choker.js'
 import { Grants } from './grants.js'
 import { Handout } from './handout.js'
-import { ReadGate } from './read-gate.js'
+import { type Link, type LinkHandlers, Links } from './links.js'
+import { MetadataParts } from './metadata-parts.js'
 import type { CoreHooks, ToSeeder } from './seeder-messages.js'
 import type { SeederStats } from './seeder-stats.js'
 import { UnusedStore } from './unused-store.js'
-import { Upload } from './upload.js'
-import { adopt, guardAllWires, type WireControl } from './wire.js'
+import { guardAllWires } from './wire.js'
 
-/** More connections than this are refused; a farm of 500 with 4 artifacts needs 2,000. */
-const connectionsMax = 8_192
-/** A connection without a message for this long is closed (BEP 3 asks for a keep-alive every 2 minutes). */
-const silenceMs = 180_000
+/** More connections than this are not held; a farm of 500 with 4 artifacts needs 2,000. */
+const connectionsMost = 8_192
+/** What a connection takes (measured), and the part of the machine's memory that all together may take. */
+const connectionBytes = 128 * 1024
+const memoryPart = 1 / 8
+/** Descriptors for what is no connection: files that are seeded, the event loop's own, the channel to the daemon. */
+const otherFilesMax = 1_024
 const tickMs = 50
 /** What stock clients may take while agents are being served. */
 const stockBytesPerSecond = 8 << 20
 const racksKnownMax = 8_192
-/** For a peer whose handshake does not come at once; else ours leaves as soon as it is whole. */
+/** Our handshake leaves as soon as it is whole; at the latest then. */
 const corkedMs = 100
+/** What the log is told about crowding and failing at most so often. */
+const tellEveryMs = 60_000
 
 type AddMessage = Extract<ToSeeder, { type: 'add' }>
 
 interface Seeded {
   spec: AddMessage
+  metadata: MetadataParts
   file: FileHandle
   torrent: Torrent
   uploadedBytes: number
-  links: Set<Link>
+  peers: Set<Peer>
 }
 
 /** One connection. */
-interface Link {
-  id: number
-  seeded: Seeded
-  wire: Wire
-  address: string
-  control: WireControl
-  upload: Upload
+interface Peer {
+  readonly link: Link
+  readonly seeded: Seeded
   role: 'undecided' | 'waiting for its rack' | 'agent' | 'stock'
   unchoked: boolean
   interested: boolean
   have: Uint8Array
   grants: Grants
-  heardMs: number
-  gate: ReadGate | undefined
 }
 
 /** Seeds files to agents and stock clients. */
@@ -66,9 +67,10 @@ export class SeederCore {
   readonly #seeded = new Map<string, Seeded>()
   /** Additions under way: asked for twice they are done once, and a removal waits for them. */
   readonly #adding = new Map<string, Promise<void>>()
-  readonly #links = new Map<number, Link>()
+  readonly #links: Links
+  readonly #peers = new Map<number, Peer>()
   readonly #racks = new Map<string, string>()
-  #nextId = 1
+  readonly #toldMs = new Map<string, number>()
   #uploadedBytes = 0
   #pollPending = false
 
@@ -88,17 +90,35 @@ export class SeederCore {
       seedOutgoingConnections: false,
       secure: 1,
     })
-    this.#client._connPool.tcpServer.maxConnections = connectionsMax
-    // The library writes its handshakes in four parts: they shall leave in one packet.
-    this.#client._connPool.tcpServer.on('connection', (conn) => {
-      conn.cork()
-      setTimeout(() => conn.uncork(), corkedMs)
-    })
+    this.#links = this.#listen()
     this.#client.on('error', (error: NodeJS.ErrnoException) => {
       hooks.failed(error.code === 'EADDRINUSE', error.message)
     })
     this.#client.once('listening', () => listening(this.#client.torrentPort))
     setInterval(() => this.#tick(), tickMs)
+  }
+
+  /** Takes the place of webtorrent's own listeners; its errors at the start (a port that is taken) stay fatal. */
+  #listen(): Links {
+    const pool = this.#client._connPool
+    pool.tcpServer.off('connection', pool._onTCPConnectionBound)
+    this.#client.once('listening', () => pool.tcpServer.off('error', pool._onTCPError))
+    return new Links(pool.tcpServer, connectionsMax(), {
+      accepted: (conn) => {
+        // The library writes its handshakes in four parts: they shall leave in one packet.
+        conn.cork()
+        setTimeout(() => conn.uncork(), corkedMs)
+        pool._onTCPConnectionBound(conn)
+      },
+      log: (event, data) => this.#tell(event, data),
+    })
+  }
+
+  #tell(event: string, data: Record<string, string | number>): void {
+    const nowMs = performance.now()
+    if (nowMs - (this.#toldMs.get(event) ?? Number.NEGATIVE_INFINITY) < tellEveryMs) return
+    this.#toldMs.set(event, nowMs)
+    this.#hooks.log('warn', event, data)
   }
 
   /** Seeds a file; one that is seeded gets another priority. @throws Error when it cannot be read or has another size */
@@ -134,7 +154,7 @@ export class SeederCore {
     if (seeded === undefined) return
     this.#seeded.delete(infohash)
     this.#handout.removeTorrent(infohash)
-    for (const link of seeded.links) this.#drop(link)
+    for (const { link } of seeded.peers) this.#links.drop(link)
     await new Promise<void>((resolve) => seeded.torrent.destroy({}, () => resolve()))
     await seeded.file.close()
   }
@@ -143,8 +163,8 @@ export class SeederCore {
   rack(address: string, rack: string): void {
     if (this.#racks.size >= racksKnownMax) this.#racks.clear()
     this.#racks.set(address, rack)
-    for (const link of this.#links.values()) {
-      if (link.role === 'waiting for its rack' && link.address === address) this.#joinAgent(link, rack)
+    for (const peer of this.#peers.values()) {
+      if (peer.role === 'waiting for its rack' && peer.link.address === address) this.#joinAgent(peer, rack)
     }
   }
 
@@ -152,13 +172,14 @@ export class SeederCore {
     const torrents = [...this.#seeded.values()].map((seeded) => ({
       infohash: seeded.spec.infohash,
       uploadedBytes: seeded.uploadedBytes,
-      peers: seeded.links.size,
+      peers: seeded.peers.size,
       ...this.#handout.stats(seeded.spec.infohash),
     }))
-    return { uploadedBytes: this.#uploadedBytes, peers: this.#links.size, torrents }
+    return { uploadedBytes: this.#uploadedBytes, peers: this.#peers.size, torrents }
   }
 
   #addTorrent(spec: AddMessage, file: FileHandle): Promise<void> {
+    const metadata = new MetadataParts(spec.torrent)
     return new Promise((resolve, reject) => {
       const torrent = this.#client.add(
         spec.torrent,
@@ -171,7 +192,9 @@ export class SeederCore {
             return
           }
           clearInterval(torrent._rechokeIntervalId)
-          const seeded: Seeded = { spec, file, torrent, uploadedBytes: 0, links: new Set() }
+          // It counts every piece of every peer anew for each that comes, and a seeder has no use for it.
+          torrent.off('wire', torrent._rarityMap._onWire)
+          const seeded: Seeded = { spec, metadata, file, torrent, uploadedBytes: 0, peers: new Set() }
           this.#seeded.set(spec.infohash, seeded)
           this.#handout.addTorrent(spec)
           torrent.on('wire', (wire, address) => this.#connected(seeded, wire, address))
@@ -186,185 +209,175 @@ export class SeederCore {
     })
   }
 
-  #connected(seeded: Seeded, wire: Wire, peer: string | undefined): void {
-    const id = this.#nextId++
-    const { spec } = seeded
+  #connected(seeded: Seeded, wire: Wire, endpoint: string | undefined): void {
+    const { spec, metadata, file } = seeded
+    const pieces = Math.ceil(spec.sizeBytes / spec.pieceLength)
     Object.assign(wire.extendedHandshake, { bs: 1, reqq: 512 })
-    const control = adopt(
-      wire,
-      {
-        pieces: Math.ceil(spec.sizeBytes / spec.pieceLength),
-        pieceLength: spec.pieceLength,
-        sizeBytes: spec.sizeBytes,
-        metadataBytes: spec.torrent.length,
-      },
-      {
-        greeted: (agent) => this.#greeted(link, agent),
-        have: (piece) => this.#have(link, piece),
-        bitfield: (bits) => this.#bitfield(link, bits),
-        interested: (interested) => this.#interested(link, interested),
-        request: (piece, offset, length) => this.#request(link, piece, offset, length),
-        cancel: (piece, offset, length) => this.#cancel(link, piece, offset, length),
-        queued: () => link.upload.queued,
-      },
-    )
-    const upload = new Upload(
-      wire,
-      { fd: seeded.file.fd, pieceLength: spec.pieceLength },
-      {
-        admit: (bytes) =>
-          link.role === 'agent' || !this.#handout.busy || this.#stockBucket.take(bytes, performance.now()),
-        sent: (bytes) => this.#sent(link, bytes),
-        failed: (error) => {
-          this.#hooks.log('error', 'seeder.read_failed', { path: spec.path, error: error.message })
-          this.#drop(link)
-        },
-      },
-    )
-    const link: Link = {
-      id,
+    const conn = seeded.torrent._peers.get(endpoint ?? '')?.conn ?? undefined
+    const torrent = {
+      pieces,
+      pieceLength: spec.pieceLength,
+      sizeBytes: spec.sizeBytes,
+      metadata,
+      fd: file.fd,
+    }
+    const link =
+      conn &&
+      this.#links.open(
+        conn,
+        wire,
+        torrent,
+        this.#handlers(() => peer),
+      )
+    if (link === undefined) {
+      wire.destroy()
+      return
+    }
+    const peer: Peer = {
+      link,
       seeded,
-      wire,
-      address: plainAddress(wire.remoteAddress ?? ''),
-      control,
-      upload,
       role: 'undecided',
       unchoked: false,
       interested: false,
-      have: new Uint8Array(Math.ceil(spec.sizeBytes / spec.pieceLength / 8)),
+      have: new Uint8Array(Math.ceil(pieces / 8)),
       grants: new Grants(),
-      heardMs: performance.now(),
-      gate: undefined,
     }
-    this.#links.set(id, link)
-    seeded.links.add(link)
-    const conn = seeded.torrent._peers.get(peer ?? '')?.conn
-    if (conn != null) {
-      conn.setNoDelay(true)
-      setImmediate(() => conn.uncork())
-      link.gate = new ReadGate(conn)
-      conn.on('data', () => {
-        link.heardMs = performance.now()
-        // 500 agents announce 500 pieces each, one packet for each: an agent that is not being served is read
-        // at the next tick, all its HAVEs at once.
-        if (link.role === 'agent' && link.grants.isEmpty) link.gate?.stop()
-      })
-    }
-    wire.once('close', () => this.#closed(link))
+    this.#peers.set(link.id, peer)
+    seeded.peers.add(peer)
   }
 
-  #closed(link: Link): void {
-    if (!this.#links.delete(link.id)) return
-    link.seeded.links.delete(link)
-    link.upload.clear()
-    this.#handout.leave(link.id)
-    this.#choker.leave(link.id)
+  #handlers(peer: () => Peer): LinkHandlers {
+    return {
+      greeted: (agent) => this.#greeted(peer(), agent),
+      have: (piece) => this.#have(peer(), piece),
+      bitfield: (bits) => this.#bitfield(peer(), bits),
+      interested: (interested) => this.#interested(peer(), interested),
+      request: (piece, offset, length) => this.#request(peer(), piece, offset, length),
+      cancel: (piece, offset, length) => this.#cancel(peer(), piece, offset, length),
+      // 500 agents announce 500 pieces each, one packet for each: those of an agent that is not being served are read together.
+      isBatched: () => peer().role === 'agent' && peer().grants.isEmpty,
+      admit: (bytes) =>
+        peer().role === 'agent' || !this.#handout.busy || this.#stockBucket.take(bytes, performance.now()),
+      sent: (bytes) => this.#sent(peer(), bytes),
+      readFailed: (error) => {
+        const { path } = peer().seeded.spec
+        this.#hooks.log('error', 'seeder.read_failed', { path, error: error.message })
+      },
+      closed: () => this.#closed(peer()),
+    }
+  }
+
+  #closed(peer: Peer): void {
+    const { id } = peer.link
+    this.#peers.delete(id)
+    peer.seeded.peers.delete(peer)
+    this.#handout.leave(id)
+    this.#choker.leave(id)
     this.#poll()
   }
 
-  #drop(link: Link): void {
-    link.wire.destroy()
-    this.#closed(link)
-  }
-
-  #greeted(link: Link, agent: boolean): void {
+  #greeted(peer: Peer, agent: boolean): void {
     if (!agent) {
-      link.role = 'stock'
-      if (link.interested) this.#interested(link, true)
+      peer.role = 'stock'
+      if (peer.interested) this.#interested(peer, true)
       return
     }
-    const rack = this.#racks.get(link.address)
+    const rack = this.#racks.get(peer.link.address)
     if (rack !== undefined) {
-      this.#joinAgent(link, rack)
+      this.#joinAgent(peer, rack)
       return
     }
-    link.role = 'waiting for its rack'
-    this.#hooks.rackWanted(link.address)
+    peer.role = 'waiting for its rack'
+    this.#hooks.rackWanted(peer.link.address)
   }
 
-  #joinAgent(link: Link, rack: string): void {
+  #joinAgent(peer: Peer, rack: string): void {
     const nowMs = performance.now()
-    link.role = 'agent'
-    this.#handout.join(link.id, link.seeded.spec.infohash, rack, nowMs)
-    this.#handout.bitfield(link.id, link.have, nowMs)
+    peer.role = 'agent'
+    this.#handout.join(peer.link.id, peer.seeded.spec.infohash, rack, nowMs, peer.link.owner)
+    this.#handout.bitfield(peer.link.id, peer.have, nowMs)
     this.#poll()
   }
 
-  #have(link: Link, piece: number): void {
-    if (link.role === 'stock') return
-    if (link.role !== 'agent') {
-      const byte = piece >> 3
-      link.have[byte] = (link.have[byte] ?? 0) | (0x80 >> (piece & 7))
-      return
-    }
-    link.grants.told(piece)
-    this.#handout.have(link.id, piece, performance.now())
+  #have(peer: Peer, piece: number): boolean {
+    const byte = piece >> 3
+    const bit = 0x80 >> (piece & 7)
+    const had = peer.have[byte] ?? 0
+    if ((had & bit) !== 0) return false
+    peer.have[byte] = had | bit
+    if (peer.role !== 'agent') return true
+    this.#links.moved(peer.link)
+    peer.grants.told(piece)
+    this.#handout.have(peer.link.id, piece, performance.now())
     this.#poll()
+    return true
   }
 
-  #bitfield(link: Link, bits: Uint8Array): void {
-    if (link.role === 'stock') return
+  #bitfield(peer: Peer, bits: Uint8Array): void {
     // The buffer belongs to the wire.
-    if (link.role !== 'agent') link.have = bits.slice()
-    else this.#handout.bitfield(link.id, bits, performance.now())
+    peer.have = bits.slice()
+    if (peer.role !== 'agent') return
+    this.#handout.bitfield(peer.link.id, bits, performance.now())
     this.#poll()
   }
 
-  #interested(link: Link, interested: boolean): void {
-    link.interested = interested
-    if (link.role === 'agent') {
-      this.#handout.interest(link.id, interested)
+  #interested(peer: Peer, interested: boolean): void {
+    peer.interested = interested
+    if (peer.role === 'agent') {
+      this.#handout.interest(peer.link.id, interested)
       this.#poll()
-    } else if (link.role === 'stock') {
-      if (interested) this.#choker.interested(link.id)
-      else if (this.#choker.leave(link.id)) this.#choke(link)
+    } else if (peer.role === 'stock') {
+      if (interested) this.#choker.interested(peer.link.id, peer.link.owner)
+      else if (this.#choker.leave(peer.link.id)) this.#choke(peer)
       this.#rechoke()
     }
   }
 
-  #request(link: Link, piece: number, offset: number, length: number): boolean {
-    if (link.role === 'agent') {
-      if (!link.grants.take(piece, length)) return false
-    } else if (!link.unchoked) {
+  #request(peer: Peer, piece: number, offset: number, length: number): boolean {
+    if (peer.role === 'agent') {
+      if (!peer.grants.take(piece, length)) return false
+    } else if (!peer.unchoked) {
       return false
     }
-    link.upload.add(piece, offset, length)
+    peer.link.upload.add(piece, offset, length)
     return true
   }
 
-  #cancel(link: Link, piece: number, offset: number, length: number): void {
+  #cancel(peer: Peer, piece: number, offset: number, length: number): boolean {
+    if (!peer.link.upload.cancel(piece, offset, length)) return false
     // BEP 6: a cancelled request is answered, by the block or a reject.
-    if (link.upload.cancel(piece, offset, length) && link.wire.hasFast)
-      link.wire.reject(piece, offset, length)
+    if (peer.link.wire.hasFast) peer.link.wire.reject(piece, offset, length)
+    return true
   }
 
-  #sent(link: Link, bytes: number): void {
+  #sent(peer: Peer, bytes: number): void {
     this.#uploadedBytes += bytes
-    link.seeded.uploadedBytes += bytes
-    if (link.role === 'agent') this.#handout.sent(link.id, performance.now())
-    else this.#choker.active(link.id, performance.now())
+    peer.seeded.uploadedBytes += bytes
+    this.#links.moved(peer.link)
+    if (peer.role === 'agent') this.#handout.sent(peer.link.id, performance.now())
+    else this.#choker.active(peer.link.id, performance.now())
   }
 
-  #choke(link: Link): void {
-    link.unchoked = false
+  #choke(peer: Peer): void {
+    peer.unchoked = false
     // With BEP 6 the library rejects what is queued; without it a choke says so by itself.
-    const requests = link.upload.clear()
-    link.control.choke()
-    if (!link.wire.hasFast) return
-    for (const { index, offset, length } of requests) link.wire.reject(index, offset, length)
+    const requests = peer.link.upload.clear()
+    peer.link.control.choke()
+    if (!peer.link.wire.hasFast) return
+    for (const { index, offset, length } of requests) peer.link.wire.reject(index, offset, length)
   }
 
   #rechoke(): void {
     const { choke, unchoke } = this.#choker.update(performance.now(), this.#handout.busy)
     for (const id of choke) {
-      const link = this.#links.get(id)
-      if (link !== undefined) this.#choke(link)
+      const peer = this.#peers.get(id)
+      if (peer !== undefined) this.#choke(peer)
     }
     for (const id of unchoke) {
-      const link = this.#links.get(id)
-      if (link === undefined) continue
-      link.unchoked = true
-      link.control.unchoke()
+      const peer = this.#peers.get(id)
+      if (peer === undefined) continue
+      peer.unchoked = true
+      peer.link.control.unchoke()
     }
   }
 
@@ -375,11 +388,11 @@ export class SeederCore {
     queueMicrotask(() => {
       this.#pollPending = false
       for (const { conn, piece } of this.#handout.poll(performance.now())) {
-        const link = this.#links.get(conn)
-        if (link === undefined) continue
-        link.grants.give(piece, link.seeded.spec.pieceLength)
-        link.gate?.start()
-        link.wire.allowedFast(piece)
+        const peer = this.#peers.get(conn)
+        if (peer === undefined) continue
+        peer.grants.give(piece, peer.seeded.spec.pieceLength)
+        peer.link.gate.start('batch')
+        peer.link.wire.allowedFast(piece)
       }
     })
   }
@@ -388,10 +401,13 @@ export class SeederCore {
     const nowMs = performance.now()
     this.#poll()
     this.#rechoke()
-    for (const link of this.#links.values()) {
-      link.gate?.start()
-      if (nowMs - link.heardMs > silenceMs) this.#drop(link)
-      else if (link.role === 'stock') link.upload.pump()
-    }
+    this.#links.tick(nowMs)
   }
+}
+
+/** As many as there are descriptors and memory for. */
+function connectionsMax(): number {
+  const memoryBytes = Math.min(process.constrainedMemory() || totalmem(), totalmem())
+  const byMemory = Math.floor((memoryBytes * memoryPart) / connectionBytes)
+  return Math.min(connectionsMost, byMemory, openFilesMax() - otherFilesMax)
 }

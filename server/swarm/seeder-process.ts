@@ -51,10 +51,20 @@ function start(port: number): void {
     (listeningPort) => send({ type: 'listening', port: listeningPort }),
   )
   core = running
+  let residentBytes = 0
   setInterval(() => {
     const eventLoopDelayMs = Math.round(delay.max / 1e4) / 100
     delay.reset()
-    const stats = { ...running.stats(), eventLoopDelayMs, residentBytes: process.memoryUsage.rss() }
-    send({ type: 'stats', stats })
+    residentBytes = readResidentBytes() ?? residentBytes
+    send({ type: 'stats', stats: { ...running.stats(), eventLoopDelayMs, residentBytes } })
   }, statsEveryMs)
+}
+
+/** Undefined while no descriptor is left to read it with. */
+function readResidentBytes(): number | undefined {
+  try {
+    return process.memoryUsage.rss()
+  } catch {
+    return undefined
+  }
 }

@@ -40,7 +40,10 @@ export interface Seeder {
   stats(): SeederStats
   /** Ends the process; idempotent. */
   stop(): Promise<void>
+  /** The process has ended, and is started again. */
   on(event: 'exit', listener: (exit: ChildExit) => void): void
+  /** A process listens: the first, or one that took the place of another. */
+  on(event: 'listening', listener: () => void): void
   /** A torrent that was seeded could not be added to the process that took the place of one that died. */
   on(event: 'lost', listener: (infohash: string, error: unknown) => void): void
 }
@@ -135,6 +138,7 @@ class SeederParent implements Seeder {
   }
 
   on(event: 'exit', listener: (exit: ChildExit) => void): void
+  on(event: 'listening', listener: () => void): void
   on(event: 'lost', listener: (infohash: string, error: unknown) => void): void
   on(event: string, listener: (...args: never[]) => void): void {
     this.#events.on(event, listener as (...args: unknown[]) => void)
@@ -166,6 +170,7 @@ class SeederParent implements Seeder {
         this.#port = message.port
         this.#stats = { ...this.#stats, running: true }
         if (this.#started) this.#addAgain()
+        this.#events.emit('listening')
         this.#starting.succeeded()
         break
       case 'failed':

@@ -3,24 +3,33 @@
  * few across from different racks. Pure: time and randomness are arguments.
  */
 
+import { addressOwner } from '../../src/net.js'
+import { AddressQueues } from './address-queues.js'
+import { FairDraw } from './fair-draw.js'
+
 /** Neighbours in the own rack (24 nodes share a switch). */
 const localMax = 23
 /** Neighbours in other racks; more when the own rack is small, so that the mesh stays a mesh. */
 const acrossMin = 4
 const degreeMin = 12
-/** Peers of one torrent, and of one address in it (a test site runs many nodes on one machine). */
+/** Peers of one torrent. */
 const peersMax = 8_192
-const peersPerAddressMax = 64
+/** Of an answer, those that have only announced themselves get this part where enough others are known. */
+const announcedPart = 1 / 4
 
 /** A peer as introduced to others. */
 export interface SwarmPeer {
   peerId: string
   address: string
+  /** Whom the address belongs to (`addressOwner`). */
+  owner: string
   port: number
   rack: string
   agent: boolean
   seed: boolean
   expiresMs: number
+  /** It came with a node's request for its manifest, over HTTPS; all others have only announced themselves. */
+  introduced: boolean
   /** How often it was named to others: the less, the rather it is named next. */
   named: number
 }
@@ -32,14 +41,21 @@ export interface Introduction {
   across: SwarmPeer[]
 }
 
+/** The peers of a rack by how they came. */
+interface Rack {
+  readonly introduced: FairDraw<SwarmPeer>
+  readonly announced: FairDraw<SwarmPeer>
+}
+
 /** The peers of one torrent. */
 export class TrackerSwarm {
-  /** By peer id and address, least recently heard first. */
   readonly #peers = new Map<string, SwarmPeer>()
   /** The same by address and port: a node that starts anew replaces its former self. */
   readonly #endpoints = new Map<string, SwarmPeer>()
-  readonly #addresses = new Map<string, Set<SwarmPeer>>()
-  readonly #racks = new Map<string, SwarmPeer[]>()
+  /** The same by address and how they came, those that were not heard for longest first. */
+  readonly #introduced = new AddressQueues<SwarmPeer>()
+  readonly #announced = new AddressQueues<SwarmPeer>()
+  readonly #racks = new Map<string, Rack>()
   #seeds = 0
   /** How many `completed` events have come. */
   completed = 0
@@ -48,29 +64,40 @@ export class TrackerSwarm {
     return this.#peers.size
   }
 
+  /** Those that have only announced themselves. */
+  get announced(): number {
+    return this.#announced.size
+  }
+
   get seeds(): number {
     return this.#seeds
   }
 
-  /** Enters a peer, or renews it with whatever has changed. */
-  put(peer: Omit<SwarmPeer, 'named'>): void {
-    const key = keyOf(peer)
-    const known = this.#peers.get(key)
+  /** Enters a peer, or renews it with whatever has changed; where there are too many another one makes room. */
+  put(peer: Omit<SwarmPeer, 'named' | 'owner'>): void {
+    const known = this.#peers.get(keyOf(peer))
     const twin = this.#endpoints.get(endpointOf(peer))
-    const entry: SwarmPeer = { ...peer, named: known?.named ?? 0 }
+    const introduced = peer.introduced || known?.introduced === true
+    // Another one behind the same NAT does not take a node's place by naming its port.
+    if (twin !== known && twin?.introduced === true && !introduced) return
+    const owner = addressOwner(peer.address)
+    const entry: SwarmPeer = { ...peer, owner, introduced, named: known?.named ?? 0 }
     if (known !== undefined) this.#drop(known)
     if (twin !== undefined && twin !== known) this.#drop(twin)
-    const neighbours = this.#addresses.get(peer.address) ?? new Set()
-    if (neighbours.size >= peersPerAddressMax) for (const oldest of firstOf(neighbours)) this.#drop(oldest)
-    if (this.#peers.size >= peersMax) for (const oldest of firstOf(this.#peers.values())) this.#drop(oldest)
-    this.#peers.set(key, entry)
+    if (this.#peers.size >= peersMax) this.makeRoom()
+    this.#peers.set(keyOf(entry), entry)
     this.#endpoints.set(endpointOf(entry), entry)
-    neighbours.add(entry)
-    this.#addresses.set(entry.address, neighbours)
-    const rack = this.#racks.get(entry.rack)
-    if (rack === undefined) this.#racks.set(entry.rack, [entry])
-    else rack.push(entry)
+    this.#queueOf(entry).add(owner, entry)
+    const rack = this.#racks.get(entry.rack) ?? { introduced: new FairDraw(), announced: new FairDraw() }
+    this.#racks.set(entry.rack, rack)
+    placeIn(rack, entry).add(entry)
     if (entry.seed) this.#seeds++
+  }
+
+  /** Drops a peer: of those that only announced themselves, if there are any, of the address with most, the longest unheard. */
+  makeRoom(): void {
+    const peer = this.#announced.oldestOfLargest() ?? this.#introduced.oldestOfLargest()
+    if (peer !== undefined) this.#drop(peer)
   }
 
   remove(peerId: string, address: string): void {
@@ -78,9 +105,11 @@ export class TrackerSwarm {
     if (peer !== undefined) this.#drop(peer)
   }
 
-  /** Removes all peers at an address. */
-  removeAddress(address: string): void {
-    for (const peer of this.#addresses.get(address) ?? []) this.#drop(peer)
+  /** All peers at an address. */
+  at(address: string): SwarmPeer[] {
+    const owner = addressOwner(address)
+    const peers = [...this.#introduced.of(owner), ...this.#announced.of(owner)]
+    return peers.filter((peer) => peer.address === address)
   }
 
   expire(nowMs: number): void {
@@ -97,7 +126,7 @@ export class TrackerSwarm {
       // Seeds are not introduced to each other, nor a peer to itself.
       !(to.seed && peer.seed) &&
       !(peer.address === to.address && (peer.port === to.port || peer.peerId === to.peerId))
-    const local = pick(this.#racks.get(to.rack) ?? [], Math.min(localMax, numwant), fits, random)
+    const local = pick(this.#racks.get(to.rack), Math.min(localMax, numwant), fits, random)
     const wanted = Math.min(numwant - local.length, Math.max(acrossMin, degreeMin - local.length))
     return { local, across: this.#across(to.rack, wanted, fits, random) }
   }
@@ -110,20 +139,18 @@ export class TrackerSwarm {
     random: () => number,
   ): SwarmPeer[] {
     const across: SwarmPeer[] = []
-    const racks = [...this.#racks.entries()].filter(([name]) => name !== rack).map(([, peers]) => peers)
+    const racks = [...this.#racks.entries()].filter(([name]) => name !== rack).map(([, other]) => other)
     shuffle(racks, random)
-    const taken = new Set<SwarmPeer>()
-    const free = (peer: SwarmPeer): boolean => !taken.has(peer) && fits(peer)
+    const free = (peer: SwarmPeer): boolean => !across.includes(peer) && fits(peer)
     let left = racks
     while (across.length < wanted && left.length > 0) {
-      const next: SwarmPeer[][] = []
-      for (const peers of left) {
+      const next: Rack[] = []
+      for (const other of left) {
         if (across.length >= wanted) break
-        const [peer] = pick(peers, 1, free, random)
+        const [peer] = pick(other, 1, free, random)
         if (peer === undefined) continue
-        taken.add(peer)
         across.push(peer)
-        next.push(peers)
+        next.push(other)
       }
       left = next
     }
@@ -133,32 +160,55 @@ export class TrackerSwarm {
   #drop(peer: SwarmPeer): void {
     this.#peers.delete(keyOf(peer))
     if (this.#endpoints.get(endpointOf(peer)) === peer) this.#endpoints.delete(endpointOf(peer))
-    const neighbours = this.#addresses.get(peer.address)
-    neighbours?.delete(peer)
-    if (neighbours?.size === 0) this.#addresses.delete(peer.address)
+    this.#queueOf(peer).delete(peer.owner, peer)
     const rack = this.#racks.get(peer.rack)
     if (rack !== undefined) {
-      const last = rack.pop()
-      const at = rack.indexOf(peer)
-      if (last !== undefined && last !== peer && at >= 0) rack[at] = last
-      if (rack.length === 0) this.#racks.delete(peer.rack)
+      placeIn(rack, peer).delete(peer)
+      if (rack.introduced.owners + rack.announced.owners === 0) this.#racks.delete(peer.rack)
     }
     if (peer.seed) this.#seeds--
   }
+
+  #queueOf(peer: SwarmPeer): AddressQueues<SwarmPeer> {
+    return peer.introduced ? this.#introduced : this.#announced
+  }
+}
+
+function placeIn(rack: Rack, peer: SwarmPeer): FairDraw<SwarmPeer> {
+  return peer.introduced ? rack.introduced : rack.announced
 }
 
 /**
- * Picks up to `count` peers at random, of two candidates the one that was named less often, so that the
- * connections spread evenly over the nodes.
+ * Picks up to `count` peers at random. Those that have only announced themselves can be invented by the thousand: they get
+ * their part, and what the others leave.
  */
 function pick(
-  peers: readonly SwarmPeer[],
+  rack: Rack | undefined,
   count: number,
   fits: (peer: SwarmPeer) => boolean,
   random: () => number,
 ): SwarmPeer[] {
-  // Few are enough to choose from: a rack-less farm of 500 is one big rack.
-  const candidates = sample(peers, Math.max(count * 2, count + 8), fits, random)
+  if (rack === undefined) return []
+  const announcedMax = rack.announced.owners === 0 ? 0 : Math.floor(count * announcedPart)
+  const introduced = pickFrom(rack.introduced, count - announcedMax, fits, random)
+  const announced = pickFrom(rack.announced, count - introduced.length, fits, random)
+  const picked = [...introduced, ...announced]
+  if (picked.length === count || introduced.length < count - announcedMax) return picked
+  const free = (peer: SwarmPeer): boolean => !introduced.includes(peer) && fits(peer)
+  return [...picked, ...pickFrom(rack.introduced, count - picked.length, free, random)]
+}
+
+/** Picks at random, of two candidates the one that was named less often, so that the connections spread evenly over the nodes. */
+function pickFrom(
+  peers: FairDraw<SwarmPeer>,
+  count: number,
+  fits: (peer: SwarmPeer) => boolean,
+  random: () => number,
+): SwarmPeer[] {
+  // Few are enough to choose from: a rack-less farm of 500 is one big rack. An address has a second one where the others do not suffice.
+  const fewMax = Math.max(count * 2, count + 8)
+  const candidatesMax = peers.owners < count ? fewMax : Math.min(fewMax, peers.owners)
+  const candidates = sample(peers, candidatesMax, fits, random)
   const picked: SwarmPeer[] = []
   const surplus = candidates.length - count
   for (let i = 0; i < candidates.length && picked.length < count; i++) {
@@ -171,21 +221,16 @@ function pick(
   return picked
 }
 
-/** Up to `count` different fitting elements in random order, without a copy of the whole. */
 function sample(
-  peers: readonly SwarmPeer[],
+  peers: FairDraw<SwarmPeer>,
   count: number,
   fits: (peer: SwarmPeer) => boolean,
   random: () => number,
 ): SwarmPeer[] {
   const found: SwarmPeer[] = []
-  const moved = new Map<number, number>()
-  // A shuffle that stops early; `moved` records the swaps.
-  for (let i = 0; i < peers.length && found.length < count; i++) {
-    const j = i + Math.floor(random() * (peers.length - i))
-    const peer = peers[moved.get(j) ?? j]
-    moved.set(j, moved.get(i) ?? i)
-    if (peer !== undefined && fits(peer)) found.push(peer)
+  for (const peer of peers.drawn(random)) {
+    if (fits(peer)) found.push(peer)
+    if (found.length >= count) break
   }
   return found
 }
@@ -196,13 +241,6 @@ function shuffle(items: unknown[], random: () => number): void {
     const kept = items[i]
     items[i] = items[j]
     items[j] = kept
-  }
-}
-
-function* firstOf<T>(items: Iterable<T>): Iterable<T> {
-  for (const item of items) {
-    yield item
-    return
   }
 }
 

@@ -26,6 +26,8 @@ const agentIntervalMaxS = 60
 const introducedIntervalS = 30
 const introducedEnough = 12
 const expireGraceMs = 15_000
+/** Peers of all torrents: 500 nodes with 128 torrents. Some 40 MB. */
+const peersAllMax = 65_536
 
 /** Counters of the tracker. */
 export interface TrackerStats {
@@ -55,7 +57,7 @@ export interface Tracker {
    * bencoded list (docs/manifest.md).
    */
   introduce(infohashes: readonly string[], node: AskingNode): Uint8Array
-  /** The node at this address has begun anew: what it announced before is no more. */
+  /** The node at this address has begun anew: what it announced before is no more, unless other nodes have that address, too. */
   forget(address: string): void
   /** Routes `GET /announce` and `GET /scrape` for any number of fastify instances. */
   readonly plugin: FastifyPluginAsync
@@ -119,7 +121,10 @@ class HttpTracker implements Tracker {
   }
 
   forget(address: string): void {
-    for (const swarm of this.#swarms.values()) swarm.removeAddress(address)
+    const peers = [...this.#swarms.values()].map((swarm) => ({ swarm, there: swarm.at(address) }))
+    // Of several nodes behind one address nobody knows which has gone.
+    if (new Set(peers.flatMap(({ there }) => there.map(({ peerId }) => peerId))).size > 1) return
+    for (const { swarm, there } of peers) for (const { peerId } of there) swarm.remove(peerId, address)
   }
 
   stats(): TrackerStats {
@@ -144,7 +149,7 @@ class HttpTracker implements Tracker {
     this.#announces++
     const nowMs = this.#options.nowMs()
     this.#expire(nowMs)
-    return this.#enter(announce, swarm, ends, nowMs)
+    return this.#enter(announce, swarm, ends, { nowMs, introduced: false })
   }
 
   introduce(infohashes: readonly string[], { peerId, port, address }: AskingNode): Uint8Array {
@@ -157,13 +162,18 @@ class HttpTracker implements Tracker {
       this.#announces++
       const announce = { ...first, infohash, compact: true, withPeerIds: false }
       const ends = { remoteAddress: address, localAddress: '' }
-      const answer = this.#enter(announce, swarm, ends, nowMs)
+      const answer = this.#enter(announce, swarm, ends, { nowMs, introduced: true })
       return countPeers(answer) < introducedEnough ? answer : { ...answer, interval: introducedIntervalS }
     })
     return encodeBencode(answers)
   }
 
-  #enter(announce: Announce, swarm: TrackerSwarm, ends: Ends, nowMs: number): Answer {
+  #enter(
+    announce: Announce,
+    swarm: TrackerSwarm,
+    ends: Ends,
+    { nowMs, introduced }: { nowMs: number; introduced: boolean },
+  ): Answer {
     const address = ends.remoteAddress
     const seed = announce.leftBytes === 0
     const intervalS = this.#intervalS(seed)
@@ -177,7 +187,8 @@ class HttpTracker implements Tracker {
     const { peerId, port, agent } = announce
     const longestS = Math.max(intervalS, agent ? agentIntervalMaxS : 0)
     const expiresMs = nowMs + expireIntervals * longestS * 1_000 + expireGraceMs
-    swarm.put({ peerId, address, port, rack, agent, seed, expiresMs })
+    if (this.#peers() >= peersAllMax) this.#makeRoom()
+    swarm.put({ peerId, address, port, rack, agent, seed, expiresMs, introduced })
     const met = swarm.introduce({ peerId, address, port, rack, seed }, announce.numwant, this.#options.random)
     const peers: Endpoint[] = [...met.local, ...met.across]
     // Agents know the seeder from their manifest; it hands them its pieces by itself.
@@ -218,13 +229,23 @@ class HttpTracker implements Tracker {
     const peers = this.#peers()
     if (!seed) return downloadIntervalS(peers)
     const leastS = this.#options.isCalm?.() === true ? calmIntervalS : seedIntervalMinS
-    return Math.max(leastS, Math.ceil(peers / announcesPerSecond))
+    return Math.min(calmIntervalS, Math.max(leastS, Math.ceil(peers / announcesPerSecond)))
   }
 
   #peers(): number {
     let peers = 0
     for (const swarm of this.#swarms.values()) peers += swarm.size
     return peers
+  }
+
+  /** Where most have only announced themselves, or else where most are. */
+  #makeRoom(): void {
+    let largest: TrackerSwarm | undefined
+    for (const swarm of this.#swarms.values()) {
+      const more = largest && (swarm.announced - largest.announced || swarm.size - largest.size)
+      if (more === undefined || more > 0) largest = swarm
+    }
+    largest?.makeRoom()
   }
 
   #expire(nowMs: number): void {

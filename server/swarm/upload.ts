@@ -1,14 +1,11 @@
 /**
  * Serves one connection's requests from one open file: neighbouring blocks are read together with one
- * positioned read straight into the messages that carry them, and only while the connection takes them,
- * so that a slow or hostile peer holds at most about a quarter of a megabyte.
+ * positioned read straight into the messages that carry them, and only while the connection takes them.
  */
 
 import { readv } from 'node:fs'
 import type Wire from 'bittorrent-protocol'
 
-/** Payload read and sent at once. */
-const batchBytesMax = 131_072
 /** 4 bytes of length, the message id, index and offset (BEP 3). */
 const headerBytes = 13
 const pieceMessageId = 7
@@ -21,7 +18,9 @@ interface Request {
 
 /** What the upload reports and asks. */
 export interface UploadHooks {
-  /** Whether so many bytes may be sent now. If not, call {@link Upload.pump} again later. */
+  /** Payload that may be read at once now. Where that is too little, call {@link Upload.pump} again later. */
+  bytesMax(): number
+  /** Whether so many bytes may be sent now, as far as rates go. If not, call {@link Upload.pump} again later. */
   admit(bytes: number): boolean
   sent(bytes: number): void
   /** The file cannot be read, or is shorter than its torrent. */
@@ -79,8 +78,8 @@ export class Upload {
   /** Sends what can be sent now. */
   pump(): void {
     if (this.#reading || this.#full || this.#queue.length === 0 || this.#wire.destroyed) return
-    const { count, bytes } = this.#nextBatch()
-    if (!this.#hooks.admit(bytes)) return
+    const { count, bytes } = this.#nextBatch(this.#hooks.bytesMax())
+    if (count === 0 || !this.#hooks.admit(bytes)) return
     const batch = this.#queue.splice(0, count)
     const message = Buffer.allocUnsafe(bytes + count * headerBytes)
     const blocks = layOut(batch, message)
@@ -103,13 +102,13 @@ export class Upload {
   }
 
   /** How many requests at the head of the queue lie one after the other in the file, and their bytes. */
-  #nextBatch(): { count: number; bytes: number } {
+  #nextBatch(bytesMax: number): { count: number; bytes: number } {
     let count = 0
     let bytes = 0
     let end = -1
     for (const request of this.#queue) {
       const start = request.index * this.#pieceLength + request.offset
-      if (count > 0 && (start !== end || bytes + request.length > batchBytesMax)) break
+      if (bytes + request.length > bytesMax || (count > 0 && start !== end)) break
       end = start + request.length
       bytes += request.length
       count++

@@ -4,10 +4,17 @@
  */
 
 declare module 'bittorrent-protocol' {
+  import type { DiffieHellman } from 'node:crypto'
   import type { Duplex } from 'node:stream'
 
   export interface ExtendedHandshake {
     [name: string]: unknown
+  }
+
+  /** The class of a BEP 10 extension. */
+  export interface WireExtension {
+    new (wire: Wire): object
+    readonly prototype: { readonly name: string }
   }
 
   /** One BitTorrent connection past the socket (streamx, close enough to a Node stream). */
@@ -40,7 +47,11 @@ declare module 'bittorrent-protocol' {
       done: (error: Error | null, block: Uint8Array) => void,
     ): void
     setKeepAlive(enable: boolean): void
+    use(extension: WireExtension): void
+    extended(extension: string, body: Uint8Array): void
 
+    /** Of a wire that may be encrypted. */
+    _encryptor: { readonly dh: DiffieHellman }
     _bufferSize: number
     _push(data: Uint8Array): boolean | undefined
     _processBuffer(): void
@@ -72,6 +83,7 @@ declare module 'webtorrent' {
     _peers: Map<string, { conn: Socket | null; destroy(error?: Error): void }>
     _rechoke(): void
     _rechokeIntervalId: NodeJS.Timeout
+    _rarityMap: { _onWire(wire: Wire): void }
     addPeer(address: string): boolean
     on(event: 'wire', listener: (wire: Wire, address?: string) => void): this
     on(event: 'error', listener: (error: Error) => void): this
@@ -84,7 +96,11 @@ declare module 'webtorrent' {
     torrentPort: number
     listening: boolean
     peerId: string
-    _connPool: { tcpServer: Server }
+    _connPool: {
+      tcpServer: Server
+      _onTCPConnectionBound(conn: Socket): void
+      _onTCPError(error: Error): void
+    }
     add(torrent: Uint8Array, options: Record<string, unknown>, done: (torrent: Torrent) => void): Torrent
     destroy(done?: (error?: Error) => void): void
   }
@@ -93,10 +109,28 @@ declare module 'webtorrent' {
 declare module 'bittorrent-dht' {
   import type { EventEmitter } from 'node:events'
 
+  /** A contact in the routing table (k-bucket). */
+  interface Contact {
+    id: Buffer
+    host: string
+    port: number
+  }
+
+  interface RoutingTable extends EventEmitter {
+    toArray(): Contact[]
+    closest(id: Uint8Array, count?: number): Contact[]
+    on(event: 'added' | 'removed', listener: (contact: Contact) => void): this
+  }
+
   export default class DHT extends EventEmitter {
     constructor(options: Record<string, unknown>)
-    nodes: { toArray(): unknown[] }
-    _peers: { get(name: string, count?: number): unknown[] }
+    nodes: RoutingTable
+    _rpc: { nodes: RoutingTable; _addNode(contact: Contact): void }
+    _peers: {
+      add(name: string, peer: Buffer): void
+      get(name: string, count?: number): Buffer[]
+      destroy(): void
+    }
     listen(port: number, done?: () => void): void
     address(): { port: number; address: string }
     announce(infohash: string | Uint8Array, port: number, done?: (error?: Error) => void): void

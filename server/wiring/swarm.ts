@@ -3,9 +3,12 @@
  * are served.
  */
 import type { FastifyPluginAsync } from 'fastify'
+import { BootswarmError } from '../../src/errors.js'
 import type { RackOfAddress } from '../../src/racks.js'
 import type { CatalogArtifact, LiveVersions } from '../catalog/versions.js'
 import { type Addresses, firstIpv4 } from '../process/addresses.js'
+import type { ChildExit } from '../process/child.js'
+import type { Failures } from '../process/failures.js'
 import { createDhtNode } from '../swarm/dht.js'
 import { HandoutActivity } from '../swarm/handout-activity.js'
 import { createLsd } from '../swarm/lsd.js'
@@ -46,6 +49,22 @@ export interface SwarmSide {
   readonly introduce: Tracker['introduce']
   readonly forget: Tracker['forget']
   stop(): Promise<void>
+}
+
+/** A service in a process of its own. */
+interface OwnProcess {
+  on(event: 'exit', listener: (exit: ChildExit) => void): void
+  on(event: 'listening', listener: () => void): void
+}
+
+/** Shows that its process has ended until the next one listens. */
+function watch(service: OwnProcess, part: string, failures: Failures): void {
+  service.on('exit', ({ code, signal, error, restartInMs }) => {
+    const how = error ?? (signal === null ? `exit code ${code}` : signal)
+    const message = `its process ended (${how}); another one starts in ${restartInMs / 1_000} s`
+    failures.failed(part, new BootswarmError('SEEDER_FAILED', message))
+  })
+  service.on('listening', () => failures.worked(part))
 }
 
 /** Makes the four services; only the tracker works before `start`. */
@@ -94,6 +113,8 @@ export function makeSwarm(common: Common, parts: SwarmParts): SwarmSide {
     onRecovered: ({ name }) => log.info({ event: 'seeder.add-recovered', name }, `${name} is seeded now`),
     after,
   })
+  watch(seeder, 'the BitTorrent seeder', common.failures)
+  if (dht !== undefined) watch(dht, 'the DHT node', common.failures)
   seeder.on('lost', (infohash, error) => seeding.lost(infohash, error))
   const handoutActivity = new HandoutActivity()
   return {

@@ -1,22 +1,13 @@
 /** Whole boots: real agents against the real server, on files, over loopback. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { catalog, farm } from '../support/farm.js'
-import { residentPeakMb, startAgent, type TestAgent, until } from '../support/processes.js'
+import { childrenOf, residentPeakMb, startAgent, type TestAgent, until } from '../support/processes.js'
 import type { TestSite } from '../support/test-site.js'
 
 /** CPU-bound tests on shared machines: the budget is 12 MB, held to the byte. */
@@ -174,19 +165,3 @@ test('a full target stops the boot with TARGET_FULL and leaves no root to enter'
   assert.ok(agent.lines.join('\n').includes('TARGET_FULL'), agent.lines.join('\n'))
   assert.ok(!existsSync(join(target, 'etc/hostname')))
 })
-
-/** Every process below this one. */
-function childrenOf(pid: number): number[] {
-  const found: number[] = []
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
-      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
-      if (parent === pid) found.push(Number(name), ...childrenOf(Number(name)))
-    } catch {
-      // It ended while we looked.
-    }
-  }
-  return found
-}

@@ -105,7 +105,7 @@ each('tracker', (given) => {
   const of = (node: number) => ({ peerId: `${node}`, address: `10.0.0.${node}`, port: 6881 })
   const numberOf = (peer: { peerId: string }) => Number(peer.peerId)
   return ([name, node, rack, seed, numwant, ...expected]) => {
-    const peer = { ...of(node), rack: `rack ${rack}`, seed, agent: true, expiresMs: 1 }
+    const peer = { ...of(node), rack: `rack ${rack}`, seed, agent: true, introduced: true, expiresMs: 1 }
     switch (name) {
       case 'put':
         return swarm.put(peer)

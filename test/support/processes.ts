@@ -274,3 +274,19 @@ export function residentPeakMb(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   return (Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? Number.NaN) * 1024) / 1e6
 }
+
+/** Every process below this one. */
+export function childrenOf(pid: number): number[] {
+  const found: number[] = []
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+      if (parent === pid) found.push(Number(name), ...childrenOf(Number(name)))
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  return found
+}

@@ -5,7 +5,7 @@ import { TokenBucket } from '../../../src/token-bucket.js'
 
 function crowd(size: number): Choker {
   const choker = new Choker()
-  for (let conn = 1; conn <= size; conn++) choker.interested(conn)
+  for (let conn = 1; conn <= size; conn++) choker.interested(conn, 'a')
   return choker
 }
 
@@ -23,6 +23,17 @@ test('who had its share makes room for those who wait, and waits behind them', (
   assert.deepEqual(choker.update(10_000, false), { unchoke: [9, 10], choke: [1, 2] })
   choker.leave(3)
   assert.deepEqual(choker.update(10_100, false), { unchoke: [1, 2], choke: [4] })
+})
+
+test('an address with a thousand clients waits behind one that has none of the slots', () => {
+  const choker = crowd(1_000)
+  choker.update(0, false)
+  choker.interested(2_000, 'b')
+  for (let conn = 1; conn <= 8; conn++) choker.active(conn, 9_900)
+  assert.deepEqual(choker.update(10_000, false), {
+    unchoke: [9, 2_000, 10, 11, 12, 13, 14, 15],
+    choke: [1, 2, 3, 4, 5, 6, 7, 8],
+  })
 })
 
 test('nobody is choked while nobody waits', () => {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { createSocket, type Socket } from 'node:dgram'
 import { readFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
+import { promisify } from 'node:util'
 import DHT from 'bittorrent-dht'
 import { createDhtNode } from '../../../server/swarm/dht.js'
 import { checkKrpc } from '../../../server/swarm/krpc-check.js'
@@ -37,15 +39,16 @@ async function lookup(dht: DHT, wanted: string): Promise<string[]> {
   return [...peers]
 }
 
-async function socket(t: TestContext): Promise<Socket> {
+async function socket(t: TestContext, address = '127.0.0.1'): Promise<Socket> {
   const udp = createSocket('udp4')
   t.after(() => udp.close())
-  await new Promise<void>((resolve) => udp.bind(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => udp.bind(0, address, resolve))
   return udp
 }
 
 /** Asks until an answer with this transaction comes (UDP may drop, and so does the flood guard). */
-async function ask(udp: Socket, port: number, packet: string, transaction: string): Promise<string> {
+async function ask(udp: Socket, port: number, text: string, transaction: string): Promise<string> {
+  const packet = Buffer.from(text, 'latin1')
   const answered = new Promise<string>((resolve) => {
     const onMessage = (bytes: Buffer): void => {
       const text = bytes.toString('latin1')
@@ -142,6 +145,64 @@ test('reads the golden vectors: takes what is canonical, drops what is to be ign
     assert.equal(checked.query, parsed.query, about)
     assert.equal(checked.infohash, parsed.infohash, about)
   }
+})
+
+/** A query of a node whose identity is this number. */
+const query = (node: number, name: string, transaction: string, args = '', before = ''): string => {
+  const identity = String(node).padStart(20, '0')
+  return `d1:ad${before}2:id20:${identity}${args}e1:q${name.length}:${name}1:t2:${transaction}1:y1:qe`
+}
+
+test('a thousand invented nodes do not make its answers longer', options, async (t) => {
+  const { port } = await run(t)
+  const udp = await socket(t)
+  // One address is read 500 times a second: with these it is asked on until the last one was.
+  for (let node = 0; node < 600; node++) udp.send(query(node * 7_919, 'ping', 'aa'), port, '127.0.0.1')
+  await ask(udp, port, query(1, 'ping', 'bb'), 'bb')
+  const target = '6:target20:'.concat('t'.repeat(20))
+  const answer = await ask(udp, port, query(1, 'find_node', 'cc', target), 'cc')
+  const bytes = Number(/5:nodes([0-9]+):/.exec(answer)?.[1])
+  assert.ok(bytes > 0 && bytes <= 8 * 26, `${bytes} bytes of nodes`)
+  assert.ok(answer.length < 300)
+})
+
+test(
+  'of an address that announces hundreds of ports no more is named than of one that announces one',
+  options,
+  async (t) => {
+    const { port } = await run(t)
+    const hash = `9:info_hash20:${Buffer.from(infohash, 'hex').toString('latin1')}`
+    const announce = async (address: string, ports: number[]): Promise<void> => {
+      const udp = await socket(t, address)
+      const got = await ask(udp, port, query(1, 'get_peers', 'aa', hash), 'aa')
+      const at = got.indexOf('5:token20:') + '5:token20:'.length
+      const token = got.slice(at, at + 20)
+      for (const own of ports) {
+        const args = `${hash}4:porti${own}e5:token20:${token}`
+        await ask(udp, port, query(1, 'announce_peer', 'bb', args), 'bb')
+      }
+    }
+    await announce('127.0.0.2', [7_002])
+    await announce(
+      '127.0.0.9',
+      Array.from({ length: 400 }, (_, i) => 10_000 + i),
+    )
+    const udp = await socket(t, '127.0.0.3')
+    const answer = Buffer.from(await ask(udp, port, query(1, 'get_peers', 'cc', hash), 'cc'), 'latin1')
+    assert.equal(answer.toString('latin1').split('6:\u007f\0\0').length - 1, 50)
+    assert.ok(answer.includes(Buffer.from([127, 0, 0, 2, 7_002 >> 8, 7_002 & 255])))
+  },
+)
+
+test('without descriptors it answers on', options, async (t) => {
+  const { node, port } = await run(t)
+  const udp = await socket(t)
+  await ask(udp, port, query(1, 'ping', 'aa'), 'aa')
+  const { pid } = node
+  await promisify(execFile)('prlimit', ['--pid', String(pid), '--nofile=8:8'])
+  for (let i = 0; i < 20; i++) await ask(udp, port, query(i, 'ping', `b${i % 10}`), `b${i % 10}`)
+  assert.equal(node.pid, pid)
+  assert.equal(node.stats().restarts, 0)
 })
 
 test('a taken port is refused; a node that is killed comes back', options, async (t) => {

@@ -27,6 +27,8 @@ interface Node {
   from: number[]
   /** Takes hand-outs and never confirms them. */
   dead?: boolean
+  /** Of its own if left out. */
+  address?: string
 }
 
 /**
@@ -66,7 +68,7 @@ export class World {
       ...extra,
     }
     this.nodes.set(conn, node)
-    this.handout.join(conn, infohash, rack, this.nowMs)
+    this.handout.join(conn, infohash, rack, this.nowMs, extra.address)
     for (const piece of node.have) this.handout.have(conn, piece, this.nowMs)
     return node
   }

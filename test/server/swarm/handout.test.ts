@@ -110,6 +110,49 @@ test('what a dead node sits on is rescued, and it does not hold back the others'
   assert.ok(world.grants.length < 240, `${world.grants.length} hand-outs`)
 })
 
+test('a hundred agents of one address that take hand-outs and keep them cost as much as one of them', () => {
+  const world = new World(200, { uplink: gigabit, rttMs: 1, spreadMs: 10 })
+  for (let i = 0; i < 100; i++) world.join(i, 'rack', { dead: true, address: 'greedy' })
+  for (let i = 100; i < 104; i++) world.join(i, 'rack')
+  // The first four hand-outs are all that is under way before somebody has confirmed one.
+  world.run(0)
+  assert.equal(world.grants.length, 4)
+  assert.ok(world.grants.filter(({ conn }) => conn < 100).length <= 1)
+  world.run(10_000)
+  for (let i = 100; i < 104; i++) assert.equal(world.nodes.get(i)?.have.size, 200)
+})
+
+test('who connects anew for each hand-out gets no more of them', () => {
+  const world = new World(200, { uplink: gigabit, rttMs: 1, spreadMs: 10 })
+  for (let i = 0; i < 4; i++) world.join(i, 'rack')
+  let next = 100
+  const churn = (conn: number) => {
+    if (world.nodes.has(conn)) world.leave(conn)
+    const again = next++
+    world.join(again, 'rack', { dead: true, address: 'greedy' })
+    if (world.nowMs < 2_000) world.at(world.nowMs + 50, () => churn(again))
+  }
+  for (let i = 0; i < 50; i++) world.at(i, () => churn(next))
+  world.run(2_000)
+  for (let i = 0; i < 4; i++) assert.equal(world.nodes.get(i)?.have.size, 200)
+  assert.ok(world.grants.filter(({ conn }) => conn >= 100).length <= 4)
+})
+
+test('500 nodes behind one address are handed as much as 500 with addresses of their own', () => {
+  const grantsOf = (address: string | undefined) => {
+    const world = new World(496, { uplink: gigabit, rttMs: 0.5, spreadMs: 20 })
+    for (let i = 0; i < 500; i++)
+      world.join(i, `rack${i % 21}`, { ...(address === undefined ? {} : { address }) })
+    world.run(5_000)
+    return world.grants
+  }
+  assert.deepEqual(grantsOf('nat').length, 496)
+  assert.equal(
+    Math.max(...grantsOf('nat').map((g) => g.atMs)),
+    Math.max(...grantsOf(undefined).map((g) => g.atMs)),
+  )
+})
+
 test('a slow node keeps its piece only as long as it moves, and gets fewer', () => {
   const world = new World(200, { uplink: gigabit, rttMs: 1, spreadMs: 10 })
   for (let i = 0; i < 8; i++) world.join(i, `rack${i}`, i === 0 ? { rate: gigabit / 100 } : {})

@@ -63,6 +63,38 @@ function fromSeeder(socket: Socket, afterCookie?: string): Promise<LsdPacket> {
   })
 }
 
+test('a flood of one address does not keep it from hearing others', { timeout: hangMs }, async (t) => {
+  const { socket, port } = await listener(t)
+  // The clock stands: what is spent does not come back.
+  const lsd = createLsd({ port, nowMs: () => 0, random: () => 0 })
+  t.after(() => lsd.stop())
+  lsd.setInterfaces(['127.0.0.1'])
+  const announced = fromSeeder(socket)
+  await lsd.start()
+  lsd.setTorrents([infohash], 6881)
+  await announced
+  const from = async (address: string) => {
+    const sender = createSocket('udp4')
+    t.after(() => sender.close())
+    await new Promise<void>((resolve) => sender.bind(0, address, resolve))
+    sender.setMulticastInterface('127.0.0.1')
+    return (bytes: Buffer) =>
+      new Promise<void>((resolve) => sender.send(bytes, port, lsdGroup, () => resolve()))
+  }
+  const flood = await from('127.0.0.9')
+  const [foreign] = encodeLsd({ port: 1, infohashes: ['cd'.repeat(20)], cookie: 'flood' })
+  // One by one: the kernel's own buffer drops none of them.
+  while (lsd.stats().received < 2_000) {
+    await flood(foreign as Buffer)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.ok(lsd.stats().dropped > 0)
+  const answered = fromSeeder(socket, 'other')
+  const [search] = encodeLsd({ port: 7001, infohashes: [infohash], cookie: 'other' })
+  await (await from('127.0.0.2'))(search as Buffer)
+  assert.deepEqual((await answered).infohashes, [infohash])
+})
+
 test('announces the seeder, answers those who look, and survives garbage', { timeout: hangMs }, async (t) => {
   const { socket, port } = await listener(t)
   const lsd = createLsd({

@@ -19,6 +19,7 @@ const node = (rack: number, host: number, extra: object = {}) => ({
   port: 6881,
   rack: `rack${rack}`,
   agent: true,
+  introduced: false,
   seed: false,
   expiresMs: 1_000,
   ...extra,
@@ -120,12 +121,74 @@ test('who is not heard is forgotten', () => {
   assert.deepEqual(swarm.introduce(node(0, 1), 50, seeded(1)), { local: [], across: [] })
 })
 
-test('bounded: 64 peers of one address, 8,192 in all, the newest stay', () => {
+test('bounded: 8,192 peers; who invents them loses his own', () => {
   const swarm = new TrackerSwarm()
-  for (let i = 0; i < 1_000; i++) swarm.put(node(0, 1, { peerId: `flood${i}`, port: 1_000 + i }))
-  assert.equal(swarm.size, 64)
-  for (let i = 0; i < 10_000; i++) swarm.put(node(i >> 8, i & 255, { peerId: `p${i}` }))
+  for (let host = 1; host <= 200; host++) swarm.put(node(1, host))
+  for (let i = 0; i < 500; i++) swarm.put(node(2, 1, { peerId: `nat${i}`, port: 1_000 + i }))
+  for (let i = 0; i < 20_000; i++) swarm.put(node(0, 1, { peerId: `flood${i}`, port: 1_000 + i }))
   assert.equal(swarm.size, 8_192)
-  swarm.remove('p9999', '10.0.39.15')
-  assert.equal(swarm.size, 8_191)
+  for (let host = 1; host <= 200; host++) assert.equal(swarm.at(`10.0.1.${host}`).length, 1)
+  assert.equal(swarm.at('10.0.2.1').length, 500)
+  const flood = swarm.at('10.0.0.1')
+  assert.equal(flood.length, 8_192 - 700)
+  assert.equal(flood.at(-1)?.peerId, 'flood19999')
+})
+
+test('those that came with a request for a manifest stay when others invent peers with thousands of addresses', () => {
+  const swarm = new TrackerSwarm()
+  for (let i = 0; i < 500; i++)
+    swarm.put(node(1, 1, { peerId: `nat${i}`, port: 1_000 + i, introduced: true }))
+  // An announce of its own leaves it among them.
+  swarm.put(node(1, 1, { peerId: 'nat0', port: 1_000 }))
+  for (let i = 0; i < 20_000; i++)
+    swarm.put(node(i >> 8, i & 255, { peerId: `p${i}`, rack: 'rack1', port: 9 }))
+  assert.equal(swarm.size, 8_192)
+  assert.equal(swarm.announced, 8_192 - 500)
+  assert.equal(swarm.at('10.0.1.1').filter(({ introduced }) => introduced).length, 500)
+  const { local } = swarm.introduce(node(1, 2), 50, seeded(1))
+  assert.equal(local.filter(({ introduced }) => !introduced).length, 5)
+})
+
+test('the addresses of one IPv6 network count as one', () => {
+  const swarm = new TrackerSwarm()
+  for (let host = 1; host <= 30; host++) swarm.put(node(0, host))
+  const address = (i: number) => `fd00::1:${i.toString(16)}`
+  for (let i = 0; i < 3_000; i++) swarm.put(node(0, 99, { peerId: `flood${i}`, address: address(i) }))
+  for (let i = 0; i < 50; i++) {
+    const { local } = swarm.introduce(node(0, 100), 50, seeded(i))
+    assert.ok(local.filter((peer) => peer.address.startsWith('fd00:')).length <= 1)
+  }
+  assert.equal(swarm.at(address(7)).length, 1)
+})
+
+test('behind one address nobody takes the place of a node that asked for its manifest', () => {
+  const swarm = new TrackerSwarm()
+  swarm.put(node(0, 1, { introduced: true }))
+  swarm.put(node(0, 1, { peerId: 'thief' }))
+  assert.deepEqual(
+    swarm.at('10.0.0.1').map(({ peerId }) => peerId),
+    ['0-1'],
+  )
+  swarm.put(node(0, 1, { peerId: 'next', introduced: true }))
+  assert.deepEqual(
+    swarm.at('10.0.0.1').map(({ peerId }) => peerId),
+    ['next'],
+  )
+})
+
+test('an address with thousands of peers is met as often as one with a single peer', () => {
+  const swarm = new TrackerSwarm()
+  for (let host = 1; host <= 50; host++) swarm.put(node(0, host))
+  for (let i = 0; i < 5_000; i++) swarm.put(node(0, 99, { peerId: `flood${i}`, port: 1_000 + i }))
+  const random = seeded(3)
+  for (let i = 0; i < 200; i++) {
+    const { local } = swarm.introduce(node(0, 100), 50, random)
+    assert.equal(local.length, 23)
+    assert.ok(local.filter(({ address }) => address === '10.0.0.99').length <= 1)
+  }
+  // When there are no others, all of them are met.
+  const alone = new TrackerSwarm()
+  for (let i = 0; i < 40; i++) alone.put(node(0, 99, { peerId: `node${i}`, port: 1_000 + i }))
+  const { local } = alone.introduce(node(0, 100), 50, random)
+  assert.equal(new Set(local).size, 23)
 })

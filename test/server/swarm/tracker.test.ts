@@ -135,12 +135,44 @@ test('what a node announced before it began anew is forgotten, in all torrents, 
   const other = Buffer.alloc(20, 7)
   tracker.setTorrents([infohash.toString('hex'), other.toString('hex')])
   await get(port, announcePath(1), '127.0.1.2')
-  await get(port, announcePath(2).replace(percent(infohash), percent(other)), '127.0.1.2')
+  await get(port, announcePath(1).replace(percent(infohash), percent(other)), '127.0.1.2')
   await get(port, announcePath(3), '127.0.1.3')
   tracker.forget('127.0.1.2')
   tracker.forget('127.0.1.9')
   assert.equal(tracker.stats().peers, 1)
   assert.equal((await get(port, announcePath(4), '127.0.1.4')).get('local peers'), 1)
+})
+
+test('of many nodes behind one address none is dropped, also when one of them boots again', async (t) => {
+  const { port, tracker } = await run(t)
+  for (let number = 0; number < 500; number++) await get(port, announcePath(number), '127.0.1.2')
+  assert.equal(tracker.stats().peers, 500)
+  tracker.forget('127.0.1.2')
+  assert.equal(tracker.stats().peers, 500)
+  const answer = await get(port, announcePath(600), '127.0.1.3')
+  assert.equal(answer.get('local peers'), 23)
+})
+
+test('invented peers do not crowd out those that asked for a manifest, and are not met more often than one node', async (t) => {
+  const { port, tracker } = await run(t)
+  const name = infohash.toString('hex')
+  const asks = (host: number) => {
+    const peerId = Buffer.from(`-BW0001-${String(host).padStart(12, '0')}`).toString('hex')
+    const node = { peerId, port: 6_881, address: `127.0.9.${host}` }
+    return decodeBencode(tracker.introduce([name], node)) as BencodeDict[]
+  }
+  for (let host = 1; host <= 60; host++) asks(host)
+  // The inventor is in the same rack, and so are some that only announced themselves.
+  for (let host = 101; host <= 110; host++) await get(port, announcePath(host), `127.0.9.${host}`)
+  for (let number = 0; number < 1_000; number++) await get(port, announcePath(number), '127.0.9.200')
+  for (let host = 61; host <= 80; host++) {
+    const peers = bytes(asks(host)[0]?.get('peers'))
+    assert.equal(peers.length, 23 * 6)
+    const hosts = Array.from({ length: 23 }, (_, i) => peers[i * 6 + 3] ?? 0)
+    assert.equal(hosts.filter((other) => other > 100).length, 5)
+    assert.ok(hosts.filter((other) => other === 200).length <= 1)
+  }
+  tracker.setTorrents([])
 })
 
 test('BEP 3 lists, peer ids or not', async (t) => {

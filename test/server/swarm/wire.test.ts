@@ -45,7 +45,12 @@ test('the libraries still have the internals that we take over', async (t) => {
   assert.ok(client._connPool.tcpServer instanceof Server)
   const dht = new DHT({ bootstrap: false })
   t.after(() => new Promise<void>((resolve) => dht.destroy(resolve)))
+  assert.equal(typeof client._connPool._onTCPConnectionBound, 'function')
+  assert.equal(typeof client._connPool._onTCPError, 'function')
   assert.equal(typeof dht._addPeer, 'function')
+  assert.equal(typeof dht._peers.add, 'function')
+  assert.equal(typeof dht._rpc._addNode, 'function')
+  assert.equal(typeof dht._rpc.nodes.closest, 'function')
   assert.equal(typeof dht._peers.get, 'function')
 })
 
@@ -63,7 +68,7 @@ test('a stopped socket reads nothing, and all of it at once when started', { tim
   const read = new EventEmitter()
   socket.on('data', (data) => {
     chunks.push(String(data))
-    gate.stop()
+    gate.stop('batch')
     read.emit('chunk')
   })
   const first = once(read, 'chunk')
@@ -75,7 +80,7 @@ test('a stopped socket reads nothing, and all of it at once when started', { tim
   for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve))
   assert.deepEqual(chunks, ['first'])
   const second = once(read, 'chunk')
-  gate.start()
+  gate.start('batch')
   await second
   assert.deepEqual(chunks, ['first', 'abc'])
 })

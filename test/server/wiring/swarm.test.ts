@@ -14,6 +14,7 @@ import { makeSwarm } from '../../../server/wiring/swarm.js'
 import { type BencodeDict, decodeBencode } from '../../../src/bencode.js'
 import { configSchema } from '../../../src/config.js'
 import { loopback } from '../../support/interfaces.js'
+import { childrenOf } from '../../support/processes.js'
 import { scratch } from '../../support/scratch.js'
 import { until } from '../catalog/support.js'
 import { sampleTorrent } from '../swarm/helpers.js'
@@ -49,8 +50,9 @@ async function run(t: TestContext, natAddress?: string) {
   })
   const log = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) })
   const nowMs = () => Date.now()
+  const failures = new Failures(log, nowMs)
   const swarm = makeSwarm(
-    { config, log, nowMs, failures: new Failures(log, nowMs) },
+    { config, log, nowMs, failures },
     {
       rackOf: () => 'rack',
       pathOf: (sha256) => join(directory, sha256),
@@ -82,7 +84,7 @@ async function run(t: TestContext, natAddress?: string) {
   const announce = () => get((app.server.address() as AddressInfo).port, path)
   const live = (...artifacts: CatalogArtifact[]) =>
     new LiveVersions([{ version: 1, createdMs: 1, artifacts }])
-  return { swarm, ports, lines, artifact, live, announce }
+  return { swarm, failures, ports, lines, artifact, live, announce }
 }
 
 const lastPeer = (answer: BencodeDict) => {
@@ -112,6 +114,25 @@ test('the services follow the catalog: tracker and seeder know exactly its torre
     String(Buffer.from(((await announce()).get('failure reason') ?? '') as Uint8Array)),
     /unknown torrent/,
   )
+})
+
+test('a process that dies is named until another one listens', async (t) => {
+  const { swarm, failures } = await run(t)
+  const seenBefore = new Set(childrenOf(process.pid))
+  await swarm.start()
+  assert.deepEqual(failures.list(), [])
+  const parts = new Set<string>()
+  for (const pid of childrenOf(process.pid)) {
+    if (seenBefore.has(pid)) continue
+    process.kill(pid, 'SIGKILL')
+    await until('the failure is shown', () => failures.list().length > 0)
+    const [failure] = failures.list()
+    parts.add(failure?.part ?? '')
+    assert.equal(failure?.code, 'SEEDER_FAILED')
+    assert.match(failure?.message ?? '', /SIGKILL.*another one starts in 0\.1 s/)
+    await until('it works again', () => failures.list().length === 0)
+  }
+  assert.deepEqual(parts, new Set(['the BitTorrent seeder', 'the DHT node']))
 })
 
 test('behind a NAT stock clients are sent to the configured address', async (t) => {
