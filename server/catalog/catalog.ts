@@ -1,6 +1,6 @@
 /**
  * The catalog: scans `artifacts/` periodically, ingests what is new, and publishes versions. The
- * decisions are in settler.ts, compose.ts and retention.ts; reading and hashing happen in a worker thread.
+ * decisions are in settler.ts, compose.ts and retention.ts; reading and hashing happen in a process of their own.
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,6 +1,6 @@
 /**
  * Takes one file into the store: copies it (without copying, where the file system can), hashes it, makes its
- * torrent. Blocks the thread it runs in, so it runs in a worker. What it leaves behind when it is killed is a
+ * torrent. Blocks the loop, so it runs in a process of its own. What it leaves behind when it is killed is a
  * file called `tmp-*` in the store.
  */
 import { createHash } from 'node:crypto'

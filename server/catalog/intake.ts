@@ -157,7 +157,7 @@ export class Intake {
     return [...this.#known.values()].map(({ artifact }) => artifact.sha256)
   }
 
-  /** Ends the worker thread; what it was doing is done again at the next look. */
+  /** Ends the process that takes files in; what it was doing is done again at the next look. */
   rest(): Promise<void> {
     return this.#ingester.rest()
   }

@@ -66,14 +66,14 @@ export function rootsOf(options: PrivilegeOptions, libraries: readonly string[])
   ]
 }
 
-/** One file of each part that is loaded later than now: by a child process, a thread, or when it is first used. */
+/** One file of each part that is loaded later than now: by a child process, or when it is first used. */
 function programFiles(): string[] {
   const own = [
     'swarm/seeder-process.js',
     'swarm/dht-process.js',
     'netboot/netboot-supervisor.js',
     'netboot/netboot-process.js',
-    'catalog/ingest-worker.js',
+    'catalog/ingest-process.js',
   ]
   // It is asked about archives; a server without it works too.
   const agent = existsSync(agentPath()) ? [agentPath()] : []

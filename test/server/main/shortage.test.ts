@@ -3,12 +3,13 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { until } from '../../support/processes.js'
 import { tarball } from '../catalog/support.js'
 import { ask } from '../http/support.js'
+import { needsRoot } from './processes.js'
 import { type Daemon, Site } from './support.js'
 
 async function start(t: TestContext, files?: number): Promise<{ site: Site; daemon: Daemon }> {
@@ -31,12 +32,21 @@ function limit(pid: number, ...limits: readonly string[]): void {
   execFileSync('prlimit', ['--pid', String(pid), ...limits], user)
 }
 
+/** Ends its child processes: the seeder and the DHT node. */
+function killChildren({ pid }: Daemon): void {
+  const pids = execFileSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+  for (const child of pids) process.kill(Number(child), 'SIGKILL')
+}
+
 const descriptors = (pid: number) => readdirSync(`/proc/${pid}/fd`).length
 
 async function status(daemon: Daemon) {
   const answer = await daemon.https('/v1/status')
   return JSON.parse(answer.body.toString()) as {
     version: number
+    problems: { code: string; file: string }[]
     failing: { part: string; code: string }[]
     connections: { open: number; max: number; refused: number }
     origin: { seeder_running: boolean; seeder_restarts: number }
@@ -46,13 +56,10 @@ async function status(daemon: Daemon) {
 test('without a free descriptor every part waits and works again afterwards', async (t) => {
   const { site, daemon } = await start(t)
   const [files] = /^Max open files +\S+/m.exec(readFileSync(`/proc/${daemon.pid}/limits`, 'utf8')) ?? []
-  const seeder = Number(
-    /^\d+/.exec(execFileSync('pgrep', ['-P', String(daemon.pid)], { encoding: 'utf8' }))?.[0],
-  )
   limit(daemon.pid, '--nofile=3:')
   // Each needs a descriptor: addresses, catalog, the process of the seeder or of the DHT node.
   writeFileSync(site.artifact('plugins/more.tar.gz'), await tarball('more', 'x'))
-  process.kill(seeder, 'SIGKILL')
+  killChildren(daemon)
   const failing = new Set<unknown>()
   await until('addresses and catalog fail', async () => {
     for (const line of daemon.lines) if (line.event === 'part.failed') failing.add(line.failing)
@@ -101,4 +108,43 @@ test('when descriptors run short connections are refused before anything fails',
     daemon.lines.filter((line) => line.event === 'part.failed'),
     [],
   )
+})
+
+test('without memory for its children the daemon serves on, and they run again afterwards', async (t) => {
+  const { site, daemon } = await start(t)
+  const [, size] = /^VmSize:\s+(\d+) kB/m.exec(readFileSync(`/proc/${daemon.pid}/status`, 'utf8')) ?? []
+  // Enough for the daemon, and not for the memory that WebAssembly reserves in the seeder.
+  limit(daemon.pid, `--as=${(Number(size) + 512 * 1024) * 1024}:`)
+  killChildren(daemon)
+  await until('a child finds no memory', async () =>
+    daemon.lines.find((line) => /\.exited$/.test(line.event ?? '') && line.signal === ''),
+  )
+  writeFileSync(site.artifact('plugins/more.tar.gz'), await tarball('more', 'x'))
+  await until('the next version', async () => ((await status(daemon)).version === 2 ? true : undefined))
+  limit(daemon.pid, '--as=unlimited:')
+  await until('the child runs', async () => ((await status(daemon)).origin.seeder_running ? true : undefined))
+})
+
+test('on a full disk the daemon serves on, and takes files in when there is room', needsRoot, async (t) => {
+  const site = new Site()
+  t.after(() => site.end())
+  mkdirSync(site.data)
+  const mount = 'mount -t tmpfs -o size=16m tmpfs "$0" && exec "$@"'
+  site.command = ['unshare', '--mount', 'sh', '-c', mount, site.data, ...site.command]
+  writeFileSync(site.artifact('rootfs/base.tar.gz'), await tarball('base', 'x'))
+  const daemon = site.start()
+  await daemon.line('server.ready')
+  await daemon.line('catalog.published')
+  daemon.dataDir = `/proc/${daemon.pid}/root${site.data}`
+  const filler = `${daemon.dataDir}/filler`
+  execFileSync('sh', ['-c', 'head -c 64M /dev/zero > "$0" 2>/dev/null || :', filler])
+  writeFileSync(site.artifact('plugins/more.tar.gz'), await tarball('more', randomBytes(100_000)))
+  const isProblem = async () =>
+    (await status(daemon)).problems.some(({ file }) => file === 'plugins/more.tar.gz')
+  await until('the file cannot be taken in', async () => ((await isProblem()) ? true : undefined))
+  assert.equal((await daemon.https('/healthz')).status, 200)
+  assert.equal((await daemon.manifest('aa')).version, 1)
+  rmSync(filler)
+  await until('the next version', async () => ((await status(daemon)).version === 2 ? true : undefined))
+  assert.equal(await isProblem(), false)
 })

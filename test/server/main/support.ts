@@ -25,6 +25,7 @@ export interface Line {
   readonly remedy?: string
   readonly covered?: readonly string[]
   readonly failing?: string
+  readonly signal?: string
   readonly error?: { readonly message: string }
   readonly msg: string
 }
