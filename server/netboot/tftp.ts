@@ -4,8 +4,8 @@
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { isShortage } from '../../src/errors.js'
-import { TokenBucket, TokenBuckets } from '../../src/token-bucket.js'
 import type { NetbootLog } from './service.js'
+import { SharedRate } from './shared-rate.js'
 import { type TftpFiles, tableName } from './tftp-files.js'
 import { negotiate } from './tftp-options.js'
 import { errorPacket, parseTftp, type TftpRequest, tftpErrors } from './tftp-packet.js'
@@ -20,10 +20,19 @@ const tickMs = 50
 const crowd = { transfers: 64, windowBlocks: 8 } as const
 
 /**
+ * Requests that are read: of a farm of 500 behind one address each machine asks four times within seconds. A transfer that
+ * begins costs a tenth of a millisecond: more would leave no time for DHCP and the transfers that run.
+ */
+const requestRates = {
+  each: { addressesMax: 4096, perSecond: 500, burst: 2048 },
+  all: { perSecond: 4000, burst: 8192 },
+} as const
+
+/**
  * A request without options is answered with the first block, ten times as long, wherever it says that it comes from. The
  * firmware of a farm asks in one burst, and with options; a forger is to gain nothing by us.
  */
-const plainRequests = {
+const plainRates = {
   each: { addressesMax: 1024, perSecond: 32, burst: 512 },
   all: { perSecond: 256, burst: 2048 },
 } as const
@@ -86,12 +95,8 @@ export class TftpServer {
     sent_packets: 0,
     sent_bytes: 0,
   }
-  readonly #plainOfAddress = new TokenBuckets(
-    plainRequests.each.addressesMax,
-    plainRequests.each.perSecond,
-    plainRequests.each.burst,
-  )
-  readonly #plain = new TokenBucket(plainRequests.all.perSecond, plainRequests.all.burst)
+  readonly #requests = new SharedRate(requestRates)
+  readonly #plain = new SharedRate(plainRates)
   #shortMs = Number.NEGATIVE_INFINITY
   #files: TftpFiles = new Map()
   #socket: Socket | undefined
@@ -183,11 +188,10 @@ export class TftpServer {
     this.#begin(request, name, asked, from)
   }
 
-  /** Whether a request that may be forged is worth an answer that is longer. */
+  /** Whether there is time for a request, and one that may be forged is worth an answer that is longer. */
   #mayAnswer({ options }: TftpRequest, address: string): boolean {
-    if (options.size > 0) return true
     const nowMs = this.#options.nowMs()
-    return this.#plainOfAddress.take(address, 1, nowMs) && this.#plain.take(1, nowMs)
+    return this.#requests.take(address, nowMs) && (options.size > 0 || this.#plain.take(address, nowMs))
   }
 
   /**

@@ -29,11 +29,11 @@ const countersOf: Partial<Record<MessageType, CounterName>> = {
 }
 
 /**
- * Messages that are read of one interface, and of one relay: ten times what 500 machines say while they boot within ten
- * seconds, all their questions at once. What is beyond costs next to nothing, and others are answered meanwhile.
+ * Messages that are answered of one interface, and of one relay. 500 machines that boot together say 3,000. More than this
+ * would take all of a processor; what is beyond costs next to nothing, and other networks and TFTP are served meanwhile.
  */
 const rates = {
-  interface: { keysMax: 256, perSecond: 8000, burst: 16_384 },
+  interface: { keysMax: 256, perSecond: 4000, burst: 8192 },
   relay: { keysMax: 256, perSecond: 2000, burst: 4096 },
 } as const
 

@@ -29,19 +29,25 @@ const send = (bytes: Buffer, port: number) =>
 const pairsAtOnce = 32
 const asked = good.find((bytes) => bytes.readUInt32BE(12) !== 0) ?? Buffer.alloc(0)
 
+/** A question may be beyond the rate that the server answers at. */
+const askAgainMs = 50
+
 /** Waits until the server has read what was sent: it answers a question with a number of its own. */
 async function settle(number: number): Promise<void> {
   const question = Buffer.from(asked)
   question.writeUInt32BE(number, 4)
   const answered = new Promise<void>((resolve) => {
+    const ask = () => void send(question, 4011)
+    const again = setInterval(ask, askAgainMs)
     const listener = (bytes: Buffer) => {
       if (bytes.length < 8 || bytes.readUInt32BE(4) !== number) return
+      clearInterval(again)
       socket.off('message', listener)
       resolve()
     }
     socket.on('message', listener)
+    ask()
   })
-  await send(question, 4011)
   await answered
 }
 

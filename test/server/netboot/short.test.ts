@@ -49,3 +49,24 @@ test('TFTP without descriptors: the address with most transfers makes room for a
   assert.equal(place.ownerOf(69), pid)
   assert.ok(!server.lines.some(({ event }) => event === 'netboot.exited'))
 })
+
+test('DHCP and TFTP without memory: their process ends, is named in log and status, and another one serves', async (t) => {
+  const place = make(t)
+  if (place === undefined) return t.skip('NOT TESTED: needs root')
+  const { wire, site } = place
+  const server = await place.start()
+  const pid = place.ownerOf(69)
+  // Less than it has: what it needs now, it does not get.
+  wire.server('prlimit', '--pid', String(pid), `--as=${64 << 20}:${64 << 20}`)
+  const script = join(checkout, 'dist/test/support/hold-tftp.js')
+  const args = ['10.77.0.66', '10.77.0.1', 'undionly.kpxe', '400']
+  await place.background(t, 'greedy', process.execPath, script, ...args)
+  await server.line('netboot.exited')
+  const got = join(site.dir, 'got')
+  await until('another process', async () => (place.ownerOf(69) > 0 ? true : undefined))
+  const url = 'tftp://10.77.0.1/undionly.kpxe'
+  wire.run('honest', 'curl', '-sS', '--max-time', String(hangMs / 1000), '-o', got, url)
+  assert.ok(readFileSync(got).equals(program))
+  const { running, restarts } = place.status(server).netboot
+  assert.deepEqual([running, restarts > 0], [true, true])
+})

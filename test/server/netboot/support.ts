@@ -53,7 +53,14 @@ export class NetbootSite {
   }
 
   /** `/v1/status` of the running server. */
-  status(daemon: Daemon): { netboot: { mode: string; services: Record<string, Record<string, number>> } } {
+  status(daemon: Daemon): {
+    netboot: {
+      mode: string
+      running: boolean
+      restarts: number
+      services: Record<string, Record<string, number>>
+    }
+  } {
     const url = `http://127.0.0.1:${daemon.ports().http}/v1/status`
     return JSON.parse(this.wire.server('curl', '--silent', '--fail', url))
   }

@@ -204,6 +204,22 @@ test('what never answered makes room first, and is not told', async (t) => {
   assert.ok((await tftpGet({ port, name: 'undionly.kpxe', from: '127.0.0.9' })).bytes.equals(program))
 })
 
+test('an address that asks without end is answered at its rate, and others all the same', async (t) => {
+  const { server, port } = await serve(t, undefined, undefined, () => 0)
+  const socket = createSocket('udp4')
+  t.after(() => socket.close())
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.2', resolve))
+  const settle = () => tftpGet({ port, name: 'none', from: '127.0.0.3' }).catch(() => {})
+  for (let sent = 0; sent < 4000; sent += 1) {
+    socket.send(readRequest('undionly.kpxe', { blksize: 512 + sent }), port, '127.0.0.1')
+    if (sent % 100 === 99) await settle()
+  }
+  await untilEqual('all to be read', () => server.stats().dropped, 4000 - 2048)
+  const options = { blksize: 1432 }
+  const got = await tftpGet({ port, name: 'undionly.kpxe', from: '127.0.0.4', options })
+  assert.ok(got.bytes.equals(program))
+})
+
 test('requests without options are answered with ten times as much: at a bounded rate', async (t) => {
   const { server, port } = await serve(t, undefined, undefined, () => 0)
   const socket = createSocket('udp4')
