@@ -105,7 +105,7 @@ function certificate(
       finding(
         'CERTIFICATE_OTHER_ADDRESS',
         `the server's certificate is not for ${address}: nodes stop with TLS_FAILED. It is for ${parsed.subjectAltName}`,
-        'the server makes another when its addresses change: look for server.renewal-failed in its log; otherwise restart it',
+        'the server makes another when its addresses change: look for part.failed in its log; otherwise restart it',
       ),
     )
   }

@@ -9,6 +9,9 @@ const certificateLookMs = 6 * 60 * 60 * 1000
 /** After a renewal that failed (a full disk), milliseconds: until it succeeds, nodes may be unable to boot. */
 const againMs = 30_000
 
+/** Its name where it fails. */
+const part = 'renewing the certificate'
+
 /** The identity of the running server. */
 export interface ServerIdentity {
   /** Its keys never change; its certificate does. */
@@ -24,7 +27,7 @@ export interface ServerIdentity {
  * @throws BootswarmError KEY_PERMISSIONS, DATA_DIR_UNUSABLE
  */
 export async function makeIdentity(
-  { config, log, nowMs }: Common,
+  { config, failures, log, nowMs }: Common,
   addresses: Addresses,
 ): Promise<ServerIdentity> {
   const ensure = () =>
@@ -53,9 +56,10 @@ export async function makeIdentity(
         log.info({ event: 'server.certificate-renewed', names }, `Made a new certificate, for ${names}`)
       }
       cert = tls.cert
+      failures.worked(part)
     } catch (error) {
       nextMs = againMs
-      log.error({ event: 'server.renewal-failed', err: error }, 'The certificate could not be renewed')
+      failures.failed(part, error)
     }
     if (!isStopped) timer = setTimeout(() => lookInTurn(onRenewed), nextMs).unref()
   }
