@@ -1,5 +1,6 @@
 /** Logs node events: ends of boots at `info` and above, the rest at `debug`. */
 import type { BootEvent } from '../../src/events.js'
+import { addressOwner } from '../../src/net.js'
 import { LineLimit } from './line-limit.js'
 import type { EventListener } from './registry.js'
 import { lostAfterMs, type NodeRecord } from './state.js'
@@ -13,9 +14,9 @@ export interface NodeLog {
 
 /**
  * Lines above `debug` within a minute. A node that boots has one, one that fails again and again four, one that meets bad
- * peers several; a large farm that boots at once has one or two for each node.
+ * peers several; a large farm that boots at once, maybe behind one address, has one or two for each node.
  */
-const limits = { windowMs: 60_000, perNameMax: 20, allMax: 4096 } as const
+const limits = { windowMs: 60_000, nodeMax: 20, addressMax: 2048, allMax: 8192 } as const
 
 /** A line for people; undefined: none above `debug`. */
 type Line = { readonly level: 'info' | 'warn'; readonly text: string } | undefined
@@ -28,7 +29,7 @@ export function nodeEventLog(log: NodeLog, nowMs: () => number): EventListener {
     // In an object of their own: a node names the members of its data itself.
     const facts = { event: `node.${event.type}`, node: id, rack, boot: event.boot, data: event.data }
     const line = lineOf(event)
-    if (line === undefined || !limited.admits(id)) log.debug(facts, `${id}: ${event.type}`)
+    if (line === undefined || !limited.admits(node)) log.debug(facts, `${id}: ${event.type}`)
     else log[line.level](facts, `${id}${line.text}`)
   }
 }
@@ -66,7 +67,7 @@ export function lostNodeLog(log: Pick<NodeLog, 'warn'>, nowMs: () => number): (n
   const limited = new LimitedLog(log, nowMs)
   return (node) => {
     const { id, rack, boot, address, version } = node
-    if (!limited.admits(id)) return
+    if (!limited.admits(node)) return
     const facts = { event: 'node.lost', node: id, rack, boot, address, version, stood: node.state }
     log.warn(facts, `${id} is lost: silent for ${lostAfterMs / 1000} s in mid-boot, ${whereItStood(node)}`)
   }
@@ -84,7 +85,7 @@ class LimitedLog {
   }
 
   /** Whether a line about this node may be written. */
-  admits(id: string): boolean {
+  admits({ id, address }: NodeRecord): boolean {
     const nowMs = this.#nowMs()
     const suppressed = this.#limit.takeSuppressed(nowMs)
     if (suppressed > 0)
@@ -92,7 +93,11 @@ class LimitedLog {
         { event: 'node.lines-suppressed', suppressed },
         `${suppressed} more lines about nodes were suppressed`,
       )
-    return this.#limit.admits(id, nowMs)
+    const shares = [
+      { name: `node ${id}`, max: limits.nodeMax },
+      { name: `address ${addressOwner(address)}`, max: limits.addressMax },
+    ]
+    return this.#limit.admits(shares, nowMs)
   }
 }
 

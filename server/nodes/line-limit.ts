@@ -6,10 +6,15 @@
 /** How many within a window. */
 export interface LineLimits {
   readonly windowMs: number
-  /** Lines about one name. */
-  readonly perNameMax: number
-  /** Lines in all; so many names are remembered. */
+  /** Lines in all; twice as many names are remembered at most. */
   readonly allMax: number
+}
+
+/** What a line counts for: a node, an address. */
+export interface LineShare {
+  readonly name: string
+  /** Lines within a window. */
+  readonly max: number
 }
 
 /** Counts lines. */
@@ -24,15 +29,15 @@ export class LineLimit {
     this.#limits = limits
   }
 
-  /** Whether a line about this name may be written. */
-  admits(name: string, nowMs: number): boolean {
+  /** Whether a line may be written that counts for all of these. */
+  admits(shares: readonly LineShare[], nowMs: number): boolean {
     this.#goOn(nowMs)
-    const lines = this.#lines.get(name) ?? 0
-    if (this.#all >= this.#limits.allMax || lines >= this.#limits.perNameMax) {
+    const isOver = shares.some(({ name, max }) => (this.#lines.get(name) ?? 0) >= max)
+    if (isOver || this.#all >= this.#limits.allMax) {
       this.#suppressed += 1
       return false
     }
-    this.#lines.set(name, lines + 1)
+    for (const { name } of shares) this.#lines.set(name, (this.#lines.get(name) ?? 0) + 1)
     this.#all += 1
     return true
   }

@@ -33,7 +33,7 @@ const addressesMax = 4096
 const retryAfterMaxS = 60
 
 /** Lines that say so: one a minute for an address. */
-const lineLimits = { windowMs: 60_000, perNameMax: 1, allMax: 20 } as const
+const lineLimits = { windowMs: 60_000, addressMax: 1, allMax: 20 } as const
 
 /** Who reports. */
 export interface Sender {
@@ -76,7 +76,8 @@ export class ReportAdmission {
     if (waitS === 0) return
     this.#refused += 1
     const { node, address } = sender
-    if (this.#lines.admits(addressOwner(address), this.#nowMs())) {
+    const share = { name: addressOwner(address), max: lineLimits.addressMax }
+    if (this.#lines.admits([share], this.#nowMs())) {
       this.#log.warn(
         { event: 'nodes.reports-refused', code: 'REPORTS_TOO_MANY', address, node },
         `${address} sends more reports than the server takes; they are refused for now`,

@@ -6,7 +6,7 @@ import type { NodeLog } from './event-log.js'
 import { LineLimit } from './line-limit.js'
 
 /** A line for each name and minute, and so many in all. */
-const limits = { windowMs: 60_000, perNameMax: 1, allMax: 20 } as const
+const limits = { windowMs: 60_000, nodeMax: 1, allMax: 20 } as const
 
 /** Logs unverified reports, at a limited rate. */
 export class UnverifiedReports {
@@ -33,7 +33,7 @@ export class UnverifiedReports {
         `${suppressed} more reports came over plain HTTP`,
       )
     }
-    if (!this.#limit.admits(node, nowMs)) return
+    if (!this.#limit.admits([{ name: node, max: limits.nodeMax }], nowMs)) return
     const { code, message } = failure
     this.#log.warn(
       { event: 'node.unverified-report', node, address, code, message },

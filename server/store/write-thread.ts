@@ -1,7 +1,7 @@
 /** The thread that writes: one job after the other, each answered when it is on the disk or has failed. */
 
 import { parentPort, workerData } from 'node:worker_threads'
-import type Sqlite from 'better-sqlite3'
+import Sqlite from 'better-sqlite3'
 import { openWriter } from './open.js'
 import { type WriteJob, writeJobs } from './write-jobs.js'
 
@@ -35,12 +35,13 @@ port.on('message', (message: ToWriter) => {
     port.postMessage({ id } satisfies FromWriter)
   } catch (error) {
     const failure = error instanceof Error ? error.message : String(error)
-    close()
+    // A full disk says nothing of the connection, and another one might find no descriptor.
+    if (!(error instanceof Sqlite.SqliteError && error.code === 'SQLITE_FULL')) close()
     port.postMessage({ id, failure } satisfies FromWriter)
   }
 })
 
-/** A connection that has failed is opened anew for the next job: what it remembers of the file may be wrong. */
+/** A connection that has failed otherwise is opened anew for the next job: what it remembers of the file may be wrong. */
 function close(): void {
   try {
     open?.db.close()

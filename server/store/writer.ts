@@ -9,7 +9,11 @@ import type { FromWriter, ToWriter } from './write-thread.js'
 
 /** Writes. */
 export interface Writer {
-  /** Resolves when the job is on the disk. @throws BootswarmError DATABASE_FAILED: nothing of it was written. */
+  /**
+   * Resolves when the job is on the disk.
+   *
+   * @throws BootswarmError DATABASE_FAILED, or the system's error if it has no room for a thread: nothing of it was written
+   */
   write(job: WriteJob): Promise<void>
   /** Ends when all jobs have. */
   close(): Promise<void>
@@ -45,8 +49,9 @@ export class ThreadWriter implements Writer {
     this.#lastId += 1
     const id = this.#lastId
     return new Promise((resolve, reject) => {
+      const worker = this.#start()
       this.#pending.set(id, { resolve, reject })
-      this.#start().postMessage({ id, job } satisfies ToWriter)
+      worker.postMessage({ id, job } satisfies ToWriter)
     })
   }
 

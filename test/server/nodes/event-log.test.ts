@@ -93,17 +93,23 @@ test('whoever reports without end does not fill the log, and the others are stil
     { debug: () => {}, info: () => {}, warn: (_facts: object, line: string) => void lines.push(line) },
     () => nowMs,
   )
-  const node = (id: string) => newNode(id, 'r', id, '10.0.0.1', 0)
+  const node = (id: string, address = '10.0.0.1') => newNode(id, 'r', id, address, 0)
   for (let seq = 0; seq < 1000; seq += 1) listener(node('rig-1'), failed(seq))
   assert.equal(lines.length, 20)
   listener(node('rig-2'), failed(0))
   assert.equal(lines.at(-1), 'rig-2 did not boot: IO: x')
-  for (let index = 0; index < 10_000; index += 1) listener(node(`invented-${index}`), failed(0))
-  assert.equal(lines.length, 4096)
+  for (let index = 0; index < 10_000; index += 1) listener(node(`invented-${index}`, '10.0.0.9'), failed(0))
+  assert.equal(lines.length, 21 + 2048)
+  listener(node('rig-3', '10.0.0.3'), failed(0))
+  assert.equal(lines.at(-1), 'rig-3 did not boot: IO: x', 'other addresses are heard')
+  for (let index = 0; index < 100_000; index += 1) {
+    listener(node(`invented-${index}`, `10.1.${index & 255}.1`), failed(0))
+  }
+  assert.equal(lines.length, 8192)
   nowMs = 60_000
   listener(node('rig-1'), failed(1000))
-  assert.deepEqual(lines.slice(4096), [
-    `${980 + 10_000 + 21 - 4096} more lines about nodes were suppressed`,
+  assert.deepEqual(lines.slice(8192), [
+    `${980 + 10_000 + 100_000 + 22 - 8192} more lines about nodes were suppressed`,
     'rig-1 did not boot: IO: x',
   ])
 })
