@@ -34,7 +34,7 @@ const http: readonly Row[] = [
     1,
     'hold http slow-body 4096',
   ],
-  ['http-slow-reader', 'reads the kernel at 20 KiB/s over 256 connections', 4, 'slow-reader http 256'],
+  ['http-slow-reader', 'reads the kernel at 20 KiB/s over 64 connections', 4, 'slow-reader http 64'],
   ['http-fast-reader', 'reads the kernel as fast as it can over 64 connections', 4, 'fast-reader http 64'],
   ['torrents', 'requests a torrent over 64 connections as fast as it can', 4, 'requests torrents 64'],
   [

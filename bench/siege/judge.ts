@@ -17,9 +17,9 @@ export const musts = {
 const back = {
   descriptorShare: 1.1,
   descriptors: 16,
-  /** Over what a process has after a storm without an attack: a heap keeps what it works with. */
+  /** Over what a process has after a storm without an attack: heaps of V8 and C keep much of what they once had. */
   rssShare: 1.25,
-  rssMb: 48,
+  rssMb: 96,
 } as const
 
 /**
