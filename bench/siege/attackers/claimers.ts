@@ -4,20 +4,11 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
+import { ids, inventedPeer, message, readMessages, requestedBytes } from '../../storm/peer-wire.js'
 import { count, nextAddress, target, words } from '../client/attacker.js'
 import { connect, keepOpen } from '../client/connections.js'
-import {
-  everything,
-  extensions,
-  handshake,
-  ids,
-  inventedPeers,
-  message,
-  pexIdOf,
-  pieceBytes,
-  readMessages,
-} from '../client/peer-wire.js'
-import { announce, claimPort, followAgents, inventedPeer } from '../client/swarm.js'
+import { everything, extensions, handshake, inventedPeers, pexIdOf, pieceBytes } from '../client/peer.js'
+import { announce, claimPort, followAgents } from '../client/swarm.js'
 
 const [kind = 'silent'] = words
 const announceMs = 2000
@@ -41,9 +32,10 @@ function serve(socket: Socket, address: string): void {
     readMessages((body) => {
       const pexId = kind === 'pex' && body !== undefined ? pexIdOf(body) : undefined
       if (pexId !== undefined) namePeers(socket, pexId)
-      if (body?.[0] !== ids.request || body.length !== 13) return
+      const length = body === undefined ? 0 : requestedBytes(body)
+      if (body === undefined || length === 0) return
       count('asked')
-      if (kind === 'slow') sendSlowly(socket, address, body)
+      if (kind === 'slow') sendSlowly(socket, address, body, length)
     }),
   )
   if (socket.connecting) socket.once('connect', shake)
@@ -58,8 +50,7 @@ function namePeers(socket: Socket, id: number): void {
   socket.once('close', () => clearInterval(timer))
 }
 
-function sendSlowly(socket: Socket, address: string, request: Buffer): void {
-  const length = Math.min(request.readUInt32BE(9), 131_072)
+function sendSlowly(socket: Socket, address: string, request: Buffer, length: number): void {
   const bytes = Buffer.alloc(length)
   readSync(payload, bytes, 0, length, request.readUInt32BE(1) * pieceBytes + request.readUInt32BE(5))
   const now = performance.now()

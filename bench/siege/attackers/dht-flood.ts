@@ -1,14 +1,14 @@
 /** DHT queries (BEP 5) of invented nodes: `dht-flood.js TARGET server|agents NUMBER`, so many a second. */
 import { randomBytes } from 'node:crypto'
 import { encodeBencode } from '../../../src/bencode.js'
-import { target, words } from '../client/attacker.js'
+import { words } from '../client/attacker.js'
 import { atServer } from '../client/connections.js'
 import { flood } from '../client/datagrams.js'
+import { infohash } from '../client/peer.js'
 import { followAgents } from '../client/swarm.js'
 import { ports } from '../target.js'
 
 const [whom = 'server', perS = '1000'] = words
-const infohash = Buffer.from(target.infohash, 'hex')
 const sourcePorts = 64
 const server = atServer(ports.dht)
 let turn = 0

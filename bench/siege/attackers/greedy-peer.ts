@@ -2,20 +2,10 @@
  * A peer that asks without end and reads nothing: `greedy-peer.js TARGET seeder|agents KIND NUMBER PREFIX`, NUMBER
  * connections to each; its name begins with PREFIX.
  */
+import { blockBytes, ids, message, numbers } from '../../storm/peer-wire.js'
 import { words } from '../client/attacker.js'
 import { atServer, connect, keepOpen, type Place, pump } from '../client/connections.js'
-import {
-  blockBytes,
-  everything,
-  extensions,
-  handshake,
-  ids,
-  message,
-  metadataRequest,
-  numbers,
-  pieceBytes,
-  pieces,
-} from '../client/peer-wire.js'
+import { everything, extensions, handshake, metadataRequest, pieceBytes, pieces } from '../client/peer.js'
 import { followAgents } from '../client/swarm.js'
 import { ports } from '../target.js'
 

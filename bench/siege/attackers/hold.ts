@@ -2,10 +2,12 @@
  * Connections that say little or nothing and stay: `hold.js TARGET PORT KIND NUMBER`; PORT is one of the server's TCP
  * ports, or `agents` for each agent's.
  */
+
+import { numbers } from '../../storm/peer-wire.js'
 import { count, target, words } from '../client/attacker.js'
 import { clientHello } from '../client/client-hello.js'
 import { atServer, connect, keepOpen } from '../client/connections.js'
-import { handshake, numbers } from '../client/peer-wire.js'
+import { handshake } from '../client/peer.js'
 import { followAgents } from '../client/swarm.js'
 import { ports } from '../target.js'
 

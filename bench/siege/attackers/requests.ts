@@ -1,13 +1,14 @@
 /** What costs the server most for each request, over connections that stay open: `requests.js TARGET KIND NUMBER`. */
 import { randomBytes } from 'node:crypto'
+import { inventedPeer } from '../../storm/peer-wire.js'
 import { target, words } from '../client/attacker.js'
+import { infohash } from '../client/peer.js'
 import { type Ask, requestForever } from '../client/requests.js'
-import { announceQuery, inventedPeer } from '../client/swarm.js'
+import { announceQuery } from '../client/swarm.js'
 
 const [kind = 'status', number = '1'] = words
 const hex = (bytes: number) => randomBytes(bytes).toString('hex')
 const port = () => 1024 + (randomBytes(2).readUInt16BE(0) % 60_000)
-const real = Buffer.from(target.infohash, 'hex')
 const name = () => {
   const bytes = randomBytes(1)[0] ?? 0
   return bytes < 128 ? `made-up-${hex(4)}` : (target.nodes[bytes % target.nodes.length]?.id ?? '')
@@ -40,8 +41,8 @@ function manifest(): Ask {
 }
 
 function announce(): Ask {
-  const infohash = (randomBytes(1)[0] ?? 0) < 32 ? randomBytes(20) : real
-  return { path: announceQuery(infohash, inventedPeer(), port(), 1) }
+  const wanted = (randomBytes(1)[0] ?? 0) < 32 ? randomBytes(20) : infohash
+  return { path: announceQuery(wanted, inventedPeer(), port(), 1) }
 }
 
 function scrape(): Ask {

@@ -1,25 +1,21 @@
 /** Who is in the swarm: the tracker tells anybody who asks like a peer. */
-import { randomBytes } from 'node:crypto'
 import { get } from 'node:http'
 import { decodeBencode } from '../../../src/bencode.js'
+import { inventedPeer } from '../../storm/peer-wire.js'
 import { ports } from '../target.js'
 import { nextAddress, target } from './attacker.js'
 import type { Place } from './connections.js'
+import { infohash } from './peer.js'
 
 const everyMs = 500
 /** Where attackers that take part listen. */
 export const claimPort = 6999
 
 /** The query of an announce. */
-export function announceQuery(infohash: Buffer, peerId: Buffer, port: number, left: number): string {
+export function announceQuery(wanted: Buffer, peerId: Buffer, port: number, left: number): string {
   const escaped = (raw: Buffer) => [...raw].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')
-  const who = `info_hash=${escaped(infohash)}&peer_id=${escaped(peerId)}&port=${port}`
+  const who = `info_hash=${escaped(wanted)}&peer_id=${escaped(peerId)}&port=${port}`
   return `/announce?${who}&uploaded=0&downloaded=0&left=${left}&compact=1&numwant=200`
-}
-
-/** A peer id of an agent that has just been made up. */
-export function inventedPeer(): Buffer {
-  return Buffer.concat([Buffer.from('-BW0001-'), randomBytes(12)])
 }
 
 /** Announces from an address; the peers that the tracker names. */
@@ -29,7 +25,7 @@ export function announce(
   port: number,
   left: number,
 ): Promise<readonly Place[]> {
-  const path = announceQuery(Buffer.from(target.infohash, 'hex'), peerId, port, left)
+  const path = announceQuery(infohash, peerId, port, left)
   return new Promise((resolve) => {
     const options = { host: target.server, port: ports.http, path, localAddress, agent: false }
     const request = get(options, (response) => {
