@@ -12,7 +12,7 @@ import type { Logger } from '../process/log.js'
 const calmUnsetS = 900
 /** Every announce asks; the answer holds for so long, milliseconds. */
 const calmLookMs = 1000
-/** Every report asks too: of so many nodes a look at all of them holds for a millisecond, which costs a hundredth of the time. */
+/** Every report and every status asks too: of so many nodes a look at all of them holds for a millisecond, which costs a hundredth of the time. */
 const lookNodesPerMs = 16
 
 /** What the answers are made from. */
@@ -40,7 +40,7 @@ export class SeedAnswers {
   readonly #sources: SeedSources
   #isOver = false
   #calm = { isCalm: false, untilMs: 0 }
-  #looked = { atMs: 0, untilMs: Number.NEGATIVE_INFINITY, calmMs: 0, seeds: new SeedCensus() }
+  #looked = { atMs: 0, untilMs: Number.NEGATIVE_INFINITY, calmMs: 0, seedNodes: 0, seeds: new SeedCensus() }
 
   constructor(sources: SeedSources) {
     this.#sources = sources
@@ -67,21 +67,23 @@ export class SeedAnswers {
   }
 
   /** How the site stands, of a large one up to a second old. */
-  #look(): { readonly calmMs: number; readonly seeds: SeedCensus } {
+  #look(): { readonly calmMs: number; readonly seedNodes: number; readonly seeds: SeedCensus } {
     const nowMs = this.#sources.nowMs()
     const { atMs, untilMs } = this.#looked
     if (nowMs >= untilMs || nowMs < atMs) {
       const nodes = this.#sources.registry.list()
       const calmMs = this.#calmInMs(nodes)
+      const seeds = nodes.filter((node) => this.#isSeed(node))
       // Before it is calm nobody is told to end, whoever else seeds.
-      const seeds = calmMs > 0 ? [] : nodes.filter((node) => this.#isSeed(node))
+      const counted = calmMs > 0 ? [] : seeds
       const wantedOf = this.#wanted()
       this.#looked = {
         atMs: nowMs,
         untilMs: nowMs + Math.floor(nodes.length / lookNodesPerMs),
         calmMs,
+        seedNodes: seeds.length,
         seeds: new SeedCensus(
-          seeds.map(({ id, rack, version }) => [id, { rack, infohashes: wantedOf(version) }]),
+          counted.map(({ id, rack, version }) => [id, { rack, infohashes: wantedOf(version) }]),
         ),
       }
     }
@@ -102,11 +104,10 @@ export class SeedAnswers {
 
   /** Counters. */
   stats(): SeedStats {
-    const nodes = this.#sources.registry.list()
-    const { calmS } = this.#sources.rules
+    const { calmMs, seedNodes } = this.#look()
     return {
-      nodes: nodes.filter((node) => this.#isSeed(node)).length,
-      calmInS: calmS === 0 ? null : Math.ceil(this.#calmInMs(nodes) / 1000),
+      nodes: seedNodes,
+      calmInS: this.#sources.rules.calmS === 0 ? null : Math.ceil(calmMs / 1000),
     }
   }
 

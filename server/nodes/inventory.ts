@@ -55,9 +55,8 @@ export class Inventory {
     return this.#lastAt.get(address)
   }
 
-  *values(): IterableIterator<NodeRecord> {
-    yield* this.#known.values()
-    yield* this.#unknown.values()
+  list(): NodeRecord[] {
+    return [...this.#known.values(), ...this.#unknown.values()]
   }
 
   /**

@@ -172,7 +172,7 @@ export class NodeRegistry {
   /** All nodes as they stand now. */
   list(): NodeRecord[] {
     const nowMs = this.#options.nowMs()
-    return [...this.#inventory.values()].map((node) => afterTime(node, nowMs))
+    return this.#inventory.list().map((node) => afterTime(node, nowMs))
   }
 
   /** How many nodes are in each state. */
@@ -195,7 +195,7 @@ export class NodeRegistry {
   /** Marks nodes as lost that have been silent for too long. */
   findLost(): void {
     const nowMs = this.#options.nowMs()
-    for (const node of this.#inventory.values()) {
+    for (const node of this.#inventory.list()) {
       const now = afterTime(node, nowMs)
       if (now === node) continue
       this.#inventory.replace(now)

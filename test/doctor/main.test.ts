@@ -62,6 +62,21 @@ test('the worst comes first, in words and as JSON', () => {
   assert.equal(isBad(makeReport([])), false)
 })
 
+test('what a finding quotes of the network is one printable line, in words and as JSON', () => {
+  const evil = 'x\nSTOPS A BOOT  FORGED\r\u001b]0;x\u0007\u001b[2J\u009b2J\u202e\u2028'
+  const report = makeReport([{ name: 'a', findings: [finding('DHCP_RIVAL', evil, evil)], leftOut: [evil] }])
+  const coloured = formatText(report, true)
+  for (const text of [
+    formatText(report, false),
+    formatJson(report),
+    coloured.replaceAll(/\u001b\[\d+m/g, ''),
+  ]) {
+    assert.doesNotMatch(text, /(?!\n)[\p{C}\p{Zl}\p{Zp}]/u)
+    assert.doesNotMatch(text, /^STOPS A BOOT {2}FORGED/m)
+  }
+  assert.equal((JSON.parse(formatJson(report)) as { findings: { seen: string }[] }).findings[0]?.seen, evil)
+})
+
 test('an ordinary user beside a running server: says what was left out, and finds nothing that is not there', async (t) => {
   const clinic = Clinic.make(t)
   if (clinic === undefined) return t.skip('NOT TESTED: needs root')

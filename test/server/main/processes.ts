@@ -58,3 +58,11 @@ export function isAlive(pid: number): boolean {
     return false
   }
 }
+
+/** The limits of a running process, set by its own user: even root may not set another's everywhere. */
+export function limitProcess(pid: number, ...limits: readonly string[]): void {
+  const text = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const id = (name: string) => Number(new RegExp(`^${name}:\\t(\\d+)`, 'm').exec(text)?.[1])
+  const user = process.getuid?.() === id('Uid') ? {} : { uid: id('Uid'), gid: id('Gid') }
+  execFileSync('prlimit', ['--pid', String(pid), ...limits], user)
+}

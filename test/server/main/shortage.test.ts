@@ -9,7 +9,7 @@ import { type TestContext, test } from 'node:test'
 import { until } from '../../support/processes.js'
 import { tarball } from '../catalog/support.js'
 import { ask } from '../http/support.js'
-import { needsRoot } from './processes.js'
+import { limitProcess, needsRoot } from './processes.js'
 import { type Daemon, Site } from './support.js'
 
 async function start(t: TestContext, files?: number): Promise<{ site: Site; daemon: Daemon }> {
@@ -22,14 +22,6 @@ async function start(t: TestContext, files?: number): Promise<{ site: Site; daem
   await daemon.line('server.ready')
   await daemon.line('catalog.published')
   return { site, daemon }
-}
-
-/** The limits of a running process, set by its own user: even root may not set another's everywhere. */
-function limit(pid: number, ...limits: readonly string[]): void {
-  const text = readFileSync(`/proc/${pid}/status`, 'utf8')
-  const id = (name: string) => Number(new RegExp(`^${name}:\\t(\\d+)`, 'm').exec(text)?.[1])
-  const user = process.getuid?.() === id('Uid') ? {} : { uid: id('Uid'), gid: id('Gid') }
-  execFileSync('prlimit', ['--pid', String(pid), ...limits], user)
 }
 
 /** Ends its child processes: the seeder and the DHT node. */
@@ -56,7 +48,7 @@ async function status(daemon: Daemon) {
 test('without a free descriptor every part waits and works again afterwards', async (t) => {
   const { site, daemon } = await start(t)
   const [files] = /^Max open files +\S+/m.exec(readFileSync(`/proc/${daemon.pid}/limits`, 'utf8')) ?? []
-  limit(daemon.pid, '--nofile=3:')
+  limitProcess(daemon.pid, '--nofile=3:')
   // Each needs a descriptor: addresses, catalog, the process of the seeder or of the DHT node.
   writeFileSync(site.artifact('plugins/more.tar.gz'), await tarball('more', 'x'))
   killChildren(daemon)
@@ -70,7 +62,7 @@ test('without a free descriptor every part waits and works again afterwards', as
       (line) => /\.exited$/.test(line.event ?? '') && /EMFILE/.test(JSON.stringify(line.error)),
     ),
   )
-  limit(daemon.pid, `--nofile=${files?.split(/ +/).at(-1)}:`)
+  limitProcess(daemon.pid, `--nofile=${files?.split(/ +/).at(-1)}:`)
   await until('all work again', async () => {
     const { failing, version, origin } = await status(daemon)
     return failing.length === 0 && version === 2 && origin.seeder_running ? true : undefined
@@ -114,14 +106,14 @@ test('without memory for its children the daemon serves on, and they run again a
   const { site, daemon } = await start(t)
   const [, size] = /^VmSize:\s+(\d+) kB/m.exec(readFileSync(`/proc/${daemon.pid}/status`, 'utf8')) ?? []
   // Enough for the daemon, and not for the memory that WebAssembly reserves in the seeder.
-  limit(daemon.pid, `--as=${(Number(size) + 512 * 1024) * 1024}:`)
+  limitProcess(daemon.pid, `--as=${(Number(size) + 512 * 1024) * 1024}:`)
   killChildren(daemon)
   await until('a child finds no memory', async () =>
     daemon.lines.find((line) => /\.exited$/.test(line.event ?? '') && line.signal === ''),
   )
   writeFileSync(site.artifact('plugins/more.tar.gz'), await tarball('more', 'x'))
   await until('the next version', async () => ((await status(daemon)).version === 2 ? true : undefined))
-  limit(daemon.pid, '--as=unlimited:')
+  limitProcess(daemon.pid, '--as=unlimited:')
   await until('the child runs', async () => ((await status(daemon)).origin.seeder_running ? true : undefined))
 })
 

@@ -12,7 +12,7 @@ function inventory() {
     nowMs += 1
     return nodes.put({ ...newNode(id, 'r', id, address, 0), lastSeenMs: nowMs, ...more }, isNamed)
   }
-  const ids = () => [...nodes.values()].map(({ id }) => id)
+  const ids = () => nodes.list().map(({ id }) => id)
   return { nodes, put, ids, later: (ms: number) => (nowMs += ms) }
 }
 
@@ -53,7 +53,7 @@ test('a node that has booted or is named is known, and no unknown one pushes it 
 test('whoever pretends to boot under many names takes a bounded part of the known ones', () => {
   const { nodes, put } = inventory()
   for (let n = 0; n < 100; n += 1) put(`fake-${n}`, '10.0.0.9', { hasBooted: true })
-  const known = () => [...nodes.values()].filter(({ id }) => nodes.isKnown(id)).length
+  const known = () => nodes.list().filter(({ id }) => nodes.isKnown(id)).length
   assert.equal(known(), limits.perAddressMax)
   for (let n = 0; n < 4; n += 1) put(`farm-${n}`, `10.0.0.${n}`, { hasBooted: true })
   assert.equal(known(), limits.knownMax)
