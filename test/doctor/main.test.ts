@@ -69,7 +69,7 @@ test('what a finding quotes of the network is one printable line, in words and a
   for (const text of [
     formatText(report, false),
     formatJson(report),
-    coloured.replaceAll(/\u001b\[\d+m/g, ''),
+    coloured.replaceAll(/\p{Cc}\[\d+m/gu, ''),
   ]) {
     assert.doesNotMatch(text, /(?!\n)[\p{C}\p{Zl}\p{Zp}]/u)
     assert.doesNotMatch(text, /^STOPS A BOOT {2}FORGED/m)
