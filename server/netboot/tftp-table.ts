@@ -27,12 +27,16 @@ const totalMin = 4
 /** Descriptors left free after one could not be had: the table of neighbours is read through one. */
 const spare = 8
 
+/** After this time it is tried again whether there are more, milliseconds. */
+const againMs = 60_000
+
 /** All transfers, by address and port of their clients. */
 export class TransferTable<Entry extends TableEntry> {
   readonly #entries = new Map<string, Entry>()
   readonly #byAddress = new Map<string, Set<Entry>>()
   readonly #limits: TableLimits
   #total: number
+  #shrunkMs = Number.NEGATIVE_INFINITY
 
   constructor(limits: TableLimits = { total: TFTP_TRANSFERS_MAX, unconfirmed: TFTP_UNCONFIRMED_MAX }) {
     this.#limits = limits
@@ -56,7 +60,8 @@ export class TransferTable<Entry extends TableEntry> {
    * Which transfer must end before this client gets another; `full` if none may be given up. Of those that never answered
    * most are forged, or of machines that were switched off and on: they make room first, the oldest of them.
    */
-  roomFor(address: string): Entry | undefined | 'full' {
+  roomFor(address: string, nowMs: number): Entry | undefined | 'full' {
+    if (nowMs - this.#shrunkMs >= againMs) this.#total = this.#limits.total
     const own = this.#byAddress.get(address) ?? new Set<Entry>()
     const forged = count(own.values(), isUnconfirmed)
     if (forged >= this.#limits.unconfirmed) return first(own.values(), isUnconfirmed)
@@ -83,8 +88,9 @@ export class TransferTable<Entry extends TableEntry> {
     if (others?.size === 0) this.#byAddress.delete(entry.address)
   }
 
-  /** The system gave no descriptor for one more: from now on there are no more than there are. */
-  shrink(): void {
+  /** The system gave no descriptor for one more: for a while there are no more than there are. */
+  shrink(nowMs: number): void {
+    this.#shrunkMs = nowMs
     this.#total = Math.max(totalMin, Math.min(this.#total, this.size - spare))
   }
 }

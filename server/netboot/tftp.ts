@@ -178,7 +178,10 @@ export class TftpServer {
       }
       this.#end(same)
     }
-    for (let room = this.#table.roomFor(address); room !== undefined; room = this.#table.roomFor(address)) {
+    const nowMs = this.#options.nowMs()
+    for (;;) {
+      const room = this.#table.roomFor(address, nowMs)
+      if (room === undefined) break
       if (room === 'full') {
         this.#stats.dropped += 1
         return
@@ -304,12 +307,12 @@ export class TftpServer {
   #failed(running: Running, error: NodeJS.ErrnoException): void {
     this.#end(running)
     if (!isShortage(error)) return
-    this.#table.shrink()
     this.#stats.dropped += 1
     const nowMs = this.#options.nowMs()
+    if (error.code === 'EMFILE' || error.code === 'ENFILE') this.#table.shrink(nowMs)
     if (nowMs - this.#shortMs < shortAgainMs) return
     this.#shortMs = nowMs
-    const text = `TFTP serves ${this.#table.size} transfers at a time and no more: ${error.message}`
+    const text = `TFTP cannot serve more than ${this.#table.size} transfers now: ${error.message}`
     this.#options.log('warn', 'tftp.short', { code: 'NETBOOT_FAILED' }, text)
   }
 
