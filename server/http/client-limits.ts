@@ -8,7 +8,7 @@ import { ReadAhead } from './read-ahead.js'
 import { RequestTurns } from './request-turns.js'
 
 /**
- * Descriptors that are never given to clients: the database (3), the catalog's worker and checks (20), channels to the children
+ * Descriptors that are never given to clients: the database (6), taking files in and checking them (20), channels to the children
  * (10), sockets for LSD (32), listeners, logs, boot programs, libuv's own (20), and as many again.
  */
 const reservedDescriptors = 160

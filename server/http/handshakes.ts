@@ -6,11 +6,14 @@
  * connection is no longer looked at here.
  */
 import type { Server, Socket } from 'node:net'
+import { addressOwner } from '../../src/net.js'
 import { HandshakeWindow } from './handshake-window.js'
 import { endsOf } from './socket-ends.js'
 
 /** More than this is no ClientHello, bytes. Browsers with the longest keys send two thousand. */
 const clientHelloBytesMax = 8 * 1024
+
+const nothing = Buffer.alloc(0)
 
 /** How the queue behaves. */
 export interface HandshakeOptions {
@@ -27,15 +30,23 @@ export interface HandshakeQueue {
   close(): void
 }
 
+/** A client that has not finished its handshake. */
+interface Client {
+  readonly socket: Socket
+  /** What it has sent before its turn. */
+  hello: Buffer
+  readonly ended: () => void
+}
+
 /** Queues the handshakes of a TLS server that does not listen yet. */
 export function queueHandshakes(
   server: Server,
   { overdueMs, silentMs, nowMs }: HandshakeOptions,
 ): HandshakeQueue {
-  const window = new HandshakeWindow<Socket>(overdueMs)
-  const sockets = new Set<Socket>()
+  const window = new HandshakeWindow<Client>(overdueMs)
+  const clients = new Map<Socket, Client>()
   /** Running handshakes, by what the socket below has in common with the TLS socket above it. */
-  const handshakes = new Map<string, Socket>()
+  const handshakes = new Map<string, Client>()
   const begin = server.listeners('connection') as ((socket: Socket) => void)[]
   let timer: NodeJS.Timeout | undefined
   let isClosed = false
@@ -44,11 +55,13 @@ export function queueHandshakes(
     clearTimeout(timer)
     if (isClosed) return
     const now = nowMs()
-    for (const socket of window.next(now)) {
+    for (const client of window.next(now)) {
+      const { socket } = client
       // Forgotten on its `close` event.
       if (socket.destroyed) continue
-      socket.removeAllListeners('readable')
-      handshakes.set(endsOf(socket), socket)
+      socket.removeAllListeners('readable').removeListener('end', client.ended)
+      socket.unshift(client.hello)
+      handshakes.set(endsOf(socket), client)
       for (const listener of begin) listener.call(server, socket)
     }
     const { lookAtMs } = window
@@ -58,44 +71,45 @@ export function queueHandshakes(
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
     if (isClosed) return socket.destroy()
-    const { remoteAddress = '' } = socket
+    const client = { socket, hello: nothing, ended: () => socket.destroy() }
+    const address = addressOwner(socket.remoteAddress ?? '')
     const ends = endsOf(socket)
-    const gone = () => {
-      sockets.delete(socket)
-      handshakes.delete(ends)
-      window.leave(socket, remoteAddress)
-      look()
-    }
-    sockets.add(socket)
+    clients.set(socket, client)
     socket.on('error', () => socket.destroy())
-    socket.on('close', gone)
+    socket.on('close', () => {
+      clients.delete(socket)
+      handshakes.delete(ends)
+      window.leave(client, address)
+      look()
+    })
     socket.setTimeout(silentMs, () => socket.destroy())
-    let hasSent = false
+    // One that has closed its side has no use for a turn.
+    socket.on('end', client.ended)
     socket.on('readable', () => {
-      // The client has sent FIN: there is nothing to read.
-      if (socket.readableLength === 0 || socket.readableLength > clientHelloBytesMax) socket.destroy()
-      else if (!hasSent) {
-        hasSent = true
+      const isFirst = client.hello.length === 0
+      client.hello = Buffer.concat([client.hello, socket.read() ?? nothing])
+      if (client.hello.length > clientHelloBytesMax) socket.destroy()
+      else if (isFirst && client.hello.length > 0) {
         socket.setTimeout(0)
-        window.arrive(socket, remoteAddress)
+        window.arrive(client, address)
         look()
       }
     })
   })
   server.on('secureConnection', (secure: Socket) => {
     const ends = endsOf(secure)
-    const socket = handshakes.get(ends)
-    if (socket === undefined) return
+    const client = handshakes.get(ends)
+    if (client === undefined) return
     handshakes.delete(ends)
-    sockets.delete(socket)
-    window.finish(socket, nowMs())
+    clients.delete(client.socket)
+    window.finish(client, nowMs())
     look()
   })
   return {
     close: () => {
       isClosed = true
       clearTimeout(timer)
-      for (const socket of sockets) socket.destroy()
+      for (const socket of clients.keys()) socket.destroy()
     },
   }
 }

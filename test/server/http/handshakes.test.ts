@@ -136,6 +136,19 @@ test('who says nothing, or no TLS, does not stand in the queue', async (t) => {
   assert.equal(await status(), 200)
 })
 
+test('a client that hangs up while it waits is gone at once', async (t) => {
+  const { port, hangers, settle } = await queued(t, neverMs)
+  const addresses = Array.from({ length: handshakesMax + 2 }, (_, index) => addressOf(index))
+  await hangers.come(port, addresses)
+  await hangers.reached(handshakesMax)
+  await settle()
+  const waiting = hangers.sockets.slice(handshakesMax)
+  const gone = waiting.map(closed)
+  waiting[0]?.end()
+  waiting[1]?.end(Buffer.alloc(10))
+  await Promise.all(gone)
+})
+
 test('what is longer than any greeting is hung up on while it waits', async (t) => {
   const { port, hangers, settle } = await queued(t, neverMs)
   const addresses = Array.from({ length: handshakesMax }, (_, index) => addressOf(index))

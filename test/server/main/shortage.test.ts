@@ -71,6 +71,7 @@ test('without a free descriptor every part waits and works again afterwards', as
 
 test('when descriptors run short connections are refused before anything fails', async (t) => {
   const { site, daemon } = await start(t, 400)
+  assert.match((await daemon.line('http.few-connections')).remedy ?? '', /LimitNOFILE/)
   const { http } = daemon.ports()
   const sockets: Socket[] = []
   t.after(() => {
