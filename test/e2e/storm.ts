@@ -30,9 +30,11 @@ const orphan: Kind = { firmware: 'BIOS with an iPXE ROM', card: 'virtio-net-pci'
 /** A line of `node.boot.completed`. */
 interface Completed extends Line {
   readonly node: string
-  readonly seconds: number
-  readonly from_peers_bytes: number
-  readonly from_origin_bytes: number
+  readonly data: {
+    readonly seconds: number
+    readonly from_peers_bytes: number
+    readonly from_origin_bytes: number
+  }
 }
 
 /** A site with a Debian on a slow link. */
@@ -106,7 +108,8 @@ export class Storm {
       kinds.map(async (kind) => {
         const machine = await this.#network.machine(life, kind, memoryMb)
         this.#machines.push(machine)
-        const { seconds, from_peers_bytes: peers, from_origin_bytes: origin } = await this.#completed(kind)
+        const { data } = await this.#completed(kind)
+        const { seconds, from_peers_bytes: peers, from_origin_bytes: origin } = data
         fromPeers.push(peers)
         t.diagnostic(
           `${kind.firmware}: root after ${at()} (the agent: ${seconds} s), ${peers} bytes from peers, ${origin} from the server`,
