@@ -18,7 +18,7 @@ export interface Faults {
   /** At the moment the nodes start. */
   begin(): void
   end(): void
-  /** Blocks of wrong bytes that each liar sent. */
+  /** Blocks that each liar was asked for. */
   liars(): number[]
 }
 
@@ -65,12 +65,12 @@ function goneAfterFirstCopy(
 }
 
 async function startLiars(site: StormSite, undo: Undo): Promise<() => number[]> {
-  const { plan, server, payload } = site
+  const { options, plan, server, payload } = site
   const { infohash } = await server.artifact()
   const counts = plan.liars.map(() => 0)
   for (const [index, host] of plan.liars.entries()) {
     const tracker = `http://${SERVER_ADDRESS}:8480/announce`
-    const args = [liarMain, tracker, infohash, String(payload.bytes), host.address]
+    const args = [liarMain, tracker, infohash, String(payload.bytes), host.address, options.corruptKind]
     const [program, wrapped] = inside(host.namespace, [process.execPath, ...args])
     const child: ChildProcess = spawn(program, wrapped, {
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,13 +1,13 @@
 /**
- * A peer that joins like any agent, claims to have everything, and sends wrong bytes:
- * `liar.js TRACKER INFOHASH BYTES ADDRESS`. It prints a line when it listens and one for each wrong block.
+ * A peer that joins like any agent, claims to have everything, and sends wrong bytes, or nothing:
+ * `liar.js TRACKER INFOHASH BYTES ADDRESS wrong|silent`. It prints a line when it listens and one for each request.
  */
 
 import { get } from 'node:http'
 import { createServer, type Socket } from 'node:net'
 import { choosePieceLength, pieceCount } from '../../src/metainfo.js'
 
-const [tracker = '', infohashHex = '', bytes = '0', address = ''] = process.argv.slice(2)
+const [tracker = '', infohashHex = '', bytes = '0', address = '', kind = 'wrong'] = process.argv.slice(2)
 const infohash = Buffer.from(infohashHex, 'hex')
 const pieces = pieceCount(Number(bytes), choosePieceLength(Number(bytes)))
 const peerId = Buffer.from(`-BW0001-liar${address.replaceAll('.', '').padEnd(8, '0').slice(-8)}`)
@@ -48,7 +48,9 @@ function serve(socket: Socket): void {
       data = data.subarray(4 + body.length)
       const length = body[0] === REQUEST && body.length === 13 ? body.readUInt32BE(9) : 0
       if (length === 0 || length > BLOCK_BYTES_MAX) continue
-      socket.write(message(PIECE, Buffer.concat([body.subarray(1, 9), Buffer.alloc(length, 0xee)])))
+      if (kind === 'wrong') {
+        socket.write(message(PIECE, Buffer.concat([body.subarray(1, 9), Buffer.alloc(length, 0xee)])))
+      }
       process.stdout.write('\n')
     }
   })

@@ -10,7 +10,7 @@ export const BRIDGE_PORTS_MAX = 1023
 
 /** A machine of the site with one link. */
 export interface Host {
-  /** `n001`, or `x1` for one that serves wrong bytes. */
+  /** `n001`, or `x1` for a hostile peer. */
   readonly id: string
   readonly rack: number
   readonly address: string
@@ -43,7 +43,7 @@ export interface Plan {
   readonly serverPort: string
   readonly racks: readonly Rack[]
   readonly nodes: readonly Host[]
-  /** Additional peers that serve wrong bytes. */
+  /** Additional peers that claim everything and mean harm. */
   readonly liars: readonly Host[]
   /** Machines that run other programs: attackers. */
   readonly others: readonly Host[]

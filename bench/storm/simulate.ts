@@ -37,6 +37,7 @@ export function simulateStorm(options: StormOptions): Simulated | null {
     '--slow',
     `${round(options.slowShare * 100, 2)}%`,
   ]
-  const more = ['--corrupt', options.corrupt, ...(options.serverGone ? ['--server-gone-after-copy'] : [])]
+  const hostile = ['--corrupt', options.corrupt, '--corrupt-kind', options.corruptKind]
+  const more = [...hostile, ...(options.serverGone ? ['--server-gone-after-copy'] : [])]
   return simulate([...shape, ...size, ...faults, ...more].map(String))
 }

@@ -21,6 +21,11 @@ const payloadFormats = ['tar', 'squashfs'] as const
 /** One of {@link payloadFormats}. */
 export type PayloadFormat = (typeof payloadFormats)[number]
 
+/** What a hostile peer does when it is asked for a block: send wrong bytes, or nothing. */
+const corruptKinds = ['wrong', 'silent'] as const
+/** One of {@link corruptKinds}. */
+export type CorruptKind = (typeof corruptKinds)[number]
+
 /** A whole storm. */
 export interface StormOptions {
   readonly nodes: number
@@ -35,8 +40,9 @@ export interface StormOptions {
   readonly killShare: number
   /** Share of the nodes at a tenth of the rate, 0-1. */
   readonly slowShare: number
-  /** Additional peers that serve wrong bytes. */
+  /** Additional peers that claim everything and mean harm. */
   readonly corrupt: number
+  readonly corruptKind: CorruptKind
   readonly serverRestart: boolean
   readonly serverGone: boolean
   readonly seed: number
@@ -66,7 +72,8 @@ export const usage = `npm run bench:storm -- [options]       (root, Linux)
   --stage1-mb M       size of that stage 1 (10 / 130 of the payload)
   --kill 5%           nodes killed in mid-download
   --slow 5%           nodes at a tenth of the rate
-  --corrupt N         additional peers that serve wrong bytes
+  --corrupt N         additional peers that claim every piece and mean harm
+  --corrupt-kind KIND what these send when they are asked: wrong bytes, or nothing: silent (wrong)
   --server-restart    kill and start the server in mid-storm
   --server-gone       kill the server after the first full copy
   --seed N            chooses the victims, the payload and the times (1)
@@ -102,6 +109,7 @@ export function parseStormOptions(argv: readonly string[]): StormOptions {
         kill: text,
         slow: text,
         corrupt: text,
+        'corrupt-kind': text,
         seed: text,
         baselines: text,
         'baseline-nodes': text,
@@ -142,11 +150,12 @@ export function parseStormOptions(argv: readonly string[]): StormOptions {
     rackSize: whole('rack-size', 24, 0, 250),
     linkMbit: number('link-mbit', 8, 0.1, 10_000),
     payloadBytes: Math.round(payloadMb * 1e6),
-    format: parseFormat(String(values.format ?? 'tar')),
+    format: oneOf('format', payloadFormats, String(values.format ?? 'tar')),
     arrivals: parseArrivals(String(values.arrivals ?? 'at-once'), stage1Mb * 1e6),
     killShare: share('kill'),
     slowShare: share('slow'),
     corrupt: whole('corrupt', 0, 0, 100),
+    corruptKind: oneOf('corrupt-kind', corruptKinds, String(values['corrupt-kind'] ?? 'wrong')),
     serverRestart: values['server-restart'] === true,
     serverGone: values['server-gone'] === true,
     seed: whole('seed', 1, 0, 2 ** 32 - 1),
@@ -161,10 +170,10 @@ export function parseStormOptions(argv: readonly string[]): StormOptions {
   }
 }
 
-function parseFormat(word: string): PayloadFormat {
-  const format = payloadFormats.find((known) => known === word)
-  if (!format) throw new BootswarmError('USAGE_INVALID', `--format: ${word} is not one of ${payloadFormats}`)
-  return format
+function oneOf<Word extends string>(option: string, words: readonly Word[], word: string): Word {
+  const found = words.find((known) => known === word)
+  if (!found) throw new BootswarmError('USAGE_INVALID', `--${option}: ${word} is not one of ${words}`)
+  return found
 }
 
 function parseArrivals(word: string, stage1Bytes: number): Arrivals {
@@ -186,10 +195,5 @@ function parseArrivals(word: string, stage1Bytes: number): Arrivals {
 function parseBaselines(list: string): BaselineName[] {
   if (list === 'none') return []
   if (list === 'all') return [...baselineNames]
-  return list.split(',').map((word) => {
-    const name = baselineNames.find((known) => known === word)
-    if (!name)
-      throw new BootswarmError('USAGE_INVALID', `--baselines: ${word} is not one of ${baselineNames}`)
-    return name
-  })
+  return list.split(',').map((word) => oneOf('baselines', baselineNames, word))
 }

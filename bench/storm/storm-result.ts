@@ -30,6 +30,7 @@ export function describeStorm(
       kill_share: options.killShare,
       slow_share: options.slowShare,
       corrupt: options.corrupt,
+      corrupt_kind: options.corruptKind,
       server_restart: options.serverRestart,
       server_gone: options.serverGone,
     },

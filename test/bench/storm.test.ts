@@ -129,6 +129,7 @@ test('wrong options are refused before anything is built', async () => {
     ['--kill', '5x'],
     ['--baselines', 'nfs'],
     ['--format', 'zip'],
+    ['--corrupt-kind', 'loud'],
     ['--arrivals', '/no/file'],
     ['x'],
   ]) {

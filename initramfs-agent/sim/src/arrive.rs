@@ -18,6 +18,7 @@ pub(super) const SEEDER_TICK_US: u64 = 50 * MILLISECOND;
 impl World {
     pub(super) fn step(&mut self, event: Event) {
         match event {
+            Event::Start(node) if self.is_hostile(node) => self.join_hostile(node),
             Event::Start(node) => self.power(node),
             Event::HandshakeWanted(node) => self.handshake_wanted(node),
             Event::HandshakeDone(node) => self.handshake_done(node),
@@ -155,6 +156,8 @@ impl World {
         if far == server {
             self.seeder.connected(from, conn, self.now);
             self.hand_out();
+        } else if self.is_hostile(far) {
+            self.greet(conn);
         } else {
             let mut addr = self.nodes_addr(from);
             addr.set_port(40_000 + (conn % 20_000) as u16);
@@ -188,6 +191,7 @@ impl World {
         self.conns[conn].up = true;
         self.tell(node, Input::Connected { conn: id });
         let seeder = far == self.server();
+        let speaks = !self.is_hostile(far);
         let peer_id = if seeder {
             *b"-WW0000-bootseeder00"
         } else {
@@ -198,8 +202,8 @@ impl World {
             Input::Handshake {
                 conn: id,
                 peer_id,
-                fast: true,
-                extended: true,
+                fast: speaks,
+                extended: speaks,
             },
         );
         if seeder {
@@ -230,6 +234,9 @@ impl World {
             let from = self.conns[conn].ends[1 - to].0;
             return self.tell_seeder(conn, from, message);
         }
+        if self.is_hostile(node) {
+            return self.tell_hostile(conn, message);
+        }
         let parsed = match message {
             Outgoing::KeepAlive => Message::KeepAlive,
             Outgoing::Unchoke => Message::Unchoke,
@@ -251,8 +258,7 @@ impl World {
                 return;
             }
             Outgoing::MetadataRequest(_) | Outgoing::MetadataReject(_) | Outgoing::MetadataPart { .. } => {
-                let from = self.conns[conn].ends[1 - to].0;
-                return self.hear_metadata(node, id, from, message);
+                return self.hear_metadata(node, id, message);
             }
             Outgoing::Pex { added, .. } => {
                 let peers: Vec<_> = added.iter().map(|a| (*a, Nearness::Unknown)).collect();
@@ -312,7 +318,7 @@ impl World {
             Load::Block(block) => {
                 let placed = self.nodes[node].swarm.place_block(id, block);
                 if let Some(slot) = placed {
-                    if from < self.nodes.len() && self.nodes[from].corrupt {
+                    if self.is_hostile(from) {
                         self.nodes[node].spoiled.insert((block.piece, slot));
                     }
                     self.tell(node, Input::Block { conn: id, block });

@@ -14,6 +14,7 @@ mod carry;
 mod decisions;
 mod grants;
 mod handshakes;
+mod hostile;
 mod metadata;
 mod net;
 mod queue;
@@ -30,6 +31,7 @@ mod window;
 mod wire;
 mod world;
 
+pub use hostile::Hostility;
 pub use report::Report;
 pub use timeline::Moment;
 pub use world::{run, run_watched};
@@ -59,8 +61,10 @@ pub struct SimConfig {
     pub kill_percent: f64,
     /// Nodes with a tenth of the rate, per cent.
     pub slow_percent: f64,
-    /// Nodes that send wrong bytes.
+    /// Peers beside the nodes that mean harm, evenly among the racks.
     pub corrupt: usize,
+    /// What these do.
+    pub hostility: Hostility,
     /// The server goes away when it has sent each piece once.
     pub server_gone_after_copy: bool,
     /// Each node fetches the manifest from the server first.
@@ -83,6 +87,7 @@ impl Default for SimConfig {
             kill_percent: 0.0,
             slow_percent: 0.0,
             corrupt: 0,
+            hostility: Hostility::Wrong,
             server_gone_after_copy: false,
             manifest: true,
             https: true,

@@ -1,9 +1,9 @@
 //! Simulates a storm of booting nodes in virtual time: `swarm-sim --nodes 500 --racks 21 --seed 1`.
 
-use bootswarm_sim::{Moment, SimConfig, run_watched};
+use bootswarm_sim::{Hostility, Moment, SimConfig, run_watched};
 
 const USAGE: &str = "swarm-sim [--nodes N] [--racks N] [--payload-mb MB] [--piece-kib KIB] [--link-mbit MBIT] \
-[--latency-us US] [--arrival-ms MS] [--seed N] [--kill 5%] [--slow 5%] [--corrupt N] \
+[--latency-us US] [--arrival-ms MS] [--seed N] [--kill 5%] [--slow 5%] [--corrupt N] [--corrupt-kind wrong|silent] \
 [--server-gone-after-copy] [--no-https] [--no-manifest] [--timeline-ms MS] [--json]";
 
 /// What the command line says.
@@ -31,6 +31,14 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--no-manifest" => cfg.manifest = false,
             _ => {
                 let text = args.next().ok_or_else(|| format!("{name}: a value is missing"))?;
+                if name == "--corrupt-kind" {
+                    cfg.hostility = match text.as_str() {
+                        "wrong" => Hostility::Wrong,
+                        "silent" => Hostility::Silent,
+                        _ => return Err(format!("{name}: {text}?")),
+                    };
+                    continue;
+                }
                 let value: f64 = text
                     .trim_end_matches('%')
                     .parse()

@@ -52,16 +52,13 @@ impl World {
     }
 
     /// A node hears a BEP 9 message of another, or of the seeder; [`World::drain`] must follow.
-    pub fn hear_metadata(&mut self, node: Endpoint, conn: ConnId, from: Endpoint, message: &Outgoing) {
+    pub fn hear_metadata(&mut self, node: Endpoint, conn: ConnId, message: &Outgoing) {
         let mut part_bytes = Vec::new();
         let message = match message {
             Outgoing::MetadataRequest(part) => MetadataMessage::Request { part: *part },
             Outgoing::MetadataReject(part) => MetadataMessage::Reject { part: *part },
             Outgoing::MetadataPart { part, info } => {
                 part_bytes.extend_from_slice(metadata_part(info, *part));
-                if from < self.nodes.len() && self.nodes[from].corrupt {
-                    part_bytes[0] ^= 1;
-                }
                 MetadataMessage::Data {
                     part: *part,
                     total: info.len() as u64,

@@ -17,7 +17,7 @@ pub struct Report {
     pub p99_s: f64,
     /// The last node.
     pub last_s: f64,
-    /// The last of those with full links that sent no wrong bytes (the others are banned and left with HTTPS).
+    /// The last of those with full links.
     pub last_fast_s: f64,
     /// 99 per cent of the same.
     pub healthy_p99_s: f64,

@@ -15,7 +15,7 @@ impl World {
         match message {
             Outgoing::Have(piece) => {
                 self.seeder.has(from, *piece, self.now);
-                let pieces = self.cfg.payload_bytes.div_ceil(u64::from(self.cfg.piece_bytes())) as u32;
+                let pieces = self.pieces();
                 if self.first_copy_at == 0 && self.seeder.copied == pieces {
                     self.first_copy_at = self.now;
                 }
@@ -64,7 +64,7 @@ impl World {
         if self.server_gone {
             return;
         }
-        let pieces = self.cfg.payload_bytes.div_ceil(u64::from(self.cfg.piece_bytes())) as u32;
+        let pieces = self.pieces();
         if self.cfg.server_gone_after_copy && self.seeder.copied == pieces {
             self.server_gone = true;
             for node in 0..self.nodes.len() {

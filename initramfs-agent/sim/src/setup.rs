@@ -26,8 +26,9 @@ impl World {
     pub fn new(cfg: &SimConfig) -> Self {
         let mut rng = Rng::new(cfg.seed);
         let n = cfg.nodes;
-        let racks: Vec<usize> = (0..n).map(|i| i * cfg.racks / n).collect();
-        let mut links: Vec<Link> = (0..=n)
+        let hostile = (0..cfg.corrupt).map(|i| i % cfg.racks);
+        let racks: Vec<usize> = (0..n).map(|i| i * cfg.racks / n).chain(hostile).collect();
+        let mut links: Vec<Link> = (0..=racks.len())
             .flat_map(|_| [Link::new(cfg.link_bits), Link::new(cfg.link_bits)])
             .collect();
         links.extend((0..cfg.racks * 2).map(|_| Link::new(cfg.link_bits)));
@@ -46,12 +47,6 @@ impl World {
             links[node * 2] = Link::new(cfg.link_bits / 10);
             links[node * 2 + 1] = Link::new(cfg.link_bits / 10);
         }
-        let corrupt: BTreeSet<usize> = order
-            .iter()
-            .skip(kills + slows)
-            .take(cfg.corrupt)
-            .copied()
-            .collect();
         let piece_bytes = cfg.piece_bytes();
         let pieces = cfg.payload_bytes.div_ceil(u64::from(piece_bytes)) as u32;
         let mut dice = Rng::new(rng.next_u64());
@@ -70,13 +65,13 @@ impl World {
                 window_pieces: WINDOW_PIECES,
                 server_us: 0,
             });
-            events.push(rng.below(cfg.arrival_us.max(1)), Event::Start(node));
+            let at = if node < n { rng.below(cfg.arrival_us.max(1)) } else { 0 };
+            events.push(at, Event::Start(node));
             nodes.push(Node {
                 swarm,
                 peer_id,
                 alive: true,
                 started: false,
-                corrupt: corrupt.contains(&node),
                 doomed: order[..kills].contains(&node),
                 slow: order[kills..kills + slows].contains(&node),
                 done_at: None,
@@ -127,13 +122,13 @@ impl World {
     pub fn report(&self, floor: Micros) -> Report {
         let (mut times, mut healthy, mut slow) = (Vec::new(), Vec::new(), Vec::new());
         let (mut wasted, mut useful, mut failed) = (0, 0, 0);
-        for n in self.nodes.iter().filter(|n| !n.doomed) {
+        for n in self.nodes[..self.cfg.nodes].iter().filter(|n| !n.doomed) {
             match n.done_at.map(|at| at as f64 / SECOND as f64) {
                 Some(at) => {
                     times.push(at);
                     if n.slow {
                         slow.push(at);
-                    } else if !n.corrupt {
+                    } else {
                         healthy.push(at);
                     }
                 }

@@ -63,18 +63,18 @@ impl Timeline {
     pub fn look(&mut self, world: &World) -> Moment {
         let at = self.next;
         self.next += self.every_us;
-        let (nodes, racks) = (world.nodes.len(), world.cfg.racks);
+        let (nodes, racks) = (world.cfg.nodes, world.cfg.racks);
         let bytes = |first: usize, count: usize| -> u64 {
             let links = world.links[first..].iter().step_by(2).take(count);
             links.map(|l| l.bytes).sum()
         };
-        let base = (nodes + 1) * 2;
+        let base = (world.nodes.len() + 1) * 2;
         let now = [
             bytes(0, nodes),
             bytes(1, nodes),
             bytes(base, racks),
             bytes(base + 1, racks),
-            bytes(nodes * 2, 1),
+            bytes(world.server() * 2, 1),
         ];
         let counts = [nodes, nodes, racks, racks, 1];
         let mut shares = [0.0; 5];

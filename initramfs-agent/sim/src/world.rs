@@ -26,7 +26,6 @@ pub(super) struct Node {
     pub peer_id: [u8; 20],
     pub alive: bool,
     pub started: bool,
-    pub corrupt: bool,
     pub doomed: bool,
     pub slow: bool,
     pub done_at: Option<Micros>,
@@ -116,7 +115,14 @@ impl World {
     }
 
     pub fn rack(&self, node: Endpoint) -> usize {
-        node * self.cfg.racks / self.nodes.len()
+        match node.checked_sub(self.cfg.nodes) {
+            None => node * self.cfg.racks / self.cfg.nodes,
+            Some(hostile) => hostile % self.cfg.racks,
+        }
+    }
+
+    pub fn pieces(&self) -> u32 {
+        self.cfg.payload_bytes.div_ceil(u64::from(self.cfg.piece_bytes())) as u32
     }
 
     pub fn addr(&self, node: Endpoint) -> SocketAddr {
@@ -166,7 +172,7 @@ impl World {
     /// Gives it an input only: [`Self::drain`] must follow, unless the node is not there.
     pub fn hear(&mut self, node: Endpoint, input: Input<'_>) -> bool {
         let n = &mut self.nodes[node];
-        let there = n.alive && n.started;
+        let there = n.alive && n.started && node < self.cfg.nodes;
         if there {
             n.swarm.handle(self.now, input);
         }
@@ -300,9 +306,7 @@ impl World {
             }
             Output::Banned { addr, .. } => {
                 self.banned += 1;
-                let guilty = self
-                    .endpoint(addr)
-                    .is_some_and(|n| n < self.nodes.len() && self.nodes[n].corrupt);
+                let guilty = self.endpoint(addr).is_some_and(|n| self.is_hostile(n));
                 self.banned_wrongly += usize::from(!guilty);
             }
             Output::WantPeers { .. } => {
