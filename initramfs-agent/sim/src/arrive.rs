@@ -3,8 +3,7 @@
 use super::net::{Endpoint, Event, Load};
 use super::wire::agent_hello;
 use super::world::World;
-use bootswarm_agent::core::nearness::Nearness;
-use bootswarm_agent::core::swarm::{Input, TorrentId};
+use bootswarm_agent::core::swarm::{HintSource, Input, TorrentId};
 use bootswarm_agent::core::time::{MILLISECOND, SECOND};
 use bootswarm_agent::core::wire::{Message, Outgoing};
 
@@ -261,10 +260,12 @@ impl World {
                 return self.hear_metadata(node, id, message);
             }
             Outgoing::Pex { added, .. } => {
-                let peers: Vec<_> = added.iter().map(|a| (*a, Nearness::Unknown)).collect();
-                let torrent = TorrentId(0);
-                let peers = &peers;
-                self.hear(node, Input::Peers { torrent, peers });
+                let hints = Input::Hints {
+                    torrent: TorrentId(0),
+                    source: HintSource::Pex(id),
+                    addrs: added,
+                };
+                self.hear(node, hints);
                 return;
             }
         };

@@ -65,7 +65,11 @@ impl World {
                 window_pieces: WINDOW_PIECES,
                 server_us: 0,
             });
-            let at = if node < n { rng.below(cfg.arrival_us.max(1)) } else { 0 };
+            let at = if node < n {
+                rng.below(cfg.arrival_us.max(1))
+            } else {
+                0
+            };
             events.push(at, Event::Start(node));
             nodes.push(Node {
                 swarm,

@@ -54,6 +54,37 @@ fn liars_are_banned_and_nobody_else_is() {
 }
 
 #[test]
+fn a_third_that_lies_or_is_silent_costs_little_time() {
+    let flat = SimConfig {
+        payload_bytes: 3_000_000,
+        link_bits: 4_000_000,
+        ..SimConfig::default()
+    };
+    let racks = SimConfig {
+        nodes: 48,
+        racks: 4,
+        ..flat.clone()
+    };
+    for (cfg, seed) in [(&flat, 1), (&flat, 2), (&racks, 1), (&racks, 3)] {
+        let cfg = SimConfig { seed, ..cfg.clone() };
+        let without = run(&cfg);
+        for hostility in [Hostility::Silent, Hostility::Wrong] {
+            let with = run(&SimConfig {
+                corrupt: cfg.nodes / 3,
+                hostility,
+                ..cfg.clone()
+            });
+            assert_eq!((with.failed, with.banned_wrongly), (0, 0), "{with:?}");
+            let times = with.last_s / without.last_s;
+            assert!(
+                times <= 1.3,
+                "{hostility:?}, seed {seed}: {times} times as long, {with:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_living_finish_when_some_die_and_some_are_slow() {
     for seed in 1..=3 {
         let report = run(&SimConfig {

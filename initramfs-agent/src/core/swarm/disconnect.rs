@@ -7,6 +7,12 @@ use crate::core::nearness::Nearness;
 use crate::core::time::SECOND;
 use crate::core::wire::Outgoing;
 
+/// How often an address is dialled in vain: the wait doubles each time, and one of unknown nearness is forgotten then; a hint
+/// sooner.
+const FAILS_MAX: u32 = 6;
+const HINT_FAILS_MAX: u32 = 3;
+/// Bans that are remembered; any of them goes for the next one.
+const BANS_MAX: usize = 4096;
 /// BEP 3: a peer says something every two minutes.
 const SILENCE_US: Micros = 150 * SECOND;
 
@@ -31,7 +37,13 @@ impl Swarm {
         let addr = peer.listen.unwrap_or(peer.addr);
         // On loopback, and on the server, many share one address.
         if !addr.ip().is_loopback() && !peer.origin {
+            if self.banned_ips.len() >= BANS_MAX {
+                self.banned_ips.pop_first();
+            }
             self.banned_ips.insert(addr.ip());
+        }
+        if self.banned_addrs.len() >= BANS_MAX {
+            self.banned_addrs.pop_first();
         }
         self.banned_addrs.insert(addr);
         self.out.push_back(Output::Banned { addr, code });
@@ -47,8 +59,7 @@ impl Swarm {
         }
         for t in &mut self.torrents {
             let (ips, addrs) = (&self.banned_ips, &self.banned_addrs);
-            t.known
-                .retain(|a, _| !addrs.contains(a) && !ips.contains(&a.ip()));
+            t.known.retain(|a| !addrs.contains(a) && !ips.contains(&a.ip()));
         }
     }
 
@@ -68,6 +79,7 @@ impl Swarm {
             t.present &= mask;
             t.offering &= mask;
             t.local &= mask;
+            t.doubtful &= mask;
             t.seeders &= mask;
             for holders in &mut t.holders {
                 *holders &= mask;
@@ -79,12 +91,22 @@ impl Swarm {
             .filter(|k| k.conn == Some(conn))
         {
             known.conn = None;
-            known.fails = (known.fails + 1).min(6);
-            known.next_at = now + (SECOND << known.fails) / 2 + jitter;
-            let drop = known.fails >= 6 && !known.seeder && known.nearness == Nearness::Unknown;
+            known.fails = (known.fails + 1).min(FAILS_MAX);
+            known.next_at = now + (SECOND << known.fails.max(known.doubt)) / 2 + jitter;
+            let fails_max = if known.hint.is_some() {
+                HINT_FAILS_MAX
+            } else {
+                FAILS_MAX
+            };
+            let drop = known.fails >= fails_max && !known.seeder && known.nearness == Nearness::Unknown;
             let next = known.next_at;
-            if let (true, Some(addr)) = (drop, peer.listen) {
-                t.known.remove(&addr);
+            if let Some(addr) = peer.listen {
+                if peer.outgoing && !peer.established {
+                    t.note_dialled(addr, false);
+                }
+                if drop {
+                    t.known.remove(&addr);
+                }
             }
             self.wake_at(next);
         }

@@ -92,7 +92,7 @@ impl Swarm {
     /// Looks again when a claim has become too old, at the end of a rack's imports.
     pub(super) fn check_stale_claims(&mut self) {
         let now = self.now;
-        let dues = self.torrents.iter().flat_map(Torrent::claims_due);
+        let dues = self.torrents.iter().flat_map(|t| t.claims_due(now));
         if let Some(due) = dues.map(|(_, due)| due).filter(|due| *due > now).min() {
             self.wake_at(due);
         }
@@ -121,8 +121,8 @@ impl Torrent {
 
     /// Pieces that others of our rack bring in, and when we no longer wait for them. All of the rack waits for the last ones:
     /// who has claimed one may have been turned away, or have a single neighbour with it, who is slow.
-    fn claims_due(&self) -> impl Iterator<Item = (u32, Micros)> {
-        let late = self.late_at_the_end_us();
+    fn claims_due(&self, now: Micros) -> impl Iterator<Item = (u32, Micros)> {
+        let late = self.late_at_the_end_us(now);
         let wait = 2 * late + late / STEPS * self.import_rank as u64;
         let claims = if self.rack_is_ending() {
             self.claims.open()
@@ -135,15 +135,15 @@ impl Torrent {
 
     /// Those of them for which we do not wait any more.
     pub(super) fn stale_claims(&self, now: Micros) -> Vec<u32> {
-        let stale = self.claims_due().filter(|(_, due)| *due <= now);
+        let stale = self.claims_due(now).filter(|(_, due)| *due <= now);
         stale.map(|(piece, _)| piece).collect()
     }
 
     /// Whether we may begin to bring one more piece in.
     pub(super) fn may_import(&self) -> bool {
         let imports = |j: &&Job| {
-            let holders = self.holders[j.piece as usize];
-            matches!(j.source, Source::Peer(_)) && !j.origin && !j.verifying && holders & self.local == 0
+            let is_of_peer = matches!(j.source, Source::Peer(_)) && !j.origin;
+            is_of_peer && !j.verifying && self.near_holders(j.piece) == 0
         };
         self.jobs.iter().filter(imports).count() < IMPORTS_MAX
     }

@@ -14,6 +14,10 @@ const PIECES_MIN: u64 = 3;
 const BLOCKS: u32 = 4;
 /// What the best measurement loses with each further one, as a divisor.
 const FADES: u64 = 16;
+/// So many times the time between two blocks without any, and our own link is idle.
+const GAPS_SILENT: Micros = 8;
+/// The mean time between two blocks is at most so many times that of the best few in a row, where our own link is busy.
+const BEST_TIMES: Micros = 2;
 /// Blocks over which the time between two of them is smoothed.
 const GAPS: u64 = 16;
 
@@ -27,6 +31,8 @@ pub(super) struct Intake {
     /// The last block came, or the first of those under way was asked for.
     at: Micros,
     seen: u64,
+    /// The first piece was asked for.
+    asked_at: Option<Micros>,
     /// Smoothed time between two blocks while some are under way.
     gap_us: Micros,
 }
@@ -39,15 +45,29 @@ impl Intake {
             best: 0,
             at: now,
             seen: 0,
+            asked_at: None,
             gap_us: 0,
         }
     }
 
     /// The first piece after a time without any is asked for.
     fn resume(&mut self, now: Micros) {
+        self.asked_at.get_or_insert(now);
         self.at = now;
         self.since = now;
         self.blocks = 0;
+    }
+
+    /// Since when peers have been asked and none has sent a useful block; `None` once one has.
+    pub fn unanswered_since(&self) -> Option<Micros> {
+        self.asked_at.filter(|_| self.seen == 0)
+    }
+
+    /// Time between two blocks while our own link is busy, rather too long. A starved node waits longer between two, but
+    /// not because of its link.
+    fn block_us(&self) -> Micros {
+        let at_best = (u64::from(BLOCK_BYTES) * SECOND).checked_div(self.best);
+        at_best.map_or(self.gap_us, |us| self.gap_us.min(BEST_TIMES * us))
     }
 
     fn block(&mut self, now: Micros) {
@@ -80,11 +100,29 @@ impl Torrent {
     }
 
     /// How long a block waits from request to arrival in the mean: as many are under way, times the time between two
-    /// arrivals (Little's law). Whoever sends none for longer is late, however slow our own link is.
-    pub(super) fn wait_us(&self) -> Micros {
-        let jobs = self.jobs.iter().filter(|j| of_peer(j));
-        let under_way: u32 = jobs.map(|j| j.requested - j.received).sum();
-        self.intake.gap_us.saturating_mul(Micros::from(under_way))
+    /// arrivals (Little's law). Whoever sends none for longer is late, however slow our own link is. What has been
+    /// overtaken by as many blocks as were under way does not wait in front of our link, nor does anything where several
+    /// could have come and none has.
+    pub(super) fn wait_us(&self, now: Micros) -> Micros {
+        let (gap_us, seen) = (self.intake.block_us(), self.intake.seen);
+        if now > self.intake.at.saturating_add(gap_us.saturating_mul(GAPS_SILENT)) {
+            return 0;
+        }
+        let jobs = || self.jobs.iter().filter(|j| of_peer(j));
+        let asked: u32 = jobs().map(|j| j.requested - j.received).sum();
+        let moves = |j: &&Job| j.received > 0 || seen - j.seen < u64::from(asked);
+        let under_way: u32 = jobs().filter(moves).map(|j| j.requested - j.received).sum();
+        gap_us.saturating_mul(Micros::from(under_way))
+    }
+
+    /// A piece has come from the origin, through the same link.
+    pub(super) fn note_fetched(&mut self, now: Micros) {
+        self.intake.at = now;
+    }
+
+    /// Blocks that have come so far.
+    pub(super) fn blocks_seen(&self) -> u64 {
+        self.intake.seen
     }
 
     /// Pieces that our own link may have waiting in front of it.

@@ -50,11 +50,12 @@ impl Swarm {
     /// Whether others have far more than we do, and give it to us.
     fn lags(&self, torrent: TorrentId) -> bool {
         let t = &self.torrents[usize::from(torrent.0)];
-        if t.origin.moved_at() + FED_US.max(3 * t.wait_us()) <= self.now {
+        if t.origin.moved_at() + FED_US.max(3 * t.wait_us(self.now)) <= self.now {
             return false;
         }
         let peers = t.slots.iter().flatten().filter_map(|c| self.peers.get(c));
-        let mut have: Vec<u32> = peers.filter(|p| !p.origin).map(|p| p.have).collect();
+        let believed = peers.filter(|p| !p.origin && p.is_credible(t.pieces));
+        let mut have: Vec<u32> = believed.map(|p| p.have).collect();
         have.sort_unstable();
         let usual = have.get(have.len() / 2).copied().unwrap_or(0);
         usual >= PIECES_MIN && usual > TIMES * t.progress.pieces_done

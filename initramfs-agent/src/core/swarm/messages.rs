@@ -94,7 +94,10 @@ impl Swarm {
             Message::Bitfield(bytes) => is_valid = self.on_bitfield(conn, bytes),
             Message::HaveAll if is_first && fast => self.on_have_all(conn),
             Message::HaveNone if is_first && fast => {}
-            Message::Request(block) => is_valid = t.within(block) && self.on_request(conn, block),
+            Message::Request(block) => {
+                peer.has_asked = true;
+                is_valid = t.within(block) && self.on_request(conn, block);
+            }
             Message::Cancel(block) => self.on_cancel(conn, block),
             Message::Suggest { piece } if fast && piece < t.pieces => self.on_suggest(conn, piece),
             Message::AllowedFast { piece } if fast && piece < t.pieces => self.on_allowed_fast(conn, piece),
@@ -129,6 +132,10 @@ impl Swarm {
             t.holders[piece as usize] |= bit;
             peer.have += 1;
             t.note_heard(piece, self.now);
+            t.claims.note_kept(piece, conn);
+            if peer.has_asked && t.has(piece) {
+                peer.useful_at = self.now;
+            }
             self.dirty |= t.is_wanted(piece);
             if t.local & bit == 0 && t.racked {
                 self.note_outside(torrent, piece);
@@ -225,6 +232,7 @@ impl Swarm {
             };
         let until = peer.rest_until;
         peer.allowed.retain(|p| *p != piece);
+        self.torrents[usize::from(torrent.0)].note_answer(piece, now);
         self.drop_job_but(torrent, at, Some(block));
         self.wake_at(until);
     }
@@ -251,7 +259,7 @@ impl Swarm {
         if t.local & bit == 0 || t.has(piece) || t.holders[piece as usize] & bit != 0 {
             return;
         }
-        if t.claims.is_worn(piece) {
+        if !t.claims.heeds(piece, self.now, conn) {
             return;
         }
         let lasts = t.claim_us() + self.rng.below(t.claim_us());

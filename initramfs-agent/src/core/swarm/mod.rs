@@ -7,11 +7,15 @@
 
 mod backoff;
 mod claims;
+mod compare;
 mod connect;
+mod dial;
 mod disconnect;
+mod doubt;
 mod hedge;
 mod import;
 mod intake;
+mod known;
 mod lag;
 mod messages;
 mod metadata;
@@ -22,6 +26,7 @@ mod peers;
 mod pex;
 mod piece_times;
 mod pieces;
+mod places;
 mod schedule;
 mod torrent;
 mod types;
@@ -108,9 +113,10 @@ impl Swarm {
         let id = TorrentId(self.torrents.len() as u16);
         let seeders = spec.seeders.clone();
         self.torrents.push(Torrent::new(spec, self.now));
+        self.server_took(0);
         self.draw_metadata_waits(id);
         for addr in seeders {
-            self.learn(id, addr, Nearness::Across);
+            self.learn(id, addr, Nearness::Across, None);
         }
         self.wake = self.now;
         self.settle();
@@ -123,6 +129,11 @@ impl Swarm {
         match input {
             Input::Tick => {}
             Input::Peers { torrent, peers } => self.on_peers(torrent, peers),
+            Input::Hints {
+                torrent,
+                source,
+                addrs,
+            } => self.on_hints(torrent, source, addrs),
             Input::Connected { conn } => self.on_connected(conn),
             Input::Incoming { conn, addr, torrent } => self.on_incoming(conn, addr, torrent),
             Input::Handshake {

@@ -28,8 +28,9 @@ impl Swarm {
         let t = &self.torrents[usize::from(torrent.0)];
         let holders = t.holders[piece as usize];
         let enough = if t.racked { COMMON } else { COMMON_FLAT };
-        let common = (holders & t.local).count_ones() >= enough;
-        let first = holders & t.local == 0;
+        let near = t.near_holders(piece);
+        let common = near.count_ones() >= enough;
+        let first = near == 0;
         // Our link has nothing better to do; when a farm starts, every step from rack to rack counts.
         let idle = self.uploads.is_idle();
         let due = self.now + t.news_us();

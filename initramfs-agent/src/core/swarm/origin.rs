@@ -2,6 +2,7 @@
 //! never runs there all at once, and never given up for good.
 
 use super::backoff::Backoff;
+use super::compare::Compare;
 use super::torrent::{Job, Source, Torrent};
 use super::types::{ConnId, FetchId, Output, TorrentId};
 use super::{Micros, Swarm};
@@ -25,11 +26,17 @@ const SEEDED_US: Micros = 2 * SECOND;
 /// A busy server gets so many times what its last answer took, up to this, before it is asked for payload.
 const SERVER_TIMES: Micros = 4;
 const SERVER_PATIENCE_MAX_US: Micros = 20 * SECOND;
+/// With peers that were asked and have not sent a block at all: between once and twice this, or of four times what the
+/// server's last answer took, where that is more; the longer one where nothing is known of the server.
+const UNANSWERED_US: Micros = 300 * MILLISECOND;
+const UNANSWERED_UNKNOWN_US: Micros = SECOND;
 /// With peers: no useful block for this long.
 const STUCK_US: Micros = 3 * SECOND;
 /// With peers that keep announcing new pieces: no useful block for this long, by the piece times.
 const STUCK_LIVELY_US: Micros = 15 * SECOND;
 const STUCK_LIVELY_MIN_US: Micros = 3 * SECOND;
+/// While no more neighbours wait for pieces, the server can bear that all read on from it.
+const WAITING_FEW: u64 = 3;
 /// However slow pieces are, nobody waits longer for one of them.
 const SLOW_MAX_US: Micros = 60 * SECOND;
 /// Added at random for each neighbour, so that a rack does not fall back as one.
@@ -43,6 +50,10 @@ pub(super) struct Origin {
     /// Fetches that ended well, one after another.
     good: u32,
     backoff: Backoff,
+    /// Whether it is faster than the peers.
+    pub compare: Compare,
+    /// What the fetch that runs has brought: pieces and their bytes.
+    fetched: (u64, u64),
     fetched_at: Micros,
     moved_at: Micros,
     heard_at: Micros,
@@ -57,6 +68,8 @@ impl Origin {
             fetch: None,
             good: 0,
             backoff: Backoff::default(),
+            compare: Compare::default(),
+            fetched: (0, 0),
             fetched_at: now,
             moved_at: now,
             heard_at: now,
@@ -105,14 +118,22 @@ impl Origin {
         self.is_alone = is_alone;
     }
 
-    fn begin(&mut self, fetch: FetchId) {
+    fn begin(&mut self, now: Micros, fetch: FetchId) {
         self.fetch = Some(fetch);
+        self.fetched = (0, 0);
+        self.compare.begin(now);
     }
 
     /// The fetch is over, and with it the turn.
     fn end(&mut self) {
         self.fetch = None;
         self.patience = None;
+    }
+
+    /// A peer was faster.
+    fn overtaken(&mut self, now: Micros) {
+        self.end();
+        self.compare.refused(now);
     }
 
     /// A piece of a fetch has come, right or wrong.
@@ -136,6 +157,10 @@ impl Origin {
             self.good + 1
         };
         self.backoff.rest(now, retry_after, draw);
+        match (self.good, self.fetched) {
+            (0, _) | (_, (0, _)) => self.compare.refused(now),
+            (_, (pieces, bytes)) => self.compare.end(now, bytes, pieces),
+        }
     }
 
     /// How long a range may be while the seeder may yet serve us: twice as long after each that ended well.
@@ -191,6 +216,9 @@ impl Swarm {
     /// The server took so long for something that it was asked, microseconds.
     pub fn server_took(&mut self, took_us: Micros) {
         self.cfg.server_us = self.cfg.server_us.max(took_us);
+        for t in &mut self.torrents {
+            t.times.note_server(self.cfg.server_us);
+        }
     }
 
     /// The server's seeder has sent its handshake: what others may send is waited for from now on, as long as that took.
@@ -203,6 +231,56 @@ impl Swarm {
         if let Some(wanted) = self.torrents[usize::from(torrent.0)].metadata.wanted() {
             wanted.wait_from(self.now);
         }
+    }
+
+    /// Neighbours that have given us something or lack something as we do, not those that only say that they have everything;
+    /// and how many of them are seen to wait.
+    pub(super) fn credible_neighbours(&self, torrent: TorrentId) -> (u64, u64) {
+        let t = &self.torrents[usize::from(torrent.0)];
+        let peers = t.slots.iter().flatten().filter_map(|c| self.peers.get(c));
+        let (mut all, mut waiting) = (0, 0);
+        for peer in peers.filter(|p| !p.origin && p.is_credible(t.pieces)) {
+            all += 1;
+            waiting += u64::from(peer.have < t.pieces && peer.has_asked);
+        }
+        (all, waiting)
+    }
+
+    /// Whether the origin is faster than the peers, and so few wait for it that it can bear us.
+    pub(super) fn prefers_origin(&self, torrent: TorrentId) -> bool {
+        let t = &self.torrents[usize::from(torrent.0)];
+        t.spec.has_origin
+            && t.origin.compare.is_faster()
+            && self.credible_neighbours(torrent).1 <= WAITING_FEW
+    }
+
+    /// How long peers may leave us without any answer at all before the origin is tried.
+    pub(super) fn unanswered_us(&mut self, torrent: TorrentId) -> Micros {
+        let random = self.patience(torrent);
+        let base = match self.cfg.server_us {
+            0 => UNANSWERED_UNKNOWN_US,
+            _ => UNANSWERED_US.max(self.server_busy_us()),
+        };
+        base + base * random / 1000
+    }
+
+    /// When to see whether the origin is faster than the peers.
+    fn compare_due(&mut self, torrent: TorrentId) -> Option<Micros> {
+        let busy = self.server_busy_us();
+        let t = &self.torrents[usize::from(torrent.0)];
+        let compare = &t.origin.compare;
+        let (all, waiting) = self.credible_neighbours(torrent);
+        if compare.is_faster() && waiting <= WAITING_FEW {
+            return Some(self.now);
+        }
+        if let (0, Some(since)) = (all, t.intake.unanswered_since()) {
+            return Some(since + self.unanswered_us(torrent));
+        }
+        let left = t.spec.size_bytes - t.progress.done_bytes;
+        if compare.is_nearly_done(self.now, left) {
+            return None;
+        }
+        compare.due(all + waiting * waiting, busy)
     }
 
     /// When patience with the peers ends.
@@ -232,16 +310,25 @@ impl Swarm {
             };
             base + t.spread_us() * peers * random / 1000
         };
-        (t.origin.moved_at + patience).max(t.origin.rests_until())
+        // Behind our own link all wait, also for what the origin sends.
+        let stuck = t.origin.moved_at + patience.max(2 * t.wait_us(self.now));
+        let rests = t.origin.rests_until();
+        let compare = if peers > 0 {
+            self.compare_due(torrent)
+        } else {
+            None
+        };
+        compare.map_or(stuck, |at| at.min(stuck)).max(rests)
     }
 
     /// Asks the origin for a run of pieces that nobody delivers.
     fn fetch(&mut self, torrent: TorrentId) {
         let at = usize::from(torrent.0);
-        let t = &self.torrents[at];
         let now = self.now;
         // With neighbours each takes one random piece and shares it; alone we read on from the front.
-        let crowd = t.present & t.local != 0;
+        let reads_on = self.prefers_origin(torrent);
+        let t = &self.torrents[at];
+        let crowd = t.present & t.local != 0 && !reads_on;
         let first = if crowd {
             let n = t.wanted.len() as u64;
             let from = self.rng.below(n) as usize;
@@ -257,7 +344,7 @@ impl Swarm {
         let most = if crowd {
             1
         } else {
-            let seeded = t.known.values().any(|k| k.seeder && k.fails == 0);
+            let seeded = reads_on || t.known.values().any(|k| k.seeder && k.fails == 0);
             let length = u64::from(t.spec.piece_length);
             let bytes = if seeded {
                 t.origin.range_bytes(length)
@@ -289,8 +376,9 @@ impl Swarm {
             let source = Source::Fetch(fetch);
             t.jobs.push(Job::new(piece, slot, source, blocks, self.now, true));
         }
-        let late = self.torrents[at].late_us();
-        self.torrents[at].origin.begin(fetch);
+        let late = self.torrents[at].late_us(self.now);
+        let now = self.now;
+        self.torrents[at].origin.begin(now, fetch);
         self.wake_at(self.now + late);
         self.out.push_back(Output::Fetch {
             fetch,
@@ -306,7 +394,7 @@ impl Swarm {
         let t = &mut self.torrents[usize::from(torrent.0)];
         let last = !t.jobs.iter().any(|j| j.source == Source::Fetch(fetch));
         if last && t.origin.fetch == Some(fetch) {
-            t.origin.end();
+            t.origin.overtaken(self.now);
             self.out.push_back(Output::CancelFetch { fetch });
             self.wake_at(self.now + MILLISECOND);
         }
@@ -323,6 +411,11 @@ impl Swarm {
         let now = self.now;
         let t = &mut self.torrents[at];
         t.origin.fetched_at = now;
+        t.note_fetched(now);
+        if ok && piece < t.pieces {
+            t.origin.fetched.0 += 1;
+            t.origin.fetched.1 += u64::from(t.piece_bytes(piece));
+        }
         let Some(job) = t.job_at(piece, Source::Fetch(fetch)) else {
             // Somebody was faster; what came is too much.
             if piece < t.pieces {
@@ -399,7 +492,7 @@ mod tests {
             None,
         ] {
             ranges.push(origin.range_bytes(piece) / piece);
-            origin.begin(FetchId(1));
+            origin.begin(0, FetchId(1));
             assert!(!origin.is_idle());
             if let Some(failed) = ended {
                 origin.note_end(SECOND, None, failed, 0);

@@ -34,6 +34,8 @@ pub(super) struct Peer {
     /// One of the server's own seeders.
     pub origin: bool,
     pub opened_at: Micros,
+    /// It gave us something, or got a piece that we have given to others or to it; or it was opened.
+    pub useful_at: Micros,
     /// Both handshakes are done.
     pub established: bool,
     pub peer_id: [u8; 20],
@@ -75,16 +77,24 @@ pub(super) struct Peer {
     pub later_at: Micros,
     /// How often it fell silent since its last block.
     pub stalls: u32,
+    /// How often it fell silent while others sent, since its last block.
+    pub silences: u32,
+    /// Pieces from it that were right.
+    pub given: u32,
     /// Smoothed time of one block while requests are outstanding, microseconds; 0 before the first.
     pub block_us: Micros,
     pub block_at: Micros,
     pub heard_at: Micros,
     pub sent_at: Micros,
+    /// It has requested something of us.
+    pub has_asked: bool,
     /// What it has said, and got, of the info dictionary.
     pub metadata: super::metadata::PeerMetadata,
     /// It takes PEX messages.
     pub pex: bool,
     pub pex_at: Micros,
+    /// What it sends until then is not heeded, but for one message.
+    pub pex_heard_at: Micros,
     pub pex_told: BTreeSet<SocketAddr>,
 }
 
@@ -98,6 +108,7 @@ impl Peer {
             outgoing,
             origin: false,
             opened_at: now,
+            useful_at: now,
             established: false,
             peer_id: [0; 20],
             tag: 0,
@@ -122,13 +133,17 @@ impl Peer {
             later: Vec::new(),
             later_at: 0,
             stalls: 0,
+            silences: 0,
+            given: 0,
             block_us: 0,
             block_at: 0,
             heard_at: now,
             sent_at: now,
+            has_asked: false,
             metadata: super::metadata::PeerMetadata::default(),
             pex: false,
             pex_at: 0,
+            pex_heard_at: 0,
             pex_told: BTreeSet::new(),
         }
     }

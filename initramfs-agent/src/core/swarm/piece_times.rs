@@ -1,6 +1,6 @@
 //! How long pieces take, by which all waits are measured.
 
-use crate::core::time::{MILLISECOND, Micros};
+use crate::core::time::{MILLISECOND, Micros, SECOND};
 
 /// Times that are remembered.
 const TIMES_MAX: usize = 32;
@@ -10,9 +10,15 @@ const MEASURED_MIN: usize = 4;
 /// would wait for its first pieces longer than all of them take.
 const FAST_US: Micros = 100 * MILLISECOND;
 
+/// What a piece may take before any is measured: twice what the server took for its last answer, within these bounds; the
+/// longer one where that is not known.
+const GUESS_MIN_US: Micros = 500 * MILLISECOND;
+const GUESS_MAX_US: Micros = 2 * SECOND;
+
 /// Recent times of whole pieces from peers.
 #[derive(Default)]
 pub(super) struct PieceTimes {
+    server_us: Micros,
     /// Microseconds, newest over oldest.
     recent: Vec<u32>,
     at: usize,
@@ -41,6 +47,19 @@ impl PieceTimes {
         }
     }
 
+    /// The server took so long for an answer.
+    pub fn note_server(&mut self, us: Micros) {
+        self.server_us = us;
+    }
+
+    /// How long a piece may take before any is measured, rather too long.
+    pub fn guess_us(&self) -> Micros {
+        match self.server_us {
+            0 => GUESS_MAX_US,
+            us => us.saturating_mul(2).clamp(GUESS_MIN_US, GUESS_MAX_US),
+        }
+    }
+
     /// A piece took so long over the uplink.
     pub fn note_across(&mut self, us: Micros) {
         self.across_us = us.max(self.across_us - self.across_us / 8);
@@ -65,7 +84,6 @@ impl PieceTimes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::time::SECOND;
 
     #[test]
     fn four_pieces_tell_or_one_that_is_fast() {

@@ -24,19 +24,16 @@ impl Swarm {
         let blocks = t.blocks_of(piece);
         t.take_wanted(piece);
         t.note_asked(now);
-        t.jobs.push(Job::new(
-            piece,
-            slot,
-            Source::Peer(conn),
-            blocks,
-            now,
-            peer.origin,
-        ));
+        t.note_owed(piece, now);
+        t.origin.compare.note_asked(now);
+        let mut job = Job::new(piece, slot, Source::Peer(conn), blocks, now, peer.origin);
+        job.seen = t.blocks_seen();
+        t.jobs.push(job);
         if peer.pending_blocks == 0 {
             peer.block_at = now;
         }
         peer.pending_blocks += blocks;
-        let late = t.late_us();
+        let late = t.late_us(now);
         self.wake_at(now + late);
         self.request_more(conn);
         true
@@ -196,6 +193,7 @@ impl Swarm {
             return;
         };
         t.note_block(now);
+        t.note_answer(block.piece, now);
         let job = &mut t.jobs[at];
         job.set_block(index);
         job.moved_at = now;
@@ -203,6 +201,8 @@ impl Swarm {
         peer.outstanding = peer.outstanding.saturating_sub(1);
         peer.rejects = 0;
         peer.stalls = 0;
+        peer.useful_at = now;
+        let doubted = std::mem::take(&mut peer.silences) > 0;
         let took = now.saturating_sub(peer.block_at);
         peer.block_us = if peer.block_us == 0 {
             took.max(1)
@@ -211,6 +211,7 @@ impl Swarm {
         };
         peer.block_at = now;
         t.origin.note_moved(now);
+        t.origin.compare.note_bytes(now, block.len);
         if job.received == job.blocks {
             job.verifying = true;
             let slot = job.slot;
@@ -224,6 +225,9 @@ impl Swarm {
                 piece: block.piece,
                 slot,
             });
+        }
+        if doubted {
+            self.weigh(conn);
         }
         self.request_more(conn);
         self.dirty = true;
@@ -252,6 +256,9 @@ impl Swarm {
                 Source::Peer(conn) => Some(conn),
                 Source::Fetch(_) => None,
             };
+            if let Some(conn) = from {
+                self.believe(conn);
+            }
             self.piece_done(torrent, piece, from);
             return;
         }

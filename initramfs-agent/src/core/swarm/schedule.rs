@@ -1,6 +1,7 @@
 //! Which piece is asked of whom: the rarest in our rack first, ties at random, each from the least busy
 //! peer. What nobody in the rack has comes over the uplink once: who fetches it says so.
 
+use super::peer::Peer;
 use super::torrent::{Job, Source};
 use super::types::{ConnId, TorrentId};
 use super::{Micros, Swarm};
@@ -12,6 +13,12 @@ use crate::core::wire::Outgoing;
 const IN_FLIGHT_BYTES: u32 = 512 << 10;
 /// Pieces in flight at least, however large they are.
 pub(super) const IN_FLIGHT_PIECES_MIN: usize = 8;
+/// The same times this with those that do not come.
+const SILENT_TIMES: usize = 4;
+/// When so many were caught at giving nothing, others that only say that they have everything are no reason to wait for them.
+const CAUGHT_FEW: u32 = 2;
+/// The part of what may be in flight that is tried at those who say that they have everything and have not given anything.
+const TRIES_PART: usize = 2;
 /// Pieces that the rack brings in over its uplink at a time.
 const CLAIMS_MAX: usize = 20;
 
@@ -53,38 +60,78 @@ impl Swarm {
     }
 
     fn schedule_torrent(&mut self, torrent: TorrentId, share: usize) {
-        self.take_offers(torrent);
         let at = usize::from(torrent.0);
+        let untried = self.untried(torrent);
+        let t = &mut self.torrents[at];
+        t.suspect = if t.caught >= CAUGHT_FEW { untried } else { 0 };
+        self.take_offers(torrent);
+        self.take_back_tries(torrent);
         let most = (self.torrents[at].in_flight_max() / share).max(2);
-        // What the origin sends does not keep us from asking peers.
-        let asked = |j: &&Job| matches!(j.source, Source::Peer(_));
+        // What the origin sends does not keep us from asking peers, nor does what silent ones do not send.
+        let now = self.now;
+        let quiet_since = now.saturating_sub(self.torrents[at].late_us(now));
+        let comes = |j: &&Job| matches!(j.source, Source::Peer(_)) && j.moved_at >= quiet_since;
         let busy = |s: &Self| {
             let t = &s.torrents[at];
-            t.wanted.is_empty() || (t.jobs.len() >= most && t.jobs.iter().filter(asked).count() >= most)
+            let many = t.jobs.len() >= most && t.jobs.iter().filter(comes).count() >= most;
+            t.wanted.is_empty() || many || t.jobs.len() >= SILENT_TIMES * most
         };
         if busy(self) {
             return;
         }
-        let mut free = self.free_peers(torrent);
-        while free != 0 && !busy(self) {
-            let Some((piece, holders)) = self.pick(torrent, free) else {
-                return;
+        let free = self.free_peers(torrent);
+        let doubtful = self.torrents[at].doubtful;
+        let mut believed = free & !doubtful;
+        while !busy(self) {
+            let tried = self.jobs_at(torrent, untried) * TRIES_PART >= most;
+            let open = if tried { believed & !untried } else { believed };
+            let Some(asked) = self.assign(torrent, open) else {
+                break;
             };
-            let Some(conn) = self.least_busy(torrent, holders) else {
-                return;
-            };
-            if self.torrents[at].local & holders == 0 {
-                self.claim(torrent, piece);
-            }
-            self.start_job(conn, piece);
-            if let Some(peer) = self
-                .peers
-                .get(&conn)
-                .filter(|p| p.pending_blocks > p.pending_low())
-            {
-                free &= !peer.mask();
+            believed &= !asked;
+        }
+        // What nobody else can give now may come from those that are doubted, one piece at a time.
+        if free & doubtful != 0 && !busy(self) && self.jobs_at(torrent, doubtful) == 0 {
+            self.assign(torrent, free & doubtful);
+        }
+    }
+
+    /// A piece that is with a peer which is doubted, and which sends nothing of it, is requested from one that is as soon
+    /// as one can take it.
+    fn take_back_tries(&mut self, torrent: TorrentId) {
+        let t = &self.torrents[usize::from(torrent.0)];
+        let doubtful = t.doubtful;
+        if doubtful == 0 || self.jobs_at(torrent, doubtful) == 0 {
+            return;
+        }
+        let free = self.free_peers(torrent) & !doubtful;
+        let t = &self.torrents[usize::from(torrent.0)];
+        let is_doubtful = |j: &Job| match j.source {
+            Source::Peer(conn) => self.peers.get(&conn).is_some_and(|p| p.mask() & doubtful != 0),
+            Source::Fetch(_) => false,
+        };
+        let idle = |j: &&Job| j.received == 0 && is_doubtful(j) && t.holders[j.piece as usize] & free != 0;
+        let pieces: Vec<u32> = t.jobs.iter().filter(idle).map(|j| j.piece).collect();
+        for piece in pieces {
+            if let Some(at) = self.idle_try(torrent, piece) {
+                self.drop_job(torrent, at);
             }
         }
+    }
+
+    /// Asks one of these peers for one more piece; its bit if it can take no further one, or `None` if nobody has anything.
+    fn assign(&mut self, torrent: TorrentId, free: u128) -> Option<u128> {
+        if free == 0 {
+            return None;
+        }
+        let (piece, holders) = self.pick(torrent, free)?;
+        let conn = self.least_busy(torrent, holders)?;
+        if self.torrents[usize::from(torrent.0)].local & holders == 0 {
+            self.claim(torrent, piece);
+        }
+        self.start_job(conn, piece);
+        let full = |p: &&Peer| p.pending_blocks > p.pending_low();
+        Some(self.peers.get(&conn).filter(full).map_or(0, Peer::mask))
     }
 
     /// Pieces that a choking peer lets us have (BEP 6): the server's hand-out.
@@ -105,6 +152,10 @@ impl Swarm {
             let offers = std::mem::take(&mut peer.allowed);
             let bit = peer.mask();
             for piece in offers {
+                // Who has shown nothing yet keeps nobody from what the server hands out.
+                if let Some(idle) = self.idle_try(torrent, piece) {
+                    self.drop_job(torrent, idle);
+                }
                 let t = &self.torrents[usize::from(torrent.0)];
                 if t.is_wanted(piece) && t.holders[piece as usize] & bit != 0 {
                     self.claim(torrent, piece);
@@ -158,7 +209,8 @@ impl Swarm {
             if can == 0 {
                 return None;
             }
-            if holders & local != 0 {
+            let near = t.near_holders(piece);
+            if near != 0 {
                 can &= local;
                 if can == 0 {
                     return None;
@@ -167,7 +219,7 @@ impl Swarm {
             {
                 return None;
             }
-            let near = (holders & local).count_ones();
+            let near = near.count_ones();
             if near > most {
                 return None;
             }
@@ -206,7 +258,7 @@ impl Swarm {
         t.claims
             .open()
             .iter()
-            .filter(|c| t.claims.holds(c.piece, now) && t.holders[c.piece as usize] & t.local == 0)
+            .filter(|c| t.claims.holds(c.piece, now) && t.near_holders(c.piece) == 0)
             .count()
     }
 

@@ -1,10 +1,8 @@
 //! One torrent: which pieces we have, who has which, what is in flight.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-
 use super::claims::Claims;
-use super::connect::{Known, WANT_PEERS_US};
+use super::dial::WANT_PEERS_US;
+use super::known::Addresses;
 use super::piece_times::PieceTimes;
 use super::types::{ConnId, FetchId, Progress, Slot, TorrentSpec};
 use crate::core::limits::BLOCK_BYTES;
@@ -12,7 +10,7 @@ use crate::core::time::{MILLISECOND, Micros};
 use crate::core::wire::Block;
 
 /// Connections of one torrent: each has a bit in the masks.
-pub(super) const SLOTS: usize = 128;
+const SLOTS: usize = 128;
 /// Blocks of the largest piece, as words of a bit set.
 const BLOCK_WORDS: usize = 4;
 const NOWHERE: u32 = u32::MAX;
@@ -41,6 +39,8 @@ pub(super) struct Job {
     pub started_at: Micros,
     /// When the last block came, or when it was assigned.
     pub moved_at: Micros,
+    /// Blocks of the torrent that had come when it was assigned.
+    pub seen: u64,
     /// All blocks are there and the shell checks the hash.
     pub verifying: bool,
     /// The peer is of the server, or it is a fetch.
@@ -59,6 +59,7 @@ impl Job {
             got: [0; BLOCK_WORDS],
             started_at: now,
             moved_at: now,
+            seen: 0,
             verifying: false,
             origin,
         }
@@ -89,10 +90,19 @@ pub(super) struct Torrent {
     pub claims: Claims,
     /// When a peer last announced each piece, in milliseconds.
     heard_ms: Vec<u32>,
+    /// When each piece was asked of a peer that neither sent nor refused it, whoever has been asked since; or its last block
+    /// came. In milliseconds; 0: nobody owes it.
+    owed_ms: Vec<u32>,
     pub jobs: Vec<Job>,
     pub slots: Vec<Option<ConnId>>,
     /// Bits of peers that count as being in our rack.
     pub local: u128,
+    /// Bits of peers that were asked and gave nothing: see `doubt.rs`.
+    pub doubtful: u128,
+    /// Bits of peers that were not seen to give anything, once others were caught at giving nothing.
+    pub suspect: u128,
+    /// Addresses that said that they have everything and were caught at giving nothing.
+    pub caught: u32,
     /// How many in our rack come before us in the order of importers.
     pub import_rank: usize,
     pub started_at: Micros,
@@ -106,7 +116,10 @@ pub(super) struct Torrent {
     pub racked: bool,
     /// The tracker has named peers, in our rack or elsewhere.
     pub introduced: bool,
-    pub known: BTreeMap<SocketAddr, Known>,
+    pub known: Addresses,
+    /// Hints in a row that nobody answered, and when the next ones may be dialled.
+    pub hints_dead: u32,
+    pub hints_at: Micros,
     pub times: PieceTimes,
     pub intake: super::intake::Intake,
     pub origin: super::origin::Origin,
@@ -145,9 +158,13 @@ impl Torrent {
             holders: vec![0; n],
             claims: Claims::new(n),
             heard_ms: vec![0; n],
+            owed_ms: vec![0; n],
             jobs: Vec::new(),
             slots: vec![None; SLOTS],
             local: 0,
+            doubtful: 0,
+            suspect: 0,
+            caught: 0,
             import_rank: 0,
             started_at: now,
             seeders: 0,
@@ -155,7 +172,9 @@ impl Torrent {
             offering: 0,
             racked: false,
             introduced: false,
-            known: BTreeMap::new(),
+            known: Addresses::default(),
+            hints_dead: 0,
+            hints_at: 0,
             times: PieceTimes::default(),
             intake: super::intake::Intake::new(now),
             origin: super::origin::Origin::new(now),
@@ -252,6 +271,11 @@ impl Torrent {
             .position(|j| j.piece == piece && j.source == source)
     }
 
+    /// Who in our rack has a piece, as far as they are believed.
+    pub fn near_holders(&self, piece: u32) -> u128 {
+        self.holders[piece as usize] & self.local & !(self.doubtful | self.suspect)
+    }
+
     /// The slot a further writer of this piece would get, or `None` when both are taken.
     pub fn free_slot(&self, piece: u32) -> Option<Slot> {
         let mut primary = true;
@@ -282,6 +306,25 @@ impl Torrent {
         Micros::from(self.heard_ms[piece as usize]) * MILLISECOND
     }
 
+    /// A piece is asked of a peer.
+    pub fn note_owed(&mut self, piece: u32, now: Micros) {
+        let owed = &mut self.owed_ms[piece as usize];
+        if *owed == 0 {
+            *owed = (now / MILLISECOND).max(1) as u32;
+        }
+    }
+
+    /// A block of it has come, or its holder has refused it: what nobody answers counts from here.
+    pub fn note_answer(&mut self, piece: u32, now: Micros) {
+        self.owed_ms[piece as usize] = 0;
+        self.note_owed(piece, now);
+    }
+
+    /// Since when nobody has answered for a piece in flight.
+    pub fn owed_since(&self, piece: u32) -> Micros {
+        Micros::from(self.owed_ms[piece as usize]) * MILLISECOND
+    }
+
     /// How many peers there are besides the server's seeders.
     pub fn neighbours(&self) -> u64 {
         u64::from((self.present & !self.seeders).count_ones())
@@ -289,8 +332,8 @@ impl Torrent {
 
     /// Somebody in our rack, or we, bring a piece in until then.
     pub fn note_claim(&mut self, piece: u32, now: Micros, until: Micros, by: Option<ConnId>) {
-        let (holders, local) = (&self.holders, self.local);
-        let is_outside = |piece: u32| holders[piece as usize] & local == 0;
+        let (holders, near) = (&self.holders, self.local & !(self.doubtful | self.suspect));
+        let is_outside = |piece: u32| holders[piece as usize] & near == 0;
         self.claims.note(piece, now, until, by, is_outside);
     }
 }

@@ -22,6 +22,19 @@ pub struct ConnId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FetchId(pub u32);
 
+/// Who gave the hint that there may be a peer at an address. Anybody can give any number of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HintSource {
+    /// A peer, by PEX (BEP 11).
+    Pex(ConnId),
+    /// A packet of local service discovery (BEP 14).
+    Lsd,
+    /// The DHT (BEP 5).
+    Dht,
+    /// Whoever connected to us and said where it listens.
+    Itself,
+}
+
 /// Where the bytes of a piece in flight go. One writer only may write a piece in place; a second one
 /// (a hedge) collects it in memory, so that a bad peer can never spoil what another wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,12 +83,21 @@ pub struct TorrentSpec {
 pub enum Input<'a> {
     /// The deadline has come (calling it at another time is harmless).
     Tick,
-    /// Peers of a torrent were found.
+    /// The tracker, or the command line, names peers of a torrent.
     Peers {
         /// Of this torrent.
         torrent: TorrentId,
         /// Addresses with their nearness; our own may be among them.
         peers: &'a [(SocketAddr, Nearness)],
+    },
+    /// Somebody who need not be trusted says where there may be peers.
+    Hints {
+        /// Of this torrent.
+        torrent: TorrentId,
+        /// Who says so.
+        source: HintSource,
+        /// Addresses; our own may be among them.
+        addrs: &'a [SocketAddr],
     },
     /// A connection that [`Output::Connect`] asked for is up and the shell has sent our handshake.
     Connected {

@@ -1,12 +1,14 @@
 //! Hand-driven tests in virtual time: one state machine, and we are its peers.
 
 mod busy;
+mod floods;
 mod hedge;
 mod hostile;
 mod metadata;
 mod news;
 mod pieces;
 mod rack;
+mod rivals;
 mod seeded;
 mod service;
 mod slow;

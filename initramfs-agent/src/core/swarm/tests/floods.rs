@@ -1,0 +1,208 @@
+//! One that takes, or tells, as much as it can: others still get their places, and what it tells stays bounded.
+
+use super::*;
+
+/// Shakes hands from this host and port; whether the connection was taken.
+fn knocks(s: &mut Swarm, now: Micros, conn: u32, from: ([u8; 4], u16), peer_id: [u8; 20]) -> bool {
+    let conn = ConnId(conn);
+    let addr = SocketAddr::from(from);
+    let torrent = T0;
+    s.handle(now, Input::Incoming { conn, addr, torrent });
+    let handshake = Input::Handshake {
+        conn,
+        peer_id,
+        fast: true,
+        extended: true,
+    };
+    s.handle(now, handshake);
+    let out = drain(s);
+    !out.iter()
+        .any(|o| matches!(o, Output::Close { conn: c, .. } if *c == conn))
+}
+
+fn numbered(n: u32) -> [u8; 20] {
+    let mut peer_id = id(0);
+    peer_id[12..16].copy_from_slice(&n.to_be_bytes());
+    peer_id
+}
+
+#[test]
+fn silent_connections_of_one_address_do_not_lock_the_others_out() {
+    let mut s = swarm(1);
+    let all = TorrentSpec {
+        have_all: true,
+        ..spec(9)
+    };
+    s.add_torrent(0, all);
+    for n in 0..600 {
+        knocks(
+            &mut s,
+            u64::from(n),
+            n * 2 + 1,
+            ([10, 0, 0, 66], 40_000 + n as u16),
+            numbered(n),
+        );
+    }
+    assert!(s.peers.len() <= crate::core::limits::CONNECTIONS_MAX);
+    let now = 2 * SECOND;
+    for n in 0..40 {
+        let host = [10, 0, 1, n as u8];
+        assert!(
+            knocks(&mut s, now, 5001 + n * 2, (host, 40_000), numbered(1000 + n)),
+            "{n}"
+        );
+    }
+    assert_eq!(s.progress(T0).peers, 128);
+}
+
+#[test]
+fn nodes_behind_one_address_get_all_the_places_that_are_free() {
+    let mut s = swarm(1);
+    s.add_torrent(0, spec(9));
+    for n in 0..128 {
+        let from = ([10, 0, 0, 1], 40_000 + n as u16);
+        assert!(knocks(&mut s, 0, n * 2 + 1, from, numbered(n)), "{n}");
+    }
+    assert_eq!(s.progress(T0).peers, 128);
+}
+
+/// Lets a minute pass; the addresses that were dialled. Nobody answers.
+fn dialled(s: &mut Swarm, mut now: Micros) -> Vec<(Micros, SocketAddr)> {
+    let end = now + 60 * SECOND;
+    let mut all = Vec::new();
+    let mut lost: Vec<(Micros, ConnId)> = Vec::new();
+    loop {
+        while let Some(output) = s.poll() {
+            if let Output::Connect { conn, addr, .. } = output {
+                all.push((now, addr));
+                // Refused at once.
+                lost.push((now + MILLISECOND, conn));
+            }
+        }
+        let closes = lost.iter().map(|(at, _)| *at).min().unwrap_or(Micros::MAX);
+        now = s.deadline().unwrap_or(Micros::MAX).min(closes).max(now);
+        if now > end {
+            return all;
+        }
+        match lost.iter().position(|(at, _)| *at <= now) {
+            Some(at) => {
+                let (_, conn) = lost.remove(at);
+                s.handle(now, Input::Closed { conn });
+            }
+            None => s.handle(now, Input::Tick),
+        }
+    }
+}
+
+#[test]
+fn invented_addresses_do_not_make_a_node_search_the_network() {
+    let (mut s, liar) = with_peer(spec(9), id(9));
+    hears(&mut s, 0, liar, Message::HaveNone);
+    let mut dials = 0;
+    for minute in 0..5 {
+        let now = minute * 61 * SECOND;
+        for message in 0..200 {
+            let invented: Vec<SocketAddr> = (0..100)
+                .map(|n| SocketAddr::from(([10, minute as u8 + 1, message, n], 6881)))
+                .collect();
+            let source = HintSource::Pex(liar);
+            let (torrent, addrs) = (T0, &invented[..]);
+            s.handle(
+                now,
+                Input::Hints {
+                    torrent,
+                    source,
+                    addrs,
+                },
+            );
+        }
+        assert!(s.torrents[0].known.values().count() <= 50);
+        let all = dialled(&mut s, now);
+        dials += all.len();
+        hears(&mut s, now + 60 * SECOND, liar, Message::KeepAlive);
+    }
+    // Four a second, once it is clear that they are invented.
+    assert!((20..=5 * 61 * 4).contains(&dials), "{dials}");
+}
+
+#[test]
+fn honest_hints_are_dialled_beside_a_flood_of_another_kind() {
+    let (mut s, liar) = with_peer(spec(9), id(9));
+    hears(&mut s, 0, liar, Message::HaveNone);
+    let invented: Vec<SocketAddr> = (0..50).map(|n| SocketAddr::from(([10, 9, 9, n], 6881))).collect();
+    let honest = [addr(77)];
+    for (source, addrs) in [
+        (HintSource::Pex(liar), &invented[..]),
+        (HintSource::Dht, &invented[..]),
+        (HintSource::Lsd, &honest[..]),
+    ] {
+        let torrent = T0;
+        s.handle(
+            SECOND,
+            Input::Hints {
+                torrent,
+                source,
+                addrs,
+            },
+        );
+    }
+    let first = s.poll().map(|o| vec![o]).unwrap_or_default();
+    let mut out = first;
+    out.extend(drain(&mut s));
+    let dialled = |o: &Output| matches!(o, Output::Connect { addr: a, .. } if *a == addr(77));
+    assert!(out.iter().any(dialled), "{out:?}");
+    let dials = out.iter().filter(|o| matches!(o, Output::Connect { .. })).count();
+    assert!(dials <= 8, "{dials} at once");
+}
+
+#[test]
+fn one_that_claims_every_piece_does_not_keep_its_rack_from_importing() {
+    let mut s = swarm(1);
+    s.add_torrent(0, spec(40));
+    let told = [(addr(2), Nearness::Local), (addr(3), Nearness::Across)];
+    let (torrent, peers) = (T0, &told[..]);
+    s.handle(0, Input::Peers { torrent, peers });
+    let near = join(&mut s, 1, 2, id(9));
+    let far = join(&mut s, 3, 3, id(8));
+    hears(&mut s, 0, near, Message::HaveNone);
+    let claims = |s: &mut Swarm, now| -> Vec<Output> {
+        let all = (0..40).flat_map(|piece| hears(s, now, near, Message::Suggest { piece }));
+        all.collect()
+    };
+    let mut out = claims(&mut s, 0);
+    out.extend(hears(&mut s, 0, far, Message::HaveAll));
+    let mut now = 0;
+    let mut claims_at = SECOND;
+    while s.progress(T0).pieces_done < 40 {
+        let mut asked: std::collections::VecDeque<_> = requests(&out).into();
+        while let Some(request) = asked.pop_front() {
+            assert_eq!(request.0, far);
+            let more = deliver(&mut s, now, &[request]);
+            asked.extend(requests(&more));
+            for output in more {
+                if let Output::Verify { torrent, piece, slot } = output {
+                    let ok = true;
+                    s.handle(
+                        now,
+                        Input::Verified {
+                            torrent,
+                            piece,
+                            slot,
+                            ok,
+                        },
+                    );
+                    asked.extend(requests(&drain(&mut s)));
+                }
+            }
+        }
+        now = s.deadline().expect("it never gives up").max(now);
+        assert!(now < 60 * SECOND, "{:?} after {now}", s.progress(T0));
+        out = Vec::new();
+        if now >= claims_at {
+            claims_at = now + SECOND;
+            out.extend(claims(&mut s, now));
+        }
+        s.handle(now, Input::Tick);
+        out.extend(drain(&mut s));
+    }
+}
