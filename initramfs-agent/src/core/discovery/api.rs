@@ -116,12 +116,21 @@ pub enum DiscoveryOutput {
         /// Its payload.
         bytes: Vec<u8>,
     },
-    /// Peers of a torrent; some may be known already.
+    /// Peers of a torrent that a tracker names; some may be known already.
     Peers {
         /// Of this torrent.
         infohash: InfoHash,
         /// Their TCP addresses, and how near they are.
         peers: Vec<(SocketAddr, Nearness)>,
+    },
+    /// Anybody may have said that there are peers of a torrent here: what LSD and the DHT give.
+    Hints {
+        /// Of this torrent.
+        infohash: InfoHash,
+        /// The socket by which it was heard.
+        socket: UdpSocketKind,
+        /// Their TCP addresses.
+        addrs: Vec<SocketAddr>,
     },
     /// A tracker failed; for the log. It is asked again later.
     TrackerFailed {

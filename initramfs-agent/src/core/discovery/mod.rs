@@ -198,10 +198,7 @@ impl Discovery {
                     if let Some(lsd) = &mut self.lsd {
                         lsd.found(&infohash, peers.len());
                     }
-                    self.found(
-                        infohash,
-                        peers.into_iter().map(|peer| (peer, Nearness::Unknown)).collect(),
-                    );
+                    self.hinted(infohash, UdpSocketKind::Dht, peers);
                 }
             }
         }
@@ -222,7 +219,7 @@ impl Discovery {
             });
         }
         for (infohash, peer) in peers {
-            self.found(infohash, vec![(peer, Nearness::Unknown)]);
+            self.hinted(infohash, UdpSocketKind::Lsd, vec![peer]);
         }
     }
 
@@ -247,10 +244,25 @@ impl Discovery {
 
     /// Passes peers on, but for ourselves.
     fn found(&mut self, infohash: InfoHash, mut peers: Vec<(SocketAddr, Nearness)>) {
-        let config = &self.config;
-        peers.retain(|(addr, _)| addr.port() != config.listen_port || !config.own_addrs.contains(&addr.ip()));
+        peers.retain(|(addr, _)| !self.is_own(addr));
         if !peers.is_empty() {
             self.outputs.push_back(DiscoveryOutput::Peers { infohash, peers });
         }
+    }
+
+    fn hinted(&mut self, infohash: InfoHash, socket: UdpSocketKind, mut addrs: Vec<SocketAddr>) {
+        addrs.retain(|addr| !self.is_own(addr));
+        if !addrs.is_empty() {
+            let hints = DiscoveryOutput::Hints {
+                infohash,
+                socket,
+                addrs,
+            };
+            self.outputs.push_back(hints);
+        }
+    }
+
+    fn is_own(&self, addr: &SocketAddr) -> bool {
+        addr.port() == self.config.listen_port && self.config.own_addrs.contains(&addr.ip())
     }
 }

@@ -166,6 +166,10 @@ impl Net {
                     assert_eq!(infohash, HASH);
                     self.nodes[at].peers.extend(peers.iter().map(|(addr, _)| *addr));
                 }
+                DiscoveryOutput::Hints { infohash, addrs, .. } => {
+                    assert_eq!(infohash, HASH);
+                    self.nodes[at].peers.extend(addrs);
+                }
                 DiscoveryOutput::TrackerFailed { .. } => {}
             }
         }

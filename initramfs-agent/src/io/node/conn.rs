@@ -52,8 +52,10 @@ pub(super) struct Conn {
     pub phase: Phase,
     /// Known from the start for outgoing ones, from the handshake for incoming ones.
     pub torrent: Option<TorrentId>,
-    /// When it is given up unless it is open by then.
-    pub open_until: Micros,
+    /// When it is given up: unless it is open by then, or as long as it is deaf unless it reads something by then.
+    pub close_at: Micros,
+    /// It does not read what we send, so we do not read what it sends.
+    pub is_paused: bool,
     /// The beginning of a message that has not come whole.
     pub partial: Vec<u8>,
     pub payload: Option<Payload>,
@@ -73,13 +75,14 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    pub fn new(stream: TcpStream, addr: SocketAddr, phase: Phase, open_until: Micros) -> Self {
+    pub fn new(stream: TcpStream, addr: SocketAddr, phase: Phase, close_at: Micros) -> Self {
         Self {
             stream,
             addr,
             phase,
             torrent: None,
-            open_until,
+            close_at,
+            is_paused: false,
             partial: Vec::new(),
             payload: None,
             ids: ExtensionIds::default(),

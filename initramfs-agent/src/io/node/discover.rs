@@ -6,7 +6,7 @@ use super::Node;
 use crate::core::discovery::{DiscoveryInput, DiscoveryOutput, HttpId, UdpSocketKind};
 use crate::core::error::Code;
 use crate::core::limits::KRPC_PACKET_BYTES_MAX;
-use crate::core::swarm::{Input, Progress, TorrentId};
+use crate::core::swarm::{HintSource, Input, Progress, TorrentId};
 
 /// Packets of one socket before the rest of the loop gets its turn; more wait in the kernel.
 const PACKETS_PER_TURN: u32 = 64;
@@ -63,6 +63,23 @@ impl Node {
                         self.input(Input::Peers {
                             torrent,
                             peers: &peers,
+                        });
+                    }
+                }
+                DiscoveryOutput::Hints {
+                    infohash,
+                    socket,
+                    addrs,
+                } => {
+                    let source = match socket {
+                        UdpSocketKind::Dht => HintSource::Dht,
+                        UdpSocketKind::Lsd => HintSource::Lsd,
+                    };
+                    if let Some(torrent) = self.swarm.torrent_of(&infohash) {
+                        self.input(Input::Hints {
+                            torrent,
+                            source,
+                            addrs: &addrs,
                         });
                     }
                 }

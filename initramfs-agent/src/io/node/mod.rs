@@ -51,8 +51,8 @@ use sink::Sink;
 
 /// The shared receive buffer; more only where a torrent's bitfield does not fit.
 const RECEIVE_BYTES: usize = 64 << 10;
-/// What all connections together may buffer of incomplete and unsent messages, bytes. Beyond it, a connection that
-/// buffers more than [`BUFFERED_FREE`] is closed.
+/// What all connections together may buffer of incomplete and unsent messages, bytes. Beyond it, those that buffer most are
+/// closed, but none that buffers less than [`BUFFERED_FREE`].
 const BUFFERED_BYTES_MAX: usize = 4 << 20;
 /// See [`BUFFERED_BYTES_MAX`].
 const BUFFERED_FREE: usize = 4 << 10;
@@ -281,8 +281,17 @@ impl Node {
         Ok(id)
     }
 
-    /// Memory that connections hold in buffers.
-    fn buffered_bytes(&self) -> usize {
-        self.conns.values().map(|conn| conn.buffered_bytes()).sum()
+    /// Ends the connections that hold most memory in buffers while all together hold too much.
+    fn keep_within_memory(&mut self) {
+        loop {
+            let held = self.conns.iter().map(|(id, conn)| (conn.buffered_bytes(), *id));
+            let (sum, most) = held.fold((0, (0, ConnId(0))), |(sum, most), next| {
+                (sum + next.0, next.max(most))
+            });
+            if sum <= BUFFERED_BYTES_MAX || most.0 <= BUFFERED_FREE {
+                return;
+            }
+            self.lose(most.1);
+        }
     }
 }

@@ -1,18 +1,19 @@
 //! Incoming connections, and received bytes.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 
 use super::conn::{Conn, Payload, Phase};
-use super::{BUFFERED_BYTES_MAX, BUFFERED_FREE, Event, Node, SWEEP, TOKEN_CONNS};
+use super::{BUFFERED_FREE, Event, Node, SWEEP, TOKEN_CONNS};
 use crate::core::discovery::DiscoveryInput;
 use crate::core::error::{Error, Result};
 use crate::core::limits::CONNECTIONS_MAX;
-use crate::core::nearness::Nearness;
-use crate::core::swarm::{ConnId, Input, TorrentId};
+use crate::core::swarm::{ConnId, HintSource, Input, TorrentId};
 use crate::core::time::{Micros, SECOND};
 use crate::core::wire::{
     ExtensionHandshake, HANDSHAKE_BYTES, Handshake, Message, MetadataMessage, OUR_UT_METADATA, OUR_UT_PEX,
@@ -20,32 +21,33 @@ use crate::core::wire::{
 };
 
 /// From `connect` or `accept` to the whole handshake. Peers are in the same building.
-const OPEN_WITHIN: Micros = 5 * SECOND;
-/// Incoming connections without a handshake.
+const OPEN_WITHIN_US: Micros = 5 * SECOND;
+/// Incoming connections without a handshake; the next one takes the place of another.
 const STRANGERS_MAX: usize = 128;
+/// Connections that are accepted before the rest of the loop gets its turn.
+const ACCEPTS_PER_TURN: u32 = 64;
+/// Unsent messages of one connection beyond which nothing more is read from it, so that a peer that does not read cannot make
+/// us answer, bytes.
+const UNSENT_BYTES_MAX: usize = 32 << 10;
+/// A peer that reads none of them for so long is disconnected.
+const UNSENT_WAIT_US: Micros = 10 * SECOND;
 /// Addresses whose refused connections are logged; hostile peers must not fill the log.
 const REFUSED_MAX: usize = 32;
 /// Reads of one connection before the others get their turn.
 const READS_PER_TURN: u32 = 8;
 
 impl Node {
-    /// Accepts connections, but not so many at once that strangers could occupy all places: the rest wait in
-    /// the backlog until some have sent a handshake.
+    /// Accepts the connections that wait.
     pub(super) fn accept(&mut self) {
         self.unaccepted = false;
-        let strangers = self.conns.values().filter(|c| c.torrent.is_none()).count();
-        let mut room = STRANGERS_MAX.saturating_sub(strangers);
         for at in 0..self.listeners.len() {
-            loop {
-                if room == 0 {
+            for taken in 0.. {
+                if taken == ACCEPTS_PER_TURN {
                     self.unaccepted = true;
-                    return;
+                    break;
                 }
                 match self.listeners[at].accept() {
-                    Ok((stream, addr)) => {
-                        room -= 1;
-                        self.accepted(stream, addr);
-                    }
+                    Ok((stream, addr)) => self.accepted(stream, addr),
                     Err(e) if matches!(e.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
                     Err(_) => break,
                 }
@@ -54,14 +56,33 @@ impl Node {
     }
 
     fn accepted(&mut self, stream: TcpStream, addr: SocketAddr) {
+        let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
+        self.make_room(addr.ip());
         if self.conns.len() >= CONNECTIONS_MAX {
             return;
         }
         let _ = stream.set_nodelay(true);
         let id = ConnId(self.next_incoming);
         self.next_incoming = self.next_incoming.wrapping_add(2);
-        let addr = SocketAddr::new(addr.ip().to_canonical(), addr.port());
         self.add_conn(id, stream, addr, Phase::Handshaking, None);
+    }
+
+    /// Where strangers have all places that they may have, the one goes whose address has most of them, and of these the
+    /// one that has let us wait longest: whoever means to say who he is does so at once.
+    fn make_room(&mut self, newcomer: IpAddr) {
+        let strangers = || self.conns.iter().filter(|(_, c)| c.torrent.is_none());
+        let full = self.conns.len() >= CONNECTIONS_MAX || strangers().count() >= STRANGERS_MAX;
+        if !full {
+            return;
+        }
+        let mut crowds: BTreeMap<IpAddr, usize> = BTreeMap::from([(newcomer, 1)]);
+        for (_, conn) in strangers() {
+            *crowds.entry(conn.addr.ip()).or_default() += 1;
+        }
+        let strangers = strangers().map(|(id, c)| (crowds[&c.addr.ip()], Reverse(*id)));
+        if let Some((_, Reverse(id))) = strangers.max() {
+            self.lose(id);
+        }
     }
 
     /// Watches a connection; `false` when that cannot be.
@@ -79,20 +100,17 @@ impl Node {
             return false;
         }
         let now = self.now();
-        let mut conn = Conn::new(stream, addr, phase, now + OPEN_WITHIN);
+        let mut conn = Conn::new(stream, addr, phase, now + OPEN_WITHIN_US);
         conn.torrent = torrent;
         self.conns.insert(id, Box::new(conn));
         self.sweep_at = self.sweep_at.min(now + SWEEP);
         true
     }
 
-    /// Gives up connections that did not open in time.
+    /// Gives up connections that did not open in time, and those that have read nothing for too long.
     pub(super) fn sweep(&mut self, now: Micros) {
-        let waiting = |c: &Conn| c.phase != Phase::Open;
-        let late = self
-            .conns
-            .iter()
-            .filter(|(_, c)| waiting(c) && c.open_until <= now);
+        let waiting = |c: &Conn| c.phase != Phase::Open || c.is_paused;
+        let late = self.conns.iter().filter(|(_, c)| waiting(c) && c.close_at <= now);
         let late: Vec<ConnId> = late.map(|(id, _)| *id).collect();
         for id in late {
             self.lose(id);
@@ -125,6 +143,9 @@ impl Node {
             if conn.phase == Phase::Connecting {
                 return;
             }
+            if conn.is_paused || conn.out_waiting() > UNSENT_BYTES_MAX {
+                return self.pause(id);
+            }
             let held = conn.partial.len();
             let read = match conn.stream.read(&mut buffer[held..]) {
                 Ok(0) => return self.lose(id),
@@ -140,9 +161,8 @@ impl Node {
                 Ok(used) => {
                     if let Some(conn) = self.conns.get_mut(&id) {
                         conn.partial.extend_from_slice(&buffer[used..held + read]);
-                        let long = conn.partial.len() > BUFFERED_FREE;
-                        if long && self.buffered_bytes() > BUFFERED_BYTES_MAX {
-                            return self.lose(id);
+                        if conn.partial.len() > BUFFERED_FREE {
+                            self.keep_within_memory();
                         }
                     }
                 }
@@ -160,6 +180,29 @@ impl Node {
             }
         }
         self.unread.push_back(id);
+    }
+
+    /// A peer does not read what we send: nothing is read from it until it does.
+    fn pause(&mut self, id: ConnId) {
+        let now = self.now();
+        if let Some(conn) = self.conns.get_mut(&id).filter(|c| !c.is_paused) {
+            conn.is_paused = true;
+            conn.close_at = now + UNSENT_WAIT_US;
+            self.sweep_at = self.sweep_at.min(now + SWEEP);
+        }
+    }
+
+    /// A paused peer has read something.
+    pub(super) fn resume(&mut self, id: ConnId) {
+        let now = self.now();
+        let Some(conn) = self.conns.get_mut(&id).filter(|c| c.is_paused) else {
+            return;
+        };
+        conn.close_at = now + UNSENT_WAIT_US;
+        if conn.out_waiting() <= UNSENT_BYTES_MAX / 2 {
+            conn.is_paused = false;
+            self.unread.push_back(id);
+        }
     }
 
     /// Logs why a connection is refused, for a bounded number of addresses.
@@ -277,18 +320,10 @@ impl Node {
                 payload,
             } => {
                 let pex = Pex::parse(payload)?;
-                let peers: Vec<_> = pex
-                    .added
-                    .into_iter()
-                    .map(|addr| (addr, Nearness::Unknown))
-                    .collect();
-                self.input(Input::Peers {
+                self.input(Input::Hints {
                     torrent,
-                    peers: &peers,
-                });
-                self.input(Input::Message {
-                    conn: id,
-                    message: Message::KeepAlive,
+                    source: HintSource::Pex(id),
+                    addrs: &pex.added,
                 });
             }
             Message::Extended {

@@ -67,7 +67,7 @@ impl Node {
         Ok(())
     }
 
-    fn poll_once(&mut self, events: &mut Events, at_most: Option<Duration>) -> Result<()> {
+    pub(super) fn poll_once(&mut self, events: &mut Events, at_most: Option<Duration>) -> Result<()> {
         match self.poll.poll(events, self.timeout(at_most)) {
             Err(e) if e.kind() != std::io::ErrorKind::Interrupted => return Err(e.into()),
             _ => {}
@@ -107,7 +107,8 @@ impl Node {
     }
 
     fn timeout(&self, at_most: Option<Duration>) -> Option<Duration> {
-        if !self.flush.is_empty() || !self.unread.is_empty() || !self.unread_udp.is_empty() {
+        let in_turn = !self.flush.is_empty() || !self.unread.is_empty() || !self.unread_udp.is_empty();
+        if in_turn || self.unaccepted {
             return Some(Duration::ZERO);
         }
         let mut at = self.sweep_at.min(self.report_at);

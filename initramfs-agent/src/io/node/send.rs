@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 
 use super::conn::{Conn, Phase, Sending};
-use super::{BUFFERED_BYTES_MAX, BUFFERED_FREE, Node};
+use super::{BUFFERED_FREE, Node};
 use crate::core::limits::REQUESTS_QUEUED_MAX;
 use crate::core::swarm::{ConnId, Input, TorrentId};
 use crate::core::wire::{
@@ -65,9 +65,11 @@ impl Node {
             Outgoing::Bitfield(_) => 0,
             _ => conn.out_waiting(),
         };
-        let short_of_memory = || self.buffered_bytes() > BUFFERED_BYTES_MAX;
-        if waiting > OUT_BYTES_MAX || waiting > BUFFERED_FREE && short_of_memory() {
+        if waiting > OUT_BYTES_MAX {
             return self.lose(id);
+        }
+        if waiting > BUFFERED_FREE {
+            self.keep_within_memory();
         }
         self.list_for_flush(id);
     }
@@ -127,6 +129,7 @@ impl Node {
                 .torrent
                 .map_or(0, |t| self.torrents[usize::from(t.0)].cfg.piece_length);
             let mut payload = 0;
+            let waiting = conn.out_waiting();
             let wrote = write(conn, artifact, piece_length, &mut payload);
             match wrote {
                 Wrote::All => conn.shrink(),
@@ -139,6 +142,13 @@ impl Node {
                     conn: id,
                     bytes: payload,
                 });
+            }
+            if self
+                .conns
+                .get(&id)
+                .is_some_and(|c| c.is_paused && c.out_waiting() < waiting)
+            {
+                self.resume(id);
             }
             match wrote {
                 Wrote::Broken => self.lose(id),

@@ -11,6 +11,9 @@ use crate::core::error::{Code, Error, Result};
 
 /// A farm boots at once: what arrives while the loop is busy waits here.
 const BACKLOG: i32 = 512;
+/// What one connection may have waiting in the kernel for us to read it, bytes; the kernel counts twice that with its own
+/// overhead. A network within one building needs a tenth (docs/swarm.md), and left to itself the kernel gives 6 MB to each.
+const RECEIVE_BYTES: usize = 256 << 10;
 /// Other ports that are tried when the first is free in TCP but not in UDP.
 const PORT_TRIES: u32 = 16;
 /// The group and port of BEP 14 for IPv4.
@@ -73,6 +76,8 @@ fn listener(addr: SocketAddr) -> io::Result<TcpListener> {
     if addr.is_ipv6() {
         sockopt::set_ipv6_v6only(&fd, true)?;
     }
+    // Connections have it from their listener.
+    sockopt::set_socket_recv_buffer_size(&fd, RECEIVE_BYTES)?;
     net::bind(&fd, &addr)?;
     net::listen(&fd, BACKLOG)?;
     Ok(TcpListener::from_std(fd.into()))
@@ -92,6 +97,7 @@ fn udp(addr: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
 pub(super) fn connect(bind: Option<IpAddr>, to: SocketAddr) -> io::Result<TcpStream> {
     let fd = socket(&to, SocketType::STREAM)?;
     sockopt::set_tcp_nodelay(&fd, true)?;
+    sockopt::set_socket_recv_buffer_size(&fd, RECEIVE_BYTES)?;
     if let Some(ip) = bind.filter(|ip| ip.is_ipv4() == to.is_ipv4()) {
         net::bind(&fd, &SocketAddr::new(ip, 0))?;
     }

@@ -1,5 +1,6 @@
 //! Real nodes over loopback, with peers and origins that misbehave.
 
+mod bounds;
 mod hostile;
 mod origin;
 mod rack;
