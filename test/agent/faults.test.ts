@@ -9,6 +9,7 @@ import { type Misdeed, startEvilPeer } from '../support/evil-peer.js'
 import { type FaultServer, type Faults, startFaultServer } from '../support/fault-server.js'
 import { startAgent, type TestAgent } from '../support/processes.js'
 import { scratch } from '../support/scratch.js'
+import { startSlowPeer } from '../support/slow-peer.js'
 import { makeSite, type TestSite } from '../support/test-site.js'
 
 interface Setup {
@@ -142,10 +143,7 @@ for (const [misdeed, code] of misdeeds) {
   test(`the boot ends well with a peer that answers with ${misdeed}`, async (t) => {
     let port = 0
     const s = await setup(t, {
-      tracker: (_, response) => {
-        const peers = Buffer.from([127, 0, 0, 1, port >> 8, port & 255])
-        response.end(Buffer.concat([Buffer.from('d8:intervali1e5:peers6:'), peers, Buffer.from('e')]))
-      },
+      tracker: (_, response) => response.end(trackerAnswer([port])),
     })
     const peer = await startEvilPeer(t, misdeed, (infohash) => {
       const artifact = s.server.artifacts.find((candidate) => candidate.infohash === infohash)
@@ -158,6 +156,48 @@ for (const [misdeed, code] of misdeeds) {
     assert.ok(peer.requests() > 0, 'the peer was asked')
     if (code) assert.ok(agent.lines.join('\n').includes(code), agent.lines.join('\n'))
   })
+}
+
+test('the boot ends well with 23 peers that claim every piece and send nothing', async (t) => {
+  const ports: number[] = []
+  const s = await setup(t, { tracker: (_, response) => response.end(trackerAnswer(ports)) })
+  const piecesOf = (infohash: string) => {
+    const artifact = s.server.artifacts.find((candidate) => candidate.infohash === infohash)
+    return Math.ceil((artifact?.size_bytes ?? 0) / 65_536)
+  }
+  const peers = []
+  for (let peer = 0; peer < 23; peer += 1) peers.push(await startEvilPeer(t, 'silence', piecesOf))
+  ports.push(...peers.map((peer) => peer.port))
+  const agent = s.boot()
+  await agent.event('boot.completed')
+  assertBooted(s, agent)
+  assert.ok(
+    peers.some((peer) => peer.requests() > 0),
+    'they were asked',
+  )
+})
+
+test('one honest peer that is slow is not waited for where the server is not', async (t) => {
+  const ports: number[] = []
+  const bulk = 8_000_000
+  const s = await setup(t, { tracker: (_, response) => response.end(trackerAnswer(ports)) }, {}, bulk)
+  const bytes = readFileSync(s.site.rootfs)
+  const infohash = s.server.artifacts[0]?.infohash ?? ''
+  ports.push((await startSlowPeer(t, { infohash, bytes, bytesPerSecond: 262_144 })).port)
+  const agent = s.boot()
+  await agent.event('boot.completed')
+  assertBooted(s, agent)
+  // Nobody but the server has the plugins.
+  const plugins = s.server.artifacts.filter((artifact) => artifact.kind === 'plugin')
+  const pluginBytes = plugins.reduce((sum, artifact) => sum + artifact.size_bytes, 0)
+  assert.ok(s.server.artifactBytes() > pluginBytes, 'the server was asked for the root file system, too')
+})
+
+/** A tracker's answer that names these ports of this machine. */
+function trackerAnswer(ports: readonly number[]): Buffer {
+  const peers = Buffer.from(ports.flatMap((port) => [127, 0, 0, 1, port >> 8, port & 255]))
+  const head = `d8:intervali1e5:peers${peers.length}:`
+  return Buffer.concat([Buffer.from(head), peers, Buffer.from('e')])
 }
 
 test('an origin that sends wrong bytes once is told so and asked again', async (t) => {

@@ -1,4 +1,4 @@
-/** A BitTorrent peer that has everything and behaves as badly as a test wants. */
+/** A BitTorrent peer that says that it has everything and behaves as badly as a test wants. */
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer, type Socket } from 'node:net'
@@ -11,6 +11,7 @@ export type Misdeed =
   | 'disconnect in mid-piece'
   | 'garbage'
   | 'huge message'
+  | 'silence'
 
 /** Listens on a free port of `address`; counts the requests that it got. */
 export async function startEvilPeer(
@@ -73,6 +74,7 @@ export async function startEvilPeer(
 }
 
 function answer(socket: Socket, request: Buffer, misdeed: Misdeed): void {
+  if (misdeed === 'silence') return
   const length = request.readUInt32BE(9)
   const head = Buffer.concat([header(9 + length), Buffer.from([7]), request.subarray(1, 9)])
   if (misdeed === 'wrong bytes') socket.write(Buffer.concat([head, Buffer.alloc(length, 0xee)]))
