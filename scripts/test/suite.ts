@@ -206,6 +206,7 @@ function networkStep(files: readonly string[]): SuiteStep {
       dnsmasq,
       ipxe,
       { name: 'dhclient', debianPackage: 'isc-dhcp-client' },
+      { name: 'tcpdump', debianPackage: 'tcpdump' },
       { name: 'nft', debianPackage: 'nftables' },
       { name: 'iptables', debianPackage: 'iptables' },
       { name: 'tc', debianPackage: 'iproute2' },
