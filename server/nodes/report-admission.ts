@@ -27,7 +27,7 @@ const rates = {
 
 /** What a post costs beside its bytes. */
 const postBytes = 300
-/** Addresses that are remembered; a farm of this many nodes has its switches ask first. */
+/** Addresses that are remembered; one that is forgotten begins anew, within what all may send. */
 const addressesMax = 4096
 /** Longest wait that a node is told, seconds. */
 const retryAfterMaxS = 60
@@ -118,11 +118,6 @@ class Buckets {
     return Math.max(0, bytes - this.#leftNow(key, nowMs)) / this.#rate.bytesPerS
   }
 
-  #forgetOldest(): void {
-    const [oldest] = this.#left.keys()
-    if (oldest !== undefined) this.#left.delete(oldest)
-  }
-
   take(key: string, bytes: number): void {
     const left = this.#left.get(key)
     if (left !== undefined) left.bytes -= bytes
@@ -138,6 +133,11 @@ class Buckets {
     this.#left.set(key, { bytes, atMs: nowMs })
     if (this.#left.size > this.#max) this.#forgetOldest()
     return bytes
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#left.keys()
+    if (oldest !== undefined) this.#left.delete(oldest)
   }
 }
 

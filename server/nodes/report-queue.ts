@@ -26,8 +26,9 @@ export class ReportQueue {
   #events: NewEvent[] = []
   readonly #nodes = new Set<string>()
   readonly #forgotten = new Set<string>()
-  /** Nodes that have a row. */
+  /** Nodes that have a row, and those that may have one soon. */
   readonly #stored: Set<string>
+  #beingWritten: ReadonlySet<string> = new Set()
   #waitingBytes = 0
   #eventsWritten = 0
   #takesWritten = 0
@@ -58,7 +59,7 @@ export class ReportQueue {
   /** The node is remembered no more. Of one that was never written nothing is left. */
   forget(id: string): void {
     this.#nodes.delete(id)
-    if (this.#stored.has(id)) this.#forgotten.add(id)
+    if (this.#stored.has(id) || this.#beingWritten.has(id)) this.#forgotten.add(id)
   }
 
   event(event: NewEvent): void {
@@ -85,6 +86,7 @@ export class ReportQueue {
       nodes: [...this.#nodes],
       events: this.#events.slice(0, eventsMax),
     }
+    this.#beingWritten = new Set(taken.nodes)
     this.#forgotten.clear()
     this.#nodes.clear()
     return taken
@@ -93,6 +95,7 @@ export class ReportQueue {
   wrote({ forgotten, nodes, events }: Taken): void {
     for (const id of forgotten) this.#stored.delete(id)
     for (const id of nodes) this.#stored.add(id)
+    this.#beingWritten = new Set()
     for (const event of events) this.#waitingBytes -= sizeOf(event)
     this.#events = this.#events.slice(events.length)
     this.#eventsWritten += events.length
@@ -103,6 +106,7 @@ export class ReportQueue {
   failed({ forgotten, nodes }: Taken, isRemembered: (id: string) => boolean): void {
     for (const id of forgotten) this.#forgotten.add(id)
     for (const id of nodes) if (isRemembered(id)) this.#nodes.add(id)
+    this.#beingWritten = new Set()
   }
 }
 

@@ -183,6 +183,17 @@ test('a node that is forgotten is written as such if it has a row, and not at al
   assert.equal(saves.length, 2)
 })
 
+test('a node that is forgotten while its row is being written loses it again', async () => {
+  const { writer, saves, gone, pass, end } = place()
+  writer.node('invented')
+  await pass(5)
+  gone.add('invented')
+  writer.forget('invented')
+  await end()
+  await pass(5)
+  assert.deepEqual(saves[1]?.taken, { forgotten: ['invented'], nodes: [], events: [] })
+})
+
 test('the end writes the rest, in as many transactions as it takes, and schedules nothing more', async () => {
   const { writer, saves, pass } = place()
   for (let seq = 0; seq < 5000; seq += 1) writer.event(event('a', seq))
