@@ -19,7 +19,7 @@ const back = {
   descriptors: 16,
   /** Over what a process has after a storm without an attack: heaps of V8 and C keep much of what they once had. */
   rssShare: 1.25,
-  rssMb: 96,
+  rssMb: 128,
 } as const
 
 /**
