@@ -85,8 +85,9 @@ function whileAttacked(run: SiegeRun, calm: readonly SiegeRun[]): Miss[] {
       text: `${run.failed} did not boot (${run.failures.slice(0, 3).join('; ')})`,
     })
   }
+  if (run.daemonEnded !== null) misses.push({ must: 'alive', text: `the daemon ended: ${run.daemonEnded}` })
   for (const { name, peak, after } of run.processes) {
-    if (after === null) misses.push({ must: 'alive', text: `${name} ended` })
+    if (after === null && run.daemonEnded === null) misses.push({ must: 'alive', text: `${name} ended` })
     if (peak.rssMb > musts.rssMbMost) {
       misses.push({ must: 'memory', text: `${name} had ${peak.rssMb.toFixed(0)} MB` })
     }

@@ -134,6 +134,7 @@ function cells(row: Row, names: readonly string[]): string[] {
     ...[row.name, number(row.storm_s, 1), number(row.time_share, 2), String(row.failed)],
     ...processes,
     ...[number(row.back_s, 1), number(row.late_node_s, 1), row.agent_rss_mb.toFixed(1)],
-    row.missed.map(({ must, text }) => `${must}: ${text}`).join('; '),
+    // Of what ended, the JSON has all words.
+    row.missed.map(({ must, text }) => `${must}: ${text.split('\n')[0]?.slice(0, 200)}`).join('; '),
   ]
 }

@@ -36,6 +36,8 @@ export interface SiegeRun {
   readonly failed: number
   readonly failures: readonly string[]
   readonly processes: readonly ProcessFacts[]
+  /** How the daemon ended, with the last that it said; null: it did not. */
+  readonly daemonEnded: string | null
   /** How many descriptors a process of the server may have. */
   readonly descriptorLimit: number
   /** From the end of the attack until memory, descriptors and sockets were back. */

@@ -79,6 +79,7 @@ export async function stormUnder(
       ...stormFacts(storm.boots),
       ...settled,
       ...{ descriptorLimit: limit, lateNodeS, originS, agents, did },
+      daemonEnded: server.ended() ?? null,
     }
   } finally {
     await own.all()

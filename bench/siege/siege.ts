@@ -50,5 +50,5 @@ function line(name: string, run: SiegeRun): string {
       : `back after ${run.backS.toFixed(1)} s`
   const late = run.lateNodeS === null ? 'late node failed' : `late node ${run.lateNodeS.toFixed(1)} s`
   const origin = run.originS === null ? ', origin silent' : ''
-  return `  ${name}: ${took}; ${processes.join(', ')}; ${back}; ${late}${origin}; ${JSON.stringify(run.did)}`
+  return `  ${name}: ${took}; ${processes.join(', ')}; ${back}; ${late}${origin}; ${JSON.stringify(run.did)}${run.daemonEnded === null ? '' : `\n${run.daemonEnded}`}`
 }

@@ -1,6 +1,6 @@
 /** The real server of a storm, in its namespace. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { createWriteStream, writeFileSync } from 'node:fs'
+import { createWriteStream, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,9 @@ const run = promisify(execFile)
 const serverMain = fileURLToPath(new URL('../../server/main.js', import.meta.url))
 /** As `npm start` has it. */
 const tlsConfig = fileURLToPath(new URL('../../../server/process/openssl.cnf', import.meta.url))
+
+/** Of the log of a server that ended. */
+const lastBytes = 2000
 
 /** The server's ports: its namespace is its own. */
 export const serverUrl = `https://${SERVER_ADDRESS}:8443`
@@ -48,7 +51,7 @@ export interface StormServer {
   readonly trustDir: string
   /** Of the daemon. */
   pid(): number
-  /** How it ended by itself; undefined as long as it runs. */
+  /** How it ended, with the last that it said; undefined as long as it runs. */
   ended(): string | undefined
   /** Asks from within its namespace. */
   status(): Promise<OriginStatus>
@@ -84,7 +87,7 @@ export async function startServer(
     pid: () => child.pid ?? 0,
     ended: () => {
       if (child.exitCode === null && child.signalCode === null) return undefined
-      return child.signalCode ?? `exit code ${child.exitCode}`
+      return `${child.signalCode ?? `exit code ${child.exitCode}`}: ${lastOf(directory)}`
     },
     status: async () => {
       const { origin, nodes, tracker } = (await curl('/v1/status')) as Record<string, Record<string, number>>
@@ -127,6 +130,11 @@ async function published(
     }
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
+}
+
+/** The end of its log. */
+function lastOf(directory: string): string {
+  return readFileSync(join(directory, 'server.log'), 'utf8').slice(-lastBytes)
 }
 
 async function launchServer(

@@ -18,6 +18,7 @@ function run(change: Partial<SiegeRun> = {}): SiegeRun {
   return {
     ...{ stormS: 8, failed: 0, failures: [], processes: [daemon()], descriptorLimit: 20_000 },
     ...{ backS: 0.5, kept: [], lateNodeS: 3, originS: 0.1, agents: { rssMb: 3, descriptors: 40 }, did: {} },
+    daemonEnded: null,
     ...change,
   }
 }
@@ -59,6 +60,10 @@ test('each bound has a miss of its own, said once however often it is missed', (
 test('a process that ended, an origin and a node that got nothing afterwards are misses', () => {
   const ended = run({ processes: [daemon({ after: null })], originS: null, lateNodeS: null })
   assert.deepEqual(musts([ended]), ['alive', 'origin', 'late-node'])
+  // Its other processes end with the daemon.
+  assert.deepEqual(judge([run({ processes: ended.processes, daemonEnded: 'exit code 1: why' })], [run()]), [
+    { must: 'alive', text: 'the daemon ended: exit code 1: why' },
+  ])
 })
 
 test('an attack that did nothing proves nothing', () => {
