@@ -28,7 +28,9 @@ const groups: Readonly<Record<string, (attack: Attack) => boolean>> = {
   'HTTPS with a full disk': ({ name }) => isIn(name, 'status', 'manifests', 'events'),
   'the seeder, DHT and LSD': ({ name }) => isIn(name, 'seeder-', 'dht-', 'lsd-', 'churn'),
   agents: ({ name }) => isIn(name, 'agent-'),
-  'agents by false claims': ({ name }) => name.endsWith('-claims'),
+  'agents by peers that send nothing': ({ name }) => name === 'silent-claims',
+  'agents by slow peers': ({ name }) => name === 'slow-claims',
+  'agents by peers that name others': ({ name }) => name === 'pex-claims',
   'network boot': ({ name }) => isIn(name, 'boot-queue', 'scripts', 'tftp-', 'dhcp-', 'pxe-'),
 }
 const isIn = (name: string, ...beginnings: string[]) => beginnings.some((each) => name.startsWith(each))
