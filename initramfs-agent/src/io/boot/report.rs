@@ -18,8 +18,10 @@ pub const USAGE: &str = "\
 usage: bootswarm-agent report --code CODE --message TEXT [--retry-in-s N] [options of boot]
 ";
 
-/// The console waits for this.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The console waits for this: long enough for a machine whose TLS handshake alone takes seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A server that is away is given up sooner.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Runs `report` with the arguments after that word; 0 when the server has taken it.
 pub fn main(args: &[String]) -> i32 {
@@ -87,8 +89,8 @@ pub fn post(options: &[String], error: &Error, retry_in: Duration) -> Result<()>
     let reporter = Reporter::start_with(
         client,
         Timeouts {
-            connect: PATIENCE,
-            idle: PATIENCE,
+            connect: SILENCE,
+            idle: SILENCE,
             total: PATIENCE,
         },
     )?;
