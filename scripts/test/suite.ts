@@ -194,7 +194,8 @@ function networkStep(files: readonly string[]): SuiteStep {
   return {
     name: 'network',
     about: 'real DHCP, TFTP, HTTP and doctor in network namespaces, privileges',
-    command: nodeCommand(files, 2, processesLimitMs),
+    // Some of it is waiting, for what DHCP and TFTP clients wait for.
+    command: nodeCommand(files, 3, processesLimitMs),
     count: countNode,
     timesFile,
     cwd: root,
@@ -219,8 +220,8 @@ function bootStep(files: readonly string[]): SuiteStep {
   return {
     name: 'boot',
     about: 'real servers and agents: whole boots, faults, stock clients, a small storm',
-    // Half of it is waiting, for time-outs that are what is tested.
-    command: nodeCommand(files, 2, processesLimitMs),
+    // Three quarters of it are waiting, for time-outs that are what is tested.
+    command: nodeCommand(files, 4, processesLimitMs),
     count: countNode,
     timesFile,
     cwd: root,
@@ -231,6 +232,7 @@ function bootStep(files: readonly string[]): SuiteStep {
       busybox,
       dnsmasq,
       { name: 'wget', debianPackage: 'wget' },
+      { name: 'perfdhcp', debianPackage: 'kea-admin' },
       { name: 'aria2c', debianPackage: 'aria2' },
       {
         name: 'python3-libtorrent',
