@@ -34,8 +34,9 @@ pub fn fetch(
     let mut client = client.clone();
     client.set_timeouts(MANIFEST_TIMEOUTS);
     let mut url = format!(
-        "{}/v1/manifest?node={id}&nonce={nonce}&boot={boot}",
-        options.server
+        "{}/v1/manifest?node={id}&nonce={nonce}&boot={boot}&arch={}",
+        options.server,
+        std::env::consts::ARCH
     );
     if let Some((port, peer_id)) = listening {
         url.push_str(&format!("&port={port}&peer_id={}", hex(&peer_id)));

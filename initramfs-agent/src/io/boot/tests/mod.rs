@@ -108,12 +108,11 @@ fn boots_with_only_the_https_origin_alive() {
         (Some(total as u64), Some(0))
     );
     assert_eq!(completed["version"], 3);
+    let asked = site.requests.try_iter().next().unwrap();
+    let boot = events[0]["boot"].as_str().unwrap();
     assert!(
-        site.requests
-            .try_iter()
-            .next()
-            .unwrap()
-            .contains(&format!("&boot={}", events[0]["boot"].as_str().unwrap()))
+        asked.contains(&format!("&boot={boot}&arch={}&port=", std::env::consts::ARCH)),
+        "{asked}"
     );
     assert!(
         console.contains("root complete after") && console.is_ascii(),
