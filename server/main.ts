@@ -129,7 +129,7 @@ function reload(server: RunningServer, log: Logger): void {
     server.reload(load().config)
     log.info(
       { event: 'server.reloaded' },
-      'Read nodes, racks, settings, kernel arguments, root and log level again; the rest needs a restart',
+      'Read profiles, groups, nodes, racks, settings, kernel arguments, root and log level again; the rest needs a restart',
     )
   } catch (error) {
     log.error(

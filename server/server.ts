@@ -49,7 +49,7 @@ export interface RunningServer {
   readonly registry: NodeRegistry
   readonly catalog: Catalog
   status(): ServerStatus
-  /** Takes over what can change while it runs: nodes, racks, settings, log level. */
+  /** Takes over what can change while it runs: profiles, groups, nodes, racks, settings, log level. */
   reload(config: Config): void
   /** Ends everything in order; idempotent. */
   stop(): Promise<void>
@@ -122,7 +122,12 @@ async function compose(
     reach,
     ports,
   })
-  const seeds = makeSeeds(common, { registry, catalog, admission: netboot.admission })
+  const seeds = makeSeeds(common, {
+    registry,
+    catalog,
+    admission: netboot.admission,
+    describe: nodes.describe,
+  })
   const swarm = makeSwarm(common, {
     rackOf: nodes.rackOf,
     pathOf: (sha256) => catalog.storeDir.path(sha256),
@@ -171,8 +176,9 @@ async function compose(
     catalog,
     status: http.status,
     reload: (next) => {
-      current = next
+      // First what may refuse it: then nothing of it has been taken over.
       nodes.reload(next)
+      current = next
       log.level = next.log.level
       catalog.look()
     },

@@ -16,8 +16,16 @@ export function describeIssue(issue: z.core.$ZodIssue, value: unknown): string {
       return `expected ${unit(issue.origin, 'at most', issue.maximum)}, got ${show(value)}`
     case 'invalid_value':
       return `expected one of ${issue.values.map(String).join(', ')}, got ${show(value)}`
-    case 'invalid_union':
-      return `expected text, a number or true/false, got ${show(value)}`
+    case 'invalid_union': {
+      const choice = issue.errors.flat().find(({ code }) => code === 'invalid_value')
+      if (choice !== undefined && typeof value === 'string') return describeIssue(choice, value)
+      if (!issue.message.startsWith('expected')) {
+        return `expected text, a number or true/false, got ${show(value)}`
+      }
+      return `${issue.message}, got ${show(value)}${typeof value === 'number' ? ': put it in quotes' : ''}`
+    }
+    case 'invalid_key':
+      return issue.issues[0]?.message ?? issue.message
     case 'invalid_format':
     case 'custom':
       return issue.message.startsWith('expected') && value !== undefined && typeof value !== 'object'

@@ -39,6 +39,8 @@ export function knownNames(path: readonly PropertyKey[]): string[] | undefined {
       schema = next
     } else if (def.type === 'array') {
       schema = (def as z.core.$ZodArrayDef).element
+    } else if (def.type === 'record') {
+      schema = (def as z.core.$ZodRecordDef).valueType
     } else {
       return undefined
     }

@@ -7,9 +7,10 @@ import type { z } from 'zod'
 import { type Config, configSchema } from './config.js'
 import { describeIssue } from './config-issues.js'
 import { type ConfigKey, configKeys, knownNames } from './config-keys.js'
+import type { ConfigPath } from './config-path.js'
 import { parseYaml, type YamlInput } from './config-yaml.js'
 import { BootswarmError } from './errors.js'
-import { makeNodeConfigs } from './node-config.js'
+import { desiredStateMistake } from './profile-check.js'
 import { nearest } from './spelling.js'
 
 /** A value given outside the file. */
@@ -20,15 +21,33 @@ export interface ConfigOverride {
   readonly text: string
 }
 
+/** A configuration file as it was read. */
+export interface ConfigFile {
+  readonly text: string
+  readonly name: string
+}
+
+/** A configuration that knows where its values were given. */
+export interface PlacedConfig {
+  readonly config: Config
+  /** `FILE:LINE:COLUMN`, a variable or a flag; undefined for what nobody gave. */
+  readonly placeOf: (path: ConfigPath) => string | undefined
+}
+
+/** As {@link parsePlacedConfig}, without the places. */
+export function parseConfig(file: ConfigFile | undefined, overrides: readonly ConfigOverride[] = []): Config {
+  return parsePlacedConfig(file, overrides).config
+}
+
 /**
  * @param file the file's text and name, if there is one
  * @param overrides in rising precedence
  * @throws BootswarmError CONFIG_INVALID, CONFIG_UNKNOWN_KEY, CONFIG_UNREADABLE
  */
-export function parseConfig(
-  file: { readonly text: string; readonly name: string } | undefined,
+export function parsePlacedConfig(
+  file: ConfigFile | undefined,
   overrides: readonly ConfigOverride[] = [],
-): Config {
+): PlacedConfig {
   const yaml = file && parseYaml(file.text, file.name)
   const input = yaml?.value ?? {}
   // The file alone first: a wrong section must not hide behind an override of one of its keys.
@@ -47,10 +66,20 @@ export function parseConfig(
     sources.set(override.key.name, override.source)
   }
   const parsed = configSchema.safeParse(merged)
-  if (!parsed.success) throw mistake(parsed.error, merged, whereIs(sources, file?.name, yaml))
-  // Rack names, settings and hostlists of single nodes, put together as they will be used.
-  makeNodeConfigs(parsed.data)
-  return parsed.data
+  const where = whereIs(sources, file?.name, yaml)
+  if (!parsed.success) throw mistake(parsed.error, merged, where)
+  const wrong = desiredStateMistake(parsed.data)
+  if (wrong !== undefined) {
+    const { path, message } = wrong
+    throw new BootswarmError('CONFIG_INVALID', `${where(path)}: ${path.join('.').slice(0, 80)}: ${message}`)
+  }
+  return {
+    config: parsed.data,
+    placeOf: (path) => {
+      const isGiven = yaml?.has(path) === true || sourceOf(sources, path) !== undefined
+      return isGiven ? where(path) : undefined
+    },
+  }
 }
 
 /** Ports that collide with one another may be put right by an override. */
@@ -63,13 +92,17 @@ function whereIs(
   file: string | undefined,
   yaml: YamlInput | undefined,
 ): (path: readonly PropertyKey[]) => string {
-  return (path) => {
-    for (let n = path.length; n > 0; n--) {
-      const source = sources.get(path.slice(0, n).join('.'))
-      if (source !== undefined) return source
-    }
-    return file && yaml ? `${file}:${yaml.placeOf(path)}` : 'the configuration'
+  return (path) =>
+    sourceOf(sources, path) ?? (file && yaml ? `${file}:${yaml.placeOf(path)}` : 'the configuration')
+}
+
+/** The variable or flag that gives a value or what it is part of. */
+function sourceOf(sources: ReadonlyMap<string, string>, path: readonly PropertyKey[]): string | undefined {
+  for (let n = path.length; n > 0; n--) {
+    const source = sources.get(path.slice(0, n).join('.'))
+    if (source !== undefined) return source
   }
+  return undefined
 }
 
 function mistake(

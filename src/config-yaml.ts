@@ -10,7 +10,9 @@ export interface YamlInput {
   readonly value: unknown
   /** `LINE:COLUMN` of the value at a path, or of the nearest that encloses it. */
   readonly placeOf: (path: readonly PropertyKey[]) => string
-  /** The same of a key. */
+  /** Whether there is a value at a path. */
+  readonly has: (path: readonly PropertyKey[]) => boolean
+  /** The same as `placeOf` of a key. */
   readonly placeOfKey: (path: readonly PropertyKey[]) => string
 }
 
@@ -53,6 +55,7 @@ export function parseYaml(text: string, source: string, root: readonly string[] 
   return {
     value: value ?? undefined,
     placeOf: (path) => walk.find(walk.values, path),
+    has: (path) => walk.values.has(id(path)),
     placeOfKey: (path) => walk.keys.get(id(path)) ?? walk.find(walk.values, path),
   }
 }
@@ -125,7 +128,7 @@ class Walk {
 function isSetting(path: readonly PropertyKey[]): boolean {
   return (
     (path.length === 2 && path[0] === 'settings') ||
-    (path.length === 4 && path[0] === 'nodes' && path[2] === 'settings')
+    (path.length === 4 && (path[0] === 'nodes' || path[0] === 'profiles') && path[2] === 'settings')
   )
 }
 

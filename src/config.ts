@@ -6,42 +6,14 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { kernelArgs, netbootSchema, rootPlace } from './config-netboot.js'
-import type { BootswarmError } from './errors.js'
-import { expandHostlist } from './hostlist.js'
-import { HOSTNAME_LENGTH_MAX, NAME_LENGTH_MAX, SETTINGS_MAX } from './limits.js'
-import { checkSetting } from './manifest-limits.js'
+import { artifactKeys, groupsSchema, profileNames, profilesSchema } from './config-profiles.js'
+import { hostlist, printableName as name, relayId, settings } from './config-values.js'
+import { hostnamePattern, tellsApart } from './hostname-pattern.js'
 import { isCidr } from './net.js'
 
 const port = (value: number, what: string) =>
   z.int().min(0).max(65_535).default(value).describe(`${what}; 0 takes a free one`)
 const path = (value: string, what: string) => z.string().min(1).max(4096).default(value).describe(what)
-const name = z
-  .string()
-  .regex(/^[\x20-\x7e]+$/, 'expected printable ASCII')
-  .max(NAME_LENGTH_MAX)
-const hostlist = z.string().superRefine((value, context) => {
-  try {
-    expandHostlist(value)
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: (error as Error).message })
-  }
-})
-const settings = z
-  .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
-  .superRefine((value, context) => {
-    const entries = Object.entries(value)
-    if (entries.length > SETTINGS_MAX) {
-      context.addIssue({ code: 'custom', message: `expected at most ${SETTINGS_MAX} settings` })
-    }
-    for (const [key, text] of entries) {
-      try {
-        checkSetting(key, text)
-      } catch (error) {
-        context.addIssue({ code: 'custom', message: (error as BootswarmError).message, path: [key] })
-      }
-    }
-  })
-
 const moduleName = z.string().regex(/^[A-Za-z0-9_-]{1,60}$/, 'expected the name of a kernel module')
 
 const rack = z.strictObject({
@@ -52,7 +24,7 @@ const rack = z.strictObject({
     .describe('subnets whose nodes are in it'),
   nodes: hostlist.optional().describe('hostlist of identities that are in it, whatever their address'),
   relay_ids: z
-    .array(z.string().regex(/^[\x21-\x7e]{1,512}$/, 'expected printable ASCII'))
+    .array(relayId)
     .max(1024)
     .optional()
     .describe(
@@ -63,20 +35,23 @@ const rack = z.strictObject({
 const node = z
   .strictObject({
     match: hostlist.describe('hostlist of the identities that it is for'),
-    hostname: z
-      .string()
-      .regex(/^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/, 'expected letters, digits and dashes')
-      .max(HOSTNAME_LENGTH_MAX)
+    profile: profileNames.optional().describe('profiles, over those of its groups; later ones win'),
+    hostname: hostnamePattern
       .optional()
-      .describe('host name of the node; by default its identity'),
-    kernel_args: kernelArgs.optional().describe('kernel parameters, after `netboot.kernel_args`'),
+      .describe(
+        'host name of the node; by default its identity. For several with {index}, {index:3} or {mac}',
+      ),
+    ...artifactKeys,
+    kernel_args: kernelArgs
+      .optional()
+      .describe('kernel parameters, after `netboot.kernel_args` and profiles'),
     rack: name.optional().describe('its rack, before `racks` and its subnet'),
     root: rootPlace.optional().describe('in place of `netboot.root`'),
     settings: settings.default({}).describe('environment, over the `settings` of all nodes'),
   })
-  .refine((value) => value.hostname === undefined || !/[,[]/.test(value.match), {
+  .refine(({ hostname, match }) => hostname === undefined || tellsApart(hostname) || !/[,[]/.test(match), {
     path: ['hostname'],
-    message: 'expected none for several nodes: a host name belongs to one',
+    message: 'expected {index} or {mac} in it for several nodes: a host name belongs to one',
   })
 
 /** The schema of one configuration file. */
@@ -175,6 +150,12 @@ export const configSchema = z
     }),
     racks: z.array(rack).max(4096).default([]).describe('racks by subnet or node; others: their /24 or /64'),
     settings: settings.default({}).describe('environment of every node'),
+    profiles: profilesSchema
+      .default({})
+      .describe('what kinds of nodes get, by name; default is for every node'),
+    groups: groupsSchema
+      .default([])
+      .describe('nodes that get profiles and host names together; later ones win'),
     nodes: z.array(node).max(4096).default([]).describe('values for single nodes; later entries win'),
   })
   .superRefine((config, context) => {

@@ -76,6 +76,14 @@ export const CONFIG_VALUES_MAX = 100_000
 /** Depth of nested YAML that is parsed. */
 export const CONFIG_DEPTH_MAX = 32
 
+/** Profiles, and groups of nodes, in a configuration. */
+export const PROFILES_MAX = 1024
+export const GROUPS_MAX = 1024
+/** Profiles that one profile extends, or that one group or node is given. */
+export const PROFILES_OF_ONE_MAX = 32
+/** Values of one kind that a group matches by; as many as nodes in a configuration. */
+export const MATCH_VALUES_MAX = 4096
+
 /** Events kept of one node that is known, and of one that nobody knows yet; the oldest go first. */
 export const EVENTS_PER_NODE_MAX = 512
 export const EVENTS_PER_UNKNOWN_NODE_MAX = 128

@@ -80,6 +80,40 @@ export function cidrMatcher(cidr: string): (address: string) => boolean {
   return (address) => isIP(address) === (family === 'ipv4' ? 4 : 6) && blocks.check(address, family)
 }
 
+/**
+ * The bits of an address behind its version, as text: those of its subnets are the beginnings. An IPv4-mapped address is an IPv4
+ * address; empty for what is none.
+ */
+export function addressBits(address: string): string {
+  const plain = plainAddress(address)
+  if (isIPv4(plain))
+    return `4${plain
+      .split('.')
+      .map((byte) => bits(Number(byte), 8))
+      .join('')}`
+  return isIPv6(plain)
+    ? `6${ipv6Groups(plain)
+        .map((group) => bits(group, 16))
+        .join('')}`
+    : ''
+}
+
+/** The same of a CIDR block, as far as it is given. The block must be valid ({@link isCidr}). */
+export function cidrBits(cidr: string): string {
+  const block = parseCidr(cidr)
+  if (!block) throw new RangeError(`not a CIDR block: ${cidr}`)
+  const whole = isIPv4(block.ip)
+    ? addressBits(block.ip)
+    : `6${ipv6Groups(block.ip)
+        .map((group) => bits(group, 16))
+        .join('')}`
+  return whole.slice(0, 1 + block.prefix)
+}
+
+function bits(value: number, count: number): string {
+  return value.toString(2).padStart(count, '0')
+}
+
 /** The 16-bit groups of a valid IPv6 address. */
 export function ipv6Groups(address: string): number[] {
   // A dotted tail (`::ffff:1.2.3.4`) is two groups.

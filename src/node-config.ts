@@ -1,13 +1,10 @@
-/** What the configuration gives to one node: host name, rack and settings. */
+/** What the running server gives to each node, from the configuration, and remembers: it is asked again and again. */
 
-import type { Config } from './config.js'
-import type { NetbootConfig } from './config-netboot.js'
-import { BootswarmError } from './errors.js'
-import { expandHostlist } from './hostlist.js'
-import { SETTINGS_MAX } from './limits.js'
+import type { ArtifactChoice } from './artifact-choice.js'
+import { NODES_MAX } from './limits.js'
 import type { NodeSettings } from './manifest.js'
-import { defaultHostname } from './node-id.js'
-import { makeRackOf, type RackOf, type RelayIdsOf } from './racks.js'
+import type { RackOf, RelayIdsOf } from './racks.js'
+import { type DesiredState, makeNodeResolver, type ResolvedNode } from './resolve-node.js'
 
 /** What one node gets. */
 export interface NodeConfig {
@@ -16,86 +13,56 @@ export interface NodeConfig {
   readonly settings: NodeSettings
   /** Words for the kernel command line; empty: none. */
   readonly kernelArgs: string
+  readonly artifacts: ArtifactChoice
   /** The configuration names this node. */
   readonly isNamed: boolean
 }
 
 /** Answers for every node; made once from the configuration. */
 export interface NodeConfigs {
-  /** Host name, rack and settings of a node at an address. */
-  readonly of: (nodeId: string, address: string) => NodeConfig
+  /** What a node at an address gets; `arch` is iPXE's name of its architecture, where it is known. */
+  readonly of: (nodeId: string, address: string, arch?: string) => NodeConfig
   /** The rack alone, also for peers without a known identity. */
   readonly rackOf: RackOf
 }
 
 /**
- * Prepares the answers. The configuration must have been parsed by its schema.
+ * Prepares the answers. The configuration must be without mistakes.
  *
- * @throws BootswarmError CONFIG_INVALID for a node with too many settings
+ * @throws BootswarmError CONFIG_INVALID for a wrong hostlist
  */
-export function makeNodeConfigs(
-  config: Pick<Config, 'nodes' | 'racks' | 'settings'> & {
-    readonly netboot?: Pick<NetbootConfig, 'kernel_args' | 'root'>
-  },
-  relayIdsOf?: RelayIdsOf,
-): NodeConfigs {
-  const entries = new Map<
-    string,
-    {
-      hostname?: string
-      rack?: string
-      kernelArgs?: string
-      root?: NetbootConfig['root']
-      settings: Record<string, string>
-    }
-  >()
-  for (const entry of config.nodes) {
-    for (const id of expandHostlist(entry.match)) {
-      const before = entries.get(id)
-      entries.set(id, {
-        ...before,
-        ...(entry.hostname === undefined ? {} : { hostname: entry.hostname }),
-        ...(entry.rack === undefined ? {} : { rack: entry.rack }),
-        ...(entry.kernel_args === undefined ? {} : { kernelArgs: entry.kernel_args }),
-        ...(entry.root === undefined ? {} : { root: entry.root }),
-        settings: { ...before?.settings, ...entry.settings },
-      })
-    }
-  }
-  for (const [id, entry] of entries) {
-    const count = Object.keys({ ...config.settings, ...entry.settings }).length
-    if (count > SETTINGS_MAX) {
-      throw new BootswarmError(
-        'CONFIG_INVALID',
-        `${id} has ${count} settings, at most ${SETTINGS_MAX} are possible`,
-      )
-    }
-  }
-  const byRule = makeRackOf(config.racks, relayIdsOf)
-  const rackOf: RackOf = (nodeId, address) =>
-    (nodeId === undefined ? undefined : entries.get(nodeId)?.rack) ?? byRule(nodeId, address)
+export function makeNodeConfigs(config: DesiredState, relayIdsOf: RelayIdsOf = () => []): NodeConfigs {
+  const resolver = makeNodeResolver(config, relayIdsOf)
+  const known = new Map<string, NodeConfig>()
   return {
-    rackOf,
-    of: (nodeId, address) => {
-      const entry = entries.get(nodeId)
-      return {
-        hostname: entry?.hostname ?? defaultHostname(nodeId),
-        rack: rackOf(nodeId, address),
-        settings: { ...config.settings, ...entry?.settings },
-        isNamed: entry !== undefined,
-        kernelArgs: [
-          rootWord(entry?.root ?? config.netboot?.root),
-          config.netboot?.kernel_args,
-          entry?.kernelArgs,
-        ]
-          .filter(Boolean)
-          .join(' '),
-      }
+    rackOf: resolver.rackOf,
+    of: (nodeId, address, arch) => {
+      // All that a value can depend on.
+      const key = [nodeId, address, arch ?? '', ...relayIdsOf(nodeId)].join('\n')
+      const before = known.get(key)
+      if (before !== undefined) return before
+      const oldest = known.keys().next().value
+      if (known.size >= NODES_MAX && oldest !== undefined) known.delete(oldest)
+      const made = toConfig(resolver.resolve({ id: nodeId, address, arch }), resolver.ids.has(nodeId))
+      known.set(key, made)
+      return made
     },
   }
 }
 
-/** What tells stage 1 where to put the root; nothing where it does so anyway. */
-function rootWord(root: NetbootConfig['root'] | undefined): string {
-  return root === undefined || root === 'tmpfs' ? '' : `bootswarm.root=${root}`
+function toConfig(node: ResolvedNode, isNamed: boolean): NodeConfig {
+  return {
+    hostname: node.hostname.value,
+    rack: node.rack.value,
+    settings: Object.fromEntries([...node.settings].map(([name, { value }]) => [name, value])),
+    kernelArgs: commandLine(node),
+    artifacts: { rootfs: node.rootfs?.value, plugins: node.plugins.map(({ value }) => value) },
+    isNamed,
+  }
+}
+
+/** Words for the kernel command line. Stage 1 is told where the root goes, unless it goes there anyway. */
+export function commandLine({ root, kernelArgs }: Pick<ResolvedNode, 'root' | 'kernelArgs'>): string {
+  const words = root.value === 'tmpfs' ? [] : [`bootswarm.root=${root.value}`]
+  return [...words, ...kernelArgs.map(({ value }) => value)].join(' ')
 }

@@ -18,9 +18,29 @@ export function normalizeMac(text: string): string | undefined {
   return lower.replace(/[:.-]/g, '').replace(/(..)(?=.)/g, '$1:')
 }
 
+/**
+ * The first bytes of a MAC address, or a whole one, as bare digits: `52:54:00`, `52-54-00-*`, `5254.00`. Undefined if the
+ * text is something else.
+ */
+export function macPrefix(text: string): string | undefined {
+  const digits = text
+    .toLowerCase()
+    .replace(/[:.-]?\*$/, '')
+    .replace(/[:.-]/g, '')
+  return /^(?:[0-9a-f]{2}){1,6}$/.test(digits) ? digits : undefined
+}
+
 /** A host name for a node that has none configured: its identity with what a label (RFC 1123) cannot hold as dashes. */
 export function defaultHostname(nodeId: string): string {
   const mac = normalizeMac(nodeId)
-  const label = mac ? `node-${mac.replaceAll(':', '')}` : nodeId.replace(/[^a-z0-9-]/g, '-')
-  return label.slice(0, HOSTNAME_LENGTH_MAX).replace(/-+$/, '')
+  return hostLabel(mac ? `node-${mac.replaceAll(':', '')}` : nodeId)
+}
+
+/** A text as a host name or a part of one, lower case: what a label cannot hold becomes dashes. It may be empty. */
+export function hostLabel(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/[^a-z0-9-]/g, '-')
+    .slice(0, HOSTNAME_LENGTH_MAX)
+    .replace(/^-+|-+$/g, '')
 }

@@ -23,6 +23,12 @@ export type RelayIdsOf = (nodeId: string) => readonly string[]
 /** Tells the rack of a node. Total: any identity and address has one. */
 export type RackOf = (nodeId: string | undefined, address: string) => string
 
+/** A rack, and the place of its rule among all; none where the node's subnet is its rack. */
+export interface ChosenRack {
+  readonly name: string
+  readonly rule: number | undefined
+}
+
 /** The same for a peer, known by its address alone: an IPv4 or IPv6 literal, never IPv4-mapped. */
 export type RackOfAddress = (address: string) => string
 
@@ -32,28 +38,35 @@ export type RackOfAddress = (address: string) => string
  *
  * @throws BootswarmError CONFIG_INVALID for a wrong hostlist
  */
-export function makeRackOf(rules: readonly RackRule[], relayIdsOf: RelayIdsOf = () => []): RackOf {
-  const byNode = new Map<string, string>()
-  const bySubnet: { readonly name: string; readonly matches: (address: string) => boolean }[] = []
-  for (const rule of rules) {
-    for (const id of rule.nodes === undefined ? [] : expandHostlist(rule.nodes)) {
-      if (!byNode.has(id)) byNode.set(id, rule.name)
+export function makeRackChoice(
+  rules: readonly RackRule[],
+  relayIdsOf: RelayIdsOf = () => [],
+): (nodeId: string | undefined, address: string) => ChosenRack {
+  const byNode = new Map<string, ChosenRack>()
+  const bySubnet: { readonly rack: ChosenRack; readonly matches: (address: string) => boolean }[] = []
+  const racks = rules.map(({ name }, rule): ChosenRack => ({ name, rule }))
+  for (const [at, rack] of racks.entries()) {
+    const { nodes, subnets = [] } = rules[at] ?? {}
+    for (const id of nodes === undefined ? [] : expandHostlist(nodes)) {
+      if (!byNode.has(id)) byNode.set(id, rack)
     }
-    for (const subnet of rule.subnets) bySubnet.push({ name: rule.name, matches: cidrMatcher(subnet) })
+    for (const subnet of subnets) bySubnet.push({ rack, matches: cidrMatcher(subnet) })
   }
   const hasRelayIds = rules.some((rule) => (rule.relay_ids ?? []).length > 0)
   return (nodeId, address) => {
     const named = nodeId === undefined ? undefined : byNode.get(nodeId)
     if (named !== undefined) return named
     const ids = nodeId === undefined || !hasRelayIds ? [] : relayIdsOf(nodeId)
-    const relayed = ids.length === 0 ? undefined : rules.find((rule) => hasId(rule, ids))
-    if (relayed !== undefined) return relayed.name
+    const relayed = ids.length === 0 ? -1 : rules.findIndex((rule) => hasRelayId(rule.relay_ids ?? [], ids))
+    const rack = racks[relayed]
+    if (rack !== undefined) return rack
     const plain = plainAddress(address)
-    return bySubnet.find(({ matches }) => matches(plain))?.name ?? subnetOf(plain)
+    return bySubnet.find(({ matches }) => matches(plain))?.rack ?? { name: subnetOf(plain), rule: undefined }
   }
 }
 
-function hasId({ relay_ids: wanted = [] }: RackRule, ids: readonly string[]): boolean {
+/** Whether one of a node's identities at its relay is among those that are wanted. */
+export function hasRelayId(wanted: readonly string[], ids: readonly string[]): boolean {
   return wanted.some((pattern) =>
     ids.some((id) => (pattern.endsWith('*') ? id.startsWith(pattern.slice(0, -1)) : id === pattern)),
   )

@@ -1,7 +1,7 @@
 /** From boot programs, kernels, stage 1 and root file systems to findings. Pure. */
 
 import { X509Certificate } from 'node:crypto'
-import type { KernelArch } from '../../server/netboot/boot-files.js'
+import type { KernelArch } from '../../src/arch.js'
 import type { Site } from '../check.js'
 import { type Finding, finding } from '../finding.js'
 import type { Stage1Facts } from './stage1.js'

@@ -1,11 +1,13 @@
 /**
  * The answers to the HTTP routes' questions, from catalog, registry and configuration.
  */
+import type { KernelArch } from '../../src/arch.js'
 import { BootswarmError } from '../../src/errors.js'
 import { formatUrlHost } from '../../src/net.js'
 import type { NodeConfig } from '../../src/node-config.js'
 import type { Catalog } from '../catalog/catalog.js'
-import { type ManifestMaker, manifestInfohashes } from '../catalog/manifest-maker.js'
+import { chooseArtifacts } from '../catalog/choice.js'
+import type { ManifestMaker } from '../catalog/manifest-maker.js'
 import { torrentFile } from '../catalog/torrent.js'
 import type { CatalogArtifact } from '../catalog/versions.js'
 import type { HttpServices, NetbootAnswers, ServedFile } from '../http/services.js'
@@ -19,6 +21,8 @@ export interface AnswerSources {
   readonly registry: NodeRegistry
   readonly maker: ManifestMaker
   readonly describe: (id: string, address: string) => NodeConfig
+  /** A node tells the architecture of its processor, before it is described. */
+  readonly archSeen: (id: string, arch: KernelArch) => void
   /** The address that a client uses for us, from the one that its connection arrived at. */
   readonly reachedAt: (address: string) => string
   readonly httpPort: () => number
@@ -52,34 +56,23 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
       const host = formatUrlHost(reachedAt(serverAddress))
       return artifact && torrentOf(artifact, `http://${host}:${sources.httpPort()}/announce`)
     },
-    manifest: ({ node: id, nonce, boot, address, serverAddress, listening }) => {
-      // A node that is booting keeps the version it began with, as long as that is served.
-      const begun = registry.versionOfBoot(id, boot)
-      const version = (begun === undefined ? undefined : catalog.live.get(begun)) ?? catalog.live.current
-      if (version?.artifacts[0]?.kind !== 'rootfs') {
-        throw new BootswarmError(
-          'CATALOG_EMPTY',
-          'there is no root file system yet: put one into artifacts/rootfs/',
-        )
-      }
+    manifest: ({ node: id, nonce, boot, address, serverAddress, arch, listening }) => {
+      if (arch !== undefined) sources.archSeen(id, arch)
+      const config = sources.describe(id, address)
+      const { version, artifacts } = bootable(catalog, registry.versionOfBoot(id, boot), config)
       const timeS = Math.floor(sources.nowMs() / 1000)
-      const node = {
-        ...sources.describe(id, address),
-        id,
-        nonce,
-        serverAddress: reachedAt(serverAddress),
-        timeS,
-      }
-      const body = sources.maker.make(version, node)
+      const node = { ...config, id, nonce, serverAddress: reachedAt(serverAddress), timeS }
+      const body = sources.maker.make(version, artifacts, node)
       const known = registry.get(id)
       const gone = forgottenAddress(
         boot,
         known && { ...known, isLastThere: registry.idAt(known.address) === id },
       )
       if (gone !== undefined) sources.forget(gone)
-      registry.manifestServed(id, address, boot, version.version)
+      registry.manifestServed(id, address, boot, version)
       if (listening === undefined) return body
-      const peers = sources.introduce(manifestInfohashes(version), { ...listening, address })
+      const infohashes = artifacts.flatMap(({ torrent }) => torrent?.infohash ?? [])
+      const peers = sources.introduce(infohashes, { ...listening, address })
       return Buffer.concat([body, Buffer.from('\n'), peers])
     },
     admitReport: sources.admitReport,
@@ -92,6 +85,33 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
     netboot: sources.netboot,
     bytesServed: sources.bytesServed,
   }
+}
+
+/**
+ * The version that a node gets, and what of it. One that is booting keeps the version it began with, as long as that is
+ * served and has its root file system.
+ *
+ * @throws BootswarmError CATALOG_EMPTY, PROFILE_ARTIFACT_MISSING
+ */
+function bootable(
+  { live }: Catalog,
+  begun: number | undefined,
+  { artifacts: choice }: NodeConfig,
+): { readonly version: number; readonly artifacts: readonly CatalogArtifact[] } {
+  for (const version of [begun === undefined ? undefined : live.get(begun), live.current]) {
+    const artifacts = version && chooseArtifacts(version, choice)
+    if (artifacts !== undefined) return { version: version?.version ?? 0, artifacts }
+  }
+  if (choice.rootfs === undefined) {
+    throw new BootswarmError(
+      'CATALOG_EMPTY',
+      'there is no root file system yet: put one into artifacts/rootfs/',
+    )
+  }
+  throw new BootswarmError(
+    'PROFILE_ARTIFACT_MISSING',
+    `there is no root file system ${choice.rootfs}, which the configuration gives to this node: put it into artifacts/rootfs/`,
+  )
 }
 
 function served(catalog: Catalog, artifact: CatalogArtifact | undefined): ServedFile | undefined {

@@ -1,6 +1,7 @@
 /**
  * The answers to the HTTP routes of network boot: which script a node gets, from catalog, configuration and queue.
  */
+import { type KernelArch, kernelArch } from '../../src/arch.js'
 import type { ErrorCode } from '../../src/errors.js'
 import { LineBudget } from '../../src/line-budget.js'
 import { addressOwner, formatUrlHost } from '../../src/net.js'
@@ -8,7 +9,7 @@ import type { NodeConfig } from '../../src/node-config.js'
 import type { CatalogArtifact, CatalogVersion } from '../catalog/versions.js'
 import type { NetbootAnswers, ScriptRequest } from '../http/services.js'
 import type { BootAdmission } from '../netboot/admission.js'
-import { chooseBootFiles, kernelArch } from '../netboot/boot-files.js'
+import { chooseBootFiles } from '../netboot/boot-files.js'
 import { autoexecName } from '../netboot/boot-programs.js'
 import {
   archScript,
@@ -29,6 +30,8 @@ export interface BootSources {
   readonly program: (name: string) => Uint8Array | undefined
   readonly currentVersion: () => CatalogVersion | undefined
   readonly describe: (id: string, address: string) => NodeConfig
+  /** A node tells the architecture of its processor, before it is described. */
+  readonly archSeen: (id: string, arch: KernelArch) => void
   /** The address that a client uses for us, from the one that its connection arrived at. */
   readonly reachedAt: (address: string) => string
   readonly log: Logger
@@ -61,8 +64,9 @@ async function script(
 ): Promise<string> {
   const { mac, tries, address, serverAddress, gone } = request
   if (request.arch === undefined) return archScript(http, mac)
-  const config = sources.describe(mac, address)
   const arch = kernelArch(request.arch)
+  if (arch !== undefined) sources.archSeen(mac, arch)
+  const config = sources.describe(mac, address)
   const node = { http, mac, hostname: config.hostname, arch: request.arch, tries }
   const refuse = (code: ErrorCode, reason: string) => {
     const leftOut = refusals.take(sources.nowMs())
@@ -97,7 +101,7 @@ async function script(
   })
 }
 
-function filesFor({ currentVersion }: BootSources, arch: Parameters<typeof chooseBootFiles>[1]) {
+function filesFor({ currentVersion }: BootSources, arch: KernelArch) {
   const current = currentVersion()
   const boot = current?.artifacts.filter(({ kind }) => kind === 'boot') ?? []
   const files = chooseBootFiles(boot, arch)

@@ -2,7 +2,9 @@
  * Answers booted nodes about their seeding, from registry, catalog and configuration. The decision is
  * nodes/giveback.ts.
  */
+import type { ArtifactChoice } from '../../src/artifact-choice.js'
 import type { Catalog } from '../catalog/catalog.js'
+import { chooseArtifacts } from '../catalog/choice.js'
 import { calmInMs, isWholeSeed, reportAfterS, SeedCensus, type SeedRules } from '../nodes/giveback.js'
 import type { NodeRegistry } from '../nodes/registry.js'
 import type { NodeRecord } from '../nodes/state.js'
@@ -20,6 +22,8 @@ export interface SeedSources {
   readonly rules: SeedRules
   readonly registry: Pick<NodeRegistry, 'get' | 'list' | 'seedTold'>
   readonly catalog: Pick<Catalog, 'live'>
+  /** Which artifacts of a version a node boots, as the configuration says now: it may have said otherwise at its boot. */
+  readonly choiceOf: (node: NodeRecord) => ArtifactChoice
   /** Nodes that load kernel or stage 1, or wait for their turn to. */
   readonly arriving: () => number
   /** Wall clock, milliseconds since 1970. */
@@ -55,7 +59,7 @@ export class SeedAnswers {
       return undefined
     }
     const { calmMs, seeds } = this.#look()
-    const seed = { rack: node.rack, infohashes: this.#wanted()(node.version) }
+    const seed = { rack: node.rack, infohashes: this.#wanted()(node) }
     // Counted without itself; whether it goes on counting is what it is told.
     seeds.delete(id)
     const seedS = reportAfterS(seed, seeds, calmMs, rules)
@@ -83,7 +87,7 @@ export class SeedAnswers {
         calmMs,
         seedNodes: seeds.length,
         seeds: new SeedCensus(
-          counted.map(({ id, rack, version }) => [id, { rack, infohashes: wantedOf(version) }]),
+          counted.map((node) => [node.id, { rack: node.rack, infohashes: wantedOf(node) }]),
         ),
       }
     }
@@ -119,17 +123,20 @@ export class SeedAnswers {
     return isWholeSeed(node, this.#sources.nowMs())
   }
 
-  /** Which artifacts of a version nodes may still need: those of the current one. */
-  #wanted(): (version: number) => readonly string[] {
-    const { live } = this.#sources.catalog
-    const wanted = new Set(live.current?.artifacts.map(({ torrent }) => torrent?.infohash))
-    const known = new Map<number, readonly string[]>()
-    return (version) => {
-      const before = known.get(version)
+  /** Which of the artifacts that a node has others may still need: those of the current version. */
+  #wanted(): (node: NodeRecord) => readonly string[] {
+    const { catalog, choiceOf } = this.#sources
+    const wanted = new Set(catalog.live.current?.artifacts.map(({ torrent }) => torrent?.infohash))
+    const known = new Map<string, readonly string[]>()
+    return (node) => {
+      const choice = choiceOf(node)
+      const key = `${node.version} ${JSON.stringify(choice)}`
+      const before = known.get(key)
       if (before !== undefined) return before
-      const held = live.get(version)?.artifacts.flatMap(({ torrent }) => torrent?.infohash ?? []) ?? []
-      const still = held.filter((infohash) => wanted.has(infohash))
-      known.set(version, still)
+      const version = catalog.live.get(node.version)
+      const held = (version && chooseArtifacts(version, choice)) ?? []
+      const still = held.flatMap(({ torrent }) => torrent?.infohash ?? []).filter((hash) => wanted.has(hash))
+      known.set(key, still)
       return still
     }
   }

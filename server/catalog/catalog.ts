@@ -4,11 +4,13 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { WantedArtifacts } from '../../src/artifact-choice.js'
 import { artifactDirs } from '../../src/artifact-dirs.js'
 import { compareVersions } from '../../src/version-order.js'
 import type { Failures } from '../process/failures.js'
 import { backoffMs } from '../process/recurring.js'
 import type { Checker } from './checker.js'
+import { chooseRoots } from './choice.js'
 import { compose, type NamedOutcome, sameArtifacts } from './compose.js'
 import { Intake, type IntakeProgress } from './intake.js'
 import { ProblemLog, type ServiceLog } from './problem-log.js'
@@ -42,6 +44,8 @@ export interface CatalogOptions {
   readonly log: ServiceLog
   /** Old versions that are kept in any case. */
   readonly versionsKeep: number
+  /** What profiles and nodes name, as it is configured now; look again when it has changed. */
+  readonly wanted: () => WantedArtifacts
   /** Whether a node is in the middle of booting this version. */
   readonly isBooting: (version: number) => boolean
   /** Wall clock, milliseconds since 1970. */
@@ -188,7 +192,7 @@ export class Catalog {
     const { noAgent } = this.#intake
     if (noAgent !== undefined) problems.push(uncheckedProblem(noAgent))
     const last = this.#published?.artifacts ?? []
-    const composition = compose(outcomes, last)
+    const composition = compose(outcomes, last, this.#options.wanted())
     if (composition.pending) {
       // While a file is written or read nothing new is known of the whole: what was wrong with it still is.
       this.#problems.update([...problems, ...this.#wholeProblems])
@@ -205,24 +209,29 @@ export class Catalog {
 
   /** Judges every file, and every published name that is not there any more. */
   async #judge(scan: Scan, problems: CatalogProblem[]): Promise<NamedOutcome[]> {
-    const { nowMs } = this.#options
+    const { nowMs, wanted } = this.#options
     this.#intake.keepOnly(scan.files)
     const outcomes: NamedOutcome[] = []
     for (const problem of scan.problems) {
       const { kind, name, keepsLast } = problem
       if (name !== '') outcomes.push({ kind, name, outcome: { kind: 'bad', keepsLast } })
     }
-    let rootfsChosen = false
+    let roots = scan.files.filter(({ kind }) => kind === 'rootfs')
+    let booted = chooseRoots(roots, wanted())
     for (const file of inOrderOfNeed(scan.files)) {
       if (this.#stopped) break
       const { kind, name } = file
-      if (kind === 'rootfs' && rootfsChosen) {
+      if (kind === 'rootfs' && !booted.includes(file)) {
         outcomes.push({ kind, name, outcome: { kind: 'surplus' } })
         continue
       }
       const { outcome, problem } = await this.#intake.take(file, nowMs)
       if (problem !== undefined) problems.push(problem)
-      if (kind === 'rootfs' && outcome.kind === 'ready') rootfsChosen = true
+      if (kind === 'rootfs' && outcome.kind === 'bad') {
+        // Older ones, which come later, take its place.
+        roots = roots.filter((other) => other !== file)
+        booted = chooseRoots(roots, wanted())
+      }
       outcomes.push({ kind, name, outcome })
     }
     return [...outcomes, ...this.#missing(outcomes, scan)]

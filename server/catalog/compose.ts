@@ -1,9 +1,10 @@
 /**
  * Decides what the next version consists of, from what is known of each file. Pure.
  */
+import type { WantedArtifacts } from '../../src/artifact-choice.js'
 import { MANIFEST_ARTIFACTS_MAX } from '../../src/limits.js'
-import { compareVersions } from '../../src/version-order.js'
 import { isFit } from './acceptance.js'
+import { chooseRoots, matchesName } from './choice.js'
 import { type CatalogKind, compareNames } from './names.js'
 import type { CatalogProblem } from './scan.js'
 import { fileKey } from './settler.js'
@@ -16,7 +17,7 @@ export type FileOutcome =
   | { readonly kind: 'pending' }
   /** Not usable; the last good content stays, if there is one and `keepsLast`. What is `refused` is not good. */
   | { readonly kind: 'bad'; readonly keepsLast: boolean; readonly refusedSha256?: string }
-  /** A root file system that was not read, because one behind it by name is usable. */
+  /** A root file system that was not read, because no node boots it: a newer one is usable. */
   | { readonly kind: 'surplus' }
 
 /** The names of one directory with their outcomes. */
@@ -37,9 +38,14 @@ export interface Composition {
 
 /**
  * Puts a version together. Of several root file systems the newest usable one by the version in its name is taken:
- * dropping `base-10.tar.gz` beside `base-9.tar.gz` is an update, and a broken `base-10` leaves `base-9` in place.
+ * dropping `base-10.tar.gz` beside `base-9.tar.gz` is an update, and a broken `base-10` leaves `base-9` in place. Those
+ * that profiles name are in it too.
  */
-export function compose(outcomes: readonly NamedOutcome[], last: readonly CatalogArtifact[]): Composition {
+export function compose(
+  outcomes: readonly NamedOutcome[],
+  last: readonly CatalogArtifact[],
+  wanted: WantedArtifacts,
+): Composition {
   const lastByKey = new Map(last.map((artifact) => [fileKey(artifact), artifact]))
   const usable: CatalogArtifact[] = []
   const surplus: string[] = []
@@ -55,27 +61,61 @@ export function compose(outcomes: readonly NamedOutcome[], last: readonly Catalo
       if (isGood) usable.push(kept)
     }
   }
-  const of = (kind: CatalogKind, compare = compareNames) =>
-    usable.filter((artifact) => artifact.kind === kind).sort((a, b) => compare(a.name, b.name))
-  const rootfs = of('rootfs', compareVersions)
-  const chosen = rootfs.pop()
-  surplus.push(...rootfs.map((artifact) => artifact.name))
-  const problems = surplus.map((name): CatalogProblem => {
-    const message = `not used: there is more than one root file system, and ${chosen?.name} is the newest by its name; remove the one that is not wanted`
-    return { code: 'ROOTFS_SURPLUS', kind: 'rootfs', name, message, keepsLast: false }
-  })
-  const forAgent = [...(chosen === undefined ? [] : [chosen]), ...of('plugin')]
-  const tooMuch = exceedsManifest(forAgent)
+  const of = (kind: CatalogKind) => usable.filter((artifact) => artifact.kind === kind)
+  const byName = (kind: CatalogKind) => of(kind).sort((a, b) => compareNames(a.name, b.name))
+  const roots = chooseRoots(of('rootfs'), wanted)
+  const plugins = byName('plugin')
+  for (const root of of('rootfs')) if (!roots.includes(root)) surplus.push(root.name)
+  const problems = [
+    ...surplus.map((name) => surplusProblem(name, roots, wanted)),
+    ...missingProblems(roots, plugins, wanted),
+  ]
+  const tooMuch = exceedsManifest(plugins.length + Math.min(roots.length, 1))
   if (tooMuch !== undefined) problems.push({ ...tooMuch, kind: 'plugin', name: '', keepsLast: true })
-  return { pending, artifacts: [...forAgent, ...of('boot')], refused: tooMuch !== undefined, problems }
+  const artifacts = [...roots, ...plugins, ...byName('boot')]
+  return { pending, artifacts, refused: tooMuch !== undefined, problems }
+}
+
+function surplusProblem(
+  name: string,
+  [chosen]: readonly CatalogArtifact[],
+  { roots, rootForAll }: WantedArtifacts,
+): CatalogProblem {
+  const newest = `${chosen?.name} is the newest by its name; remove the one that is not wanted`
+  const reason =
+    roots.length === 0
+      ? `there is more than one root file system, and ${newest}`
+      : rootForAll === undefined
+        ? `no profile names it, and of the others ${newest}`
+        : 'profiles name others, or a newer one'
+  return { code: 'ROOTFS_SURPLUS', kind: 'rootfs', name, message: `not used: ${reason}`, keepsLast: false }
+}
+
+/** What is named and not there. */
+function missingProblems(
+  roots: readonly CatalogArtifact[],
+  plugins: readonly CatalogArtifact[],
+  wanted: WantedArtifacts,
+): CatalogProblem[] {
+  const missing = (files: readonly CatalogArtifact[], names: WantedArtifacts['roots']) =>
+    names.filter(({ pattern }) => !files.some(({ name }) => matchesName(pattern, name)))
+  const code = 'PROFILE_ARTIFACT_MISSING'
+  return [
+    ...missing(roots, wanted.roots).map(({ pattern, by }): CatalogProblem => {
+      const message = `${by} names it, and there is no such root file system: its nodes wait until you put one in`
+      return { code, kind: 'rootfs', name: pattern, message, keepsLast: false }
+    }),
+    ...missing(plugins, wanted.plugins).map(({ pattern, by }): CatalogProblem => {
+      const message = `${by} names it, and there is no such plugin: its nodes boot without it`
+      return { code, kind: 'plugin', name: pattern, message, keepsLast: false }
+    }),
+  ]
 }
 
 /** A manifest that no agent would read must not become a version. */
-function exceedsManifest(
-  artifacts: readonly CatalogArtifact[],
-): { code: 'MANIFEST_LIMIT'; message: string } | undefined {
-  if (artifacts.length <= MANIFEST_ARTIFACTS_MAX) return undefined
-  const message = `${artifacts.length} artifacts, at most ${MANIFEST_ARTIFACTS_MAX} go into one version: nothing new is published until there are fewer`
+function exceedsManifest(count: number): { code: 'MANIFEST_LIMIT'; message: string } | undefined {
+  if (count <= MANIFEST_ARTIFACTS_MAX) return undefined
+  const message = `${count} artifacts, at most ${MANIFEST_ARTIFACTS_MAX} go into one version: nothing new is published until there are fewer`
   return { code: 'MANIFEST_LIMIT', message }
 }
 

@@ -3,7 +3,10 @@
  * and server address; what is left for each node is a few hundred bytes and a signature.
  */
 import type { KeyObject } from 'node:crypto'
+import type { ArtifactChoice } from '../../src/artifact-choice.js'
 import { encodeCanonicalJson } from '../../src/canonical-json.js'
+import { BootswarmError } from '../../src/errors.js'
+import { SETTINGS_MAX } from '../../src/limits.js'
 import {
   encodeManifest,
   type Manifest,
@@ -13,10 +16,10 @@ import {
 } from '../../src/manifest.js'
 import { isInline } from '../../src/manifest-limits.js'
 import { formatIpPort, formatUrlHost } from '../../src/net.js'
-import type { CatalogArtifact, CatalogVersion } from './versions.js'
+import type { CatalogArtifact } from './versions.js'
 
-/** Encoded artifact lists that are remembered: versions times the server's addresses. */
-const cachedMax = 16
+/** Encoded artifact lists that are remembered: versions, times the server's addresses, times kinds of nodes. */
+const cachedMax = 64
 
 /** The ports that nodes are told. */
 export interface ManifestPorts {
@@ -40,6 +43,8 @@ export interface ManifestNode {
   readonly hostname: string
   readonly rack: string
   readonly settings: NodeSettings
+  /** By what `chooseArtifacts` chose its artifacts. */
+  readonly artifacts: ArtifactChoice
   /** 32 lower-case hex digits. */
   readonly nonce: string
   /** The server's address as this node reaches it. */
@@ -57,13 +62,13 @@ export class ManifestMaker {
   }
 
   /**
-   * The body of docs/manifest.md.
+   * The body of docs/manifest.md. `chosen` are the artifacts of the version that the node boots.
    *
    * @throws BootswarmError MANIFEST_LIMIT
    */
-  make(version: CatalogVersion, node: ManifestNode): Uint8Array {
+  make(version: number, chosen: readonly CatalogArtifact[], node: ManifestNode): Uint8Array {
     const rest = this.#rest(version, node)
-    const artifacts = this.#encodedArtifacts(version, node, rest)
+    const artifacts = this.#encodedArtifacts(chosen, node, rest)
     // `artifacts` sorts before all other members, so the object can be put together from its two parts.
     const others = Buffer.from(encodeCanonicalJson(rest))
     const json = Buffer.concat([
@@ -75,8 +80,14 @@ export class ManifestMaker {
     return signManifest(json, this.#site.signingKey)
   }
 
-  #rest(version: CatalogVersion, node: ManifestNode): Omit<Manifest, 'artifacts'> {
+  #rest(version: number, node: ManifestNode): Omit<Manifest, 'artifacts'> {
     const { site } = this.#site
+    const settings = Object.keys(node.settings).length
+    // Of one node and one group the configuration is checked; a node may be in several by its address.
+    if (settings > SETTINGS_MAX) {
+      const message = `${node.id} has ${settings} settings of all its groups, at most ${SETTINGS_MAX} are possible`
+      throw new BootswarmError('MANIFEST_LIMIT', message)
+    }
     const ports = this.#site.ports()
     const host = formatUrlHost(node.serverAddress)
     return {
@@ -88,16 +99,20 @@ export class ManifestMaker {
       site,
       time_s: node.timeS,
       trackers: ports.http === 0 ? [] : [`http://${host}:${ports.http}/announce`],
-      version: version.version,
+      version,
     }
   }
 
-  #encodedArtifacts(version: CatalogVersion, node: ManifestNode, rest: Omit<Manifest, 'artifacts'>): Buffer {
-    const key = `${version.version} ${node.serverAddress}`
+  #encodedArtifacts(
+    chosen: readonly CatalogArtifact[],
+    node: ManifestNode,
+    rest: Omit<Manifest, 'artifacts'>,
+  ): Buffer {
+    const key = `${rest.version} ${node.serverAddress} ${JSON.stringify(node.artifacts)}`
     const cached = this.#artifacts.get(key)
     if (cached !== undefined) return cached
     const base = `https://${formatUrlHost(node.serverAddress)}:${this.#site.ports().https}/v1/artifacts`
-    const artifacts = version.artifacts.flatMap((artifact) => toManifest(artifact, base))
+    const artifacts = chosen.flatMap((artifact) => toManifest(artifact, base))
     // Every limit is checked once; what differs from node to node was checked with the configuration.
     encodeManifest({ ...rest, artifacts })
     const encoded = Buffer.from(encodeCanonicalJson(artifacts))
@@ -108,15 +123,9 @@ export class ManifestMaker {
   }
 }
 
-/** The infohashes of a manifest's artifacts, in their order. */
-export function manifestInfohashes(version: CatalogVersion): string[] {
-  return version.artifacts.flatMap(({ kind, torrent }) =>
-    kind === 'boot' || torrent === undefined ? [] : [torrent.infohash],
-  )
-}
-
 function toManifest(artifact: CatalogArtifact, base: string): ManifestArtifact[] {
   const { kind, torrent } = artifact
+  // Neither happens: boot files are not chosen, all others are seeded.
   if (kind === 'boot' || torrent === undefined) return []
   const size = { size_bytes: artifact.sizeBytes, piece_length: torrent.pieceLengthBytes }
   return [

@@ -17,6 +17,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   MANIFEST_BAD_NONCE: 400,
   NODE_ID_INVALID: 400,
   ORIGIN_BUSY: 503,
+  PROFILE_ARTIFACT_MISSING: 503,
   RANGE_INVALID: 416,
   REPORTS_NOT_SAVED: 503,
   REPORTS_TOO_MANY: 429,
@@ -27,7 +28,11 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
 }
 
 /** Clients ask again after this, where nothing else is known, seconds. */
-const retryAfterS: Partial<Record<ErrorCode, number>> = { CATALOG_EMPTY: 5, ORIGIN_BUSY: 2 }
+const retryAfterS: Partial<Record<ErrorCode, number>> = {
+  CATALOG_EMPTY: 5,
+  ORIGIN_BUSY: 2,
+  PROFILE_ARTIFACT_MISSING: 5,
+}
 
 /** Logs what a client must not see. */
 export type LogUnexpected = (error: unknown, request: FastifyRequest) => void

@@ -5,6 +5,7 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import { kernelArch } from '../../src/arch.js'
 import { BootswarmError } from '../../src/errors.js'
 import { parseEvents } from '../../src/events.js'
 import { EVENTS_BYTES_MAX } from '../../src/limits.js'
@@ -114,7 +115,7 @@ function fileRoutes(app: FastifyInstance, options: RouteOptions): void {
 function nodeRoutes(app: FastifyInstance, { secure, services, limits }: RouteOptions): void {
   app.get<{ Querystring: Record<string, unknown> }>('/v1/manifest', async (request, reply) => {
     if (!secure) return tlsRequired(reply)
-    const { node, nonce, boot = '' } = request.query
+    const { node, nonce, boot = '', arch } = request.query
     if (typeof nonce !== 'string' || !isNonce(nonce)) {
       throw new BootswarmError('MANIFEST_BAD_NONCE', 'nonce must be 32 lower-case hex digits')
     }
@@ -128,6 +129,7 @@ function nodeRoutes(app: FastifyInstance, { secure, services, limits }: RouteOpt
       boot,
       address: clientAddress(request),
       serverAddress: serverAddress(request),
+      arch: typeof arch === 'string' ? kernelArch(arch) : undefined,
       ...(listening === undefined ? {} : { listening }),
     })
     // Until it is compressed it waits as it is.

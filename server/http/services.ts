@@ -1,6 +1,7 @@
 /**
  * What the HTTP routes ask of the rest of the server, and nothing else (server/api/ has the answers).
  */
+import type { KernelArch } from '../../src/arch.js'
 import type { BootEvent } from '../../src/events.js'
 
 /** A file that may be served; it never changes under its SHA-256. */
@@ -26,6 +27,8 @@ export interface ManifestRequest {
   readonly address: string
   /** The server's own address, as the node reached it. */
   readonly serverAddress: string
+  /** Missing: it does not say, or it is one that no kernel is looked for. */
+  readonly arch: KernelArch | undefined
   /** Where it listens for BitTorrent, when it wants to know its peers too. */
   readonly listening?: { readonly peerId: string; readonly port: number }
 }
@@ -80,7 +83,7 @@ export interface HttpServices {
   /**
    * The signed manifest, as a body; with the peers behind it for a node that listens (docs/manifest.md).
    *
-   * @throws BootswarmError CATALOG_EMPTY
+   * @throws BootswarmError CATALOG_EMPTY, PROFILE_ARTIFACT_MISSING
    */
   manifest(request: ManifestRequest): Uint8Array
   /**

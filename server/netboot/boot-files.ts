@@ -1,16 +1,6 @@
 /** Which kernel and which stage 1 of `artifacts/boot/` a machine gets: by the names of the files. No I/O. */
+import { type KernelArch, kernelArchs } from '../../src/arch.js'
 import { compareVersions } from '../../src/version-order.js'
-
-/** What a script can boot, by iPXE's names. */
-export type KernelArch = 'x86_64' | 'arm64' | 'i386' | 'riscv64' | 'loong64'
-
-/** iPXE's name of an architecture; undefined for one that no kernel is looked for. */
-export function kernelArch(name: string): KernelArch | undefined {
-  return Object.hasOwn(words, name) ? (name as KernelArch) : undefined
-}
-
-/** All of them. */
-export const kernelArchs: readonly KernelArch[] = ['x86_64', 'arm64', 'i386', 'riscv64', 'loong64']
 
 /** How file names say an architecture. */
 const words: Record<KernelArch, RegExp> = {

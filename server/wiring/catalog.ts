@@ -1,5 +1,6 @@
 /** The catalog, with its records in the store. */
 import { agentPath } from '../../host/agent-binary.js'
+import { wantedArtifacts } from '../../src/artifact-choice.js'
 import type { Config } from '../../src/config.js'
 import { Catalog } from '../catalog/catalog.js'
 import { Checker } from '../catalog/checker.js'
@@ -25,6 +26,7 @@ export function makeCatalog(
     failures,
     log: log.child({ part: 'catalog' }),
     versionsKeep: config.versions.keep,
+    wanted: () => wantedArtifacts(current()),
     isBooting: (version) => registry.isBootingVersion(version),
     nowMs,
     checker: new Checker({ agent: agentPath(), inits: () => initsOf(current()) }),
@@ -32,7 +34,8 @@ export function makeCatalog(
 }
 
 /** Programs that kernel command lines name instead of the usual ones. */
-function initsOf({ netboot, nodes }: Config): string[] {
-  const lines = [netboot.kernel_args, ...nodes.map(({ kernel_args: args }) => args ?? '')]
+function initsOf({ netboot, profiles, nodes }: Config): string[] {
+  const own = [...Object.values(profiles), ...nodes]
+  const lines = [netboot.kernel_args, ...own.map(({ kernel_args: args }) => args ?? '')]
   return [...new Set(lines.flatMap((line) => /(?:^| )init=(\S+)/.exec(line)?.[1] ?? []))]
 }

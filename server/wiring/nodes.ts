@@ -1,8 +1,10 @@
 /** The inventory of nodes, with what the configuration and the relays' DHCP packets say of each. */
+import type { KernelArch } from '../../src/arch.js'
 import type { Config } from '../../src/config.js'
 import { makeNodeConfigs, type NodeConfig } from '../../src/node-config.js'
 import { RelayPorts } from '../netboot/relay-ports.js'
 import { lostNodeLog, nodeEventLog } from '../nodes/event-log.js'
+import { KnownArchs } from '../nodes/known-archs.js'
 import { nodeRecords } from '../nodes/records.js'
 import { NodeRegistry } from '../nodes/registry.js'
 import { ReportAdmission } from '../nodes/report-admission.js'
@@ -19,6 +21,8 @@ export interface Nodes {
   readonly unverifiedReports: UnverifiedReports
   /** What the configuration gives to a node at an address. */
   describe(id: string, address: string): NodeConfig
+  /** A node tells the architecture of its processor. */
+  archSeen(id: string, arch: KernelArch): void
   /** The rack of the node that was last seen at an address. */
   rackOf(address: string): string
   start(): void
@@ -39,7 +43,8 @@ export function makeNodes({ config, failures, log, nowMs }: Common, store: Store
   }
   const readConfig = (from: Config) => makeNodeConfigs(from, (node) => relayPorts.idsOf(node))
   let nodeConfigs = readConfig(config)
-  const describe = (id: string, address: string) => nodeConfigs.of(id, address)
+  const archs = new KnownArchs()
+  const describe = (id: string, address: string) => nodeConfigs.of(id, address, archs.of(id))
   const nodeLog = log.child({ part: 'nodes' })
   const registry = new NodeRegistry({
     store: nodeRecords(store, describe),
@@ -55,6 +60,7 @@ export function makeNodes({ config, failures, log, nowMs }: Common, store: Store
     relayPorts,
     unverifiedReports: new UnverifiedReports(nodeLog, nowMs),
     describe,
+    archSeen: (id, arch) => archs.note(id, arch),
     rackOf: (address) => nodeConfigs.rackOf(registry.idAt(address), address),
     admitReport: (node, address, bytes) =>
       admission.admit({ node, address, isKnown: registry.isKnownAt(node, address) }, bytes),

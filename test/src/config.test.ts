@@ -16,12 +16,16 @@ test('docs/config.schema.json and the table of docs/configuration.md are those o
   assert.equal(page, withTable(page), 'run node dist/scripts/config-docs.js')
 })
 
-test('the YAML of docs/configuration.md is valid', () => {
-  const blocks = [...readFileSync(PAGE_FILE, 'utf8').matchAll(/```yaml\n(.*?)```/gs)].map(
-    (match) => match[1] ?? '',
-  )
-  assert.equal(blocks.length, 4)
-  for (const block of blocks) parse(block)
+test('the YAML of the pages about the configuration is valid', () => {
+  for (const [page, count] of [
+    [PAGE_FILE, 5],
+    ['docs/profiles.md', 1],
+  ] as const) {
+    const found = [...readFileSync(page, 'utf8').matchAll(/```yaml\n(.*?)```/gs)]
+    const blocks = found.map((match) => match[1] ?? '')
+    assert.equal(blocks.length, count, page)
+    for (const block of blocks) parse(block)
+  }
 })
 
 test('nothing at all is a configuration, and every default is valid', () => {
@@ -82,7 +86,7 @@ test('a mistake is reported with its place and what was expected', () => {
     [
       'nodes: [{match: "a[1-2]", hostname: x}]',
       'CONFIG_INVALID',
-      'f.yaml:1:37: nodes.0.hostname: expected none for several nodes: a host name belongs to one, got "x"',
+      'f.yaml:1:37: nodes.0.hostname: expected {index} or {mac} in it for several nodes: a host name belongs to one, got "x"',
     ],
   ]
   for (const [text, code, message] of cases) assert.throws(() => parse(text), { code, message }, text)

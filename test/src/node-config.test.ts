@@ -24,6 +24,7 @@ test('later entries win, setting by setting', () => {
     rack: 'attic',
     settings: { POOL: 'one', MODE: 'faster', X: '0644' },
     kernelArgs: '',
+    artifacts: { rootfs: undefined, plugins: [] },
     isNamed: true,
   })
   assert.deepEqual(configs.of('rig1', '10.9.9.9'), {
@@ -31,6 +32,7 @@ test('later entries win, setting by setting', () => {
     rack: 'east',
     settings: { POOL: 'one', MODE: 'fast', X: '0644' },
     kernelArgs: '',
+    artifacts: { rootfs: undefined, plugins: [] },
     isNamed: true,
   })
   assert.deepEqual(configs.of('52:54:00:00:00:01', '192.168.7.9'), {
@@ -38,6 +40,7 @@ test('later entries win, setting by setting', () => {
     rack: '192.168.7.0/24',
     settings: { POOL: 'one', MODE: 'slow' },
     kernelArgs: '',
+    artifacts: { rootfs: undefined, plugins: [] },
     isNamed: false,
   })
 })
@@ -45,6 +48,8 @@ test('later entries win, setting by setting', () => {
 test('kernel arguments: those of all nodes, then the last of its own', () => {
   const configs = makeNodeConfigs({
     racks: [],
+    profiles: {},
+    groups: [],
     settings: {},
     netboot: { kernel_args: 'quiet', root: 'tmpfs' },
     nodes: [
@@ -105,6 +110,8 @@ test('stage 1 is told where the root goes, unless it goes there anyway', () => {
   const configs = makeNodeConfigs({
     settings: {},
     racks: [],
+    profiles: {},
+    groups: [],
     netboot: { kernel_args: 'quiet', root: 'zram' },
     nodes: [
       { match: 'rig[1-2]', settings: {}, root: 'tmpfs' },

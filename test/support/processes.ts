@@ -17,6 +17,8 @@ export interface TestServer {
   readonly dataDir: string
   readonly ports: { http: number; https: number; seeder: number; dht: number }
   readonly url: string
+  /** What it has logged so far. */
+  readonly lines: readonly string[]
   /** The JSON of /v1/status. */
   status(): Promise<Record<string, unknown>>
   kill(signal: NodeJS.Signals): Promise<void>
@@ -78,6 +80,7 @@ export async function startServer(
     dataDir,
     ports,
     url: `https://127.0.0.1:${ports.https}`,
+    lines,
     status: () => getJson(`https://127.0.0.1:${ports.https}/v1/status`, join(dataDir, 'trust', 'ca.pem')),
     kill: (signal) => end(child, signal),
   }

@@ -5,11 +5,14 @@ import { type TestContext, test } from 'node:test'
 import { makeAnswers } from '../../../server/api/answers.js'
 import { ManifestMaker } from '../../../server/catalog/manifest-maker.js'
 import type { NetbootAnswers } from '../../../server/http/services.js'
+import { KnownArchs } from '../../../server/nodes/known-archs.js'
 import { nodeRecords } from '../../../server/nodes/records.js'
 import { NodeRegistry } from '../../../server/nodes/registry.js'
 import { createTracker } from '../../../server/swarm/tracker.js'
+import type { KernelArch } from '../../../src/arch.js'
+import { wantedArtifacts } from '../../../src/artifact-choice.js'
 import { type BencodeDict, decodeBencode } from '../../../src/bencode.js'
-import { configSchema } from '../../../src/config.js'
+import { parseConfig } from '../../../src/config-parse.js'
 import { openManifest } from '../../../src/manifest.js'
 import { makeNodeConfigs } from '../../../src/node-config.js'
 import { noFailures } from '../../support/failures.js'
@@ -21,11 +24,13 @@ const ports = { http: 8480, https: 8443, seeder: 6881, dht: 0 }
 const peerId = (letter: string) => `2d4257${Buffer.from(letter.repeat(17)).toString('hex')}`
 
 /** The answers over a real catalog, registry and tracker. */
-async function site(t: TestContext, natAddress?: string) {
+async function site(t: TestContext, natAddress?: string, yaml = 'nodes: [{match: a, hostname: rig-a}]') {
   const bench = new Bench()
-  const catalog = await bench.start()
+  const config = parseConfig({ text: yaml, name: 'f' })
+  const catalog = await bench.start({ wanted: () => wantedArtifacts(config) })
   const nowMs = () => 1_800_000_000_000
-  const configs = makeNodeConfigs(configSchema.parse({ nodes: [{ match: 'a', hostname: 'rig-a' }] }))
+  const configs = makeNodeConfigs(config)
+  const archs = new KnownArchs()
   const registry = new NodeRegistry({
     store: nodeRecords(bench.store, configs.of),
     describe: configs.of,
@@ -44,7 +49,8 @@ async function site(t: TestContext, natAddress?: string) {
     catalog,
     registry,
     maker: new ManifestMaker({ site: 'test', signingKey: keys.privateKey, ports: () => ports }),
-    describe: configs.of,
+    describe: (id, address) => configs.of(id, address, archs.of(id)),
+    archSeen: (id, arch) => archs.note(id, arch),
     reachedAt: (address) => natAddress ?? address,
     httpPort: () => ports.http,
     introduce: (infohashes, node) => tracker.introduce(infohashes, node),
@@ -58,11 +64,12 @@ async function site(t: TestContext, natAddress?: string) {
     nowMs,
   })
   /** Asks for a manifest and gives it, and the announces' answers behind it. */
-  const ask = (node: string, boot: string, address: string, letter?: string) => {
+  const ask = (node: string, boot: string, address: string, letter?: string, arch?: KernelArch) => {
     const listening =
       letter === undefined ? {} : { listening: { peerId: peerId(letter), port: 7000 + letter.charCodeAt(0) } }
     const serverAddress = '10.0.0.1'
-    const body = Buffer.from(answers.manifest({ node, nonce, boot, address, serverAddress, ...listening }))
+    const request = { node, nonce, boot, address, serverAddress, arch, ...listening }
+    const body = Buffer.from(answers.manifest(request))
     const end = letter === undefined ? body.length : body.lastIndexOf('}\nl') + 1
     const manifest = openManifest(body.subarray(0, end), keys.publicKey, { nonce, node })
     const peers = letter === undefined ? [] : (decodeBencode(body.subarray(end + 1)) as BencodeDict[])
@@ -121,6 +128,66 @@ test('a node in mid-boot gets the version that it began with, all others the new
   assert.equal(place.ask('a', firstBoot, '10.0.0.2').manifest.version, 1)
   assert.equal(place.ask('b', firstBoot, '10.0.0.3').manifest.version, 2)
   assert.equal(place.ask('a', nextBoot, '10.0.0.2').manifest.version, 2)
+})
+
+test('nodes of two profiles get root file systems, plugins and settings of their own', async (t) => {
+  const yaml = `
+settings: {POOL: a}
+profiles:
+  gpu: {rootfs: gpu-*, plugins: 10-gpu.tar.gz, settings: {POOL: gpu}}
+  arm: {rootfs: arm.tar.gz, plugins: "!10-*"}
+groups:
+  - {name: gpus, match: {nodes: "g[1-2]"}, profile: gpu}
+  - {name: arms, match: {archs: arm64}, profile: arm}`
+  const place = await site(t, undefined, yaml)
+  const { bench, catalog, ask } = place
+  for (const name of ['rootfs/gpu-1', 'rootfs/base', 'plugins/10-gpu', 'plugins/20-ssh']) {
+    bench.put(`${name}.tar.gz`, await tarball('name', name))
+  }
+  await until('the files', () => catalog.live.current?.artifacts.length === 4)
+  const seen = (id: string, arch?: KernelArch) => {
+    const { artifacts, node } = ask(id, firstBoot, '10.0.0.2', undefined, arch).manifest
+    return [artifacts.map(({ name }) => name), node.settings.POOL]
+  }
+  assert.deepEqual(seen('g1'), [['gpu-1.tar.gz', '10-gpu.tar.gz'], 'gpu'])
+  assert.deepEqual(seen('b1'), [['base.tar.gz', '10-gpu.tar.gz', '20-ssh.tar.gz'], 'a'])
+  // Each node is introduced to those of its own artifacts alone.
+  assert.equal(ask('g2', firstBoot, '10.0.0.3', 'g').peers.length, 2)
+  assert.equal(ask('b2', firstBoot, '10.0.0.4', 'b').peers.length, 3)
+
+  assert.throws(() => seen('a1', 'arm64'), { code: 'PROFILE_ARTIFACT_MISSING', message: /arm\.tar\.gz/ })
+  assert.deepEqual(
+    catalog.problems.map(({ code, name }) => [code, name]),
+    [['PROFILE_ARTIFACT_MISSING', 'arm.tar.gz']],
+  )
+  bench.put('rootfs/arm.tar.gz', await tarball('name', 'arm'))
+  await until('the missing one', () => catalog.live.current?.artifacts.length === 5)
+  // It is known from its request before.
+  assert.deepEqual(seen('a1'), [['arm.tar.gz', '20-ssh.tar.gz'], 'a'])
+})
+
+test('a node in mid-boot whose profile asks for what its version lacks gets the newest version', async (t) => {
+  const place = await site(t, undefined, 'profiles: {x: {rootfs: x.tar.gz}}\nnodes: [{match: a, profile: x}]')
+  place.bench.booting.add(1)
+  await publish(place, 'one')
+  assert.equal(place.ask('b', firstBoot, '10.0.0.3').manifest.version, 1)
+  place.registry.manifestServed('a', '10.0.0.2', firstBoot, 1)
+  place.bench.put('rootfs/x.tar.gz', await tarball('name', 'x'))
+  await until('x', () => place.catalog.live.current?.version === 2)
+  assert.equal(place.ask('a', firstBoot, '10.0.0.2').manifest.version, 2)
+  assert.equal(place.ask('b', firstBoot, '10.0.0.3').manifest.version, 1)
+})
+
+test('a node that has too many settings from all its groups is told so', async (t) => {
+  const of = (letter: string) => Array.from({ length: 200 }, (_, i) => `${letter}${i}: x`).join(', ')
+  const yaml = `profiles: {a: {settings: {${of('A')}}}, b: {settings: {${of('B')}}}}
+groups:
+  - {name: a, match: {subnets: 10.0.0.0/24}, profile: a}
+  - {name: b, match: {subnets: 10.0.0.0/8}, profile: b}`
+  const place = await site(t, undefined, yaml)
+  await publish(place, 'one')
+  assert.equal(Object.keys(place.ask('n', firstBoot, '10.0.1.2').manifest.node.settings).length, 200)
+  assert.throws(() => place.ask('n', firstBoot, '10.0.0.2'), { code: 'MANIFEST_LIMIT', message: /n has 400/ })
 })
 
 test('an agent that listens gets its peers with the manifest; one that boots again is not its own peer', async (t) => {

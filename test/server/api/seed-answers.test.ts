@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { pino } from 'pino'
 import { SeedAnswers } from '../../../server/api/seed-answers.js'
+import type { CatalogKind } from '../../../server/catalog/names.js'
 import { type CatalogArtifact, LiveVersions } from '../../../server/catalog/versions.js'
 import { nodeRecords } from '../../../server/nodes/records.js'
 import { NodeRegistry } from '../../../server/nodes/registry.js'
@@ -11,9 +12,9 @@ import { noFailures } from '../../support/failures.js'
 
 const boot = '0011223344556677'
 
-function artifact(infohash: string): CatalogArtifact {
+function artifact(infohash: string, kind: CatalogKind = 'plugin'): CatalogArtifact {
   const torrent = { infohash, pieceLengthBytes: 16_384, piecesBase64: '' }
-  return { kind: 'plugin', name: 'a', sizeBytes: 1, sha256: infohash, format: 'tar', modifiedS: 1, torrent }
+  return { kind, name: infohash, sizeBytes: 1, sha256: infohash, format: 'tar', modifiedS: 1, torrent }
 }
 
 /** A site with two versions; nodes stand in the rack that their address begins with. */
@@ -35,14 +36,19 @@ function site(t: TestContext, rules = { calmS: 900, keepPerRack: 1, keepMin: 2 }
     await store.close()
   })
   const versions = [
-    { version: 1, createdMs: 1, supersededMs: 2, artifacts: [artifact('x'), artifact('old')] },
-    { version: 2, createdMs: 2, artifacts: [artifact('x'), artifact('new')] },
+    { version: 1, createdMs: 1, supersededMs: 2, artifacts: [artifact('x', 'rootfs'), artifact('old')] },
+    {
+      version: 2,
+      createdMs: 2,
+      artifacts: [artifact('x', 'rootfs'), artifact('gpu', 'rootfs'), artifact('new')],
+    },
   ]
   const queue = { arriving: 0 }
   const answers = new SeedAnswers({
     rules,
     registry,
     catalog: { live: new LiveVersions(versions) },
+    choiceOf: ({ id }) => ({ rootfs: id.startsWith('10.9.') ? 'gpu' : undefined, plugins: [] }),
     arriving: () => queue.arriving,
     nowMs,
     log: { info: (_facts: object, line: string) => lines.push(line) } as never,
@@ -117,4 +123,19 @@ test('never, where the configuration says so', (t) => {
   assert.ok(answers.isCalm())
   assert.equal(report('10.0.1.1'), 1800)
   assert.equal(answers.stats().calmInS, null)
+})
+
+test('nodes with a root file system of their own do not count as seeds of the others’', (t) => {
+  const { clock, completed, report } = site(t, { calmS: 900, keepPerRack: 0, keepMin: 1 })
+  for (const node of ['10.0.1.1', '10.0.1.2', '10.9.1.1', '10.9.1.2']) completed(node)
+  clock.ms += 1_000_000
+  // The first of each kind is the last one of its kind that has said that it seeds.
+  assert.deepEqual(
+    ['10.0.1.1', '10.0.1.2'].map((node) => report(node)),
+    [0, 1800],
+  )
+  assert.deepEqual(
+    ['10.9.1.1', '10.9.1.2'].map((node) => report(node)),
+    [0, 1800],
+  )
 })

@@ -58,6 +58,7 @@ export class Bench {
       log: this.#log(),
       failures: new Failures(this.#log(), () => Date.now()),
       versionsKeep: 1,
+      wanted: () => ({ roots: [], rootForAll: undefined, plugins: [] }),
       isBooting: (version) => this.booting.has(version),
       nowMs: () => Date.now(),
       settleTimes: { quietMs: 60, oldMs: 10_000_000, growingMs: 600 },

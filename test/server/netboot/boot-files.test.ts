@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { chooseBootFiles, kernelArch, unusedBootFiles } from '../../../server/netboot/boot-files.js'
+import { chooseBootFiles, unusedBootFiles } from '../../../server/netboot/boot-files.js'
+import { kernelArch } from '../../../src/arch.js'
 
 const files = (names: readonly string[]) => names.map((name) => ({ name }))
 
