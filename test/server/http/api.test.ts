@@ -31,8 +31,21 @@ test('a manifest is made for the node, its nonce and the address it reached', as
     boot,
     address: '127.0.0.1',
     serverAddress: '127.0.0.1',
+    arch: undefined,
   }
   assert.deepEqual(site.manifests, [expected])
+})
+
+test('a node says its architecture in the words of iPXE or of the agent; other words say nothing', async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(true)
+  const ca = site.identity?.caCertificate
+  const queries = ['&arch=x86_64', '&arch=aarch64', '&arch=x86', '&arch=sparc', '&arch=arm64&arch=arm64', '']
+  for (const query of queries) await ask(port, `/v1/manifest?node=n1&nonce=${nonce}${query}`, { ca })
+  assert.deepEqual(
+    site.manifests.map(({ arch }) => arch),
+    ['x86_64', 'arm64', 'i386', undefined, undefined, undefined],
+  )
 })
 
 test('a manifest goes compressed to who takes gzip, and without headers that no agent reads', async (t) => {
