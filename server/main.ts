@@ -56,6 +56,7 @@ async function main(): Promise<void> {
   const log = createLog({ ...loaded.config.log, isTerminal: process.stdout.isTTY === true })
   logCrash(log)
   const ending = onSignals(log)
+  const reloading = onReload(log)
   const server = await startServer({
     config: loaded.config,
     configFile: loaded.file,
@@ -64,7 +65,7 @@ async function main(): Promise<void> {
     log,
   })
   ending.ends(() => server.stop())
-  process.on('SIGHUP', () => reload(server, log))
+  reloading.of(server)
   logReady(server, loaded, log)
 }
 
@@ -120,6 +121,22 @@ function onSignals(log: Logger): { ends(stop: () => Promise<void>): void } {
       stop = next
       // A signal in the middle of the start: end as soon as there is something to end.
       if (stoppingMs !== undefined) end()
+    },
+  }
+}
+
+/** Reads the configuration again at SIGHUP; one in the middle of the start, which would end the process, waits for its end. */
+function onReload(log: Logger): { of(server: RunningServer): void } {
+  let server: RunningServer | undefined
+  let isAsked = false
+  process.on('SIGHUP', () => {
+    if (server === undefined) isAsked = true
+    else reload(server, log)
+  })
+  return {
+    of: (started) => {
+      server = started
+      if (isAsked) reload(server, log)
     },
   }
 }

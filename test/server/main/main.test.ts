@@ -229,6 +229,15 @@ test('SIGHUP reads racks and settings again; a wrong file changes nothing', asyn
   assert.deepEqual((await server.manifest('a')).node.settings, { A: 'two' })
 })
 
+test('SIGHUP in the middle of the start is obeyed at its end', async (t) => {
+  const place = site(t, 'settings: {A: one}')
+  const server = place.start()
+  // From here on it opens its ports.
+  await until('the lock', async () => (existsSync(join(place.data, 'lock')) ? true : undefined))
+  server.signal('SIGHUP')
+  await server.line('server.reloaded')
+})
+
 test('started as root with a user: everything is that user’s, and what it may not read is reported', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('NOT TESTED: needs root')
   const place = site(t, 'user: nobody')
