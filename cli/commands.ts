@@ -24,6 +24,11 @@ export const commands: readonly [Command, ...Command[]] = [
     load: () => import('../image/main.js'),
   },
   {
+    name: 'config',
+    summary: 'check, show, compare and apply what nodes get',
+    load: () => import('./config/main.js'),
+  },
+  {
     name: 'doctor',
     summary: 'check this machine and the LAN for what keeps nodes from booting',
     load: () => import('../doctor/main.js'),

@@ -12,7 +12,7 @@ import { becomeUser, logPrivileges } from './privileges/become.js'
 import { Addresses } from './process/addresses.js'
 import { Failures } from './process/failures.js'
 import type { Logger } from './process/log.js'
-import { type Ports, writePortsFile } from './process/ports-file.js'
+import { forgetPorts, type Ports, writePortsFile } from './process/ports-file.js'
 import { lockDataDir } from './store/lock.js'
 import { openStore } from './store/store.js'
 import { addressLog } from './wiring/address-log.js'
@@ -99,6 +99,7 @@ async function compose(
   logPrivileges(privileges, log)
   const lock = lockDataDir(config.data_dir)
   cleanUp.push(() => lock.release())
+  forgetPorts(config.data_dir)
   const addresses = new Addresses({
     configured: isAddressAuto ? undefined : config.address,
     netboot: config.netboot,

@@ -1,5 +1,5 @@
 /**
- * Hostlists: short names for many nodes. `rig[001-240]`, `a,b[1-3,7]`, several brackets in a name;
+ * Hostlists: short names for many nodes, read and written. `rig[001-240]`, `a,b[1-3,7]`, several brackets in a name;
  * a range keeps the zeros of its first number. Everything is bounded.
  */
 
@@ -24,6 +24,60 @@ export function expandHostlist(text: string): string[] {
     }
   }
   return [...names]
+}
+
+/** A hostlist of these identities, in rising order: `rig[001-240],52:54:00:00:00:01`. Only their last number becomes a range. */
+export function foldHostlist(names: Iterable<string>): string {
+  const byFrame = new Map<string, Numbered[]>()
+  const parts: { readonly sort: string; readonly text: string }[] = []
+  for (const name of new Set(names)) {
+    // What a range can hold; the digits of a MAC address are no numbers.
+    const match = normalizeMac(name) === undefined ? /^(.*?)([0-9]{1,9})([^0-9]*)$/.exec(name) : null
+    if (match === null) {
+      parts.push({ sort: name, text: name })
+      continue
+    }
+    const [, before = '', digits = '', after = ''] = match
+    const frame = `${before}[${after}`
+    const numbered = byFrame.get(frame) ?? []
+    byFrame.set(frame, numbered)
+    numbered.push({ before, digits, after })
+  }
+  for (const numbered of byFrame.values()) {
+    const [first] = numbered
+    const { before = '', after = '' } = first ?? {}
+    const ranges = rangesOf(numbered.map(({ digits }) => digits))
+    const [only = ''] = ranges
+    const isOne = ranges.length === 1 && !only.includes('-')
+    parts.push({
+      sort: `${before}${only}`,
+      text: `${before}${isOne ? only : `[${ranges.join(',')}]`}${after}`,
+    })
+  }
+  return parts
+    .sort((a, b) => (a.sort < b.sort ? -1 : 1))
+    .map(({ text }) => text)
+    .join(',')
+}
+
+/** A name around its last number. */
+interface Numbered {
+  readonly before: string
+  readonly digits: string
+  readonly after: string
+}
+
+/** A range goes on as long as counting up from its first number writes the next one. */
+function rangesOf(numbers: readonly string[]): string[] {
+  const sorted = [...numbers].sort((a, b) => a.length - b.length || (a < b ? -1 : 1))
+  const ranges: { readonly first: string; last: string }[] = []
+  for (const digits of sorted) {
+    const range = ranges.at(-1)
+    const next = range && String(Number(range.last) + 1).padStart(range.first.length, '0')
+    if (range !== undefined && next === digits) range.last = digits
+    else ranges.push({ first: digits, last: digits })
+  }
+  return ranges.map(({ first, last }) => (first === last ? first : `${first}-${last}`))
 }
 
 function splitOutsideBrackets(text: string): string[] {

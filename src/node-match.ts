@@ -40,6 +40,8 @@ export interface NodeMatch {
   readonly indexOf: (names: readonly string[]) => number | undefined
   /** It asks for what only the running server knows of a node: its address, relay, architecture. */
   readonly isByPlace: boolean
+  /** A node can be in it whose identity no list of it names. */
+  readonly isOpen: boolean
 }
 
 type Conditions = Omit<MatchConfig, 'any' | 'all'>
@@ -63,10 +65,16 @@ export function makeNodeMatch(match: MatchConfig): NodeMatch {
       }
       return undefined
     },
+    isOpen: !isClosed(own) && !all.some(isClosed) && (any.length === 0 || !any.every(isClosed)),
     isByPlace: parts.some(({ subnets, racks, relay_ids, archs }) =>
       [subnets, racks, relay_ids, archs].some((values) => values !== undefined),
     ),
   }
+}
+
+/** It holds for nodes alone that it lists. */
+function isClosed({ nodes, macs }: Conditions): boolean {
+  return nodes !== undefined || macs?.every((mac) => normalizeMac(mac) !== undefined) === true
 }
 
 /** The nodes that a condition names one by one. */

@@ -8,7 +8,13 @@ import { fillIn, isPattern, needsIndex, tellsApart } from './hostname-pattern.js
 import { SETTINGS_MAX } from './limits.js'
 import { defaultHostname } from './node-id.js'
 import { noProfile, profileMistake } from './profiles.js'
-import { type DesiredState, makeNodeResolver, type NodeResolver, type ResolvedNode } from './resolve-node.js'
+import {
+  type DesiredState,
+  makeNodeResolver,
+  type NodeResolver,
+  namedIds,
+  type ResolvedNode,
+} from './resolve-node.js'
 
 /** The first mistake; undefined if there is none. */
 export function desiredStateMistake(config: DesiredState): ConfigMistake | undefined {
@@ -51,7 +57,7 @@ function groupMistake({ groups }: DesiredState, resolver: NodeResolver): ConfigM
 /** Of nodes that are named. What groups give by address or architecture is known when a node asks. */
 function nodeMistake(config: DesiredState, resolver: NodeResolver): ConfigMistake | undefined {
   const taken = new Map<string, Claim>()
-  for (const id of allIds(resolver)) {
+  for (const id of namedIds(resolver)) {
     const node = resolver.resolve({ id, address: '', arch: undefined })
     const mistake = settingsMistake(config, node) ?? hostnameMistake(claimsOf(node, config, resolver), taken)
     if (mistake !== undefined) return mistake
@@ -110,17 +116,4 @@ function claimsOf(
     return name === undefined ? [] : [{ id, name, path: ['groups', at, 'hostname'], isChecked: true }]
   })
   return ofGroups.length > 0 ? ofGroups : [{ id, name: defaultHostname(id), path: [], isChecked: false }]
-}
-
-/** Every identity that the configuration names. A host name that groups list stands for the nodes that have it. */
-function allIds(resolver: NodeResolver): Set<string> {
-  const ids = new Set(resolver.ids)
-  for (const { match } of resolver.groups) {
-    for (const name of match.listed) {
-      const owners = resolver.idsOf(name)
-      if (owners.length === 0) ids.add(name)
-      for (const id of owners) ids.add(id)
-    }
-  }
-  return ids
 }

@@ -145,6 +145,19 @@ export function makeNodeResolver(config: DesiredState, relayIdsOf: RelayIdsOf = 
   }
 }
 
+/** Every identity that the configuration names. A host name that groups list stands for the nodes that have it. */
+export function namedIds({ ids, groups, idsOf }: NodeResolver): Set<string> {
+  const named = new Set(ids)
+  for (const { match } of groups) {
+    for (const name of match.listed) {
+      const owners = idsOf(name)
+      if (owners.length === 0) named.add(name)
+      for (const id of owners) named.add(id)
+    }
+  }
+  return named
+}
+
 /** The host names that `nodes` gives to single nodes, by which groups know them too. */
 class GivenNames {
   readonly #nameOf = new Map<string, string>()

@@ -6,7 +6,14 @@ import { addressesOf, chooseAddress, type HostInterface } from '../../host/inter
 import type { Flag } from '../../src/command-line.js'
 import type { Config } from '../../src/config.js'
 import { configKeys } from '../../src/config-keys.js'
-import { type ConfigOverride, keyOfVariable, parseConfig } from '../../src/config-parse.js'
+import {
+  type ConfigFile,
+  type ConfigOverride,
+  keyOfVariable,
+  type PlacedConfig,
+  parseConfig,
+  parsePlacedConfig,
+} from '../../src/config-parse.js'
 import { BootswarmError } from '../../src/errors.js'
 import { CONFIG_BYTES_MAX } from '../../src/limits.js'
 import { nearest } from '../../src/spelling.js'
@@ -74,7 +81,26 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   }
 }
 
-function readFile(cwd: string, named: string | undefined): { text: string; name: string } | undefined {
+/**
+ * Reads a configuration without starting anything: the named file, else the one that the server would read, and
+ * BOOTSWARM_* variables. Paths are as they were written. `file` is missing where there is none.
+ *
+ * @throws BootswarmError CONFIG_INVALID, CONFIG_UNKNOWN_KEY, CONFIG_UNREADABLE
+ */
+export function readPlacedConfig(
+  { env, cwd }: Pick<LoadOptions, 'env' | 'cwd'>,
+  named?: string,
+): PlacedConfig & { readonly file: ConfigFile | undefined } {
+  const file = readFile(cwd, named ?? env[VARIABLE_OF_FILE])
+  return { ...parsePlacedConfig(file, fromVariables(env, [])), file }
+}
+
+/** The path of the file that the server would read, whether it is there or not. */
+export function configPath({ env, cwd }: Pick<LoadOptions, 'env' | 'cwd'>, named?: string): string {
+  return resolve(cwd, named ?? env[VARIABLE_OF_FILE] ?? DEFAULT_FILE)
+}
+
+function readFile(cwd: string, named: string | undefined): ConfigFile | undefined {
   const name = named ?? DEFAULT_FILE
   const path = resolve(cwd, name)
   try {

@@ -3,6 +3,7 @@
  * file of its own): a kill -9 releases it, and no process id can go stale.
  */
 
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { BootswarmError } from '../../src/errors.js'
@@ -16,6 +17,24 @@ export interface DataDirLock {
 
 /** Held by the module: a lock that its owner no longer refers to must not be collected, for that would release it. */
 const held = new Set<Sqlite.Database>()
+
+/**
+ * Whether a server holds the lock of a data directory; undefined: this user may not find out.
+ */
+export function isDataDirLocked(dataDir: string): boolean | undefined {
+  const file = join(dataDir, 'lock')
+  if (!existsSync(file)) return false
+  let db: Sqlite.Database | undefined
+  try {
+    db = new Sqlite(file, { readonly: true, fileMustExist: true, timeout: 0 })
+    db.pragma('schema_version')
+    return false
+  } catch (error) {
+    return error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY') ? true : undefined
+  } finally {
+    db?.close()
+  }
+}
 
 /**
  * Takes the lock, without waiting.

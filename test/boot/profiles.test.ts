@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { farm } from '../support/farm.js'
 import { type TestAgent, until } from '../support/processes.js'
+import { checkout } from '../support/scratch.js'
 
 /** Two kinds of rigs. The second is known by its subnet and by what the agent says of the processor. */
 const yaml = `
@@ -77,16 +78,24 @@ test('two groups boot their own roots, plugins and settings; SIGHUP moves a node
   })
 
   const config = join(directory, 'bootswarm.yaml')
+  const logged = (event: string) => (server.lines.some((line) => line.includes(event)) ? true : undefined)
   const signalled = async (text: string, event: string) => {
     writeFileSync(config, text)
     server.child.kill('SIGHUP')
-    await until(event, async () => (server.lines.some((line) => line.includes(event)) ? true : undefined))
+    await until(event, async () => logged(event))
   }
   // A file with a mistake is refused as a whole.
   await signalled(`${yaml}nodes: [{match: rig1, profile: lap}]\n`, 'server.reload-failed')
   assert.deepEqual(await booted('rig1', '127.0.1.1'), { hostname: 'gpu01', ...gpu })
   putRoot(directory, 'lab-2.tar.gz', 'two')
   await rootsAre('debian.tar.zst', 'lab-2.tar.gz')
-  await signalled(`${yaml}nodes: [{match: rig3, profile: lab}]\n`, 'server.reloaded')
+  writeFileSync(config, yaml)
+  const next = join(directory, 'next.yaml')
+  writeFileSync(next, `${yaml}nodes: [{match: rig3, profile: lab}]\n`)
+  const command = [join(checkout, 'dist/cli/bootswarm.js'), 'config', 'apply', next, '--yes']
+  const said = execFileSync(process.execPath, command, { cwd: directory, encoding: 'utf8' })
+  assert.match(said, /^rig3 \(1 node\)\n {2}rootfs .*-> lab-\*\n/)
+  assert.match(said, new RegExp(`process ${server.child.pid}\\) reads it now`))
+  await until('the reload', async () => logged('server.reloaded'))
   assert.deepEqual(await booted('rig3', '127.0.1.3'), { hostname: 'rig3', ...lab, kind: 'two' })
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { expandHostlist } from '../../src/hostlist.js'
+import { expandHostlist, foldHostlist } from '../../src/hostlist.js'
 import { fuzzed, outcome } from '../fuzz.js'
 
 test('what a hostlist stands for', () => {
@@ -45,5 +45,43 @@ test('mutations end in names or in the code', () => {
   for (const bytes of fuzzed(Buffer.from('a,rig[001-240]b[1-3,7],52:54:00:00:00:[01-02]'), 4, 3000)) {
     const result = outcome(() => assert.ok(expandHostlist(bytes.toString('latin1')).length > 0))
     assert.match(result, /^(ok|CONFIG_INVALID)$/)
+  }
+})
+
+test('many names are folded into one hostlist', () => {
+  const cases: [string[], string][] = [
+    [[], ''],
+    [['rig1'], 'rig1'],
+    [['rig3', 'rig1', 'rig2', 'rig1'], 'rig[1-3]'],
+    [['rig1', 'rig3'], 'rig[1,3]'],
+    [['rig008', 'rig009', 'rig010', 'rig100'], 'rig[008-010,100]'],
+    [['rig8', 'rig9', 'rig10'], 'rig[8-10]'],
+    [['rig9', 'rig09', 'rig10'], 'rig[9,09-10]'],
+    [['r1n1.lab', 'r1n2.lab', 'r2n1.lab'], 'r1n[1-2].lab,r2n1.lab'],
+    [['52:54:00:00:00:02', '52:54:00:00:00:01'], '52:54:00:00:00:01,52:54:00:00:00:02'],
+    [['n99999999998', 'n99999999999', 'n100000000000'], 'n100000000000,n99[999999998-999999999]'],
+  ]
+  for (const [names, text] of cases) assert.equal(foldHostlist(names), text)
+  assert.equal(foldHostlist(expandHostlist('rig[001-240],x[1-16]')), 'rig[001-240],x[1-16]')
+})
+
+test('what is folded stands for the same names', () => {
+  const letters = ['rig', '0', '00', '1', '9', '10', '99', '.', '-', 'a', '123456789012']
+  for (let seed = 1; seed <= 300; seed++) {
+    let state = seed
+    const draw = (n: number) => {
+      state = (state * 1103515245 + 12345) % 2147483648
+      return Math.floor((state / 2147483648) * n)
+    }
+    const names = Array.from({ length: 1 + draw(20) }, () => {
+      const tail = Array.from({ length: draw(4) }, () => letters[draw(letters.length)]).join('')
+      return `n${tail}`
+    })
+    const folded = foldHostlist(names)
+    assert.deepEqual(
+      [...expandHostlist(folded)].sort(),
+      [...new Set(names)].sort(),
+      `seed ${seed}: ${folded}`,
+    )
   }
 })
