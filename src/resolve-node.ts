@@ -10,13 +10,7 @@ import type { ConfigPath } from './config-path.js'
 import { expandHostlist } from './hostlist.js'
 import { fillIn, isPattern } from './hostname-pattern.js'
 import { defaultHostname } from './node-id.js'
-import {
-  type ComparedFacts,
-  comparable,
-  makeNodeMatch,
-  type NodeFacts,
-  type NodeMatch,
-} from './node-match.js'
+import { comparable, makeNodeMatch, type NodeFacts, type NodeMatch } from './node-match.js'
 import { defaultProfile, withBases } from './profiles.js'
 import { type ChosenRack, makeRackChoice, type RelayIdsOf } from './racks.js'
 
@@ -115,33 +109,48 @@ export function makeNodeResolver(config: DesiredState, relayIdsOf: RelayIdsOf = 
   const byRule = makeRackChoice(config.racks, relayIdsOf)
   const rackOf = (id: string | undefined, address: string) =>
     rackGiven(config, id === undefined ? [] : (entriesOf.get(id) ?? []), byRule(id, address))
-  const resolveIn = (
-    node: AskedNode,
-    isIn: (group: ReadyGroup, facts: ComparedFacts, known: readonly string[]) => boolean,
-  ) => {
+  const candidates = makeCandidates(groups)
+  const resolveIn = (node: AskedNode, groupsOf: (facts: NodeFacts, known: readonly string[]) => number[]) => {
     const entries = entriesOf.get(node.id) ?? []
     const rack = rackOf(node.id, node.address)
     const facts = { ...node, rack: rack.value, relayIds: relayIdsOf(node.id) }
-    const compared = comparable(facts)
     const known = names.of(node.id)
-    const found = groups.flatMap((group, at) => (isIn(group, compared, known) ? [at] : []))
-    return together(config, facts, {
-      entries,
-      rack,
-      groups: found,
-      matches: groups,
-      names: known,
-      lines,
-    })
+    const found = groupsOf(facts, known)
+    return together(config, facts, { entries, rack, groups: found, matches: groups, names: known, lines })
   }
   return {
-    resolve: (node) => resolveIn(node, ({ match }, facts, known) => match.holds(facts, known)),
-    resolveIn: (node, wanted) => resolveIn(node, ({ name }) => wanted.includes(name)),
+    resolve: (node) =>
+      resolveIn(node, (facts, known) => {
+        const compared = comparable(facts)
+        return candidates(known).filter((at) => groups[at]?.match.holds(compared, known) === true)
+      }),
+    resolveIn: (node, wanted) =>
+      resolveIn(node, () => groups.flatMap(({ name }, at) => (wanted.includes(name) ? [at] : []))),
     rackOf: (id, address) => rackOf(id, address).value,
     groups,
     ids: new Set(entriesOf.keys()),
     namesOf: (id) => names.of(id),
     idsOf: (name) => names.idsOf(name),
+  }
+}
+
+/** The groups that a node may be in, in their order: those that list it, and those that need not to. */
+function makeCandidates(groups: readonly ReadyGroup[]): (names: readonly string[]) => number[] {
+  const open: number[] = []
+  const listing = new Map<string, number[]>()
+  for (const [at, { match }] of groups.entries()) {
+    if (match.isOpen) open.push(at)
+    else {
+      for (const name of match.listed) {
+        const before = listing.get(name)
+        if (before === undefined) listing.set(name, [at])
+        else before.push(at)
+      }
+    }
+  }
+  return (names) => {
+    const listed = names.flatMap((name) => listing.get(name) ?? [])
+    return listed.length === 0 ? open : [...new Set([...open, ...listed])].sort((a, b) => a - b)
   }
 }
 

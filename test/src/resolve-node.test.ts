@@ -169,3 +169,28 @@ test('as if in certain groups', () => {
   const node = resolver.resolveIn({ id: 'x', address: '', arch: undefined }, ['east'])
   assert.deepEqual([node.groups, node.profiles], [['east'], ['base', 'east']])
 })
+
+test('groups that list a node and groups that know it by its place keep the order of the file', () => {
+  const { resolve } = makeNodeResolver(
+    parseConfig({
+      name: 'f',
+      text: `
+groups:
+  - {name: a, match: {nodes: "x,n"}}
+  - {name: b, match: {subnets: 10.0.0.0/8}}
+  - {name: c, match: {macs: 52:54:00:00:00:01}}
+  - {name: d, match: {nodes: n, subnets: 10.0.0.0/8}}
+  - {name: e, match: {any: [{nodes: m}, {subnets: 10.1.0.0/16}]}}
+  - {name: f, match: {any: [{nodes: n}, {macs: 52:54:00:00:00:01}]}}
+  - {name: g, match: {macs: 52:54}}
+nodes: [{match: 52:54:00:00:00:02, hostname: n}]`,
+    }),
+  )
+  const groups = (id: string, address: string) => resolve({ id, address, arch: undefined }).groups.join('')
+  assert.equal(groups('n', '10.1.0.1'), 'abdef')
+  assert.equal(groups('n', '192.168.0.1'), 'af')
+  assert.equal(groups('m', ''), 'e')
+  assert.equal(groups('52:54:00:00:00:01', '10.2.0.1'), 'bcfg')
+  assert.equal(groups('52:54:00:00:00:02', ''), 'afg')
+  assert.equal(groups('other', '10.1.0.1'), 'be')
+})

@@ -4,6 +4,9 @@ import { pino } from 'pino'
 import { makeBootAnswers } from '../../../server/api/boot-answers.js'
 import type { CatalogArtifact, CatalogVersion } from '../../../server/catalog/versions.js'
 import { BootAdmission } from '../../../server/netboot/admission.js'
+import { KnownArchs } from '../../../server/nodes/known-archs.js'
+import { parseConfig } from '../../../src/config-parse.js'
+import { makeNodeConfigs } from '../../../src/node-config.js'
 
 const mac = '52:54:00:00:00:01'
 const file = (name: string): CatalogArtifact => ({
@@ -20,8 +23,14 @@ const version = (number: number, ...names: string[]): CatalogVersion => ({
   ...{ version: number, createdMs: number, artifacts: names.map(file) },
 })
 
+const oneRig = `
+netboot: {kernel_args: quiet}
+nodes: [{match: "${mac}", hostname: rig1}]`
+
 /** The answers over a real queue with this many places, and a catalog that can be replaced. */
-function place(slots = 8, natAddress?: string) {
+function place(slots = 8, natAddress?: string, yaml = oneRig) {
+  const configs = makeNodeConfigs(parseConfig({ text: yaml, name: 'f' }))
+  const archs = new KnownArchs()
   const catalog: { current: CatalogVersion | undefined } = { current: version(1, 'vmlinuz', 'stage1.img') }
   const lines: { event: string; code?: string }[] = []
   const admission = new BootAdmission(slots, () => performance.now())
@@ -29,15 +38,8 @@ function place(slots = 8, natAddress?: string) {
     admission,
     program: (name) => (name === 'x64/ipxe.efi' ? Buffer.from('MZ') : undefined),
     currentVersion: () => catalog.current,
-    describe: () => ({
-      hostname: 'rig1',
-      rack: 'r',
-      settings: {},
-      kernelArgs: 'quiet',
-      artifacts: { rootfs: undefined, plugins: [] },
-      isNamed: false,
-    }),
-    archSeen: () => {},
+    describe: (id, address) => configs.of(id, address, archs.of(id)),
+    archSeen: (id, arch) => archs.note(id, arch),
     reachedAt: (address) => natAddress ?? address,
     log: pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
     nowMs: () => 0,
@@ -121,4 +123,20 @@ test('refusals do not fill the log, however many machines somebody invents', asy
   for (let made = 0; made < 2000; made += 1)
     assert.match(await script('sparc', `02:00:00:00:00:${made}`), /sparc/)
   assert.equal(lines.length, 512)
+})
+
+test('kernel arguments and memory layout are those of the node’s groups, also by its architecture', async () => {
+  const yaml = `
+netboot: {kernel_args: quiet}
+profiles: {arm: {kernel_args: console=ttyAMA0, root: zram}, lab: {kernel_args: lab}}
+groups:
+  - {name: arms, match: {archs: arm64}, profile: arm}
+  - {name: lab, match: {macs: "52:54", subnets: 10.0.0.0/24}, profile: lab}`
+  const { script, catalog } = place(8, undefined, yaml)
+  catalog.current = version(1, 'vmlinuz-amd64', 'stage1-amd64', 'vmlinuz-arm64', 'stage1-arm64')
+  const words = async (arch: string, id: string) =>
+    /BOOTIF=\S+ (.*?) \|\|/.exec((await script(arch, id)) ?? '')?.[1]
+  assert.equal(await words('x86_64', mac), 'quiet lab')
+  assert.equal(await words('arm64', '00:11:22:33:44:55'), 'bootswarm.root=zram quiet console=ttyAMA0')
+  assert.equal(await words('arm64', mac), 'bootswarm.root=zram quiet console=ttyAMA0 lab')
 })
