@@ -4,7 +4,7 @@ import type { ArtifactChoice } from './artifact-choice.js'
 import { NODES_MAX } from './limits.js'
 import type { NodeSettings } from './manifest.js'
 import type { RackOf, RelayIdsOf } from './racks.js'
-import { type DesiredState, makeNodeResolver, type ResolvedNode } from './resolve-node.js'
+import { type AskedNode, type DesiredState, makeNodeResolver, type ResolvedNode } from './resolve-node.js'
 
 /** What one node gets. */
 export interface NodeConfig {
@@ -34,31 +34,45 @@ export interface NodeConfigs {
 export function makeNodeConfigs(config: DesiredState, relayIdsOf: RelayIdsOf = () => []): NodeConfigs {
   const resolver = makeNodeResolver(config, relayIdsOf)
   const known = new Map<string, NodeConfig>()
+  // Nodes that nothing names differ by their profiles alone: however many are made up, they share what these give.
+  const kinds = new Map<string, NodeKind>()
+  const make = (node: AskedNode): NodeConfig => {
+    const resolved = resolver.resolve(node)
+    const { hostname, rack, profiles } = resolved
+    const isNamed = resolver.isNamed(node.id)
+    const kind = isNamed ? kindOf(resolved) : remembered(kinds, profiles.join(' '), () => kindOf(resolved))
+    return { ...kind, hostname: hostname.value, rack: rack.value, isNamed }
+  }
   return {
     rackOf: resolver.rackOf,
-    of: (nodeId, address, arch) => {
+    of: (id, address, arch) => {
       // All that a value can depend on.
-      const key = [nodeId, address, arch ?? '', ...relayIdsOf(nodeId)].join('\n')
-      const before = known.get(key)
-      if (before !== undefined) return before
-      const oldest = known.keys().next().value
-      if (known.size >= NODES_MAX && oldest !== undefined) known.delete(oldest)
-      const made = toConfig(resolver.resolve({ id: nodeId, address, arch }), resolver.ids.has(nodeId))
-      known.set(key, made)
-      return made
+      const key = [id, address, arch ?? '', ...relayIdsOf(id)].join('\n')
+      return remembered(known, key, () => make({ id, address, arch }))
     },
   }
 }
 
-function toConfig(node: ResolvedNode, isNamed: boolean): NodeConfig {
+/** What many nodes have in common. */
+type NodeKind = Pick<NodeConfig, 'settings' | 'kernelArgs' | 'artifacts'>
+
+function kindOf(node: ResolvedNode): NodeKind {
   return {
-    hostname: node.hostname.value,
-    rack: node.rack.value,
     settings: Object.fromEntries([...node.settings].map(([name, { value }]) => [name, value])),
     kernelArgs: commandLine(node),
     artifacts: { rootfs: node.rootfs?.value, plugins: node.plugins.map(({ value }) => value) },
-    isNamed,
   }
+}
+
+/** Made once, as long as it is not the oldest of too many. */
+function remembered<T>(values: Map<string, T>, key: string, make: () => T): T {
+  const before = values.get(key)
+  if (before !== undefined) return before
+  const oldest = values.keys().next().value
+  if (values.size >= NODES_MAX && oldest !== undefined) values.delete(oldest)
+  const made = make()
+  values.set(key, made)
+  return made
 }
 
 /** Words for the kernel command line. Stage 1 is told where the root goes, unless it goes there anyway. */

@@ -68,6 +68,8 @@ export interface NodeResolver {
   readonly groups: readonly ReadyGroup[]
   /** The identities that `nodes` names. */
   readonly ids: ReadonlySet<string>
+  /** Whether `nodes` or the list of a group names an identity. */
+  readonly isNamed: (id: string) => boolean
   /** By what groups know a node: its identity and, if it alone is given one, its host name. */
   readonly namesOf: (id: string) => readonly string[]
   /** The identities that have a host name (or are it): the one that single nodes are given. */
@@ -110,6 +112,7 @@ export function makeNodeResolver(config: DesiredState, relayIdsOf: RelayIdsOf = 
   const rackOf = (id: string | undefined, address: string) =>
     rackGiven(config, id === undefined ? [] : (entriesOf.get(id) ?? []), byRule(id, address))
   const candidates = makeCandidates(groups)
+  const listed = new Set(groups.flatMap(({ match }) => match.listed))
   const resolveIn = (node: AskedNode, groupsOf: (facts: NodeFacts, known: readonly string[]) => number[]) => {
     const entries = entriesOf.get(node.id) ?? []
     const rack = rackOf(node.id, node.address)
@@ -129,6 +132,7 @@ export function makeNodeResolver(config: DesiredState, relayIdsOf: RelayIdsOf = 
     rackOf: (id, address) => rackOf(id, address).value,
     groups,
     ids: new Set(entriesOf.keys()),
+    isNamed: (id) => entriesOf.has(id) || listed.has(id),
     namesOf: (id) => names.of(id),
     idsOf: (name) => names.idsOf(name),
   }

@@ -29,7 +29,7 @@ export const part: Part = {
   ],
 }
 
-/** @throws BootswarmError CONFIG_INVALID, CONFIG_UNKNOWN_KEY, CONFIG_UNREADABLE, USAGE_INVALID */
+/** @throws BootswarmError CONFIG_INVALID, CONFIG_NOT_WRITTEN, CONFIG_UNKNOWN_KEY, CONFIG_UNREADABLE, USAGE_INVALID */
 export async function run(given: Given, around: Surroundings): Promise<number> {
   const target = configPath(around, lastOf(given, 'config'))
   const after = readPlacedConfig(around, given.word)

@@ -21,7 +21,7 @@ const newMode = 0o644
 /**
  * Mode and owner stay; a link stays one, and what it leads to is replaced.
  *
- * @throws BootswarmError CONFIG_UNREADABLE
+ * @throws BootswarmError CONFIG_NOT_WRITTEN
  */
 export function replaceFile(path: string, text: string): void {
   const { target, old } = whatIsThere(path)
@@ -42,7 +42,7 @@ export function replaceFile(path: string, text: string): void {
     closeSync(directory)
   } catch (cause) {
     rmSync(temporary, { force: true })
-    throw new BootswarmError('CONFIG_UNREADABLE', `${path} cannot be written: ${(cause as Error).message}`, {
+    throw new BootswarmError('CONFIG_NOT_WRITTEN', `${path} cannot be written: ${(cause as Error).message}`, {
       cause,
     })
   }

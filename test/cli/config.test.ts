@@ -212,3 +212,11 @@ test('apply: a comment alone is written too, and a file that was wrong or not th
   assert.equal(fresh.code, 0)
   assert.equal(read('fresh.yaml'), `${text}# more\n`)
 })
+
+test('apply: a file that cannot be written is as it was, exit code 1', async (t) => {
+  const { put, run } = site(t)
+  put('new.yaml', text)
+  const { code, err } = await run('apply', 'new.yaml', '--yes', '--config', 'missing/bootswarm.yaml')
+  assert.equal(code, 1)
+  assert.match(err, /^bootswarm: CONFIG_NOT_WRITTEN: .*missing\/bootswarm\.yaml cannot be written: ENOENT/m)
+})

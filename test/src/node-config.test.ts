@@ -123,3 +123,23 @@ test('stage 1 is told where the root goes, unless it goes there anyway', () => {
   assert.equal(of('rig2'), 'bootswarm.root=overlay quiet x')
   assert.equal(of('rig3'), 'bootswarm.root=zram quiet')
 })
+
+test('nodes that a group lists are named too; those that nothing names share what their profiles give', () => {
+  const configs = makeNodeConfigs(
+    parseConfig({
+      text: `
+settings: {A: a}
+profiles: {x: {settings: {A: x}}}
+groups:
+  - {name: g, match: {nodes: "n[1-2]"}, profile: x}
+  - {name: h, match: {subnets: 10.0.0.0/8}, profile: x}`,
+      name: 'f.yaml',
+    }),
+  )
+  const of = (node: string, address: string) => configs.of(node, address)
+  assert.deepEqual([of('n1', '').isNamed, of('n3', '').isNamed], [true, false])
+  assert.equal(of('made-up-1', '10.0.0.1').settings, of('made-up-2', '10.0.0.2').settings)
+  assert.deepEqual(of('made-up-1', '10.0.0.1').settings, { A: 'x' })
+  assert.deepEqual(of('made-up-1', '192.168.0.1').settings, { A: 'a' })
+  assert.equal(of('n1', '10.0.0.1'), of('n1', '10.0.0.1'))
+})
