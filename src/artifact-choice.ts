@@ -1,7 +1,7 @@
 /** Which artifacts the configuration names, for a node and in all. Pure. */
 
+import type { DesiredState } from './node-values.js'
 import { defaultProfile, withBases } from './profiles.js'
-import type { DesiredState } from './resolve-node.js'
 
 /** Which artifacts of a version a node boots, by names and patterns of the configuration (server/catalog/choice.ts). */
 export interface ArtifactChoice {

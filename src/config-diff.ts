@@ -3,7 +3,8 @@
 import type { Config } from './config.js'
 import { type ConfigKey, configKeys } from './config-keys.js'
 import { commandLine } from './node-config.js'
-import { makeNodeResolver, type NodeResolver, namedIds, type ResolvedNode } from './resolve-node.js'
+import type { ResolvedNode } from './node-values.js'
+import { makeNodeResolver, type NodeResolver, namedIds } from './resolve-node.js'
 
 /** A value that would be another; undefined: there is none. */
 export interface ValueChange {

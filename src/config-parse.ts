@@ -76,8 +76,9 @@ export function parsePlacedConfig(
   return {
     config: parsed.data,
     placeOf: (path) => {
-      const isGiven = yaml?.has(path) === true || sourceOf(sources, path) !== undefined
-      return isGiven ? where(path) : undefined
+      // One value may stand where a list could.
+      const isThere = yaml?.has(path) === true || (path.at(-1) === 0 && yaml?.has(path.slice(0, -1)) === true)
+      return isThere || sourceOf(sources, path) !== undefined ? where(path) : undefined
     },
   }
 }

@@ -3,8 +3,9 @@
 import type { ArtifactChoice } from './artifact-choice.js'
 import { NODES_MAX } from './limits.js'
 import type { NodeSettings } from './manifest.js'
+import type { DesiredState, ResolvedNode } from './node-values.js'
 import type { RackOf, RelayIdsOf } from './racks.js'
-import { type AskedNode, type DesiredState, makeNodeResolver, type ResolvedNode } from './resolve-node.js'
+import { type AskedNode, makeNodeResolver } from './resolve-node.js'
 
 /** What one node gets. */
 export interface NodeConfig {

@@ -40,6 +40,8 @@ export interface NodeMatch {
   readonly indexOf: (names: readonly string[]) => number | undefined
   /** It asks for what only the running server knows of a node: its address, relay, architecture. */
   readonly isByPlace: boolean
+  /** The rack of all its nodes, where it asks for one. */
+  readonly onlyRack: string | undefined
   /** A node can be in it whose identity no list of it names. */
   readonly isOpen: boolean
 }
@@ -65,6 +67,7 @@ export function makeNodeMatch(match: MatchConfig): NodeMatch {
       }
       return undefined
     },
+    onlyRack: [own, ...all].map(({ racks }) => (racks?.length === 1 ? racks[0] : undefined)).find(Boolean),
     isOpen: !isClosed(own) && !all.some(isClosed) && (any.length === 0 || !any.every(isClosed)),
     isByPlace: parts.some(({ subnets, racks, relay_ids, archs }) =>
       [subnets, racks, relay_ids, archs].some((values) => values !== undefined),

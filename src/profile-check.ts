@@ -7,14 +7,9 @@ import type { ConfigMistake, ConfigPath } from './config-path.js'
 import { fillIn, isPattern, needsIndex, tellsApart } from './hostname-pattern.js'
 import { SETTINGS_MAX } from './limits.js'
 import { defaultHostname } from './node-id.js'
+import type { DesiredState, ResolvedNode } from './node-values.js'
 import { noProfile, profileMistake } from './profiles.js'
-import {
-  type DesiredState,
-  makeNodeResolver,
-  type NodeResolver,
-  namedIds,
-  type ResolvedNode,
-} from './resolve-node.js'
+import { makeNodeResolver, type NodeResolver, namedIds } from './resolve-node.js'
 
 /** The first mistake; undefined if there is none. */
 export function desiredStateMistake(config: DesiredState): ConfigMistake | undefined {
@@ -78,11 +73,13 @@ interface Claim {
   readonly name: string
   readonly path: ConfigPath
   readonly isChecked: boolean
+  /** It says the rack, which nothing names. */
+  readonly isRackOpen?: boolean
 }
 
 /**
  * Two nodes with one host name. Names that were written out for two nodes one by one are let through, as they always
- * were. Where a rack is known only at the boot, all that have none yet count as of one rack.
+ * were. Nodes whose racks are known only at the boot may turn out to be in one rack.
  */
 function hostnameMistake(claims: readonly Claim[], taken: Map<string, Claim>): ConfigMistake | undefined {
   for (const claim of claims) {
@@ -90,7 +87,8 @@ function hostnameMistake(claims: readonly Claim[], taken: Map<string, Claim>): C
     const other = taken.get(key)
     if (other !== undefined && other.id !== claim.id && (claim.isChecked || other.isChecked)) {
       const { path } = claim.isChecked ? claim : other
-      return { path, message: `${other.id} and ${claim.id} would both get the host name ${claim.name}` }
+      const why = claim.isRackOpen ? ', since both may be in one rack' : ''
+      return { path, message: `${other.id} and ${claim.id} would both get the host name ${claim.name}${why}` }
     }
     if (other === undefined || claim.isChecked) taken.set(key, claim)
   }
@@ -110,10 +108,15 @@ function claimsOf(
   }
   const names = resolver.namesOf(id)
   const ofGroups = config.groups.flatMap(({ hostname: pattern }, at): Claim[] => {
-    const index = resolver.groups[at]?.match.indexOf(names)
+    const match = resolver.groups[at]?.match
+    const index = match?.indexOf(names)
     if (pattern === undefined || index === undefined) return []
-    const name = fillIn(pattern, { id, rack: rack.value, index })
-    return name === undefined ? [] : [{ id, name, path: ['groups', at, 'hostname'], isChecked: true }]
+    const known = rack.by === '' ? match?.onlyRack : rack.value
+    const name = fillIn(pattern, { id, rack: known ?? 'RACK', index })
+    const isRackOpen = known === undefined && pattern.includes('{rack}')
+    return name === undefined
+      ? []
+      : [{ id, name, path: ['groups', at, 'hostname'], isChecked: true, isRackOpen }]
   })
   return ofGroups.length > 0 ? ofGroups : [{ id, name: defaultHostname(id), path: [], isChecked: false }]
 }

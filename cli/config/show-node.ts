@@ -2,7 +2,7 @@
 
 import type { PlacedConfig } from '../../src/config-parse.js'
 import { commandLine } from '../../src/node-config.js'
-import type { Chosen, Given, ResolvedNode } from '../../src/resolve-node.js'
+import type { Chosen, Given, ResolvedNode } from '../../src/node-values.js'
 
 /** What is shown. */
 export interface ShownNode {

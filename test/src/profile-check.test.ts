@@ -49,7 +49,7 @@ test('what does not fit together is refused with its place', () => {
     ],
     [
       'groups:\n  - {name: g, match: {nodes: "a[1-2]"}, hostname: "{rack}-{index}"}\n  - {name: h, match: {nodes: "b[1-2]"}, hostname: "{rack}-{index}"}',
-      'f.yaml:3:51: groups.1.hostname: a1 and b1 would both get the host name unknown-1',
+      'f.yaml:3:51: groups.1.hostname: a1 and b1 would both get the host name rack-1, since both may be in one rack',
     ],
   ]
   for (const [text, message] of cases)
@@ -63,6 +63,8 @@ test('what has its own meaning is let through', () => {
     // The node’s own name goes before the group’s.
     'groups: [{name: g, match: {nodes: "a[1-2]"}, hostname: "n{index}"}]\nnodes: [{match: a1, hostname: other}, {match: b, hostname: n1}]',
     'racks: [{name: r, nodes: "a[1-2]", subnets: []}, {name: s, nodes: "b[1-2]", subnets: []}]\ngroups:\n  - {name: g, match: {nodes: "a[1-2]"}, hostname: "{rack}-{index}"}\n  - {name: h, match: {nodes: "b[1-2]"}, hostname: "{rack}-{index}"}',
+    // Groups of two racks.
+    'groups:\n  - {name: g, match: {nodes: "a[1-2]", racks: r}, hostname: "{rack}-{index}"}\n  - {name: h, match: {all: [{racks: s}], nodes: "b[1-2]"}, hostname: "{rack}-{index}"}',
     'profiles: {a: {extends: [b, c]}, b: {extends: d}, c: {extends: d}, d: {}}',
     'groups: [{name: g, match: {macs: 52:54:00:00:00:01}, hostname: "bench"}]',
   ]

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseConfig, parsePlacedConfig } from '../../src/config-parse.js'
 import { commandLine } from '../../src/node-config.js'
-import { makeNodeResolver, type ResolvedNode } from '../../src/resolve-node.js'
+import type { ResolvedNode } from '../../src/node-values.js'
+import { makeNodeResolver } from '../../src/resolve-node.js'
 
 const text = `settings: {POOL: a, MODE: slow}
 netboot: {kernel_args: quiet}
@@ -107,6 +108,11 @@ test('each value has its line, and those that it is stronger than', () => {
       { value: 'tmpfs', by: 'every node', path: ['netboot', 'root'] },
     ],
   })
+  // One that stands where a list could.
+  assert.deepEqual(
+    node.plugins.map(({ path }) => placeOf(path)),
+    ['f:9:14', 'f:13:15', 'f:13:23'],
+  )
   // The default stands in no line.
   assert.equal(placeOf(['netboot', 'root']), undefined)
   assert.equal(placeOf(resolve('x', '10.1.0.1').rack.path), 'f:4:12')
