@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { expandHostlist, foldHostlist } from '../../src/hostlist.js'
-import { fuzzed, outcome } from '../fuzz.js'
+import { fuzzed, outcome, randomFrom } from '../fuzz.js'
 
 test('what a hostlist stands for', () => {
   const cases: [string, string[]][] = [
@@ -68,11 +68,7 @@ test('many names are folded into one hostlist', () => {
 test('what is folded stands for the same names', () => {
   const letters = ['rig', '0', '00', '1', '9', '10', '99', '.', '-', 'a', '123456789012']
   for (let seed = 1; seed <= 300; seed++) {
-    let state = seed
-    const draw = (n: number) => {
-      state = (state * 1103515245 + 12345) % 2147483648
-      return Math.floor((state / 2147483648) * n)
-    }
+    const draw = randomFrom(seed)
     const names = Array.from({ length: 1 + draw(20) }, () => {
       const tail = Array.from({ length: draw(4) }, () => letters[draw(letters.length)]).join('')
       return `n${tail}`

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { diffConfigs } from '../../src/config-diff.js'
 import { parseConfig } from '../../src/config-parse.js'
+import { makeNodeConfigs } from '../../src/node-config.js'
+import { makeNodeResolver, namedIds } from '../../src/resolve-node.js'
+import { fuzzed, outcome } from '../fuzz.js'
 
 const parse = (text: string) => parseConfig({ text, name: 'f.yaml' })
 
@@ -136,4 +140,35 @@ test('settings of groups and nodes together are bounded', () => {
   const groups = `profiles: {a: {settings: {${of('A')}}}, b: {settings: {${of('B')}}}}
 groups: [{name: g, match: {nodes: n}, profile: [a, b]}]`
   assert.throws(() => parse(groups), { code: 'CONFIG_INVALID', message: /n has 400 settings/ })
+})
+
+test('whatever passes the checks can be resolved, used and compared', () => {
+  const text = `
+settings: {A: a}
+racks: [{name: east, subnets: [10.1.0.0/16], relay_ids: ["sw*"]}]
+profiles:
+  base: {kernel_args: quiet, plugins: "!x*", settings: {B: 0644}}
+  gpu: {extends: [base], rootfs: gpu-*, root: zram, plugins: [a, "b*"]}
+  default: {settings: {C: c}}
+groups:
+  - {name: g, match: {nodes: "n[1-9]", any: [{racks: east}, {archs: x86_64}]}, profile: gpu}
+  - {name: h, match: {macs: [52:54, "00:11:22:33:44:55"], subnets: 10.0.0.0/8}, profile: [base, gpu], hostname: "h{index:2}-{rack}"}
+nodes:
+  - {match: "n[2-3]", profile: base, hostname: "m{index}", plugins: "*"}
+  - {match: 52:54:00:00:00:01, hostname: n7, rootfs: own}
+`
+  const before = parse(text)
+  const codes = new Set<string>()
+  for (const bytes of fuzzed(Buffer.from(text), 11, 1500)) {
+    codes.add(
+      outcome(() => {
+        const config = parse(bytes.toString('latin1'))
+        const configs = makeNodeConfigs(config, () => ['sw1'])
+        for (const id of namedIds(makeNodeResolver(config))) configs.of(id, '10.1.2.3', 'x86_64')
+        assert.ok(configs.of('52:54:00:00:00:09', '10.1.2.3').hostname.length > 0)
+        diffConfigs(before, config)
+      }),
+    )
+  }
+  assert.deepEqual([...codes].sort(), ['CONFIG_INVALID', 'CONFIG_UNKNOWN_KEY', 'ok'])
 })
