@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { complain, printLines, printText } from '../host/console.js'
 import { readInterfaces } from '../host/interfaces.js'
 import type { Flag } from '../src/command-line.js'
+import { changesAtRestart } from '../src/config-diff.js'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
 import { formatIpPort } from '../src/net.js'
 import { helpText, type LoadedConfig, loadConfig } from './config/load.js'
@@ -56,7 +57,7 @@ async function main(): Promise<void> {
   const log = createLog({ ...loaded.config.log, isTerminal: process.stdout.isTTY === true })
   logCrash(log)
   const ending = onSignals(log)
-  const reloading = onReload(log)
+  const reloading = onReload(loaded, log)
   const server = await startServer({
     config: loaded.config,
     configFile: loaded.file,
@@ -126,27 +127,32 @@ function onSignals(log: Logger): { ends(stop: () => Promise<void>): void } {
 }
 
 /** Reads the configuration again at SIGHUP; one in the middle of the start, which would end the process, waits for its end. */
-function onReload(log: Logger): { of(server: RunningServer): void } {
+function onReload(first: LoadedConfig, log: Logger): { of(server: RunningServer): void } {
   let server: RunningServer | undefined
   let isAsked = false
   process.on('SIGHUP', () => {
     if (server === undefined) isAsked = true
-    else reload(server, log)
+    else reload(server, first, log)
   })
   return {
     of: (started) => {
       server = started
-      if (isAsked) reload(server, log)
+      if (isAsked) reload(server, first, log)
     },
   }
 }
 
-function reload(server: RunningServer, log: Logger): void {
+/** What cannot change while the server runs is told, compared with what it was started with. */
+function reload(server: RunningServer, first: LoadedConfig, log: Logger): void {
   try {
-    server.reload(load().config)
+    const { config, isAddressAuto } = load()
+    // An automatic address follows the machine without any restart.
+    const address = isAddressAuto && first.isAddressAuto ? first.config.address : config.address
+    const restart = changesAtRestart(first.config, { ...config, address }).map(({ name }) => name)
+    server.reload(config)
     log.info(
-      { event: 'server.reloaded' },
-      'Read profiles, groups, nodes, racks, settings, kernel arguments, root and log level again; the rest needs a restart',
+      { event: 'server.reloaded', restart },
+      `Read profiles, groups, nodes, racks, settings, kernel arguments, root and log level again${restart.length === 0 ? '' : `; a restart is needed for ${restart.join(', ')}`}`,
     )
   } catch (error) {
     log.error(

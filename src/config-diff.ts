@@ -47,18 +47,28 @@ const settingPrefix = 'settings.'
 
 /** Compares two configurations without mistakes. */
 export function diffConfigs(before: Config, after: Config): ConfigDiff {
-  const changed = configKeys.flatMap((key) => {
+  const changed = changedKeys(before, after)
+  return {
+    nodes: nodesChanges(makeNodeResolver(before), makeNodeResolver(after)),
+    regrouped: regrouped(before, after),
+    live: changed.filter(({ name }) => takenOver.includes(name)),
+    restart: changesAtRestart(before, after),
+  }
+}
+
+/** What a server that was started with one configuration takes over of the other when it is started again. */
+export function changesAtRestart(before: Config, after: Config): ValueChange[] {
+  return changedKeys(before, after).filter(({ name }) => !takenOver.includes(name))
+}
+
+/** All values but those that are for nodes. */
+function changedKeys(before: Config, after: Config): ValueChange[] {
+  return configKeys.flatMap((key) => {
     const [old, next] = [textOf(valueAt(before, key)), textOf(valueAt(after, key))]
     return old === next || shownByNodes.includes(key.name)
       ? []
       : [{ name: key.name, before: old, after: next }]
   })
-  return {
-    nodes: nodesChanges(makeNodeResolver(before), makeNodeResolver(after)),
-    regrouped: regrouped(before, after),
-    live: changed.filter(({ name }) => takenOver.includes(name)),
-    restart: changed.filter(({ name }) => !takenOver.includes(name)),
-  }
 }
 
 /** Whether nothing would be different. */

@@ -218,9 +218,10 @@ test('SIGHUP reads racks and settings again; a wrong file changes nothing', asyn
   await server.line('catalog.published')
   await server.line('server.ready')
   assert.deepEqual((await server.manifest('a')).node.settings, { A: 'one' })
-  place.configure('settings: {A: two}\nnodes: [{match: a, rack: cellar}]')
+  place.configure('settings: {A: two}\nnodes: [{match: a, rack: cellar}]\nversions: {keep: 7}')
   server.signal('SIGHUP')
-  await server.line('server.reloaded')
+  const { restart } = (await server.line('server.reloaded')) as unknown as { restart: string[] }
+  assert.deepEqual(restart, ['versions.keep'])
   const { node } = await server.manifest('a')
   assert.deepEqual([node.settings, node.rack], [{ A: 'two' }, 'cellar'])
   place.configure('settings: 5')
