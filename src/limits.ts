@@ -134,6 +134,11 @@ export const TFTP_GIVE_UP_MS = 20_000
 export const BOOT_PROGRAM_BYTES_MAX = 4 * 1024 * 1024
 /** Characters of `kernel_args`. */
 export const KERNEL_ARGS_LENGTH_MAX = 1024
+/**
+ * Characters of all kernel arguments of a node that profiles put together: Linux cuts off at 2,048 on x86 and arm64
+ * (COMMAND_LINE_SIZE), and the boot script's own words take up to 250.
+ */
+export const KERNEL_LINE_LENGTH_MAX = 1792
 /** How often a node asks for its boot script again after failures before it gives up. */
 export const BOOT_TRIES_MAX = 8
 /** Nodes that wait in the queue for kernel and stage 1; those silent for longest go first. */

@@ -5,7 +5,8 @@
 
 import type { ConfigMistake, ConfigPath } from './config-path.js'
 import { fillIn, isPattern, needsIndex, tellsApart } from './hostname-pattern.js'
-import { SETTINGS_MAX } from './limits.js'
+import { KERNEL_LINE_LENGTH_MAX, SETTINGS_MAX } from './limits.js'
+import { commandLine } from './node-config.js'
 import { defaultHostname } from './node-id.js'
 import type { DesiredState, ResolvedNode } from './node-values.js'
 import { noProfile, profileMistake } from './profiles.js'
@@ -49,22 +50,34 @@ function groupMistake({ groups }: DesiredState, resolver: NodeResolver): ConfigM
   return undefined
 }
 
-/** Of nodes that are named. What groups give by address or architecture is known when a node asks. */
+/** Of nodes that are named, and of groups by themselves. What several groups give by address shows when a node asks. */
 function nodeMistake(config: DesiredState, resolver: NodeResolver): ConfigMistake | undefined {
   const taken = new Map<string, Claim>()
   for (const id of namedIds(resolver)) {
     const node = resolver.resolve({ id, address: '', arch: undefined })
-    const mistake = settingsMistake(config, node) ?? hostnameMistake(claimsOf(node, config, resolver), taken)
+    const mistake = sizeMistake(config, node, id) ?? hostnameMistake(claimsOf(node, config, resolver), taken)
+    if (mistake !== undefined) return mistake
+  }
+  const nobody = { id: '', address: '', arch: undefined }
+  for (const { name } of resolver.groups) {
+    const mistake = sizeMistake(config, resolver.resolveIn(nobody, [name]), `group ${name}`)
     if (mistake !== undefined) return mistake
   }
   return undefined
 }
 
-function settingsMistake({ nodes }: DesiredState, { id, settings }: ResolvedNode): ConfigMistake | undefined {
-  if (settings.size <= SETTINGS_MAX) return undefined
-  const at = nodes.findIndex((entry) => Object.keys(entry.settings).length > 0)
-  const message = `${id} has ${settings.size} settings, at most ${SETTINGS_MAX} are possible`
-  return { path: at < 0 ? ['groups'] : ['nodes', at], message }
+function sizeMistake({ nodes }: DesiredState, node: ResolvedNode, who: string): ConfigMistake | undefined {
+  const { settings, kernelArgs } = node
+  if (settings.size > SETTINGS_MAX) {
+    const at = nodes.findIndex((entry) => Object.keys(entry.settings).length > 0)
+    const message = `${who} has ${settings.size} settings, at most ${SETTINGS_MAX} are possible`
+    return { path: at < 0 ? ['groups'] : ['nodes', at], message }
+  }
+  const { length } = commandLine(node)
+  const ofProfile = kernelArgs.findLast(({ path }) => path[0] === 'profiles')
+  if (length <= KERNEL_LINE_LENGTH_MAX || ofProfile === undefined) return undefined
+  const message = `${who} has ${length} characters of kernel arguments, of which kernels take ${KERNEL_LINE_LENGTH_MAX}`
+  return { path: ofProfile.path, message }
 }
 
 /** A host name that a node may get, and whether it is one that must not be another's too. */

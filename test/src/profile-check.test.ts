@@ -140,6 +140,21 @@ test('settings of groups and nodes together are bounded', () => {
   const groups = `profiles: {a: {settings: {${of('A')}}}, b: {settings: {${of('B')}}}}
 groups: [{name: g, match: {nodes: n}, profile: [a, b]}]`
   assert.throws(() => parse(groups), { code: 'CONFIG_INVALID', message: /n has 400 settings/ })
+  const open = groups.replace('nodes: n', 'racks: r')
+  assert.throws(() => parse(open), { code: 'CONFIG_INVALID', message: /group g has 400 settings/ })
+})
+
+test('kernel arguments that profiles put together fit into what kernels take', () => {
+  const words = (letter: string) => Array.from({ length: 100 }, () => letter.repeat(9)).join(' ')
+  const profiles = `profiles: {a: {kernel_args: ${words('a')}}, b: {kernel_args: ${words('b')}}}\n`
+  const message = (who: string) => new RegExp(`${who} has 1999 characters of kernel arguments`)
+  const open = `${profiles}groups: [{name: g, match: {subnets: 10.0.0.0/8}, profile: [a, b]}]`
+  assert.throws(() => parse(open), { code: 'CONFIG_INVALID', message: message('group g') })
+  const own = `${profiles}nodes: [{match: n, profile: [a, b]}]`
+  assert.throws(() => parse(own), { code: 'CONFIG_INVALID', message: message('profiles.b.kernel_args: n') })
+  parse(`${profiles}nodes: [{match: n, profile: a}, {match: m, profile: b}]`)
+  // As long as it always could be.
+  parse(`netboot: {kernel_args: ${words('c')}}\nnodes: [{match: n, kernel_args: ${words('d')}}]`)
 })
 
 test('whatever passes the checks can be resolved, used and compared', () => {
