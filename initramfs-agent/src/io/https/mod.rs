@@ -3,6 +3,7 @@
 mod coding;
 mod conn;
 mod date;
+mod ecdsa;
 mod provider;
 mod response;
 #[cfg(test)]

@@ -11,7 +11,9 @@ use rustls::crypto::{CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom,
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::SigningKey;
 use rustls::{Error, SignatureScheme};
-use webpki::ring::{ECDSA_P256_SHA256, ED25519};
+use webpki::ring::ED25519;
+
+use super::ecdsa::ECDSA_P256_SHA256;
 
 static ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     all: &[ECDSA_P256_SHA256, ED25519],
