@@ -187,12 +187,14 @@ export class Catalog {
     const scan = await scanArtifacts(artifactsDir)
     this.#problems.passOver(scan.passedOver)
     const problems = [...scan.problems]
-    const outcomes = await this.#judge(scan, problems)
+    // Once: a configuration that changes in the middle of a look is for the next one.
+    const wanted = this.#options.wanted()
+    const outcomes = await this.#judge(scan, wanted, problems)
     if (this.#stopped) return 0
     const { noAgent } = this.#intake
     if (noAgent !== undefined) problems.push(uncheckedProblem(noAgent))
     const last = this.#published?.artifacts ?? []
-    const composition = compose(outcomes, last, this.#options.wanted())
+    const composition = compose(outcomes, last, wanted)
     if (composition.pending) {
       // While a file is written or read nothing new is known of the whole: what was wrong with it still is.
       this.#problems.update([...problems, ...this.#wholeProblems])
@@ -208,8 +210,8 @@ export class Catalog {
   }
 
   /** Judges every file, and every published name that is not there any more. */
-  async #judge(scan: Scan, problems: CatalogProblem[]): Promise<NamedOutcome[]> {
-    const { nowMs, wanted } = this.#options
+  async #judge(scan: Scan, wanted: WantedArtifacts, problems: CatalogProblem[]): Promise<NamedOutcome[]> {
+    const { nowMs } = this.#options
     this.#intake.keepOnly(scan.files)
     const outcomes: NamedOutcome[] = []
     for (const problem of scan.problems) {
@@ -217,7 +219,7 @@ export class Catalog {
       if (name !== '') outcomes.push({ kind, name, outcome: { kind: 'bad', keepsLast } })
     }
     let roots = scan.files.filter(({ kind }) => kind === 'rootfs')
-    let booted = chooseRoots(roots, wanted())
+    let booted = chooseRoots(roots, wanted)
     for (const file of inOrderOfNeed(scan.files)) {
       if (this.#stopped) break
       const { kind, name } = file
@@ -230,7 +232,7 @@ export class Catalog {
       if (kind === 'rootfs' && outcome.kind === 'bad') {
         // Older ones, which come later, take its place.
         roots = roots.filter((other) => other !== file)
-        booted = chooseRoots(roots, wanted())
+        booted = chooseRoots(roots, wanted)
       }
       outcomes.push({ kind, name, outcome })
     }

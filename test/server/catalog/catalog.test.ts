@@ -21,6 +21,8 @@ import { type TestContext, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import type { Catalog } from '../../../server/catalog/catalog.js'
 import { catalogRecords } from '../../../server/catalog/records.js'
+import { wantedArtifacts } from '../../../src/artifact-choice.js'
+import { parseConfig } from '../../../src/config-parse.js'
 import { Bench, tarball, until } from './support.js'
 
 const names = (catalog: Catalog) => catalog.live.current?.artifacts.map(({ name }) => name)
@@ -439,4 +441,47 @@ test('a lost or shortened copy is made again, under the same version', async (t)
   assert.deepEqual(readdirSync(second.storeDir.dir).sort(), [root?.sha256, plugin?.sha256].sort())
   assert.equal(sha256(readFileSync(second.storeDir.path(root?.sha256 ?? ''))), root?.sha256)
   assert.equal(catalogRecords(site.store).loadVersions().length, 1)
+})
+
+test('what profiles name is published beside the root for every node, and follows the configuration', async (t) => {
+  const site = await bench(t)
+  for (const name of ['base-1', 'base-2', 'gpu-1']) {
+    site.put(`rootfs/${name}.tar.gz`, await tarball('name', name))
+  }
+  let yaml = 'profiles: {gpu: {rootfs: gpu-*}}'
+  const wanted = () => wantedArtifacts(parseConfig({ text: yaml, name: 'f' }))
+  const catalog = await site.start({ wanted })
+  await until('both', () => names(catalog)?.join() === 'base-2.tar.gz,gpu-1.tar.gz')
+  assert.deepEqual(codes(catalog), ['ROOTFS_SURPLUS'])
+  // A broken newer one leaves the one that is there in use.
+  site.put('rootfs/gpu-2.tar.gz', 'no archive')
+  await until('it is refused', () => codes(catalog).includes('ARTIFACT_FORMAT_INVALID'))
+  await looks(catalog)
+  assert.deepEqual(names(catalog), ['base-2.tar.gz', 'gpu-1.tar.gz'])
+  rmSync(site.path('rootfs/gpu-2.tar.gz'))
+  yaml = 'profiles: {try: {rootfs: base-2*}}'
+  catalog.look()
+  await until('the next version', () => names(catalog)?.join() === 'gpu-1.tar.gz,base-2.tar.gz')
+  yaml = 'profiles: {default: {rootfs: base-1.tar.gz}, x: {rootfs: missing}}'
+  catalog.look()
+  await until('one alone', () => names(catalog)?.join() === 'base-1.tar.gz')
+  await until('what is missing', () => codes(catalog).includes('PROFILE_ARTIFACT_MISSING'))
+})
+
+test('a configuration that changes in the middle of a look is for the next one', async (t) => {
+  const site = await bench(t)
+  for (const name of ['base-1', 'base-2', 'gpu-1']) {
+    site.put(`rootfs/${name}.tar.gz`, await tarball('name', name))
+  }
+  // By turns, as if it changed all the time: with the second `base-1` is for every node, which the first leaves unread.
+  let asked = 0
+  const texts = ['profiles: {a: {rootfs: gpu-*}}', 'profiles: {a: {rootfs: gpu-*}, b: {rootfs: base-2*}}']
+  const wanted = () => wantedArtifacts(parseConfig({ text: texts[asked++ % 2] ?? '', name: 'f' }))
+  const catalog = await site.start({ wanted })
+  const first = new Set<string | undefined>()
+  catalog.onChange((live) => first.add(live.current?.artifacts[0]?.name))
+  const isMixed = () => first.has('gpu-1.tar.gz')
+  await until('all', () => isMixed() || names(catalog)?.length === 3)
+  assert.ok(!isMixed(), 'the root of one profile was given to every node')
+  assert.deepEqual([...first].sort(), ['base-1.tar.gz', 'base-2.tar.gz'])
 })
