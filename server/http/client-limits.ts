@@ -6,6 +6,7 @@ import { AnswerMemory } from './answer-memory.js'
 import { Connections } from './connections.js'
 import { ReadAhead } from './read-ahead.js'
 import { RequestTurns } from './request-turns.js'
+import { SendTurns } from './send-turns.js'
 
 /**
  * Descriptors that are never given to clients: the database (6), taking files in and checking them (20), channels to the children
@@ -36,6 +37,7 @@ export interface ClientLimits {
   readonly answers: AnswerMemory
   readonly readAhead: ReadAhead
   readonly turns: RequestTurns
+  readonly sendTurns: SendTurns
 }
 
 /** How many there may be. */
@@ -63,5 +65,12 @@ export function makeClientLimits({ connectionsMax, answerBytesMax }: ClientLimit
     answers: new AnswerMemory(answerBytesMax, (reply) => connections.reset(reply.request.socket)),
     readAhead: new ReadAhead(),
     turns: new RequestTurns({ nowMs: () => performance.now(), later: setImmediate }),
+    sendTurns: new SendTurns({
+      nowMs: () => performance.now(),
+      after: (ms, run) => {
+        const timer = setTimeout(run, ms).unref()
+        return () => clearTimeout(timer)
+      },
+    }),
   }
 }

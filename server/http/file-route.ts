@@ -2,7 +2,8 @@
  * Sends a file: ranges, validators, admission, and an end to clients that do not read. Always as a stream from
  * the disk; a whole file in memory for each TLS connection would be gigabytes.
  */
-import { createReadStream, type ReadStream } from 'node:fs'
+import { close, createReadStream, open, type ReadStream, read } from 'node:fs'
+import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { BootswarmError, isShortage } from '../../src/errors.js'
 import { addressOwner } from '../../src/net.js'
@@ -12,23 +13,29 @@ import { evaluatePreconditions, httpDate, rangeCounts } from './conditional.js'
 import { sendError } from './http-errors.js'
 import { parseRange } from './range.js'
 import { clientAddress } from './request-addresses.js'
+import type { SendTurn, SendTurns } from './send-turns.js'
 import type { ServedFile } from './services.js'
 import type { StreamSlots } from './stream-slots.js'
 
 /** A client that takes less than `bytesMin` in each `windowMs` gives its slot to another. */
 const slowClient = { windowMs: 30_000, bytesMin: 512 * 1024 } as const
 
+/** Of a file that yields to others not more is read at a time, bytes: what was read still goes out. */
+const yieldingPartBytesMax = 64 * 1024
+
 /** What sending needs beside the file. */
 export interface FileSending {
   /** Missing: no limit, as for boot files, since iPXE gives up at a 503. */
   readonly slots?: StreamSlots
+  /** Present: the file yields to those of nodes that have their turn in the boot queue. */
+  readonly turns?: SendTurns
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: () => number
   readonly bytesServed: (bytes: number) => void
   /** Least waiting time of a refused client, seconds. */
   readonly retryAfterMinS: number
   readonly slowWindowMs?: number
-  readonly limits: Pick<ClientLimits, 'connections' | 'readAhead'>
+  readonly limits: Pick<ClientLimits, 'connections' | 'readAhead' | 'sendTurns'>
 }
 
 /** Answers a GET or HEAD for `file`. */
@@ -89,13 +96,17 @@ async function stream(
     return sendError(reply, 'ORIGIN_BUSY', 'too many nodes fetch from the server at once; ask again later')
   }
   if (admission?.ok) admission.inPlaceOf?.end()
-  const partBytes = limits.readAhead.begin()
-  const body = createReadStream(file.path, { start, end, highWaterMark: partBytes })
+  const turn = sending.turns?.enter(clientAddress(request))
+  const partBytes = limits.readAhead.begin(turn && yieldingPartBytesMax)
+  const fs = turn && readsInTurn(turn, reply.raw)
+  const body = createReadStream(file.path, { start, end, highWaterMark: partBytes, ...(fs && { fs }) })
   const isOpen = opened(body)
-  const watch = watchReader(body, reset, sending.slowWindowMs ?? slowClient.windowMs)
+  const cutOff = () => !turn?.isWaiting() && reset()
+  const watch = watchReader(body, cutOff, sending.slowWindowMs ?? slowClient.windowMs)
   whenOver(reply, () => {
     clearInterval(watch)
     body.destroy()
+    turn?.end()
     limits.readAhead.end(partBytes)
     if (admission?.ok) slots?.release(admission.lease, nowMs())
     sending.bytesServed(body.bytesRead)
@@ -103,6 +114,26 @@ async function stream(
   await isOpen
   // The client has hung up before.
   return body.destroyed ? reply.hijack() : reply.send(body)
+}
+
+/** What a stream reads with: nothing ahead of what the client's connection takes, and each part when it is its turn. */
+function readsInTurn(turn: SendTurn, response: ServerResponse) {
+  type Done = (error: NodeJS.ErrnoException | null, bytes: number, buffer: Buffer) => void
+  const readPart = (fd: number, buffer: Buffer, at: number, bytes: number, position: number, done: Done) =>
+    whenTaken(response, () =>
+      turn.read((bytesMax) => read(fd, buffer, at, Math.min(bytes, bytesMax), position, done)),
+    )
+  return { open, read: readPart, close }
+}
+
+/** Calls back once when the system has taken what was written, or the answer is over. */
+function whenTaken(response: ServerResponse, run: () => void): void {
+  const taken = () => {
+    response.off('drain', taken).off('close', taken)
+    run()
+  }
+  if (response.writableNeedDrain) response.on('drain', taken).on('close', taken)
+  else run()
 }
 
 /** @throws BootswarmError ARTIFACT_VANISHED, or the system's error if it has no descriptor left */

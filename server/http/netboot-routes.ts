@@ -97,7 +97,11 @@ function fileOfNode(
     reply.header('retry-after', sending.retryAfterMinS)
     return sendError(reply, 'ORIGIN_BUSY', 'it is not this node’s turn; its script tells when it is')
   }
-  whenOver(reply, () => fetch.end(reply.raw.writableFinished && reply.statusCode === 200))
+  const over = sending.limits.sendTurns.goesFirst(clientAddress(request))
+  whenOver(reply, () => {
+    over()
+    fetch.end(reply.raw.writableFinished && reply.statusCode === 200)
+  })
   return sendFile(request, reply, file, { ...sending, slowWindowMs })
 }
 

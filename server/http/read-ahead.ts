@@ -16,10 +16,10 @@ const partsLeft = 64
 export class ReadAhead {
   #waitingBytes = 0
 
-  /** One more file is sent; bytes to read of it at a time. */
-  begin(): number {
+  /** One more file is sent; bytes to read of it at a time, at most so many. */
+  begin(bytesMax: number = partBytes.max): number {
     const share = Math.floor((waitingBytesMax - this.#waitingBytes) / partsLeft)
-    const bytes = Math.min(partBytes.max, Math.max(partBytes.min, share))
+    const bytes = Math.min(bytesMax, Math.max(partBytes.min, share))
     this.#waitingBytes += partsOfFile * bytes
     return bytes
   }

@@ -106,6 +106,7 @@ function fileRoutes(app: FastifyInstance, options: RouteOptions): void {
       const { slots: _, ...unlimited } = sending
       return sendFile(request, reply, file, {
         ...unlimited,
+        turns: limits.sendTurns,
         bytesServed: (bytes) => services.bytesServed(bytes, true),
       })
     },

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ClientLimitNumbers, makeClientLimits } from '../../../server/http/client-limits.js'
 import { type Listener, type ListenerOptions, listen } from '../../../server/http/listener.js'
-import type { HttpServices, ManifestRequest } from '../../../server/http/services.js'
+import type { HttpServices, ManifestRequest, NetbootAnswers } from '../../../server/http/services.js'
 import { StreamSlots } from '../../../server/http/stream-slots.js'
 import { ensureIdentity, type Identity } from '../../../server/identity/identity.js'
 import { Failures } from '../../../server/process/failures.js'
@@ -23,6 +23,13 @@ export interface Answer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
   readonly body: Buffer
+}
+
+/** It is everybody's turn. */
+const bootsAll: NetbootAnswers = {
+  program: () => undefined,
+  script: async () => '',
+  fetch: () => ({ end: () => {} }),
 }
 
 /** Files, services and listeners of one test. */
@@ -63,9 +70,10 @@ export class HttpBench {
       streamsMax?: number
       slowWindowMs?: number
       bounds?: Partial<ClientLimitNumbers>
+      isBootingByTurn?: boolean
     } = {},
   ): Promise<Listener> {
-    const { streamsMax = 16, slowWindowMs, bounds = {} } = options
+    const { streamsMax = 16, slowWindowMs, bounds = {}, isBootingByTurn = false } = options
     this.identity ??= await ensureIdentity({
       dataDir: this.dir,
       site: 'test',
@@ -79,7 +87,7 @@ export class HttpBench {
       port: 0,
       plugins: [],
       limits: this.limits,
-      services: this.#services(),
+      services: { ...this.#services(), ...(isBootingByTurn && { netboot: bootsAll }) },
       sending: {
         slots: this.slots,
         nowMs: () => performance.now(),

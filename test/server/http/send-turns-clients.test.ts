@@ -1,0 +1,72 @@
+/** Real clients that load a boot file without a turn in the boot queue, beside a node that has one. */
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { connect, type Socket } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { until } from '../catalog/support.js'
+import { ask, HttpBench, openFiles, rest } from './support.js'
+
+const [nodeAddress, greedyAddress, honestAddress] = ['127.0.0.2', '127.0.0.3', '127.0.0.4']
+
+async function bench(t: TestContext) {
+  // More than two systems hold between them for a connection.
+  const site = new HttpBench(randomBytes(24 << 20))
+  const sockets: Socket[] = []
+  t.after(async () => {
+    for (const socket of sockets) socket.destroy()
+    await site.end()
+  })
+  const { port } = await site.listen(false, { isBootingByTurn: true })
+  const get = (localAddress: string, path: string) => {
+    const socket = connect({ port, host: '127.0.0.1', localAddress })
+    sockets.push(socket)
+    socket.on('error', () => {})
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+    return socket
+  }
+  const boot = (localAddress: string) => get(localAddress, '/boot/vmlinuz')
+  /** A node that has its turn and reads nothing. */
+  const node = async () => {
+    const socket = get(nodeAddress, `/v1/ipxe/file/52-54-00-00-00-01/${site.sha256}/vmlinuz`)
+    await new Promise((resolve) => socket.once('readable', resolve))
+    return socket
+  }
+  const bodyOf = async (socket: Socket) => {
+    const answer = await rest(socket)
+    return answer.subarray(answer.indexOf('\r\n\r\n') + 4)
+  }
+  return { site, port, boot, node, bodyOf, turns: site.limits.sendTurns }
+}
+
+test('clients wait while a node of another address has its turn, and all get the whole file', async (t) => {
+  const { site, boot, node, bodyOf, turns } = await bench(t)
+  const first = await node()
+  const greedy = Array.from({ length: 8 }, () => bodyOf(boot(greedyAddress)))
+  await until('some wait', () => turns.waiting > 0)
+  const body = await bodyOf(boot(honestAddress))
+  assert.ok(body.equals(site.bytes))
+  first.destroy()
+  for (const each of await Promise.all(greedy)) assert.ok(each.equals(site.bytes))
+  assert.equal(turns.waiting, 0)
+})
+
+test('clients that do not read keep nobody from the boot files', async (t) => {
+  const { site, port, boot, node } = await bench(t)
+  await node()
+  for (let n = 0; n < 40; n += 1) boot(greedyAddress)
+  await until('all are being sent', () => openFiles(site) === 41)
+  const answer = await ask(port, '/boot/vmlinuz', { localAddress: honestAddress })
+  assert.ok(answer.body.equals(site.bytes))
+})
+
+test('a client that hangs up while it waits leaves nothing open', async (t) => {
+  const { site, boot, node, turns } = await bench(t)
+  const first = await node()
+  const greedy = Array.from({ length: 16 }, () => boot(greedyAddress).resume())
+  await until('most wait', () => turns.waiting > 8)
+  for (const socket of greedy) socket.destroy()
+  await until('only the file of the node is open', () => openFiles(site) === 1)
+  assert.equal(turns.waiting, 0)
+  first.destroy()
+  await until('no file is open', () => openFiles(site) === 0)
+})
