@@ -3,6 +3,7 @@
 import './silence-utp-warning.js'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { endWithParent, toParent } from '../process/child.js'
+import { collectGarbage, GarbageWatch } from '../process/garbage.js'
 import { SeederCore } from './seeder-core.js'
 import type { FromSeeder, ToSeeder } from './seeder-messages.js'
 
@@ -51,12 +52,15 @@ function start(port: number): void {
     (listeningPort) => send({ type: 'listening', port: listeningPort }),
   )
   core = running
+  const garbage = new GarbageWatch()
   let residentBytes = 0
   setInterval(() => {
     const eventLoopDelayMs = Math.round(delay.max / 1e4) / 100
     delay.reset()
     residentBytes = readResidentBytes() ?? residentBytes
-    send({ type: 'stats', stats: { ...running.stats(), eventLoopDelayMs, residentBytes } })
+    const stats = running.stats()
+    send({ type: 'stats', stats: { ...stats, eventLoopDelayMs, residentBytes } })
+    if (garbage.isDue(stats.peers, performance.now())) collectGarbage()
   }, statsEveryMs)
 }
 

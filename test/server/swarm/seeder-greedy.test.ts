@@ -26,6 +26,13 @@ interface Target {
   lives(): void
   restarts(): number
   peakKib(): Promise<number>
+  residentKib(): Promise<number>
+}
+
+/** A number of `/proc/PID/status`. */
+async function statusOf(pid: number, name: string): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return Number(new RegExp(`${name}:\\s+([0-9]+) `).exec(status)?.[1])
 }
 
 async function target(t: TestContext, sizeBytes = 2_000_000, pieceLength = 65_536): Promise<Target> {
@@ -62,10 +69,8 @@ async function target(t: TestContext, sizeBytes = 2_000_000, pieceLength = 65_53
       peer.close()
       return grant !== undefined
     },
-    async peakKib() {
-      const status = await readFile(`/proc/${pid}/status`, 'utf8')
-      return Number(/VmHWM:\s+([0-9]+) kB/.exec(status)?.[1])
-    },
+    peakKib: () => statusOf(pid, 'VmHWM'),
+    residentKib: () => statusOf(pid, 'VmRSS'),
   }
 }
 
@@ -216,10 +221,24 @@ test(
   },
 )
 
+test('memory of connections that are gone is given back', options, async (t) => {
+  const to = await target(t)
+  const peers: RawPeer[] = []
+  for (let i = 0; i < 1_000; i++) {
+    const peer = new RawPeer(to.port)
+    peer.greet(to.torrent.infohash, { agent: true })
+    peers.push(peer)
+  }
+  for (const peer of peers) assert.ok(await peer.take((m) => m.id === id.extended))
+  const heldKib = await to.residentKib()
+  for (const peer of peers) peer.close()
+  while ((await to.residentKib()) > heldKib - 20_000) await new Promise((resolve) => setTimeout(resolve, 100))
+  to.lives()
+})
+
 test('a seeder that gets no more memory is started again, and hands out', options, async (t) => {
   const to = await target(t)
-  const status = await readFile(`/proc/${to.pid}/status`, 'utf8')
-  const dataBytes = Number(/VmData:\s+([0-9]+) kB/.exec(status)?.[1]) * 1024
+  const dataBytes = (await statusOf(to.pid, 'VmData')) * 1024
   await run('prlimit', ['--pid', String(to.pid), `--data=${dataBytes}:${dataBytes}`])
   const peers: RawPeer[] = []
   while (to.restarts() === 0) {
