@@ -17,13 +17,15 @@ const heldBytesMax = 65_536
 const messageBytesMin = 16_384
 const blockBytesMax = 131_072
 const queuedMax = 512
-/** `extended` messages of one peer beyond what one copy of the metadata needs. */
-const extendedSpare = 64
+/** Handshakes of BEP 10: a peer may tell of changes. Each costs some hundred times a message without effect. */
+const extendedHandshakesMax = 16
+/** Requests for parts of the metadata beyond four copies of it. */
+const metadataSpare = 64
 /**
  * Messages without effect: keep-alives, repetitions, requests that are refused. libtorrent sends some hundreds at once
  * (requests and cancels that cross a choke), no client many for long.
  */
-const uselessBurst = 4_096
+const uselessBurst = 1_024
 const uselessPerSecond = 16
 
 /** Messages of a peer; indexes and lengths are already validated. */
@@ -292,7 +294,8 @@ function extendedHandler(
   events: WireEvents,
   useless: () => void,
 ): (agent: boolean) => void {
-  let left = extendedSpare + 4 * torrent.metadata.count
+  let handshakesLeft = extendedHandshakesMax
+  let requestsLeft = metadataSpare + 4 * torrent.metadata.count
   let greeted = false
   const greet = (agent: boolean): void => {
     if (greeted) return
@@ -302,17 +305,19 @@ function extendedHandler(
   const onExtended = wire._onExtended
   Object.assign(wire, {
     _onExtended(this: Wire, ext: number, buffer: Uint8Array): void {
-      const isHandshake = ext === 0
-      if (left-- <= 0 || !(isHandshake || ext === metadataId(wire))) {
-        useless()
-      } else if (isHandshake) {
+      if (ext === 0) {
+        if (handshakesLeft-- <= 0) {
+          drop(wire)
+          return
+        }
         onExtended.call(this, ext, buffer)
         greet(wire.peerExtendedHandshake.bs === 1 && wire.hasFast)
-      } else {
-        const answer = torrent.metadata.answer(buffer)
-        if (answer === undefined) useless()
-        else wire.extended(metadataName, answer)
+        return
       }
+      const answer = ext === metadataId(wire) ? torrent.metadata.answer(buffer) : undefined
+      if (answer === undefined) useless()
+      else if (requestsLeft-- > 0) wire.extended(metadataName, answer)
+      else drop(wire)
     },
   })
   return greet
