@@ -9,9 +9,10 @@ export class AddressQueues<T> {
     return this.#size
   }
 
-  /** Adds it as the newest of its address. */
+  /** Adds it as the newest of its address. One that is in it keeps its place. */
   add(address: string, item: T): void {
     const queue = this.#queues.get(address)
+    if (queue?.has(item)) return
     if (queue === undefined) this.#queues.set(address, new Set([item]))
     else queue.add(item)
     this.#size++

@@ -11,6 +11,7 @@ import { Incoming } from './incoming.js'
 import { ReadGate } from './read-gate.js'
 import { SendMemory } from './send-memory.js'
 import { SocketOutlet } from './socket-outlet.js'
+import { Turns } from './turns.js'
 import { Upload } from './upload.js'
 import { adopt, type WireControl, type WireEvents, type WireTorrent } from './wire.js'
 
@@ -85,6 +86,7 @@ export class Links {
   readonly #table: ConnectionTable
   readonly #incoming: Incoming
   readonly #memory = new SendMemory()
+  readonly #turns = new Turns()
   readonly #links = new Map<number, Link>()
   /** Those that are not read on before what they were answered has left. */
   readonly #held = new Set<Link>()
@@ -163,6 +165,7 @@ export class Links {
     const outlet = new SocketOutlet(conn)
     return adopt(wire, torrent, {
       ...handlers,
+      reader: (readOn) => this.#turns.reader(addressOwner(conn.remoteAddress ?? ''), readOn),
       mayRead: () => this.#mayRead(id, handlers.queued()),
       held: (isHeld) => this.#hold(id, isHeld),
       sends: (bytes) => {

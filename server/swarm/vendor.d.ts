@@ -58,6 +58,7 @@ declare module 'bittorrent-protocol' {
     _parse(size: number, parser: (buffer: Uint8Array) => void): void
     _onHandshakeBuffer(buffer: Uint8Array): void
     _onMessageLength(buffer: Uint8Array): void
+    _onMessage(buffer: Uint8Array): void
     _onInterested(): void
     _onUninterested(): void
     _onHave(index: number): void

@@ -9,7 +9,7 @@
 import Wire, { type WireExtension } from 'bittorrent-protocol'
 import { TokenBucket } from '../../src/token-bucket.js'
 import type { MetadataParts } from './metadata-parts.js'
-import { Turn } from './turn.js'
+import type { Reader } from './turns.js'
 
 /** Bytes that a peer may send before its torrent is known. */
 const heldBytesMax = 65_536
@@ -45,6 +45,8 @@ export interface WireEvents {
   queued(): number
   /** So many bytes have been put into the connection. */
   sends(bytes: number): void
+  /** Makes it one of those that are read in turn; `readOn` reads on in its turn. */
+  reader(readOn: () => void): Reader
   /** Whether another message may be read now. If not, {@link WireControl.goOn} is to be called when it may. */
   mayRead(): boolean
   /** Nothing of what arrives is read until further notice: the socket can be stopped. */
@@ -64,7 +66,7 @@ export interface WireControl {
   /** The real choke and unchoke; webtorrent's own calls of them do nothing. */
   choke(): void
   unchoke(): void
-  /** Reads on where {@link WireEvents.mayRead} said no. */
+  /** Reads on in its turn, where {@link WireEvents.mayRead} said no. */
   goOn(): void
 }
 
@@ -159,6 +161,7 @@ export function adopt(wire: Wire, torrent: WireTorrent, events: WireEvents): Wir
     _onAllowedFast: useless,
     _onHaveNone: useless,
     _onMessageLength: pace.onMessageLength,
+    _onMessage: pace.onMessage,
     ...pieceHandlers(wire, torrent, events, useless),
     ...requestHandlers(wire, torrent, events, useless),
   })
@@ -203,33 +206,40 @@ function paced(
   wire: Wire,
   bytesMax: number,
   events: WireEvents,
-): { onMessageLength(buffer: Uint8Array): void; goOn(): void } {
-  const onMessageLength = wire._onMessageLength
+): { onMessageLength(buffer: Uint8Array): void; onMessage(buffer: Uint8Array): void; goOn(): void } {
+  const { _onMessageLength: onMessageLength, _onMessage: onMessage } = wire
   /** The length of the message that is read next, while the peer is held. */
   let next: Uint8Array | undefined
-  const goOn = (): void => {
-    if (next === undefined || wire.destroyed || turn.isOver || !events.mayRead()) return
+  const reader = events.reader(() => {
+    if (next === undefined || wire.destroyed || !events.mayRead()) return
     const buffer = next
     next = undefined
     events.held(false)
     wire._onMessageLength(buffer)
     wire._processBuffer()
-  }
-  const turn = new Turn(goOn)
+  })
   return {
-    goOn,
+    goOn() {
+      if (next !== undefined && events.mayRead()) reader.wait()
+    },
     onMessageLength(buffer) {
       const lengthBytes = new DataView(buffer.buffer, buffer.byteOffset, 4).getUint32(0)
       if (lengthBytes > bytesMax) {
         drop(wire)
-      } else if (turn.isOver || !events.mayRead()) {
+      } else if (reader.isOver || !events.mayRead()) {
         next = buffer
         wire._parse(Number.POSITIVE_INFINITY, () => {})
         events.held(true)
+        if (reader.isOver) reader.wait()
       } else {
-        turn.read(lengthBytes)
+        // A message counts when it is whole: half a message costs nobody his turn.
+        if (lengthBytes === 0) reader.read(0)
         onMessageLength.call(wire, buffer)
       }
+    },
+    onMessage(buffer) {
+      reader.read(buffer.length)
+      onMessage.call(wire, buffer)
     },
   }
 }

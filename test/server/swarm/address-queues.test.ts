@@ -19,6 +19,12 @@ test('takes one of each address in turn, of each the oldest first', () => {
   assert.equal(queues.size, 0)
 })
 
+test('an item that is added again keeps its place', () => {
+  const queues = fill({ a: [1, 2, 1] })
+  assert.equal(queues.size, 2)
+  assert.deepEqual([queues.take(), queues.take(), queues.take()], [1, 2, undefined])
+})
+
 test('knows the oldest of the address with most', () => {
   const queues = fill({ a: [1], b: [2, 3], c: [4] })
   assert.equal(queues.oldestOfLargest(), 2)

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Wire from 'bittorrent-protocol'
 import { MetadataParts } from '../../../server/swarm/metadata-parts.js'
+import { Turns } from '../../../server/swarm/turns.js'
 import { adopt, guardAllWires, type WireControl, type WireEvents } from '../../../server/swarm/wire.js'
 
 /** A wire after the handshake, taken over by the guard; it tells what it lets through. */
@@ -24,6 +25,7 @@ async function adopted(events: Partial<WireEvents>): Promise<{ wire: Wire; contr
     cancel: () => true,
     queued: () => 0,
     sends() {},
+    reader: (readOn) => new Turns().reader('peer', readOn),
     mayRead: () => true,
     held() {},
     ...events,
@@ -57,7 +59,7 @@ test('a burst of messages is read in turns: between two of them all others have 
     await new Promise((resolve) => setImmediate(resolve))
     turns.push(read - before)
   }
-  assert.ok(Math.max(...turns) <= Math.ceil(16_384 / (5 + 16)), `${turns}`)
+  assert.ok(Math.max(...turns) <= Math.ceil(32_768 / (5 + 16)), `${turns}`)
   assert.equal(isHeld, false)
   // A long message takes a turn of its own, and those after it wait.
   wire.write(Buffer.concat([Buffer.from([0, 0, 0x3f, 0xff, 99]), Buffer.alloc(0x3ffe), haves(1)]))
@@ -87,6 +89,7 @@ test('a peer that may not be read is held between two messages, and reads on whe
     control.goOn()
     mayRead = true
     control.goOn()
+    await new Promise((resolve) => setImmediate(resolve))
   }
   assert.deepEqual(told, [1, 0, 1, 0])
   wire.write(haves(1).subarray(3))
@@ -95,5 +98,21 @@ test('a peer that may not be read is held between two messages, and reads on whe
   assert.equal(mayRead, false)
   wire.destroy()
   control.goOn()
+  await new Promise((resolve) => setImmediate(resolve))
   assert.deepEqual(told, [1, 0, 1, 0])
+})
+
+test('half a message costs nobody his turn', async () => {
+  const turns = new Turns()
+  let read = 0
+  const events: Partial<WireEvents> = {
+    reader: (readOn) => turns.reader('peer', readOn),
+    have: () => ++read > 0,
+  }
+  const { wire } = await adopted(events)
+  const slow = await Promise.all(Array.from({ length: 10 }, () => adopted(events)))
+  for (const each of slow) each.wire.write(Buffer.from([0, 0, 0x3f, 0xff, 20]))
+  wire.write(haves(1))
+  await new Promise((resolve) => process.nextTick(resolve))
+  assert.equal(read, 1)
 })

@@ -19,6 +19,7 @@ test('the libraries still have the internals that we take over', async (t) => {
     '_parse',
     '_onHandshakeBuffer',
     '_onMessageLength',
+    '_onMessage',
     '_onInterested',
     '_onUninterested',
     '_onHave',
