@@ -14,8 +14,12 @@ const handshakeBytes = 68
 /** From the connection to the end of the handshake; webtorrent allows 25 s from the first bytes on. */
 const handshakeMs = 25_000
 const probeEveryMs = 1_000
-/** Connections that webtorrent gets in one turn of the event loop: each costs it about a millisecond. */
-const handOversPerTurn = 4
+/**
+ * So many connections are handed over at a time: each costs webtorrent half a millisecond. In the pause the event loop turns
+ * quickly, as it accepts one connection in a turn.
+ */
+const handOversAtOnce = 8
+const handOverPauseMs = 2
 
 /** What {@link Incoming} calls. */
 export interface IncomingHooks {
@@ -36,6 +40,7 @@ export class Incoming {
   /** Those that have sent as much as a handshake. */
   readonly #ready = new AddressQueues<Socket>()
   #nextId = 1
+  #isHandOverDue = false
   #probedMs = Number.NEGATIVE_INFINITY
 
   constructor(server: Server, table: ConnectionTable, hooks: IncomingHooks) {
@@ -102,19 +107,28 @@ export class Incoming {
       if (head.length < handshakeBytes) conn.destroy()
       else {
         conn.unshift(head)
-        if (this.#ready.size === 0) setImmediate(() => this.#handOver())
         this.#ready.add(owner, conn)
+        this.#handOverSoon()
       }
     }
     conn.on('readable', look)
   }
 
+  #handOverSoon(): void {
+    if (this.#isHandOverDue) return
+    this.#isHandOverDue = true
+    // The pause begins when the event loop has turned: a timer set while one is late runs before it turns.
+    setImmediate(() => setTimeout(() => this.#handOver(), handOverPauseMs))
+  }
+
   /** One address after the other, so that a thousand connections of one do not keep the others waiting. */
   #handOver(): void {
-    for (let i = 0; i < handOversPerTurn; i++) {
+    this.#isHandOverDue = false
+    for (let i = 0; i < handOversAtOnce; i++) {
       const conn = this.#ready.take()
-      if (conn !== undefined) this.#hooks.handOver(conn)
+      if (conn === undefined) return
+      this.#hooks.handOver(conn)
     }
-    if (this.#ready.size > 0) setImmediate(() => this.#handOver())
+    if (this.#ready.size > 0) this.#handOverSoon()
   }
 }

@@ -26,6 +26,11 @@ const connectionBytes = 128 * 1024
 const memoryPart = 1 / 8
 /** Descriptors for what is no connection: files that are seeded, the event loop's own, the channel to the daemon. */
 const otherFilesMax = 1_024
+/**
+ * Connections that may wait to be accepted: Linux's own limit (`net.core.somaxconn`). Where there are more the kernel drops a
+ * SYN, and its sender tries again after 1, 3 and 7 s; Node.js asks for room for 511, which one client fills at once.
+ */
+const backlog = 4_096
 const tickMs = 50
 /** What stock clients may take while agents are being served. */
 const stockBytesPerSecond = 8 << 20
@@ -78,7 +83,8 @@ export class SeederCore {
     this.#hooks = hooks
     guardAllWires()
     this.#client = new WebTorrent({
-      torrentPort: port,
+      // Passed on to net.Server.listen as it is.
+      torrentPort: { port, backlog },
       dht: false,
       lsd: false,
       tracker: false,

@@ -11,6 +11,8 @@ const handshake = Buffer.alloc(68, 1)
 interface Listening {
   incoming: Incoming
   taken: Socket[]
+  /** How many connections were handed over in each turn of the event loop. */
+  perTurn(): number[]
   dial(localAddress: string): Promise<Socket>
 }
 
@@ -18,8 +20,20 @@ async function listen(t: TestContext): Promise<Listening> {
   const server = createServer()
   t.after(() => server.close())
   const taken: Socket[] = []
+  const perTurn: number[] = []
+  let isSameTurn = false
   const incoming = new Incoming(server, new ConnectionTable(1_000), {
-    handOver: (conn) => taken.push(conn),
+    handOver(conn) {
+      taken.push(conn)
+      if (!isSameTurn) {
+        perTurn.push(0)
+        setImmediate(() => {
+          isSameTurn = false
+        })
+      }
+      isSameTurn = true
+      perTurn.push((perTurn.pop() ?? 0) + 1)
+    },
     crowded() {},
     short() {},
   })
@@ -32,7 +46,7 @@ async function listen(t: TestContext): Promise<Listening> {
     await new Promise<void>((resolve) => socket.on('connect', () => resolve()))
     return socket
   }
-  return { incoming, taken, dial }
+  return { incoming, taken, dial, perTurn: () => perTurn }
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -60,6 +74,18 @@ test(
     await until(() => Buffer.concat(received).length === 72)
     assert.equal(String(Buffer.concat(received).subarray(68)), 'more')
     assert.equal(silent.destroyed, false)
+  },
+)
+
+test(
+  'of hundreds that shake hands at once few are handed over in a turn of the event loop',
+  options,
+  async (t) => {
+    const { taken, dial, perTurn } = await listen(t)
+    const many = await Promise.all(Array.from({ length: 200 }, () => dial('127.0.0.1')))
+    for (const socket of many) socket.write(handshake)
+    await until(() => taken.length === 200)
+    assert.ok(Math.max(...perTurn()) <= 8, `${perTurn()}`)
   },
 )
 

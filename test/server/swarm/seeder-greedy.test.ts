@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -220,6 +221,17 @@ test(
     honest.close()
   },
 )
+
+test('a thousand connections at once wait until they are accepted', options, async (t) => {
+  const to = await target(t)
+  process.kill(to.pid, 'SIGSTOP')
+  const peers = Array.from({ length: 1_000 }, () => new RawPeer(to.port))
+  const connected = Promise.all(peers.map(({ socket }) => once(socket, 'connect')))
+  await connected.finally(() => process.kill(to.pid, 'SIGCONT'))
+  await to.serves('127.0.0.2')
+  for (const peer of peers) peer.close()
+  to.lives()
+})
 
 test('memory of connections that are gone is given back', options, async (t) => {
   const to = await target(t)
