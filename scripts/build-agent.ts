@@ -21,11 +21,16 @@ export function buildAgent(): string {
   if (status !== 0) throw new BootswarmError('AGENT_MISSING', 'the agent did not compile: see above')
   const built = process.env.CARGO_TARGET_DIR ?? join(crate, 'target')
   mkdirSync(join(root, 'dist', 'agent'), { recursive: true })
-  // A new file each time: the old one may be running ("text file busy").
-  copyFileSync(join(built, triple, 'release', 'bootswarm-agent'), `${agentPath()}.new`)
-  renameSync(`${agentPath()}.new`, agentPath())
-  copyFileSync(join(built, triple, 'release', 'swarm-sim'), join(root, 'dist', 'agent', 'swarm-sim'))
+  replace(join(built, triple, 'release', 'bootswarm-agent'), agentPath())
+  replace(join(built, triple, 'release', 'swarm-sim'), join(root, 'dist', 'agent', 'swarm-sim'))
   return agentPath()
+}
+
+/** A new file each time: the old one may be running ("text file busy"), and another build may be doing the same. */
+function replace(from: string, to: string): void {
+  const fresh = `${to}.${process.pid}`
+  copyFileSync(from, fresh)
+  renameSync(fresh, to)
 }
 
 /**
