@@ -1,19 +1,18 @@
 /**
- * One HTTP or HTTPS listener: its limits, its timeouts, its way to end.
+ * One HTTP or HTTPS listener: its limits, its timeouts, its way to end. What it answers is its caller's.
  */
 import { constants } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
-import { type FastifyInstance, type FastifyPluginAsync, fastify } from 'fastify'
+import { type FastifyInstance, fastify } from 'fastify'
 import { BootswarmError } from '../../src/errors.js'
-import { MANIFEST_CODING } from '../../src/manifest-coding.js'
 import type { Failures } from '../process/failures.js'
 import { limitAnswers } from './answer-memory.js'
+import type { ClientLimits } from './client-limits.js'
 import { admitConnections } from './connections.js'
 import { refusedFraming } from './framing.js'
 import { queueHandshakes } from './handshakes.js'
 import { answerClientError, invalidCode, sendError, setErrorHandlers } from './http-errors.js'
 import { paceRequests } from './request-pacer.js'
-import { type RouteOptions, registerRoutes } from './routes.js'
 
 /** Five hundred nodes connect within the same second; the kernel cuts this to net.core.somaxconn. */
 const backlog = 1024
@@ -40,15 +39,6 @@ const timeoutsMs = {
   close: 5000,
 } as const
 
-/**
- * What booting nodes ask for, each many times at once: without the headers that no agent reads, which would be half
- * of an answer. An HTTP/1.1 connection stays open without a header.
- */
-const terseRoutes = /^\/(?:announce|scrape|v1\/manifest|v1\/nodes\/)/
-
-/** Asked by agents alone. */
-const agentRoutes = /^\/announce\?(?:.*&)?peer_id=-BW|^\/v1\/nodes\//
-
 /** A certificate and its key, PEM. */
 export interface TlsFiles {
   readonly key: string
@@ -61,18 +51,28 @@ export interface ListenerLog {
   error(facts: object, message: string): void
 }
 
+/** What every application that answers here is made of. */
+export interface AppOptions {
+  readonly limits: ClientLimits
+  /** Present: HTTPS. */
+  readonly tls?: TlsFiles
+  /** Adds what it answers. */
+  readonly routes: (app: FastifyInstance) => void | Promise<void>
+  readonly log: ListenerLog
+  /** Others in tests. */
+  readonly timeoutsMs?: Partial<Record<keyof typeof timeoutsMs, number>>
+}
+
 /** What a listener is made of. */
-export interface ListenerOptions extends Omit<RouteOptions, 'secure'> {
+export interface ListenerOptions extends AppOptions {
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
-  /** Present: HTTPS. */
-  readonly tls?: TlsFiles
-  readonly plugins: readonly FastifyPluginAsync[]
-  readonly log: ListenerLog
+  /** The keys of port and host in the configuration, for errors: `https.port`, `bind`. */
+  readonly keys: { readonly port: string; readonly host: string }
+  /** Whose connections it accepts, where it fails: `HTTPS`. */
+  readonly name: string
   readonly failures: Failures
-  /** Others in tests. */
-  readonly timeoutsMs?: Partial<Record<keyof typeof timeoutsMs, number>>
 }
 
 /** A listener that runs. */
@@ -90,7 +90,7 @@ export interface Listener {
  * @throws BootswarmError ADDRESS_IN_USE
  */
 export async function listen(options: ListenerOptions): Promise<Listener> {
-  const app = makeApp(options)
+  const app = await makeApp(options)
   const { server } = app
   const { limits } = options
   // Where the share of each address is divided (connections.ts) there is room for this many; more are refused unseen.
@@ -110,15 +110,13 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       }
     },
   })
-  registerRoutes(app, { ...options, secure: options.tls !== undefined })
-  for (const plugin of options.plugins) await app.register(plugin)
   try {
     await app.listen({ host: options.host, port: options.port, backlog })
   } catch (cause) {
     await app.close()
     throw listenError(cause, options)
   }
-  const part = `accepting ${options.tls === undefined ? 'HTTP' : 'HTTPS'} connections`
+  const part = `accepting ${options.name} connections`
   server.on('error', (error) => options.failures.failed(part, error))
   server.on('connection', () => options.failures.worked(part))
   return {
@@ -131,14 +129,20 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       isClosing = true
       queue?.close()
       closeIdle()
-      const force = setTimeout(() => server.closeAllConnections(), closeMs)
-      await app.close()
-      clearTimeout(force)
+      await closeApp(app, closeMs)
     },
   }
 }
 
-function makeApp(options: ListenerOptions): FastifyInstance {
+/** Takes no more connections, lets running answers finish, and ends those that take longer. */
+export async function closeApp(app: FastifyInstance, closeMs: number = timeoutsMs.close): Promise<void> {
+  const force = setTimeout(() => app.server.closeAllConnections(), closeMs)
+  await app.close()
+  clearTimeout(force)
+}
+
+/** An application with the bounds of a request and of the answers that wait, which does not listen yet. */
+export async function makeApp(options: AppOptions): Promise<FastifyInstance> {
   const { tls, log } = options
   const times = { ...timeoutsMs, ...options.timeoutsMs }
   const limits = {
@@ -178,16 +182,6 @@ function makeApp(options: ListenerOptions): FastifyInstance {
     const [status, message] = refused
     return sendError(reply.header('connection', 'close'), invalidCode(request), message, status)
   })
-  app.addHook('onRequest', async (request, reply) => {
-    if (!terseRoutes.test(request.url)) return
-    reply.raw.removeHeader('date')
-    reply.raw.removeHeader('connection')
-  })
-  app.addHook('onSend', async (request, reply) => {
-    // What only agents ask for, they know the type of.
-    const isTerse = reply.statusCode === 200 && agentRoutes.test(request.url)
-    if (isTerse || reply.getHeader('content-encoding') === MANIFEST_CODING) reply.removeHeader('content-type')
-  })
   limitAnswers(app, options.limits.answers)
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request
@@ -201,6 +195,7 @@ function makeApp(options: ListenerOptions): FastifyInstance {
     }
     log.debug(facts, `${method} ${url} ${reply.statusCode}`)
   })
+  await options.routes(app)
   return app
 }
 
@@ -212,19 +207,18 @@ function secureOptions(tls: TlsFiles) {
   return { ...tls, minVersion: 'TLSv1.3' as const, secureOptions: constants.SSL_OP_NO_TICKET }
 }
 
-function listenError(cause: unknown, { host, port, tls }: ListenerOptions): Error {
+function listenError(cause: unknown, { host, port, keys }: ListenerOptions): Error {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-  const name = tls === undefined ? 'http' : 'https'
   if (code === 'EADDRINUSE') {
-    const message = `TCP port ${port} on ${host} is taken by another program: end it, or set ${name}.port to a free one`
+    const message = `TCP port ${port} on ${host} is taken by another program: end it, or set ${keys.port} to a free one`
     return new BootswarmError('ADDRESS_IN_USE', message, { cause })
   }
   if (code === 'EACCES') {
-    const message = `TCP port ${port} may not be used by this user: set ${name}.port to 1024 or more, or start as root`
+    const message = `TCP port ${port} may not be used by this user: set ${keys.port} to 1024 or more, or start as root`
     return new BootswarmError('ADDRESS_IN_USE', message, { cause })
   }
   if (code === 'EADDRNOTAVAIL') {
-    const message = `${host} is no address of this machine: set bind to one that is`
+    const message = `${host} is no address of this machine: set ${keys.host} to one that is`
     return new BootswarmError('ADDRESS_IN_USE', message, { cause })
   }
   return cause instanceof Error ? cause : new Error(String(cause))

@@ -7,7 +7,8 @@ import { makeStatus, type ServerStatus } from '../api/status.js'
 import type { Catalog } from '../catalog/catalog.js'
 import { ManifestMaker } from '../catalog/manifest-maker.js'
 import { type ClientLimits, clientLimitNumbers, makeClientLimits } from '../http/client-limits.js'
-import { type Listener, listen, type TlsFiles } from '../http/listener.js'
+import type { Listener, TlsFiles } from '../http/listener.js'
+import { listenForNodes } from '../http/node-listener.js'
 import type { HttpServices } from '../http/services.js'
 import { StreamSlots } from '../http/stream-slots.js'
 import type { Identity } from '../identity/identity.js'
@@ -45,6 +46,8 @@ export interface HttpSide {
    */
   start(): Promise<void>
   status(): ServerStatus
+  /** What all clients of this process together may hold. */
+  readonly limits: ClientLimits
   /** Serves new connections with another certificate. */
   setTls(tls: TlsFiles): void
   stop(): Promise<void>
@@ -72,12 +75,13 @@ export function makeHttp(common: Common, parts: HttpParts): HttpSide {
   let http: Listener | undefined
   return {
     start: async () => {
-      https = await listen({ ...listening, port: config.https.port, tls: identity.tls })
+      https = await listenForNodes({ ...listening, port: config.https.port, tls: identity.tls })
       ports.https = https.port
-      http = await listen({ ...listening, port: config.http.port })
+      http = await listenForNodes({ ...listening, port: config.http.port })
       ports.http = http.port
     },
     status,
+    limits,
     setTls: (tls) => https?.setTls(tls),
     stop: async () => {
       await Promise.all([http?.close(), https?.close()])

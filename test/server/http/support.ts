@@ -7,7 +7,8 @@ import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ClientLimitNumbers, makeClientLimits } from '../../../server/http/client-limits.js'
-import { type Listener, type ListenerOptions, listen } from '../../../server/http/listener.js'
+import type { Listener } from '../../../server/http/listener.js'
+import { listenForNodes, type NodeListenerOptions } from '../../../server/http/node-listener.js'
 import type { HttpServices, ManifestRequest, NetbootAnswers } from '../../../server/http/services.js'
 import { StreamSlots } from '../../../server/http/stream-slots.js'
 import { ensureIdentity, type Identity } from '../../../server/identity/identity.js'
@@ -66,7 +67,7 @@ export class HttpBench {
 
   async listen(
     secure: boolean,
-    options: Partial<ListenerOptions> & {
+    options: Partial<NodeListenerOptions> & {
       streamsMax?: number
       slowWindowMs?: number
       bounds?: Partial<ClientLimitNumbers>
@@ -82,7 +83,7 @@ export class HttpBench {
     })
     this.limits = makeClientLimits({ connectionsMax: 4096, answerBytesMax: 64 << 20, ...bounds })
     this.slots = new StreamSlots(streamsMax, 256 * 1024)
-    const listener = await listen({
+    const listener = await listenForNodes({
       host: '127.0.0.1',
       port: 0,
       plugins: [],
