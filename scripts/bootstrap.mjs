@@ -3,10 +3,10 @@
 // it becomes dist/scripts/COMMAND.js, or the product's own command line (dist/cli/bootswarm.js), which compiles nothing.
 // Plain JavaScript because nothing is compiled yet; nothing but that happens here.
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { removeStaleOutputs } from './outputs.mjs'
+import { removeStaleOutputs, stampOfSources } from './outputs.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const [command = 'build'] = process.argv.slice(2)
@@ -21,8 +21,7 @@ if (!dependenciesCurrent()) {
   // Not `npm ci`: it refuses the lock where a registry lacks a package of some other platform.
   run('npm', ['install', '--no-save', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])
 }
-removeStaleOutputs(root, join(root, 'dist'))
-run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '--pretty', 'false'])
+compile()
 
 const words = process.argv.slice(3)
 const isProduct = command === 'start' || command === 'bootswarm'
@@ -36,6 +35,17 @@ const script = isProduct
   : join(root, 'dist', 'scripts', `${command}.js`)
 if (!existsSync(script)) fail(`no script named ${command}`)
 await import(pathToFileURL(script).href)
+
+/** Only if there is something to compile: a command that asks a running server should not take longer for it. */
+function compile() {
+  const dist = join(root, 'dist')
+  const stampFile = join(dist, '.compiled')
+  const stamp = stampOfSources(root)
+  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return
+  removeStaleOutputs(root, dist)
+  run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '--pretty', 'false'])
+  writeFileSync(stampFile, stamp)
+}
 
 /** The server gives the agent to its demo nodes, `image stage1` packs it. */
 function needsAgent(words) {

@@ -1,7 +1,18 @@
 /** After an update of a checkout, what was compiled from files that are gone is gone too. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { checkout, scratch } from '../support/scratch.js'
@@ -48,5 +59,14 @@ test('bootstrap removes the outputs of a moved and of a deleted source, and noth
   write('new/moved.ts', 'export {}\n')
   assert.deepEqual(outputs(), both('new/moved', 'scripts/say', 'test/kept.test'))
   assert.ok(!existsSync(join(root, 'dist/old')))
+  // Nothing is compiled where nothing has changed, and a file of an update that is older than its output is.
+  writeFileSync(join(root, 'dist/scripts/say.js'), 'console.log("said")\n')
+  const before = statSync(join(root, 'dist/scripts/say.js')).mtimeMs
+  outputs()
+  assert.equal(statSync(join(root, 'dist/scripts/say.js')).mtimeMs, before)
+  write('new/moved.ts', 'export const a = 1\n')
+  utimesSync(join(root, 'new/moved.ts'), 1, 1)
+  outputs()
+  assert.match(readFileSync(join(root, 'dist/new/moved.js'), 'utf8'), /a = 1/)
   assert.ok(existsSync(join(root, 'dist/agent/bootswarm-agent-x86_64')))
 })
