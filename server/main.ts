@@ -4,9 +4,9 @@
  * Exit codes: 0 ended as asked, 1 failed, 2 wrong arguments or configuration, 70 an error that nobody expected
  * (process/crash.ts).
  */
-import { readFileSync } from 'node:fs'
 import { complain, printLines, printText } from '../host/console.js'
 import { readInterfaces } from '../host/interfaces.js'
+import { programVersion } from '../host/program-version.js'
 import type { Flag } from '../src/command-line.js'
 import { changesAtRestart } from '../src/config-diff.js'
 import { BootswarmError, type ErrorCode } from '../src/errors.js'
@@ -45,7 +45,7 @@ const sameSignalMs = 2_000
 async function main(): Promise<void> {
   const loaded = load()
   if (loaded.flags.has('help')) return printText(helpText(extraFlags))
-  if (loaded.flags.has('version')) return printLines([`bootswarm ${version()}`])
+  if (loaded.flags.has('version')) return printLines([`bootswarm ${programVersion()}`])
   const demo = loaded.flags.get('demo')
   if (typeof demo === 'string') return serveDemo(demo, loaded)
   for (const name of ['once', 'json']) {
@@ -68,6 +68,33 @@ async function main(): Promise<void> {
   ending.ends(() => server.stop())
   reloading.of(server)
   logReady(server, loaded, log)
+  await giveFirstToken(server, log)
+}
+
+/**
+ * The first start gives a token for everything. It goes to the terminal of who started the server and nowhere else: a log
+ * or a journal is kept and read by others.
+ */
+async function giveFirstToken({ operators }: RunningServer, log: Logger): Promise<void> {
+  if (process.stdout.isTTY !== true) {
+    if (!operators.lacksToken()) return
+    const remedy = 'sudo ./bootswarm token new --role admin'
+    const text = `Nobody has a token for the operators' port yet: ${remedy} makes one; on this machine none is needed`
+    log.info({ event: 'operators.no-token', remedy }, text)
+    return
+  }
+  try {
+    const token = await operators.makeFirstToken()
+    if (token === undefined) return
+    printLines([
+      '',
+      'The token of the first administrator, for the operators’ port. It is shown this once:',
+      token,
+      '',
+    ])
+  } catch (error) {
+    log.error({ event: 'operators.first-token-failed', err: error }, 'The first token could not be made')
+  }
 }
 
 /** The demo prints to standard output, so the log goes to standard error, warnings and errors only. */
@@ -186,11 +213,6 @@ function load(): LoadedConfig {
     interfaces: readInterfaces(),
     extraFlags,
   })
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }
 
 function fail(error: unknown): void {

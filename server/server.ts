@@ -16,12 +16,14 @@ import { forgetPorts, type Ports, writePortsFile } from './process/ports-file.js
 import { lockDataDir } from './store/lock.js'
 import { openStore } from './store/store.js'
 import { addressLog } from './wiring/address-log.js'
+import { tellAppended } from './wiring/appended.js'
 import { bootFilesLog } from './wiring/boot-files-log.js'
 import { makeCatalog } from './wiring/catalog.js'
 import { makeHttp } from './wiring/http.js'
 import { makeIdentity } from './wiring/identity.js'
 import { makeNetboot } from './wiring/netboot.js'
 import { makeNodes } from './wiring/nodes.js'
+import { makeOperators, type OperatorSide } from './wiring/operators.js'
 import { noPorts, reachOf } from './wiring/parts.js'
 import { makeSeeds } from './wiring/seeds.js'
 import { makeSwarm } from './wiring/swarm.js'
@@ -49,6 +51,7 @@ export interface RunningServer {
   readonly registry: NodeRegistry
   readonly catalog: Catalog
   status(): ServerStatus
+  readonly operators: Pick<OperatorSide, 'makeFirstToken' | 'lacksToken'>
   /** Takes over what can change while it runs: profiles, groups, nodes, racks, settings, log level. */
   reload(config: Config): void
   /** Ends everything in order; idempotent. */
@@ -106,7 +109,8 @@ async function compose(
     read: readInterfaces,
   })
   const identity = await makeIdentity(common, addresses)
-  const store = openStore({ file: config.database, log, nowMs: nowMs() })
+  const told = tellAppended(openStore({ file: config.database, log, nowMs: nowMs() }))
+  const { store } = told
   cleanUp.push(() => store.close())
   const ports = noPorts()
   const reach = reachOf(config, addresses)
@@ -148,6 +152,15 @@ async function compose(
     reach,
     ports,
   })
+  const operators = makeOperators(common, {
+    told,
+    registry,
+    status: http.status,
+    limits: http.limits,
+    tls: identity.first.tls,
+    addresses,
+    ports,
+  })
   catalog.onChange((live) => swarm.update(live))
   catalog.onChange(bootFilesLog(netboot.log))
 
@@ -155,16 +168,22 @@ async function compose(
   nodes.start()
   cleanUp.push(() => http.stop())
   await privileges.asRoot(() => http.start())
+  cleanUp.push(() => operators.stop())
+  await privileges.asRoot(() => operators.startPort())
   cleanUp.push(() => netboot.stop())
   await netboot.start()
   privileges.drop()
+  await operators.startSocket()
   cleanUp.push(() => swarm.stop())
   await swarm.start()
   cleanUp.push(() => catalog.stop())
   await catalog.start()
   cleanUp.push(writePortsFile(config.data_dir, ports, process.pid))
   cleanUp.push(() => identity.stop())
-  identity.start((tls) => http.setTls(tls))
+  identity.start((tls) => {
+    http.setTls(tls)
+    operators.setTls(tls)
+  })
   addresses.onChange(addressLog(log, ports))
   cleanUp.push(() => addresses.stop())
   addresses.start(common.failures)
@@ -176,6 +195,7 @@ async function compose(
     registry,
     catalog,
     status: http.status,
+    operators,
     reload: (next) => {
       // First what may refuse it: then nothing of it has been taken over.
       nodes.reload(next)

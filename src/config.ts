@@ -92,6 +92,18 @@ export const configSchema = z
       enabled: z.boolean().default(true).describe('run the private DHT bootstrap node'),
       port: port(6881, 'UDP port of the DHT node'),
     }),
+    operators: section({
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe("serve the operators' API over HTTPS; the Unix socket in data_dir is always there"),
+      port: port(8444, "TCP port of the operators' API, HTTPS"),
+      bind: z
+        .string()
+        .refine((value) => value === '' || isIP(value) !== 0, 'expected an IP address')
+        .default('')
+        .describe("IP address that the operators' API listens on; empty: that of `bind`"),
+    }),
     lsd: section({
       enabled: z.boolean().default(true).describe('announce on the LAN by multicast (BEP 14)'),
     }),
@@ -171,6 +183,16 @@ export const configSchema = z
         code: 'custom',
         path: ['seeder', 'port'],
         message: 'expected another than http.port and https.port',
+      })
+    } else if (
+      config.operators.enabled &&
+      config.operators.port !== 0 &&
+      tcp.includes(config.operators.port)
+    ) {
+      context.addIssue({
+        code: 'custom',
+        path: ['operators', 'port'],
+        message: 'expected another than http.port, https.port and seeder.port',
       })
     }
   })

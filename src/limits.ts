@@ -96,6 +96,21 @@ export const NODES_UNKNOWN_MAX = 4096
 export const NODES_MAX = NODES_KNOWN_MAX + NODES_UNKNOWN_MAX
 /** Of each kind that were last heard of at one address: more than any farm behind one NAT. */
 export const NODES_PER_ADDRESS_MAX = 1024
+/** Operators' tokens that are remembered, revoked ones included: the longest revoked are forgotten first. */
+export const TOKENS_MAX = 1024
+/** Characters of a token's name, and of a node's label. */
+export const TOKEN_NAME_LENGTH_MAX = 64
+export const LABEL_LENGTH_MAX = 64
+/** Labels that are kept: also those of nodes that are remembered no more, the oldest of which go first. */
+export const LABELS_MAX = 2 * NODES_MAX
+/** Lines of the audit trail; the oldest go first. */
+export const AUDIT_ROWS_MAX = 65_536
+/** Nodes, events or lines in one answer to an operator. */
+export const PAGE_MAX = 1000
+/** Operators that follow events at once: of one address, and of all. */
+export const EVENT_STREAMS_PER_ADDRESS_MAX = 16
+export const EVENT_STREAMS_MAX = 64
+
 /** Bytes of reports that wait for the database. */
 export const REPORTS_WAITING_BYTES_MAX = 8 * 1024 * 1024
 

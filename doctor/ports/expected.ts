@@ -61,6 +61,17 @@ export function expectedPorts({
     other('tcp', ports?.http ?? config.http.port, 'HTTP: iPXE, tracker', 'http.port', true),
     other('tcp', ports?.https ?? config.https.port, 'HTTPS: manifests', 'https.port', true),
     other('tcp', ports?.seeder ?? config.seeder.port, 'the BitTorrent seeder', 'seeder.port', false),
+    ...(config.operators.enabled
+      ? [
+          other(
+            'tcp',
+            ports?.operators ?? config.operators.port,
+            "the operators' API",
+            'operators.port',
+            false,
+          ),
+        ]
+      : []),
     ...(config.dht.enabled
       ? [other('udp', ports?.dht ?? config.dht.port, 'the DHT node', 'dht.port', false)]
       : []),

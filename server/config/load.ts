@@ -50,6 +50,8 @@ export interface LoadedConfig {
 
 const DEFAULT_FILE = 'bootswarm.yaml'
 const VARIABLE_OF_FILE = 'BOOTSWARM_CONFIG'
+/** What the command line reads to reach another machine's server: an operator may have them set here too. */
+const VARIABLES_OF_CLIENT = ['BOOTSWARM_SERVER', 'BOOTSWARM_TOKEN']
 
 /** @throws BootswarmError CONFIG_INVALID, CONFIG_UNKNOWN_KEY, CONFIG_UNREADABLE, USAGE_INVALID */
 export function loadConfig(options: LoadOptions): LoadedConfig {
@@ -117,7 +119,7 @@ function fromVariables(env: LoadOptions['env'], extra: readonly string[]): Confi
   const overrides: ConfigOverride[] = []
   for (const [name, text] of Object.entries(env)) {
     if (text === undefined || !name.startsWith('BOOTSWARM_')) continue
-    if (name === VARIABLE_OF_FILE || extra.includes(name)) continue
+    if (name === VARIABLE_OF_FILE || VARIABLES_OF_CLIENT.includes(name) || extra.includes(name)) continue
     const key = keyOfVariable(name)
     if (!key) {
       const meant = nearest(

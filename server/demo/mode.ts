@@ -105,6 +105,7 @@ function demoConfig(config: Config, directory: string, artifactsDir: string): Co
     https: { ...config.https, port: 0 },
     seeder: { ...config.seeder, port: 0 },
     dht: { ...config.dht, port: 0 },
+    operators: { ...config.operators, enabled: false },
     netboot: { ...config.netboot, mode: 'off' },
   }
 }

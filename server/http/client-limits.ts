@@ -10,9 +10,9 @@ import { SendTurns } from './send-turns.js'
 
 /**
  * Descriptors that are never given to clients: the database (6), taking files in and checking them (20), channels to the children
- * (10), sockets for LSD (32), listeners, logs, boot programs, libuv's own (20), and as many again.
+ * (10), sockets for LSD (32), listeners, logs, boot programs, libuv's own (20), and as many again; clients of the Unix socket (32).
  */
-const reservedDescriptors = 160
+const reservedDescriptors = 192
 
 /** A connection, and the file that is sent over it. */
 const descriptorsOfConnection = 2

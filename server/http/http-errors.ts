@@ -13,17 +13,26 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   BENCODE_MALFORMED: 400,
   BOOT_PROGRAM_MISSING: 404,
   CATALOG_EMPTY: 503,
+  CHANGE_NOT_SAVED: 503,
   EVENTS_INVALID: 400,
+  EVENT_STREAMS_TOO_MANY: 503,
   MANIFEST_BAD_NONCE: 400,
   NODE_ID_INVALID: 400,
+  NODE_UNKNOWN: 404,
   ORIGIN_BUSY: 503,
   PROFILE_ARTIFACT_MISSING: 503,
   RANGE_INVALID: 416,
   REPORTS_NOT_SAVED: 503,
   REPORTS_TOO_MANY: 429,
   REQUEST_INVALID: 400,
+  ROLE_TOO_LOW: 403,
   ROUTE_NOT_FOUND: 404,
   TLS_REQUIRED: 403,
+  TOKENS_TOO_MANY: 409,
+  TOKEN_INVALID: 401,
+  TOKEN_MISSING: 401,
+  TOKEN_TRIES_TOO_MANY: 429,
+  TOKEN_UNKNOWN: 404,
   TRACKER_REQUEST_INVALID: 400,
 }
 
@@ -78,7 +87,7 @@ export function setErrorHandlers(app: FastifyInstance, logUnexpected: LogUnexpec
 
 /** The code of a request that is malformed. */
 export function invalidCode({ url }: FastifyRequest): ErrorCode {
-  return url.endsWith('/events') ? 'EVENTS_INVALID' : 'REQUEST_INVALID'
+  return /^\/v1\/nodes\/[^/]*\/events$/.test(url) ? 'EVENTS_INVALID' : 'REQUEST_INVALID'
 }
 
 /** Answers what is no HTTP at all, or comes too slowly, and hangs up. */

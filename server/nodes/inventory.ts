@@ -78,6 +78,13 @@ export class Inventory {
     return gone
   }
 
+  /** Whether the node was remembered; it is no more. */
+  forget(id: string): boolean {
+    if (this.get(id) === undefined) return false
+    this.#remove(id)
+    return true
+  }
+
   /** The node is the same but for its state: it was not heard of. */
   replace(node: NodeRecord): void {
     const nodes = this.#known.has(node.id) ? this.#known : this.#unknown

@@ -147,6 +147,17 @@ export class NodeRegistry {
     await this.#writer.written()
   }
 
+  /**
+   * Forgets a node and its events; resolves when that is on the disk. One that speaks again is a new node.
+   *
+   * @throws BootswarmError REPORTS_NOT_SAVED: it is forgotten on the disk later
+   */
+  async forget(id: string): Promise<void> {
+    if (!this.#inventory.forget(id)) return
+    this.#writer.forget(id)
+    await this.#writer.written()
+  }
+
   /** Records the seeding interval that the node was sent. */
   seedTold(id: string, seedS: number): void {
     const node = this.#inventory.get(id)

@@ -71,7 +71,7 @@ export class ReportQueue {
   mark(isWriting: boolean): Mark {
     return {
       events: this.#eventsWritten + this.#events.length,
-      takes: this.#takesWritten + (isWriting ? 1 : 0) + (this.#nodes.size > 0 ? 1 : 0),
+      takes: this.#takesWritten + (isWriting ? 1 : 0) + (this.#nodes.size + this.#forgotten.size > 0 ? 1 : 0),
     }
   }
 

@@ -40,8 +40,8 @@ const folders: Readonly<Record<string, RegExp>> = {
   store: /^([0-9a-f]{64}|tmp-[0-9-]+)$/,
 }
 
-/** Left alone: the demo manages its own directory, and `lost+found` belongs to the file system. */
-const left = ['demo', 'lost+found']
+/** Left alone: the demo manages its own directory, `lost+found` belongs to the file system, and each start makes the socket anew. */
+const left = ['demo', 'lost+found', 'operators.sock']
 
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 /** O_NONBLOCK: opening a FIFO in a file's place must not block. */

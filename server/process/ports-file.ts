@@ -11,6 +11,7 @@ export interface Ports {
   readonly https: number
   readonly seeder: number
   readonly dht: number
+  readonly operators: number
 }
 
 /** Writes the file, whole or not at all; gives a function that takes it away. */

@@ -62,6 +62,28 @@ const STEPS: readonly string[] = [
   `ALTER TABLE nodes ADD COLUMN known INTEGER NOT NULL DEFAULT 0;
    UPDATE nodes SET known = 1 WHERE state IN ('booted', 'stopped')
      OR EXISTS (SELECT 1 FROM events WHERE node = nodes.id AND type = 'boot.completed')`,
+  `CREATE TABLE tokens (
+     id TEXT PRIMARY KEY,
+     sha256 TEXT NOT NULL,
+     role TEXT NOT NULL,
+     name TEXT NOT NULL,
+     created_ms INTEGER NOT NULL,
+     revoked_ms INTEGER
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE node_labels (
+     node TEXT PRIMARY KEY,
+     label TEXT NOT NULL,
+     set_ms INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE audit (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     at_ms INTEGER NOT NULL,
+     who TEXT NOT NULL,
+     address TEXT NOT NULL,
+     action TEXT NOT NULL,
+     target TEXT NOT NULL,
+     detail TEXT NOT NULL
+   ) STRICT;`,
 ]
 
 /** The schema that this server writes. */

@@ -6,19 +6,23 @@
 
 import type { LeaseChange } from '../../src/dhcp-lease.js'
 import { type ArtifactTable, artifactTable } from './artifacts.js'
+import { type EventPages, eventPages } from './event-pages.js'
 import { type EventTable, eventTable } from './events.js'
 import { type LeaseTable, leaseTable } from './leases.js'
 import { type NodeTable, nodeTable } from './nodes.js'
 import { inMemory, openDatabase, type StoreOptions } from './open.js'
+import { type OperatorJob, type OperatorTables, operatorTables } from './operators.js'
 import { type VersionTable, versionTable } from './versions.js'
 import type { ReportBatch } from './write-jobs.js'
 import { directWriter, ThreadWriter } from './writer.js'
 
 export type { ArtifactRecord, ArtifactTable, FileStamp } from './artifacts.js'
+export type { EventPages, StoredEvent } from './event-pages.js'
 export type { EventRecord, EventTable, NewEvent } from './events.js'
 export type { LeaseTable } from './leases.js'
 export type { NodeRow, NodeTable, StoredState } from './nodes.js'
 export type { StoreOptions } from './open.js'
+export type { AuditRow, OperatorJob, OperatorTables, TokenRow } from './operators.js'
 export type { VersionRecord, VersionTable } from './versions.js'
 export type { ReportBatch } from './write-jobs.js'
 
@@ -32,12 +36,18 @@ export interface Store {
   readonly nodes: NodeTable
   /** Events that nodes sent about their boots. */
   readonly events: EventTable
+  /** The same, page by page. */
+  readonly eventPages: EventPages
   /** Addresses given by DHCP. */
   readonly leases: LeaseTable
+  /** Operators' tokens, labels and audit trail. */
+  readonly operators: OperatorTables
   /** Writes what nodes reported: all or nothing. */
   saveReports(batch: ReportBatch): Promise<void>
   /** Keeps and forgets leases: all or nothing. */
   saveLeases(changes: readonly LeaseChange[]): Promise<void>
+  /** Writes what an operator did, with its line of the audit trail: both or neither. */
+  saveOperator(job: OperatorJob): Promise<void>
   /** Waits for what is being written, writes everything back and closes the file. Idempotent. */
   close(): Promise<void>
 }
@@ -55,9 +65,12 @@ export function openStore(options: StoreOptions): Store {
     versions: versionTable(db),
     nodes: nodeTable(db),
     events: eventTable(db),
+    eventPages: eventPages(db),
     leases: leaseTable(db),
+    operators: operatorTables(db),
     saveReports: (batch) => writer.write({ kind: 'reports', batch }),
     saveLeases: (changes) => writer.write({ kind: 'leases', changes }),
+    saveOperator: (job) => writer.write({ kind: 'operator', job }),
     close: async () => {
       await writer.close()
       db.close()

@@ -1,5 +1,5 @@
 /**
- * What is written while nodes boot: their reports and the DHCP leases. Each job is one transaction that is on the disk when
+ * What is written while nodes boot: their reports, the DHCP leases, and what operators do. Each job is one transaction that is on the disk when
  * it returns. Runs in a thread of its own (write-thread.ts): a disk that is slow or full must not stop the main loop.
  */
 
@@ -9,6 +9,7 @@ import { DATABASE_BYTES_MAX } from '../../src/limits.js'
 import { eventAppender, eventPruner, type NewEvent } from './events.js'
 import { leaseWriter } from './leases.js'
 import { type NodeRow, nodeWriter } from './nodes.js'
+import { type OperatorJob, operatorWriter } from './operators.js'
 
 /** Reports of nodes. */
 export interface ReportBatch {
@@ -22,6 +23,7 @@ export interface ReportBatch {
 export type WriteJob =
   | { readonly kind: 'reports'; readonly batch: ReportBatch }
   | { readonly kind: 'leases'; readonly changes: readonly LeaseChange[] }
+  | { readonly kind: 'operator'; readonly job: OperatorJob }
 
 /** Events that go at once where the database is too large, and how often in one transaction: more than it brings. */
 const pruneEvents = 1024
@@ -36,12 +38,14 @@ export function writeJobs(
   const append = eventAppender(db)
   const prune = eventPruner(db)
   const leases = leaseWriter(db)
+  const operator = operatorWriter(db)
   const number = (pragma: string) => Number(db.pragma(pragma, { simple: true }))
   const pageBytes = number('page_size')
   // Pages that are free are used again before the file grows.
   const usedBytes = () => (number('page_count') - number('freelist_count')) * pageBytes
   const write = db.transaction((job: WriteJob) => {
     if (job.kind === 'leases') return leases(job.changes)
+    if (job.kind === 'operator') return operator(job.job)
     nodes.forget(job.batch.forgotten)
     nodes.put(job.batch.nodes)
     append(job.batch.events)

@@ -31,7 +31,7 @@ export type OpenPorts = { -readonly [Name in keyof Ports]: Ports[Name] }
 
 /** None is open yet. */
 export function noPorts(): OpenPorts {
-  return { http: 0, https: 0, seeder: 0, dht: 0 }
+  return { http: 0, https: 0, seeder: 0, dht: 0, operators: 0 }
 }
 
 /** At which address nodes reach this server, now: it changes with the machine's addresses. */

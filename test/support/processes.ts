@@ -15,7 +15,7 @@ import { checkout } from './scratch.js'
 export interface TestServer {
   readonly child: ChildProcess
   readonly dataDir: string
-  readonly ports: { http: number; https: number; seeder: number; dht: number }
+  readonly ports: { http: number; https: number; seeder: number; dht: number; operators: number }
   readonly url: string
   /** What it has logged so far. */
   readonly lines: readonly string[]
@@ -40,7 +40,7 @@ export async function startServer(
   flags: readonly string[] = [],
 ): Promise<TestServer> {
   const dataDir = join(directory, 'data')
-  const free = ['http', 'https', 'seeder', 'dht'].flatMap((name) => [`--${name}-port`, '0'])
+  const free = ['http', 'https', 'seeder', 'dht', 'operators'].flatMap((name) => [`--${name}-port`, '0'])
   const child = spawn(
     process.execPath,
     [

@@ -16,7 +16,7 @@ test('fresh keys are fine; open ones, an old certificate, and one for another ad
   await ensureIdentity({ dataDir: dir, site: 'test', addresses: ['10.77.0.1'], nowMs: madeMs })
   const judge = async (nowMs: number, address = '10.77.0.1', isRunning = false) => {
     const site = makeSite('', { nowMs })
-    const running = { pid: process.pid, ports: { http: 1, https: 2, seeder: 3, dht: 4 } }
+    const running = { pid: process.pid, ports: { http: 1, https: 2, seeder: 3, dht: 4, operators: 5 } }
     const { findings } = await identityCheck.run({
       ...site,
       config: { ...site.config, data_dir: dir, address },

@@ -32,7 +32,7 @@ const source: Source = {
   nodes: { seen: 1, manifest: 2, downloading: 3, booted: 4, failed: 5, lost: 6 },
   reports: { waiting: 7, refused: 9 },
   seeding: { nodes: 4, calmInS: null },
-  ports: { http: 1, https: 2, seeder: 3, dht: 4 },
+  ports: { http: 1, https: 2, seeder: 3, dht: 4, operators: 5 },
   streams: 5,
   connections: { open: 6, max: 7, refused: 8 },
   originBytes: { artifacts: 100, boot: 200 },

@@ -138,7 +138,7 @@ test('how many connections there may be follows from open files and memory', () 
   const gigabyte = 2 ** 30
   assert.equal(clientLimitNumbers(1_048_576, 64 * gigabyte).connectionsMax, 32_768)
   assert.equal(clientLimitNumbers(1_048_576, 8 * gigabyte).connectionsMax, 16_384)
-  assert.equal(clientLimitNumbers(1024, 64 * gigabyte).connectionsMax, 432)
+  assert.equal(clientLimitNumbers(1024, 64 * gigabyte).connectionsMax, 416)
   assert.equal(clientLimitNumbers(100, gigabyte).connectionsMax, 32)
   assert.equal(clientLimitNumbers(1024, gigabyte).answerBytesMax, 64 * 2 ** 20)
 })

@@ -66,6 +66,7 @@ export class Site {
       'seeder: {port: 0}',
       'dht: {port: 0}',
       'lsd: {enabled: false}',
+      ...(extra.includes('operators:') ? [] : ['operators: {port: 0}']),
       ...(extra.includes('netboot:') ? [] : ['netboot: {mode: off}']),
       'address: 127.0.0.1',
     ]
@@ -182,7 +183,7 @@ export class Daemon {
   }
 
   /** The ports file of the running server. */
-  ports(): { http: number; https: number; seeder: number; dht: number; pid: number } {
+  ports(): Record<'http' | 'https' | 'seeder' | 'dht' | 'operators' | 'pid', number> {
     return JSON.parse(readFileSync(join(this.dataDir, 'run', 'ports.json'), 'utf8'))
   }
 

@@ -23,7 +23,7 @@ test('whether a server holds a data directory is seen without taking it', (t) =>
 test('the process id that a server left behind is gone before the next one writes its own', (t) => {
   const directory = scratch(t)
   assert.equal(readServerPid(directory), undefined)
-  writePortsFile(directory, { http: 1, https: 2, seeder: 3, dht: 4 }, 4711)
+  writePortsFile(directory, { http: 1, https: 2, seeder: 3, dht: 4, operators: 5 }, 4711)
   assert.equal(readServerPid(directory), 4711)
   forgetPorts(directory)
   assert.equal(readServerPid(directory), undefined)

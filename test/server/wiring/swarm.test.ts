@@ -94,7 +94,7 @@ const lastPeer = (answer: BencodeDict) => {
 
 test('the services follow the catalog: tracker and seeder know exactly its torrents', async (t) => {
   const { swarm, ports, artifact, live, announce } = await run(t)
-  assert.deepEqual(ports, { http: 0, https: 0, seeder: 0, dht: 0 })
+  assert.deepEqual(ports, { http: 0, https: 0, seeder: 0, dht: 0, operators: 0 })
   swarm.update(live(artifact))
   // Before its port is open, nobody is sent to the seeder.
   assert.equal(lastPeer(await announce()), undefined)

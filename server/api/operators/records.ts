@@ -1,0 +1,82 @@
+/** What operators did, as it is written: each change with its line of the audit trail. */
+import { BootswarmError } from '../../../src/errors.js'
+import type { Role } from '../../../src/roles.js'
+import type { OperatorJob, Store } from '../../store/store.js'
+import type { AuditLine, Author } from './services.js'
+import type { StoredToken, TokensOptions } from './tokens.js'
+
+/** The tables, and the labels in memory. */
+export class OperatorRecords {
+  readonly #store: Pick<Store, 'operators' | 'saveOperator'>
+  readonly #nowMs: () => number
+  readonly #labels: Map<string, string>
+
+  /** @param nowMs wall clock, milliseconds since 1970 */
+  constructor(store: Pick<Store, 'operators' | 'saveOperator'>, nowMs: () => number) {
+    this.#store = store
+    this.#nowMs = nowMs
+    this.#labels = store.operators.labels()
+  }
+
+  /** All tokens, as they were written. */
+  tokens(): StoredToken[] {
+    return this.#store.operators.tokens().map((row) => ({ ...row, role: row.role as Role }))
+  }
+
+  /** Empty: none. */
+  labelOf(node: string): string {
+    return this.#labels.get(node) ?? ''
+  }
+
+  /** @throws BootswarmError CHANGE_NOT_SAVED */
+  async label(node: string, label: string, author: Author): Promise<void> {
+    const change = { kind: 'label', node, label, setMs: this.#nowMs() } as const
+    await this.#save(author, label === '' ? 'node.unlabelled' : 'node.labelled', node, label, change)
+    this.#setLabel(node, label)
+  }
+
+  /** The node is about to be forgotten. @throws BootswarmError CHANGE_NOT_SAVED */
+  async forgetting(node: string, author: Author): Promise<void> {
+    const change = { kind: 'label', node, label: '', setMs: this.#nowMs() } as const
+    await this.#save(author, 'node.forgotten', node, '', change)
+    this.#setLabel(node, '')
+  }
+
+  /** How tokens are saved. */
+  readonly tokenChanges: TokensOptions['save'] = {
+    made: (token, author) => {
+      const detail = token.name === '' ? token.role : `${token.role}, ${token.name}`
+      return this.#save(author, 'token.made', token.id, detail, { kind: 'token-made', token })
+    },
+    revoked: ({ id, name }, revokedMs, author) =>
+      this.#save(author, 'token.revoked', id, name, { kind: 'token-revoked', id, revokedMs }),
+  }
+
+  /** The newest lines before one, newest first. */
+  audit(beforeId: number, limit: number): readonly AuditLine[] {
+    return this.#store.operators.audit(beforeId, limit)
+  }
+
+  #setLabel(node: string, label: string): void {
+    if (label === '') this.#labels.delete(node)
+    else this.#labels.set(node, label)
+  }
+
+  async #save(
+    { who, address }: Author,
+    action: string,
+    target: string,
+    detail: string,
+    change: OperatorJob['change'],
+  ): Promise<void> {
+    try {
+      await this.#store.saveOperator({
+        change,
+        audit: { atMs: this.#nowMs(), who, address, action, target, detail },
+      })
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new BootswarmError('CHANGE_NOT_SAVED', `the change was not made: ${reason}`, { cause })
+    }
+  }
+}

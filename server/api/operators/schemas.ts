@@ -1,0 +1,280 @@
+/**
+ * What the operators' API takes and gives, as the schemas that check it. docs/openapi.json is made from them
+ * (openapi.ts), and the command line takes its types from here.
+ */
+import { z } from 'zod'
+import {
+  HOSTLIST_LENGTH_MAX,
+  LABEL_LENGTH_MAX,
+  PAGE_MAX,
+  TOKEN_NAME_LENGTH_MAX,
+} from '../../../src/limits.js'
+import { isNodeId } from '../../../src/node-id.js'
+import { roles } from '../../../src/roles.js'
+import { printable } from '../../../src/text.js'
+import { nodeStates } from '../../nodes/state.js'
+
+const pageDefault = 200
+
+const count = z.int().min(0)
+const ms = count.describe('milliseconds since 1970')
+const printableText = (lengthMax: number) =>
+  z
+    .string()
+    .trim()
+    .max(lengthMax)
+    .refine((text) => printable(text) === text, 'expected printable text on one line')
+
+const role = z.enum(roles).describe('view: look; operate: change nodes; admin: tokens and audit trail')
+
+/** Any answer that is not a success. */
+export const errorSchema = z
+  .object({
+    code: z.string().describe('stable: docs/errors.md'),
+    message: z.string().describe('one line for people'),
+  })
+  .meta({ id: 'Error' })
+
+/** `GET /status`. */
+export const statusSchema = z
+  .object({
+    site: z.string(),
+    program: z.string().describe('version of the server'),
+    uptime_s: count,
+    version: count.describe('current version of the catalog; 0 before the first'),
+    artifacts: z.object({ files: count, size_bytes: count }).describe('of the current version'),
+    problems: z
+      .array(z.object({ code: z.string(), file: z.string(), message: z.string() }))
+      .describe('files that are left out of the catalog; the first 100'),
+    failing: z
+      .array(
+        z.object({ part: z.string(), code: z.string(), message: z.string(), times: count, for_s: count }),
+      )
+      .describe('parts of the server whose last work failed'),
+    nodes: z.record(z.enum(nodeStates), count).describe('nodes by state'),
+    reports: z.object({ waiting: count, refused: count }),
+    seeding: z.object({
+      nodes: count,
+      calm_in_s: count.nullable().describe('until nodes are told to end: 0 now, null never'),
+    }),
+    origin: z
+      .object({ https_bytes: count, boot_bytes: count, bittorrent_bytes: count })
+      .describe('sent since the start'),
+    connections: z.object({ open: count, max: count, refused: count }),
+    netboot: z.object({
+      mode: z.enum(['proxy', 'full', 'off']),
+      running: z.boolean(),
+      loading: count.describe('nodes that load kernel and stage 1'),
+      waiting: count.describe('nodes that wait for that'),
+    }),
+    operators: z.object({
+      url: z.string().describe('where this API listens; empty: on the Unix socket only'),
+      key_sha256: z.string().describe("SHA-256 of the server's public key (SPKI), hex"),
+    }),
+  })
+  .meta({ id: 'Status' })
+
+/** A node. */
+export const nodeSchema = z
+  .object({
+    id: z.string(),
+    hostname: z.string(),
+    label: z.string().describe('set by operators; may be empty'),
+    rack: z.string(),
+    address: z.string().describe('it last spoke from'),
+    state: z.enum(nodeStates),
+    boot: z.string().describe('16 hex digits; empty before the first'),
+    version: count.describe('of the catalog; 0 before its manifest'),
+    agent: z.string().describe('version of its agent'),
+    first_seen_ms: ms,
+    last_seen_ms: ms,
+    boot_started_ms: ms,
+    boot_seconds: z.number().min(0).describe('duration of its last finished boot; 0 before'),
+    done_bytes: count,
+    total_bytes: count,
+    from_peers_bytes: count,
+    from_origin_bytes: count,
+    seeding: z.enum(['no', 'whole', 'part']),
+    failure: z.object({ code: z.string(), message: z.string() }).nullable(),
+  })
+  .meta({ id: 'Node' })
+
+/** An event. */
+const eventSchema = z
+  .object({
+    id: count.describe('rises with each event; never given twice'),
+    at_ms: ms.describe('when the server had it, milliseconds since 1970'),
+    source: z.string().describe('who says so: agent'),
+    type: z.string(),
+    node: z.string().nullable(),
+    boot: z.string().nullable(),
+    t_ms: count.nullable().describe("since the sender's start, milliseconds"),
+    data: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  })
+  .meta({ id: 'Event' })
+
+const tokenFields = {
+  id: z.string().describe('the part of the token that may be shown'),
+  role,
+  name: z.string(),
+  created_ms: ms,
+  revoked_ms: ms.nullable().describe('milliseconds since 1970; null while it is good'),
+}
+
+/** A token without its secret. */
+export const tokenSchema = z.object(tokenFields).meta({ id: 'Token' })
+
+/** A token that has just been made. */
+export const newTokenSchema = z
+  .object({ ...tokenFields, token: z.string().describe('the token itself: shown here and never again') })
+  .meta({ id: 'NewToken' })
+
+/** A line of the audit trail. */
+const auditSchema = z
+  .object({
+    id: count,
+    at_ms: ms,
+    who: z.string().describe('the token, or who used the Unix socket'),
+    address: z.string().describe('IP address, or local'),
+    action: z.string(),
+    target: z.string(),
+    detail: z.string(),
+  })
+  .meta({ id: 'AuditLine' })
+
+/** Columns that nodes can be sorted by. */
+export const nodeSorts = [
+  'id',
+  'hostname',
+  'label',
+  'rack',
+  'address',
+  'state',
+  'version',
+  'first_seen_ms',
+  'last_seen_ms',
+  'boot_seconds',
+] as const
+
+const limit = z.coerce.number().int().min(1).max(PAGE_MAX).default(pageDefault)
+const afterId = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional()
+const descending = nodeSorts.map((name) => `-${name}` as const)
+
+/** The query of `GET /nodes`. */
+export const nodesQuery = z.strictObject({
+  state: z
+    .string()
+    .max(200)
+    .transform((text, context) => statesOf(text, context))
+    .optional()
+    .describe('one or several, with commas'),
+  rack: z
+    .string()
+    .max(4096)
+    .transform((text) => text.split(','))
+    .optional()
+    .describe('one or several, with commas'),
+  nodes: z
+    .string()
+    .max(HOSTLIST_LENGTH_MAX)
+    .optional()
+    .describe('hostlist of identities or host names: rig[001-240]'),
+  text: z
+    .string()
+    .max(100)
+    .optional()
+    .describe('part of identity, host name, label, rack, address, agent or failure, in any case'),
+  sort: z
+    .enum([...nodeSorts, ...descending])
+    .default('id')
+    .describe('with a dash: the last first'),
+  limit,
+  cursor: z.string().max(1024).optional().describe('next of the page before'),
+})
+
+/** The query of the events of all nodes or of one. */
+export const eventsQuery = z.strictObject({
+  after: afterId.describe('the first after this id; without it the newest'),
+  limit,
+})
+
+/** The query of `GET /events/stream`. */
+export const streamQuery = z.strictObject({
+  after: afterId.describe('the first after this id; without it what comes from now on'),
+  nodes: z.string().max(HOSTLIST_LENGTH_MAX).optional().describe('hostlist of identities: rig[001-240]'),
+})
+
+/** The header by which a client goes on where it was broken off. */
+export const streamHeaders = z.looseObject({
+  'last-event-id': z
+    .string()
+    .regex(/^[0-9]{1,15}$/)
+    .optional()
+    .describe('id of the last event that the client had'),
+})
+
+/** The query of `GET /audit`. */
+export const auditQuery = z.strictObject({
+  before: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(Number.MAX_SAFE_INTEGER)
+    .default(Number.MAX_SAFE_INTEGER)
+    .describe('lines before this id'),
+  limit,
+})
+
+/** A node in a path. */
+export const nodeParams = z.strictObject({
+  id: z.string().refine(isNodeId, 'expected the identity of a node'),
+})
+
+/** A token in a path. */
+export const tokenParams = z.strictObject({ id: z.string().regex(/^[0-9a-f]{8}$/, 'expected 8 hex digits') })
+
+/** The body of `POST /nodes/ID/label`. */
+export const labelBody = z.strictObject({
+  label: printableText(LABEL_LENGTH_MAX).describe('empty: none'),
+})
+
+/** The body of `POST /tokens`. */
+export const tokenBody = z.strictObject({
+  role,
+  name: printableText(TOKEN_NAME_LENGTH_MAX).default('').describe('for people'),
+})
+
+/** The answers that are lists. */
+export const nodePageSchema = z.object({
+  nodes: z.array(nodeSchema),
+  total: count.describe('nodes that match, on all pages'),
+  next: z.string().nullable().describe('cursor of the next page; null: this is the last'),
+})
+export const eventPageSchema = z.object({
+  events: z.array(eventSchema).describe('oldest first'),
+  next: count.describe('`after` of the next page'),
+})
+export const tokenListSchema = z.object({ tokens: z.array(tokenSchema) })
+export const auditPageSchema = z.object({
+  lines: z.array(auditSchema).describe('newest first'),
+  next: count.nullable().describe('`before` of the next page; null: this is the last'),
+})
+
+export type OperatorStatus = z.output<typeof statusSchema>
+export type OperatorNode = z.output<typeof nodeSchema>
+export type OperatorEvent = z.output<typeof eventSchema>
+export type OperatorToken = z.output<typeof tokenSchema>
+export type NewOperatorToken = z.output<typeof newTokenSchema>
+export type NodesQuery = z.output<typeof nodesQuery>
+export type NodePage = z.output<typeof nodePageSchema>
+export type EventPage = z.output<typeof eventPageSchema>
+export type TokenList = z.output<typeof tokenListSchema>
+export type AuditPage = z.output<typeof auditPageSchema>
+
+function statesOf(text: string, context: z.core.$RefinementCtx<string>) {
+  const states = text.split(',')
+  const known = nodeStates.filter((state) => states.includes(state))
+  if (states.every((state) => (nodeStates as readonly string[]).includes(state))) return known
+  context.addIssue({ code: 'custom', message: `expected some of ${nodeStates.join(', ')}` })
+  return z.NEVER
+}

@@ -1,0 +1,156 @@
+/** The operators' listeners, their tokens, and the answers to them from all other parts. */
+import { createHash, randomBytes, X509Certificate } from 'node:crypto'
+import { join } from 'node:path'
+import { programVersion } from '../../host/program-version.js'
+import { formatIpPort } from '../../src/net.js'
+import { localCaller, tokenCaller } from '../api/operators/admission.js'
+import { EventStreams } from '../api/operators/event-streams.js'
+import { OperatorRecords } from '../api/operators/records.js'
+import { type OperatorRoutes, registerOperatorRoutes } from '../api/operators/routes.js'
+import type { EventReader, OperatorServices } from '../api/operators/services.js'
+import { Tokens } from '../api/operators/tokens.js'
+import { eventView, nodeView, statusView } from '../api/operators/views.js'
+import type { ServerStatus } from '../api/status.js'
+import type { ClientLimits } from '../http/client-limits.js'
+import { type Listener, listen, type TlsFiles } from '../http/listener.js'
+import { listenLocally } from '../http/local-listener.js'
+import type { NodeRegistry } from '../nodes/registry.js'
+import type { Addresses } from '../process/addresses.js'
+import type { ToldStore } from './appended.js'
+import type { Common, OpenPorts } from './parts.js'
+
+/** Its name in the data directory. */
+const socketName = 'operators.sock'
+
+/** What the answers come from. */
+export interface OperatorParts {
+  readonly told: ToldStore
+  readonly registry: NodeRegistry
+  readonly status: () => ServerStatus
+  readonly limits: ClientLimits
+  readonly tls: TlsFiles
+  readonly addresses: Addresses
+  readonly ports: OpenPorts
+}
+
+/** The operators' side of the running server. */
+export interface OperatorSide {
+  /**
+   * Opens the port, if there is to be one.
+   *
+   * @throws BootswarmError ADDRESS_IN_USE
+   */
+  startPort(): Promise<void>
+  /**
+   * Makes the Unix socket, which belongs to the user that this process is by now.
+   *
+   * @throws BootswarmError DATA_DIR_UNUSABLE
+   */
+  startSocket(): Promise<void>
+  /** A token for everything if there is a port and has never been a token; undefined otherwise. */
+  makeFirstToken(): Promise<string | undefined>
+  /** Whether nobody has ever been given a token for the port. */
+  lacksToken(): boolean
+  /** Serves new connections with another certificate. */
+  setTls(tls: TlsFiles): void
+  stop(): Promise<void>
+}
+
+/** Opens nothing before it is started. */
+export function makeOperators(common: Common, parts: OperatorParts): OperatorSide {
+  const { config, failures, nowMs } = common
+  const { told, limits, tls, ports } = parts
+  const { enabled, port, bind } = config.operators
+  const log = common.log.child({ part: 'operators' })
+  const records = new OperatorRecords(told.store, nowMs)
+  const tokens = new Tokens({
+    stored: records.tokens(),
+    save: records.tokenChanges,
+    random: (bytes) => randomBytes(bytes),
+    nowMs,
+  })
+  const events = makeEventReader(told)
+  const streams = new EventStreams(events)
+  const services = makeServices(common, parts, records, events)
+  const app = { services, tokens, streams }
+  const shared = { limits, log }
+  const routes = (callerOf: OperatorRoutes['callerOf']): Parameters<typeof listen>[0]['routes'] => {
+    return (instance) => registerOperatorRoutes(instance, { ...app, callerOf })
+  }
+  let listener: Listener | undefined
+  let local: { close(): Promise<void> } | undefined
+  return {
+    startPort: async () => {
+      if (!enabled) return
+      listener = await listen({
+        ...shared,
+        ...{ port, tls, failures, host: bind === '' ? config.bind : bind, name: 'operators’ HTTPS' },
+        keys: { port: 'operators.port', host: bind === '' ? 'bind' : 'operators.bind' },
+        routes: routes(tokenCaller(tokens, log, () => performance.now())),
+      })
+      ports.operators = listener.port
+    },
+    startSocket: async () => {
+      const path = join(config.data_dir, socketName)
+      local = await listenLocally({ ...shared, path, routes: routes(localCaller) })
+    },
+    makeFirstToken: async () => {
+      if (!enabled || !tokens.isEmpty) return undefined
+      return (await tokens.make('admin', 'first start', { who: 'first start', address: 'local' })).text
+    },
+    lacksToken: () => enabled && tokens.isEmpty,
+    setTls: (next) => listener?.setTls(next),
+    stop: async () => {
+      streams.close()
+      await Promise.all([listener?.close(), local?.close()])
+    },
+  }
+}
+
+function makeEventReader({ store, onAppended }: ToldStore): EventReader {
+  const { eventPages } = store
+  return {
+    after: (id, limit) => eventPages.after(id, limit).map(eventView),
+    newest: (limit) => eventPages.newest(limit).map(eventView),
+    ofNode: (node, afterId, limit) => {
+      const page =
+        afterId === undefined
+          ? eventPages.newestOfNode(node, limit)
+          : eventPages.ofNodeAfter(node, afterId, limit)
+      return page.map(eventView)
+    },
+    lastId: () => eventPages.lastId(),
+    onAppended,
+  }
+}
+
+function makeServices(
+  { config }: Common,
+  { registry, status, tls, addresses, ports }: OperatorParts,
+  records: OperatorRecords,
+  events: EventReader,
+): OperatorServices {
+  const program = programVersion()
+  const key = new X509Certificate(tls.cert).publicKey.export({ type: 'spki', format: 'der' })
+  const keySha256 = createHash('sha256').update(key).digest('hex')
+  const { bind } = config.operators
+  const url = () => {
+    const host = ['', '0.0.0.0', '::'].includes(bind) ? addresses.now.address : bind
+    return ports.operators === 0 ? '' : `https://${formatIpPort(host, ports.operators)}`
+  }
+  return {
+    status: () => statusView(status(), program, { url: url(), key_sha256: keySha256 }),
+    nodes: () => registry.list().map((node) => nodeView(node, records.labelOf(node.id))),
+    node: (id) => {
+      const node = registry.get(id)
+      return node && nodeView(node, records.labelOf(id))
+    },
+    events,
+    label: (node, label, author) => records.label(node, label, author),
+    forget: async (node, author) => {
+      await records.forgetting(node, author)
+      await registry.forget(node)
+    },
+    audit: (beforeId, limit) => records.audit(beforeId, limit),
+  }
+}

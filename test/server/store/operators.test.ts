@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import Sqlite from 'better-sqlite3'
+import { operatorTables, operatorWriter } from '../../../server/store/operators.js'
+import { migrate } from '../../../server/store/schema.js'
+import { type OperatorJob, openStore, type Store, type TokenRow } from '../../../server/store/store.js'
+import { scratch } from '../../support/scratch.js'
+
+function open(t: TestContext, file: string): Store {
+  const store = openStore({ file, nowMs: 0, log: { warn: () => {} } })
+  t.after(() => store.close())
+  return store
+}
+
+const token = (id: string, more: Partial<TokenRow> = {}): TokenRow => ({
+  ...{ id, sha256: 'ab'.repeat(32), role: 'admin', name: '', createdMs: 1, revokedMs: null },
+  ...more,
+})
+const job = (change: OperatorJob['change'] = { kind: 'none' }, atMs = 5): OperatorJob => ({
+  change,
+  audit: { atMs, who: 'w', address: 'local', action: 'a', target: 't', detail: '' },
+})
+const made = (row: TokenRow) => job({ kind: 'token-made', token: row })
+const label = (node: string, text: string, setMs = 1) => job({ kind: 'label', node, label: text, setMs })
+
+test('tokens, labels and the audit trail are there after closing and opening', async (t) => {
+  const file = join(scratch(t), 'db')
+  const first = open(t, file)
+  await first.saveOperator(made(token('b', { createdMs: 2, name: 'ci' })))
+  await first.saveOperator(made(token('a')))
+  await first.saveOperator(job({ kind: 'token-revoked', id: 'a', revokedMs: 9 }))
+  // A second time changes nothing.
+  await first.saveOperator(job({ kind: 'token-revoked', id: 'a', revokedMs: 99 }))
+  await first.saveOperator(label('n1', 'one'))
+  await first.saveOperator(label('n1', 'two'))
+  await first.saveOperator(label('n2', 'gone'))
+  await first.saveOperator(label('n2', ''))
+  await first.close()
+  const { operators } = open(t, file)
+  assert.deepEqual(operators.tokens(), [
+    token('a', { revokedMs: 9 }),
+    token('b', { createdMs: 2, name: 'ci' }),
+  ])
+  assert.deepEqual([...operators.labels()], [['n1', 'two']])
+  const lines = operators.audit(Number.MAX_SAFE_INTEGER, 100)
+  assert.deepEqual(
+    lines.map(({ id }) => id),
+    [8, 7, 6, 5, 4, 3, 2, 1],
+  )
+  assert.deepEqual(lines[0], { id: 8, ...job().audit })
+  assert.deepEqual(
+    operators.audit(4, 2).map(({ id }) => id),
+    [3, 2],
+  )
+})
+
+test('a change that cannot be made leaves no line', async (t) => {
+  const store = open(t, ':memory:')
+  await store.saveOperator(made(token('a')))
+  await assert.rejects(store.saveOperator(made(token('a', { role: 'view' }))), { code: 'DATABASE_FAILED' })
+  assert.equal(store.operators.audit(100, 100).length, 1)
+  assert.deepEqual(store.operators.tokens(), [token('a')])
+})
+
+test('each table is bounded: revoked tokens, labels and lines go, the oldest first', () => {
+  const db = new Sqlite(':memory:')
+  migrate(db)
+  const tables = operatorTables(db)
+  const write = operatorWriter(db, { tokensMax: 10, labelsMax: 20, auditRowsMax: 30 })
+  // Those with an odd number are revoked, the last one first.
+  for (let n = 0; n < 10; n += 1) write(made(token(`t${n}`, { createdMs: n })))
+  for (const n of [9, 7, 5, 3, 1]) write(job({ kind: 'token-revoked', id: `t${n}`, revokedMs: 100 - n }))
+  write(made(token('new', { createdMs: 200 })))
+  write(made(token('newer', { createdMs: 201 })))
+  assert.deepEqual(
+    tables.tokens().map(({ id }) => id),
+    ['t0', 't1', 't2', 't3', 't4', 't5', 't6', 't8', 'new', 'newer'],
+  )
+  for (let n = 0; n < 25; n += 1) write(label(`n${n}`, 'x', n))
+  write(label('n5', 'again', 99))
+  write(label('another', 'x', 100))
+  const labels = tables.labels()
+  assert.equal(labels.size, 20)
+  assert.deepEqual(
+    [labels.get('n5'), labels.has('n4'), labels.has('n6'), labels.has('n7')],
+    ['again', false, false, true],
+  )
+  const lines = tables.audit(1e9, 1e6)
+  assert.equal(lines.length, 30)
+  assert.equal((lines[0]?.id ?? 0) - (lines.at(-1)?.id ?? 0), 29)
+  db.close()
+})
