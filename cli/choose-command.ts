@@ -37,11 +37,12 @@ export function chooseCommand(words: readonly string[], commands: readonly [Comm
 }
 
 function helpText(commands: readonly [Command, ...Command[]]): string {
+  const column = Math.max(...commands.map(({ name }) => name.length)) + 2
   return [
     'bootswarm [COMMAND] [options]: boots a farm of diskless machines from one server.',
     '',
-    ...commands.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`),
-    `  ${'help'.padEnd(10)}this text; help COMMAND: the options of one`,
+    ...commands.map(({ name, summary }) => `  ${name.padEnd(column)}${summary}`),
+    `  ${'help'.padEnd(column)}this text; help COMMAND: the options of one`,
     '',
     `Without a command it is ${commands[0].name}. --version prints the version.`,
     '',

@@ -30,3 +30,8 @@ export function complain(text: string): void {
   const rest = more.slice(0, errorLinesMax).map((line) => (line.startsWith('  ') ? line : `  ${line}`))
   process.stderr.write(`${[`bootswarm: ${first}`, ...rest].join('\n')}\n`)
 }
+
+/** Puts one line on a terminal at standard error in the place of the one before; an empty one takes it away. Elsewhere: nothing. */
+export function hint(text: string): void {
+  if (process.stderr.isTTY === true) process.stderr.write(`\r\u001b[K${printable(text)}`)
+}

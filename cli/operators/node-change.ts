@@ -1,0 +1,102 @@
+/** `bootswarm node label` and `node forget`: one request for each node, and what became of it. */
+import { complain, printJson, printLines } from '../../host/console.js'
+import type { OperatorNode } from '../../server/api/operators/schemas.js'
+import { BootswarmError } from '../../src/errors.js'
+import type { Call } from '../outline.js'
+import { nodesOf } from './node-list.js'
+import { Progress } from './progress.js'
+import type { Session } from './session.js'
+import { countOf } from './words.js'
+
+/** A change of one node. */
+interface Change {
+  /** `label`, for what would be done. */
+  readonly verb: string
+  /** `labelled`, for what was. */
+  readonly done: string
+  readonly run: (node: OperatorNode) => Promise<unknown>
+}
+
+/** What became of one node. */
+interface Outcome {
+  readonly id: string
+  readonly code?: string
+  readonly message?: string
+}
+
+/** `node label [NODES] [TEXT]`. */
+export function labelNodes(session: Session): Promise<number> {
+  const { call, client } = session
+  const isCleared = call.flags.has('clear')
+  const text = isCleared ? '' : call.words.at(-1)
+  const hostlist = call.words[0]
+  const [least, most] = isCleared ? [0, 1] : [1, 2]
+  if (call.words.length < least || call.words.length > most || text === undefined)
+    throw usage(isCleared ? '--clear takes no TEXT' : 'node label needs NODES and TEXT, or --clear')
+  const named = isCleared || call.words.length === 2 ? hostlist : undefined
+  return changeNodes(session, named, {
+    ...(isCleared
+      ? { verb: 'take the label from', done: 'unlabelled' }
+      : { verb: 'label', done: 'labelled' }),
+    run: ({ id }) => client.label(id, text),
+  })
+}
+
+/** `node forget [NODES]`. */
+export function forgetNodes(session: Session): Promise<number> {
+  return changeNodes(session, session.call.words[0], {
+    ...{ verb: 'forget', done: 'forgotten' },
+    run: ({ id }) => session.client.forget(id),
+  })
+}
+
+async function changeNodes(
+  { call, client }: Session,
+  hostlist: string | undefined,
+  { verb, done, run }: Change,
+): Promise<number> {
+  if (hostlist === undefined && !call.flags.has('where'))
+    throw usage('name NODES, or narrow them down by --where')
+  const { nodes, areAllThere } = await nodesOf(client, call, hostlist)
+  if (call.flags.has('dry-run')) {
+    printNodes(call, nodes, `would ${verb}`)
+    return areAllThere ? 0 : 1
+  }
+  const progress = new Progress(nodes.length)
+  const outcomes: Outcome[] = []
+  for (const node of nodes) {
+    outcomes.push(await outcomeOf(node, run))
+    progress.show(outcomes.length)
+  }
+  progress.end()
+  const failed = outcomes.filter(({ code }) => code !== undefined)
+  if (call.flags.has('json')) printJson(outcomes)
+  else {
+    for (const { id, code, message } of failed) complain(`${id}: ${code}: ${message}`)
+    printLines([`${countOf(nodes.length - failed.length, 'node')} ${done}`])
+  }
+  return areAllThere && failed.length === 0 ? 0 : 1
+}
+
+/** A node that has gone meanwhile, or a database that fails, keeps nothing from the others. */
+async function outcomeOf(node: OperatorNode, run: Change['run']): Promise<Outcome> {
+  const { id } = node
+  try {
+    await run(node)
+    return { id }
+  } catch (error) {
+    if (!(error instanceof BootswarmError) || !['NODE_UNKNOWN', 'CHANGE_NOT_SAVED'].includes(error.code))
+      throw error
+    return { id, code: error.code, message: error.message }
+  }
+}
+
+function printNodes(call: Call, nodes: readonly OperatorNode[], what: string): void {
+  const lines = nodes.map(({ id, hostname, state }) => `${what} ${id} (${hostname}, ${state})`)
+  if (call.flags.has('json')) printJson(nodes.map(({ id }) => ({ id })))
+  else printLines([...lines, `${countOf(nodes.length, 'node')}; nothing was changed`])
+}
+
+function usage(message: string): BootswarmError {
+  return new BootswarmError('USAGE_INVALID', `${message}: see --help`)
+}

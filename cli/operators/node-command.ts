@@ -1,0 +1,23 @@
+/** `bootswarm node ...`. */
+import { forgetNodes, labelNodes } from './node-change.js'
+import { showEvents } from './node-events.js'
+import { listNodes, showNodes } from './node-list.js'
+import { nodeOutline } from './outlines.js'
+import { type Session, withSession } from './session.js'
+
+const parts: Readonly<Record<string, (session: Session) => Promise<number>>> = {
+  list: listNodes,
+  show: showNodes,
+  events: showEvents,
+  label: labelNodes,
+  forget: forgetNodes,
+}
+
+/** Runs the part that the first argument names. */
+export function main(args: readonly string[]): Promise<number> {
+  return withSession(nodeOutline, args, async (session) => {
+    const run = parts[session.call.path.at(-1) ?? '']
+    if (run === undefined) throw new Error(`${session.call.path.join(' ')} has no code`)
+    return run(session)
+  })
+}

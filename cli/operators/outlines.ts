@@ -1,0 +1,138 @@
+/** The commands that ask a running server. */
+import type { Flag } from '../../src/command-line.js'
+import { roles } from '../../src/roles.js'
+import type { Outline } from '../outline.js'
+
+const help: Flag = { name: 'help', description: 'this text' }
+const json: Flag = { name: 'json', description: 'print JSON' }
+const dryRun: Flag = { name: 'dry-run', description: 'say what would be done, and do nothing' }
+const watch: Flag = { name: 'watch', description: 'show it again every two seconds, on a terminal' }
+
+/** Which server, and who asks. */
+const connection: readonly Flag[] = [
+  { name: 'data-dir', value: 'DIR', description: 'data directory of the server on this machine' },
+  { name: 'config', value: 'FILE', description: 'its configuration, which names the data directory' },
+  { name: 'server', value: 'URL', description: 'server on another machine: https://HOST:8444' },
+  { name: 'token-file', value: 'FILE', description: 'file with the token for it' },
+  { name: 'ca', value: 'FILE', description: "the site's CA (ca.pem of the server's data/trust)" },
+  {
+    name: 'fingerprint',
+    value: 'SHA256',
+    description: "SHA-256 of the server's key, as `bootswarm status` shows it there",
+  },
+]
+const common = [...connection, help]
+
+const where: Flag = {
+  name: 'where',
+  value: 'KEY=VALUE,...',
+  description: 'only nodes with this state, rack or text; several states or racks are possible',
+}
+const nodesText = [
+  'NODES is a hostlist of identities or host names: rig[001-240], or aa:bb:cc:dd:ee:ff. --where narrows it down:',
+  '--where state=failed,rack=r7. A key that is named twice means either value.',
+]
+
+/** `bootswarm status`. */
+export const statusOutline: Outline = {
+  name: 'status',
+  summary: 'how the running server and its nodes are',
+  flags: [json, watch, ...common],
+}
+
+/** `bootswarm node ...`. */
+export const nodeOutline: Outline = {
+  name: 'node',
+  summary: 'the nodes of the running server: list, show, events, label, forget',
+  flags: [],
+  parts: [
+    {
+      name: 'list',
+      summary: 'all nodes, or some',
+      words: '[NODES]',
+      details: nodesText,
+      flags: [
+        where,
+        {
+          name: 'sort',
+          value: 'COLUMN',
+          description: 'id, rack, state, last_seen_ms ...; -COLUMN: the last first',
+        },
+        json,
+        watch,
+        ...common,
+      ],
+    },
+    {
+      name: 'show',
+      summary: 'all that is known of nodes',
+      words: 'NODES',
+      details: nodesText,
+      flags: [where, json, ...common],
+    },
+    {
+      name: 'events',
+      summary: 'what happened to nodes',
+      words: '[NODES]',
+      details: ['NODES is a hostlist of identities: rig[001-240]. Without it: all nodes.'],
+      flags: [
+        { name: 'follow', short: 'f', description: 'go on with what comes' },
+        {
+          name: 'last',
+          short: 'n',
+          value: 'N',
+          description: 'begin with the newest N of each node (default: 50)',
+        },
+        json,
+        ...common,
+      ],
+    },
+    {
+      name: 'label',
+      summary: 'put a label on nodes',
+      words: '[NODES] [TEXT]',
+      details: nodesText,
+      flags: [{ name: 'clear', description: 'take the label away' }, where, dryRun, json, ...common],
+    },
+    {
+      name: 'forget',
+      summary: 'forget nodes, their events and labels',
+      words: '[NODES]',
+      details: [...nodesText, 'A node that speaks again is a new one.'],
+      flags: [where, dryRun, json, ...common],
+    },
+  ],
+}
+
+/** `bootswarm token ...`. */
+export const tokenOutline: Outline = {
+  name: 'token',
+  summary: "tokens for the operators' port: new, list, revoke",
+  flags: [],
+  parts: [
+    {
+      name: 'new',
+      summary: 'make one, and print it this once',
+      flags: [
+        { name: 'role', value: roles.join('|'), description: 'what it may do' },
+        { name: 'name', value: 'TEXT', description: 'whose it is, for people' },
+        dryRun,
+        json,
+        ...common,
+      ],
+    },
+    { name: 'list', summary: 'all, revoked ones too', flags: [json, ...common] },
+    { name: 'revoke', summary: 'let it in no more', words: 'ID', flags: [dryRun, json, ...common] },
+  ],
+}
+
+/** `bootswarm audit`. */
+export const auditOutline: Outline = {
+  name: 'audit',
+  summary: 'who changed what at the running server',
+  flags: [
+    { name: 'last', short: 'n', value: 'N', description: 'the newest N (default: 50)' },
+    json,
+    ...common,
+  ],
+}

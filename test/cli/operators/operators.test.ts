@@ -1,0 +1,245 @@
+/** The commands that ask a server, as processes of their own, and a real server. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { chmodSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { needsRoot } from '../../server/main/processes.js'
+import { type Daemon, Site } from '../../server/main/support.js'
+
+const program = fileURLToPath(new URL('../../../cli/bootswarm.js', import.meta.url))
+
+async function started(t: TestContext, extra = ''): Promise<{ place: Site; server: Daemon }> {
+  const place = new Site(extra)
+  t.after(() => place.end())
+  const server = place.start()
+  await server.line('server.ready')
+  return { place, server }
+}
+
+interface Run {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+/** Runs a command to its end. */
+function run(
+  cwd: string,
+  args: readonly string[],
+  more: { env?: Record<string, string>; through?: readonly string[]; uid?: number } = {},
+): Promise<Run> {
+  const [command = '', ...before] = [...(more.through ?? []), process.execPath]
+  const child = spawn(command, [...before, program, ...args], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env.PATH, HOME: cwd, ...more.env },
+    ...(more.uid === undefined ? {} : { uid: more.uid, gid: more.uid }),
+  })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (part: Buffer) => {
+    out += part.toString()
+  })
+  child.stderr.on('data', (part: Buffer) => {
+    err += part.toString()
+  })
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, err })))
+}
+
+const boot = '00112233445566aa'
+async function report(server: Daemon, node: string, ...events: object[]): Promise<void> {
+  const posted = events.map((event, seq) => ({ boot, seq, t_ms: seq * 100, ...event }))
+  assert.ok((await server.post(`/v1/nodes/${node}/events`, JSON.stringify(posted))).status < 300)
+}
+const begun = { type: 'boot.started', data: { agent: '1.0', mem_total_bytes: 1e9 } }
+const failed = {
+  type: 'boot.failed',
+  data: { code: 'MEMORY_SHORT', message: 'too \u001b[31m little', retry_in_s: 5 },
+}
+
+test('status is ten lines, also as JSON', async (t) => {
+  const { place } = await started(t, 'site: lab')
+  const { code, out } = await run(place.dir, ['status'])
+  assert.equal(code, 0)
+  assert.equal(out.trimEnd().split('\n').length, 10)
+  assert.match(out, /^site +lab, bootswarm /m)
+  assert.match(out, /^nodes +0$/m)
+  assert.match(out, /^operators +https:\/\/127\.0\.0\.1:\d+, key [0-9a-f]{64}$/m)
+  assert.equal(JSON.parse((await run(place.dir, ['status', '--json'])).out).site, 'lab')
+})
+
+test('nodes are listed, shown, labelled and forgotten, by hostlist and by condition', async (t) => {
+  const { place, server } = await started(t, 'racks: [{name: r1, nodes: "rig[001-002]"}]')
+  for (const id of ['rig001', 'rig002']) await report(server, id, begun)
+  await report(server, 'other', begun, failed)
+  const node = (...args: string[]) => run(place.dir, ['node', ...args])
+  const list = await node('list')
+  assert.equal(list.code, 0)
+  const [title = '', ...rows] = list.out.trimEnd().split('\n')
+  assert.match(title, /^NODE +STATE +DONE +RACK +ADDRESS +VER +SEEN +NOTE$/)
+  assert.deepEqual(
+    rows.map((row) => row.split(/ +/)[0]),
+    ['other', 'rig001', 'rig002'],
+  )
+  // What a node says of itself is data.
+  assert.ok(!list.out.includes('\u001b') && list.out.includes('MEMORY_SHORT: too \\u001b[31m little'))
+  const ids = async (...args: string[]) => {
+    const { out } = await node('list', '--json', ...args)
+    return (JSON.parse(out) as { id: string }[]).map(({ id }) => id)
+  }
+  assert.deepEqual(await ids('rig[001-002]'), ['rig001', 'rig002'])
+  assert.deepEqual(await ids('--where', 'rack=r1,text=002'), ['rig002'])
+  assert.deepEqual(await ids('--where', 'state=failed', '--sort', '-id'), ['other'])
+  const missing = await node('list', 'rig[001-004]')
+  assert.deepEqual([missing.code, missing.err], [1, 'bootswarm: 2 nodes not there: rig[003-004]\n'])
+
+  const dry = await node('label', 'rig[001-002]', 'fan broken', '--dry-run')
+  assert.deepEqual([dry.code, dry.out.split('\n').at(-2)], [0, '2 nodes; nothing was changed'])
+  assert.ok(!(await node('list')).out.includes('fan broken'))
+  assert.equal((await node('label', 'rig[001-002]', 'fan broken')).out, '2 nodes labelled\n')
+  assert.match((await node('show', 'rig001')).out, /^label +fan broken$/m)
+  assert.equal((await node('label', '--where', 'rack=r1,text=001', 'new')).out, '1 node labelled\n')
+  assert.match((await node('show', 'rig001')).out, /^label +new$/m)
+  assert.equal((await node('label', 'rig001', '--clear')).out, '1 node unlabelled\n')
+  assert.deepEqual(await ids('--where', 'text=fan broken'), ['rig002'])
+
+  assert.equal((await node('forget')).code, 2)
+  assert.equal((await node('forget', '--where', 'state=failed', '--json')).out, '[{"id":"other"}]\n')
+  assert.deepEqual(await ids(), ['rig001', 'rig002'])
+  const audit = await run(place.dir, ['audit'], { env: { SUDO_USER: 'alice' } })
+  assert.match(audit.out, /local \(.+\) from local: node\.forgotten other$/m)
+})
+
+test('events are shown, and followed over a restart of the server', async (t) => {
+  const { place, server } = await started(t)
+  await report(server, 'a', begun, failed)
+  await report(server, 'b', begun)
+  const shown = await run(place.dir, ['node', 'events', 'a'])
+  assert.match(
+    shown.out,
+    /^\S+ \S+ a boot\.started agent=1\.0 .*\n\S+ \S+ a boot\.failed code=MEMORY_SHORT .*\n$/,
+  )
+  const follow = spawn(process.execPath, [program, 'node', 'events', 'a,c', '-f', '-n', '1', '--json'], {
+    cwd: place.dir,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  t.after(() => follow.kill('SIGKILL'))
+  const lines = createInterface(follow.stdout)[Symbol.asyncIterator]()
+  const next = async () => {
+    const { id, node, type } = JSON.parse((await lines.next()).value as string)
+    return [id, node, type]
+  }
+  assert.deepEqual(await next(), [2, 'a', 'boot.failed'])
+  await server.kill('SIGKILL')
+  const again = place.start()
+  await again.line('server.ready')
+  await report(again, 'b', begun, failed)
+  await report(again, 'a', begun, failed, begun)
+  assert.deepEqual(await next(), [5, 'a', 'boot.started'])
+})
+
+test('tokens are made, listed and revoked, and let the command in from another machine', async (t) => {
+  const { place, server } = await started(t)
+  const token = (...args: string[]) => run(place.dir, ['token', ...args])
+  assert.match((await token('new', '--role', 'view', '--dry-run')).out, /nothing was changed/)
+  const made = await token('new', '--role', 'view', '--name', 'laptop')
+  assert.match(made.out, /^bsw_\S+\n$/)
+  const id = made.out.slice(4, 12)
+  const { fingerprint = '' } = /--fingerprint (?<fingerprint>\S+)/.exec(made.err)?.groups ?? {}
+  writeFileSync(join(place.dir, 'token'), made.out)
+  const url = `https://127.0.0.1:${server.ports().operators}`
+  const at = ['--server', url, '--token-file', 'token']
+  const ca = ['--ca', join(server.dataDir, 'trust', 'ca.pem')]
+  const far = (...args: string[]) => run(place.dir, args)
+  assert.equal((await far('status', ...at, ...ca)).code, 0)
+  assert.equal((await far('status', ...at, '--fingerprint', fingerprint)).code, 0)
+  const env = { BOOTSWARM_SERVER: url, BOOTSWARM_TOKEN: made.out.trim() }
+  assert.equal((await run(place.dir, ['node', 'list', ...ca], { env })).code, 0)
+  const reasons: [string[], number, RegExp][] = [
+    [['status', ...at], 4, /SERVER_KEY_UNKNOWN: .*--fingerprint/],
+    [['status', ...at, '--fingerprint', '0'.repeat(64)], 4, /SERVER_KEY_CHANGED/],
+    [['token', 'list', ...at, ...ca], 4, /ROLE_TOO_LOW/],
+    [['status', '--server', 'https://127.0.0.1:1', '--token-file', 'token'], 3, /SERVER_UNREACHABLE/],
+    [['status', '--server', url], 4, /TOKEN_MISSING/],
+  ]
+  for (const [args, code, reason] of reasons) {
+    const failure = await far(...args)
+    assert.equal(failure.code, code, `${args.join(' ')}: ${failure.err}`)
+    assert.match(failure.err, reason)
+  }
+  assert.match((await token('list')).out, new RegExp(`^${id} +view .* laptop$`, 'm'))
+  assert.match((await token('revoke', id, '--dry-run')).out, /would revoke .*laptop; nothing was changed/)
+  assert.match((await token('revoke', id)).out, /^revoked token .*laptop$/m)
+  const refused = await far('status', ...at, ...ca)
+  assert.deepEqual([refused.code, /TOKEN_INVALID: .*token new/.test(refused.err)], [4, true])
+  assert.equal((await token('revoke', id)).code, 1)
+})
+
+test('a token never goes to a server that is not trusted', async (t) => {
+  const { place, server } = await started(t)
+  const other = await started(t)
+  const made = await run(place.dir, ['token', 'new', '--role', 'admin'])
+  const env = { BOOTSWARM_TOKEN: made.out.trim() }
+  const ca = join(server.dataDir, 'trust', 'ca.pem')
+  const url = `https://127.0.0.1:${other.server.ports().operators}`
+  const { code, err } = await run(place.dir, ['status', '--server', url, '--ca', ca], { env })
+  assert.deepEqual([code, /TLS_FAILED/.test(err)], [4, true])
+  assert.ok(!other.server.lines.some(({ event }) => event === 'operators.token-refused'))
+})
+
+test('what keeps a command from its server is said with what to do', async (t) => {
+  const { place, server } = await started(t)
+  const elsewhere = await run(place.dir, ['status', '--data-dir', 'nowhere'])
+  assert.equal(elsewhere.code, 3)
+  assert.match(
+    elsewhere.err,
+    /SERVER_NOT_RUNNING: no server runs on .*nowhere: start it .*--data-dir.*--server/,
+  )
+  await server.kill('SIGKILL')
+  const dead = await run(place.dir, ['node', 'list'])
+  assert.equal(dead.code, 3)
+  assert.match(dead.err, /SERVER_NOT_RUNNING/)
+  // Something else listens there.
+  const listener = createServer((socket) => socket.on('error', () => {}).end('SSH-2.0\r\n')).listen(
+    0,
+    '127.0.0.1',
+  )
+  t.after(() => listener.close())
+  await new Promise((resolve) => listener.once('listening', resolve))
+  const { port } = listener.address() as { port: number }
+  const strange = await run(place.dir, ['status', '--server', `127.0.0.1:${port}`], {
+    env: { BOOTSWARM_TOKEN: 'x' },
+  })
+  assert.equal([3, 4].includes(strange.code ?? 0), true, strange.err)
+  assert.equal((await run(place.dir, ['node', 'lst'])).code, 2)
+  assert.equal((await run(place.dir, ['node', 'list', '--watch'])).code, 2)
+})
+
+test('another user is told to use sudo', needsRoot, async (t) => {
+  const { place, server } = await started(t, 'user: root')
+  chmodSync(server.dataDir, 0o755)
+  const { code, err } = await run(place.dir, ['status'], { uid: 65_534 })
+  assert.equal(code, 4)
+  assert.match(err, /SOCKET_NOT_ALLOWED: .*sudo/)
+})
+
+test('on a narrow terminal a table fits it', async (t) => {
+  const { place, server } = await started(t)
+  await report(server, 'a-node-with-a-name-that-is-long', begun, failed)
+  const size = 'stty cols 60 rows 20; exec "$@"'
+  const pty = [
+    'python3',
+    '-c',
+    'import pty, sys; pty.spawn(["sh", "-c", sys.argv[1], "sh"] + sys.argv[2:])',
+    size,
+  ]
+  const { out } = await run(place.dir, ['node', 'list'], { through: pty })
+  const lines = out.split('\r\n').filter(Boolean)
+  assert.equal(lines.length, 2)
+  for (const line of lines) assert.ok([...line].length <= 60, line)
+  assert.match(out, /…/)
+})
