@@ -220,3 +220,29 @@ test('apply: a file that cannot be written is as it was, exit code 1', async (t)
   assert.equal(code, 1)
   assert.match(err, /^bootswarm: CONFIG_NOT_WRITTEN: .*missing\/bootswarm\.yaml cannot be written: ENOENT/m)
 })
+
+test('apply: asks at a terminal, and takes nothing but yes for it', async (t) => {
+  const { directory, put, read } = site(t)
+  const next = text.replace('gpu-*', 'gpu-2*')
+  put('new.yaml', next)
+  const answered = (answer: string) =>
+    new Promise<number | null>((resolve, reject) => {
+      const command = `${process.execPath} ${join(checkout, 'dist/cli/bootswarm.js')} config apply new.yaml`
+      // From util-linux: it runs a command at a terminal of its own.
+      const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: directory })
+      let said = ''
+      child.stdout.on('data', (part: Buffer) => {
+        said += part.toString()
+        if (!said.includes('[y/N]')) return
+        said = ''
+        child.stdin.write(`${answer}\n`)
+      })
+      child.on('error', reject)
+      child.on('close', resolve)
+    })
+  assert.equal(await answered('n'), 1)
+  assert.equal(await answered(''), 1)
+  assert.equal(read(), text)
+  assert.equal(await answered('y'), 0)
+  assert.equal(read(), next)
+})
