@@ -2,7 +2,14 @@
 
 import { z } from 'zod'
 import { BootswarmError } from './errors.js'
-import { EVENT_DATA_MAX, EVENT_STRING_LENGTH_MAX, EVENTS_BYTES_MAX, EVENTS_MAX } from './limits.js'
+import {
+  EVENT_DATA_MAX,
+  EVENT_STRING_LENGTH_MAX,
+  EVENT_UNKNOWN_DATA_BYTES_MAX,
+  EVENT_UNKNOWN_DEPTH_MAX,
+  EVENTS_BYTES_MAX,
+  EVENTS_MAX,
+} from './limits.js'
 
 const count = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER)
 const seconds = z.number().nonnegative().max(Number.MAX_SAFE_INTEGER)
@@ -59,6 +66,20 @@ export type BootEvent = {
 /** All known types, in the order of a boot. */
 export const bootEventTypes = Object.keys(DATA) as BootEventType[]
 
+/** An event of a type that this release does not know: a newer agent's, kept as it came. */
+export interface UnknownEvent {
+  readonly boot: string
+  readonly seq: number
+  readonly t_ms: number
+  readonly type: 'unknown'
+  /** The type as the agent wrote it. */
+  readonly name: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/** What an agent reports. */
+export type AgentEvent = BootEvent | UnknownEvent
+
 const scalar = z.union([text, z.number().finite(), z.boolean()])
 const frame = {
   boot: z.string().regex(/^[0-9a-f]{16}$/, '16 lower-case hex digits'),
@@ -78,14 +99,20 @@ const event = z.discriminatedUnion(
     }),
   ) as unknown as [z.ZodObject<{ type: z.ZodLiteral<string> }>],
 )
-const events = z.array(event).max(EVENTS_MAX)
+/** A newer frame may have more members. */
+const unknownEvent = z.object({
+  ...frame,
+  type: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, '1-64 characters of a-z 0-9 . _ -'),
+  data: z.record(z.string(), z.unknown()).optional(),
+})
+const events = z.array(z.unknown()).max(EVENTS_MAX)
 
 /**
- * Reads the body of `POST /v1/nodes/ID/events`. Unknown types are refused, further members of `data` kept.
+ * Reads the body of `POST /v1/nodes/ID/events`. Events of unknown types are kept, and further members of `data`.
  *
  * @throws BootswarmError EVENTS_INVALID with the place of the first mistake
  */
-export function parseEvents(body: Uint8Array | string): BootEvent[] {
+export function parseEvents(body: Uint8Array | string): AgentEvent[] {
   const size = typeof body === 'string' ? Buffer.byteLength(body) : body.length
   if (size > EVENTS_BYTES_MAX) throw invalid(`${size} bytes, at most ${EVENTS_BYTES_MAX}`)
   let value: unknown
@@ -96,19 +123,40 @@ export function parseEvents(body: Uint8Array | string): BootEvent[] {
   } catch (cause) {
     throw invalid(`not JSON: ${cause instanceof Error ? cause.message : String(cause)}`)
   }
-  return checkEvents(value)
+  return checked(events, value, []).map(checkEvent)
 }
 
-/**
- * The same for JSON that is parsed already. The size of the body must have been bounded before.
- *
- * @throws BootswarmError EVENTS_INVALID
- */
-function checkEvents(value: unknown): BootEvent[] {
-  const parsed = events.safeParse(value)
-  if (parsed.success) return parsed.data as unknown as BootEvent[]
+/** Whether this release knows the type. */
+export function isBootEventType(type: unknown): type is BootEventType {
+  return typeof type === 'string' && Object.hasOwn(DATA, type)
+}
+
+function checkEvent(value: unknown, index: number): AgentEvent {
+  const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined
+  if (isBootEventType(type)) return checked(event, value, [index]) as unknown as BootEvent
+  const { type: name, data = {}, ...rest } = checked(unknownEvent, value, [index])
+  return { ...rest, type: 'unknown', name, data: boundedUnknown(data) }
+}
+
+/** What is too large to keep is left out as a whole: half of it could say something else. */
+function boundedUnknown(data: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (!isShallow(data, EVENT_UNKNOWN_DEPTH_MAX)) return { left_out: 'nested too deeply' }
+  const bytes = Buffer.byteLength(JSON.stringify(data))
+  return bytes <= EVENT_UNKNOWN_DATA_BYTES_MAX ? data : { left_out: `${bytes} bytes` }
+}
+
+function isShallow(value: unknown, depthMax: number): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return depthMax > 0 && Object.values(value).every((member) => isShallow(member, depthMax - 1))
+}
+
+/** @throws BootswarmError EVENTS_INVALID */
+function checked<T>(schema: z.ZodType<T>, value: unknown, at: readonly number[]): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
-  throw invalid(`${issue?.path.join('.') || 'the body'}: ${issue?.message ?? 'invalid'}`.slice(0, 300))
+  const place = [...at, ...(issue?.path ?? [])].join('.')
+  throw invalid(`${place || 'the body'}: ${issue?.message ?? 'invalid'}`.slice(0, 300))
 }
 
 function invalid(message: string): BootswarmError {

@@ -2,7 +2,7 @@
  * What the HTTP routes ask of the rest of the server, and nothing else (server/api/ has the answers).
  */
 import type { KernelArch } from '../../src/arch.js'
-import type { BootEvent } from '../../src/events.js'
+import type { AgentEvent } from '../../src/events.js'
 
 /** A file that may be served; it never changes under its SHA-256. */
 export interface ServedFile {
@@ -54,16 +54,29 @@ export interface BootDownload {
   readonly address: string
   /** SHA-256 of the file. */
   readonly file: string
+  readonly name: string
   /** What the kernel has taken of the answer so far, bytes. */
   movedBytes(): number
   /** Ends the connection. */
   close(): void
 }
 
+/** What was sent of a boot program. */
+export interface ProgramSent {
+  /** `ARCH/FILE`. */
+  readonly name: string
+  readonly address: string
+  readonly sentBytes: number
+  readonly sizeBytes: number
+  readonly isWhole: boolean
+}
+
 /** What the routes of network boot ask. */
 export interface NetbootAnswers {
   /** A boot program or the script beside it, by `ARCH/FILE`. */
   program(name: string, serverAddress: string): Uint8Array | undefined
+  /** A machine has loaded a boot program, or some of it. */
+  programSent(sent: ProgramSent): void
   /** The script; resolves after a while when the node has to wait. */
   script(request: ScriptRequest): Promise<string>
   /** A node begins to load a file; undefined: it is not its turn. */
@@ -98,7 +111,7 @@ export interface HttpServices {
    *
    * @throws BootswarmError REPORTS_NOT_SAVED
    */
-  eventsReceived(node: string, address: string, events: readonly BootEvent[]): Promise<number | undefined>
+  eventsReceived(node: string, address: string, events: readonly AgentEvent[]): Promise<number | undefined>
   /** An unverified report: it came over plain HTTP under a node's name, and is only logged. */
   unverifiedReceived(
     node: string,

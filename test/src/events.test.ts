@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { bootEventTypes, parseEvents } from '../../src/events.js'
+import { EVENT_UNKNOWN_DATA_BYTES_MAX, EVENT_UNKNOWN_DEPTH_MAX } from '../../src/limits.js'
 import { fuzzed, outcome } from '../fuzz.js'
 
 const frame = { boot: '0123456789abcdef', seq: 0, t_ms: 5 }
@@ -40,12 +41,38 @@ test('further scalars of data are kept', () => {
   assert.deepEqual(parse([]), [])
 })
 
+test('an event of an unknown type is kept as it came, and does not spoil its batch', () => {
+  const data = { fans: [{ rpm: 0 }, null], 'x y': 'z', deep: { a: { b: 1 } } }
+  const unknown = { ...frame, seq: 1, type: 'fan.stopped', data, level: 'new' }
+  assert.deepEqual(parse([started, unknown, { ...frame, seq: 2, type: '2.x' }]), [
+    started,
+    { ...frame, seq: 1, type: 'unknown', name: 'fan.stopped', data },
+    { ...frame, seq: 2, type: 'unknown', name: '2.x', data: {} },
+  ])
+})
+
+test('what an unknown type says is bounded', () => {
+  const kept = (data: unknown) => parse([{ ...frame, type: 'fan.stopped', data }])[0]?.data
+  const large = { text: 'x'.repeat(EVENT_UNKNOWN_DATA_BYTES_MAX) }
+  assert.deepEqual(kept(large), { left_out: `${JSON.stringify(large).length} bytes` })
+  const nested = (depth: number): object => (depth === 0 ? {} : { in: nested(depth - 1) })
+  assert.deepEqual(kept(nested(EVENT_UNKNOWN_DEPTH_MAX - 1)), nested(EVENT_UNKNOWN_DEPTH_MAX - 1))
+  assert.deepEqual(kept(nested(EVENT_UNKNOWN_DEPTH_MAX)), { left_out: 'nested too deeply' })
+  const deepest = `${'['.repeat(30_000)}${']'.repeat(30_000)}`
+  const body = `[{"boot":"0123456789abcdef","seq":0,"t_ms":0,"type":"x","data":{"a":${deepest}}}]`
+  assert.deepEqual(parseEvents(body)[0]?.data, { left_out: 'nested too deeply' })
+})
+
 test('what is refused', () => {
   const wrong: unknown[] = [
     {},
     'x',
     [null],
-    [{ ...started, type: 'boot.unknown' }],
+    [{ ...started, type: 'boot unknown' }],
+    [{ ...started, type: 'boot.unknown', boot: 'x' }],
+    [{ ...started, type: 'boot.unknown', data: [] }],
+    [{ ...started, type: '' }],
+    [{ ...frame, data: {} }],
     [{ ...started, boot: 'x' }],
     [{ ...started, boot: '0123456789ABCDEF' }],
     [{ ...started, seq: -1 }],

@@ -167,7 +167,8 @@ test('over HTTP a node may say that it did not boot, and nothing else', async (t
     data: { ...long.data, a: 'x'.repeat(400), b: 'x'.repeat(400), c: 'x'.repeat(400) },
   }
   assert.equal(codeOf(await post([padded])), 'TLS_REQUIRED', 'more than 2 KiB')
-  assert.equal(codeOf(await post([{ ...failed, type: 'unknown' }])), 'EVENTS_INVALID')
+  assert.equal(codeOf(await post([{ ...failed, type: 'un known' }])), 'EVENTS_INVALID')
+  assert.equal(codeOf(await post([{ ...failed, type: 'unknown' }])), 'TLS_REQUIRED', 'proves nothing')
   assert.equal(codeOf(await post([failed], 'UPPER')), 'NODE_ID_INVALID')
   assert.equal(site.unverified.length, 1)
   assert.deepEqual(site.events, [], 'nothing of it counts as an event')
@@ -190,7 +191,7 @@ test('events are taken in, or refused by code', async (t) => {
   assert.equal(told.body.toString(), '{"seed_s":900}')
   assert.equal(told.headers['content-type'], undefined)
   site.events.pop()
-  for (const body of ['', '{', '{}', '[1]', JSON.stringify([{ ...event, type: 'unknown' }])]) {
+  for (const body of ['', '{', '{}', '[1]', JSON.stringify([{ ...event, type: 'un known' }])]) {
     const answer = await post(body)
     assert.equal(answer.status, 400, body)
     assert.equal(codeOf(answer), 'EVENTS_INVALID', body)

@@ -14,7 +14,7 @@ import { StreamSlots } from '../../../server/http/stream-slots.js'
 import { ensureIdentity, type Identity } from '../../../server/identity/identity.js'
 import { Failures } from '../../../server/process/failures.js'
 import { BootswarmError } from '../../../src/errors.js'
-import type { BootEvent } from '../../../src/events.js'
+import type { AgentEvent } from '../../../src/events.js'
 
 export const modifiedS = 1_700_000_000
 export const infohash = 'ab'.repeat(20)
@@ -39,7 +39,7 @@ export class HttpBench {
   readonly bytes: Buffer
   readonly sha256: string
   readonly manifests: ManifestRequest[] = []
-  readonly events: [string, BootEvent[]][] = []
+  readonly events: [string, AgentEvent[]][] = []
   readonly unverified: [string, string][] = []
   readonly errors: object[] = []
   servedBytes = 0
