@@ -27,6 +27,7 @@ import { makeOperators, type OperatorSide } from './wiring/operators.js'
 import { noPorts, reachOf } from './wiring/parts.js'
 import { makeSeeds } from './wiring/seeds.js'
 import { makeSwarm } from './wiring/swarm.js'
+import { makeTimeline, publishedVersions } from './wiring/timeline.js'
 
 /** What a server is started with. */
 export interface ServerOptions {
@@ -115,12 +116,14 @@ async function compose(
   const ports = noPorts()
   const reach = reachOf(config, addresses)
 
-  const nodes = makeNodes(common, store)
+  const timeline = makeTimeline(common, store)
+  const nodes = makeNodes(common, store, timeline)
   const { registry, relayPorts } = nodes
   let current = config
   const catalog = makeCatalog(common, store, registry, () => current)
   const netboot = makeNetboot(common, {
     store,
+    timeline,
     relayPorts,
     account: privileges.account,
     addresses,
@@ -143,6 +146,7 @@ async function compose(
     ports,
   })
   const http = makeHttp(common, {
+    timeline,
     identity: identity.first,
     catalog,
     nodes,
@@ -163,9 +167,12 @@ async function compose(
   })
   catalog.onChange((live) => swarm.update(live))
   catalog.onChange(bootFilesLog(netboot.log))
+  catalog.onChange(publishedVersions(timeline, nowMs()))
 
   cleanUp.push(() => nodes.stop())
+  cleanUp.push(() => timeline.site('server', 'server.stopped', {}))
   nodes.start()
+  timeline.site('server', 'server.started', { site: config.site })
   cleanUp.push(() => http.stop())
   await privileges.asRoot(() => http.start())
   cleanUp.push(() => operators.stop())
@@ -200,6 +207,7 @@ async function compose(
       // First what may refuse it: then nothing of it has been taken over.
       nodes.reload(next)
       current = next
+      timeline.site('server', 'config.reloaded', {})
       log.level = next.log.level
       catalog.look()
     },

@@ -84,9 +84,26 @@ export const PROFILES_OF_ONE_MAX = 32
 /** Values of one kind that a group matches by; as many as nodes in a configuration. */
 export const MATCH_VALUES_MAX = 4096
 
-/** Events kept of one node that is known, and of one that nobody knows yet; the oldest go first. */
+/** Largest data of an event whose type the server does not know, bytes as JSON: an inventory of a machine fits twice. */
+export const EVENT_UNKNOWN_DATA_BYTES_MAX = 8192
+/** Depth of such data. */
+export const EVENT_UNKNOWN_DEPTH_MAX = 8
+
+/** Events of the timeline kept of one node that is known, and of one that nobody knows yet; the oldest go first. A boot has about 45. */
 export const EVENTS_PER_NODE_MAX = 512
 export const EVENTS_PER_UNKNOWN_NODE_MAX = 128
+/** Of machines that no node has turned out to be, all together: 500 machines boot more than three times. MACs can be invented. */
+export const EVENTS_OF_STRANGERS_MAX = 65_536
+/** Of the server and its operators. */
+export const EVENTS_OF_SERVER_MAX = 16_384
+/** Older events go, those of the newest boot of each node excepted, milliseconds. */
+export const EVENT_AGE_MAX_MS = 90 * 24 * 60 * 60_000
+/** Events in one answer of the timeline. */
+export const TIMELINE_READ_MAX = 1024
+/** Characters of a text in what the server itself reports. */
+export const TIMELINE_STRING_LENGTH_MAX = 256
+/** Facts that wait for the database, bytes: some 16,000. More are left out, and counted. */
+export const FACTS_WAITING_BYTES_MAX = 4 * 1024 * 1024
 /** Largest database, bytes: above it the oldest events go, those of unknown nodes first. */
 export const DATABASE_BYTES_MAX = 1024 * 1024 * 1024
 /** Nodes that are remembered: known ones (they have booted, or the configuration names them) and others. */

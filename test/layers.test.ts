@@ -17,6 +17,8 @@ const layers: readonly (readonly string[])[] = [
   // What the process itself needs.
   ['server/process'],
   ['server/config', 'server/identity', 'server/store'],
+  // What all services tell.
+  ['server/timeline'],
   // The services, each of which knows its own job and no other, and what makes the process somebody else.
   ['server/catalog', 'server/http', 'server/netboot', 'server/nodes', 'server/privileges', 'server/swarm'],
   // Answers from several services; what is built and checked with them.
@@ -145,6 +147,8 @@ test('SQL and SQLite are in server/store/ only', () => {
 const forTests = [
   // Reads the vectors that the agent reads too: what the server signs is held against the specification.
   'src/manifest.ts exports openManifest, which tests alone use',
+  // For the interface of operators.
+  'server/timeline/where-it-stopped.ts exports whereItStopped, which tests alone use',
 ]
 
 test('what is exported is used by another file', () => {

@@ -6,10 +6,11 @@ import type { ErrorCode } from '../../src/errors.js'
 import { LineBudget } from '../../src/line-budget.js'
 import { addressOwner, formatUrlHost } from '../../src/net.js'
 import type { NodeConfig } from '../../src/node-config.js'
+import type { Fact, FactData } from '../../src/timeline.js'
 import type { CatalogArtifact, CatalogVersion } from '../catalog/versions.js'
-import type { NetbootAnswers, ScriptRequest } from '../http/services.js'
+import type { BootDownload, NetbootAnswers, ScriptRequest } from '../http/services.js'
 import type { BootAdmission } from '../netboot/admission.js'
-import { chooseBootFiles } from '../netboot/boot-files.js'
+import { bootFileRole, chooseBootFiles } from '../netboot/boot-files.js'
 import { autoexecName } from '../netboot/boot-programs.js'
 import {
   archScript,
@@ -34,6 +35,8 @@ export interface BootSources {
   readonly archSeen: (id: string, arch: KernelArch) => void
   /** The address that a client uses for us, from the one that its connection arrived at. */
   readonly reachedAt: (address: string) => string
+  /** Told what happens to machines. */
+  readonly fact: (fact: Fact) => void
   readonly log: Logger
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: () => number
@@ -52,7 +55,16 @@ export function makeBootAnswers(sources: BootSources): NetbootAnswers {
       return sources.program(name)
     },
     script: (request) => script(request, httpAt(request.serverAddress), sources, refusals),
-    fetch: (download) => sources.admission.fetch({ ...download, address: addressOwner(download.address) }),
+    programSent: ({ name: file, address, sentBytes, sizeBytes, isWhole }) =>
+      sources.fact(
+        isWhole
+          ? { source: 'http', type: 'program.sent', address, data: { file, bytes: sizeBytes } }
+          : {
+              ...{ source: 'http', type: 'program.broken-off', address },
+              data: { file, bytes: sentBytes, of_bytes: sizeBytes, why: 'closed' },
+            },
+      ),
+    fetch: (download) => fetchTold(download, sources),
   }
 }
 
@@ -63,6 +75,9 @@ async function script(
   refusals: LineBudget,
 ): Promise<string> {
   const { mac, tries, address, serverAddress, gone } = request
+  const tell = (source: 'http' | 'queue', type: Fact['type'], data: FactData) =>
+    sources.fact({ source, type, mac, address, data })
+  tell('http', 'script.asked', { tries, ...(request.arch === undefined ? {} : { arch: request.arch }) })
   if (request.arch === undefined) return archScript(http, mac)
   const arch = kernelArch(request.arch)
   if (arch !== undefined) sources.archSeen(mac, arch)
@@ -72,18 +87,25 @@ async function script(
     const leftOut = refusals.take(sources.nowMs())
     const facts = { event: 'netboot.refused', code, mac, address, tries, ...(leftOut ? { leftOut } : {}) }
     if (leftOut !== undefined) sources.log.warn(facts, `${mac}: ${reason}`)
+    tell('http', 'script.refused', { code, why: reason })
     return problemScript(node, reason)
   }
   if (arch === undefined) {
     return refuse('BOOT_REFUSED', `no kernel is known for architecture ${request.arch}`)
   }
   if (filesFor(sources, arch) === undefined) return refuse('BOOT_FILES_MISSING', noKernel(arch))
+  const askedMs = sources.nowMs()
   const answer = await sources.admission.ask(mac, addressOwner(address), gone)
-  if (answer.kind === 'wait') return waitScript(node, answer)
+  if (answer.kind === 'wait') {
+    tell('queue', 'queue.waiting', { position: answer.position, of: answer.of })
+    return waitScript(node, answer)
+  }
   // Chosen now, not before the wait: a node gets one version, and the newest.
   const found = filesFor(sources, arch)
   if (found === undefined) return refuse('BOOT_FILES_MISSING', noKernel(arch))
   const { version, kernel, stage1 } = found
+  const seconds = secondsSince(askedMs, sources)
+  tell('queue', 'queue.turn', { version, kernel: kernel.name, stage1: stage1.name, held_s: seconds })
   sources.log.info(
     { event: 'netboot.loads', mac, address, version, tries },
     `${config.hostname} (${mac}) may load ${kernel.name} and ${stage1.name} of version ${version}`,
@@ -99,6 +121,35 @@ async function script(
     server: `https://${formatUrlHost(sources.reachedAt(serverAddress))}:${sources.ports().https}`,
     kernelArgs: config.kernelArgs,
   })
+}
+
+/** A download of kernel or stage 1, whose end is told. */
+function fetchTold(
+  download: BootDownload,
+  sources: BootSources,
+): { end(isWhole: boolean): void } | undefined {
+  const { mac, address, name: file } = download
+  const fetch = sources.admission.fetch({ ...download, address: addressOwner(address) })
+  if (fetch === undefined) return undefined
+  const role = bootFileRole(file)
+  const startedMs = sources.nowMs()
+  return {
+    end: (isWhole) => {
+      fetch.end(isWhole)
+      const data = { file, bytes: download.movedBytes(), seconds: secondsSince(startedMs, sources) }
+      sources.fact({
+        source: 'http',
+        type: isWhole ? `${role}.sent` : `${role}.broken-off`,
+        mac,
+        address,
+        data,
+      })
+    },
+  }
+}
+
+function secondsSince(startedMs: number, { nowMs }: BootSources): number {
+  return Math.round(nowMs() - startedMs) / 1000
 }
 
 function filesFor({ currentVersion }: BootSources, arch: KernelArch) {

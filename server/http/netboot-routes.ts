@@ -36,6 +36,7 @@ export function registerNetbootRoutes(app: FastifyInstance, options: NetbootRout
       const bytes = netboot.program(`${arch}/${file}`, serverAddress(request))
       if (bytes === undefined)
         return sendError(reply, 'BOOT_PROGRAM_MISSING', 'there is no such boot program')
+      if (request.method === 'GET') tellProgram(request, reply, `${arch}/${file}`, bytes.length, netboot)
       return reply
         .type('application/octet-stream')
         .header('content-length', bytes.length)
@@ -90,6 +91,7 @@ function fileOfNode(
     mac,
     address: clientAddress(request),
     file: sha256,
+    name,
     movedBytes: () => takenBytes(socket) - beforeBytes,
     close: () => sending.limits.connections.reset(socket),
   })
@@ -103,6 +105,24 @@ function fileOfNode(
     fetch.end(reply.raw.writableFinished && reply.statusCode === 200)
   })
   return sendFile(request, reply, file, { ...sending, slowWindowMs })
+}
+
+/** Tells what was sent of a boot program when its answer is over. */
+function tellProgram(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  name: string,
+  sizeBytes: number,
+  netboot: NetbootAnswers,
+): void {
+  const { socket } = request
+  const address = clientAddress(request)
+  const beforeBytes = takenBytes(socket)
+  whenOver(reply, () => {
+    const isWhole = reply.raw.writableFinished
+    const sentBytes = isWhole ? sizeBytes : Math.min(sizeBytes, takenBytes(socket) - beforeBytes)
+    netboot.programSent({ name, address, sizeBytes, sentBytes, isWhole })
+  })
 }
 
 /** What the system has taken to send; the rest waits in this process until the client reads. */

@@ -2,6 +2,11 @@
 import { type KernelArch, kernelArchs } from '../../src/arch.js'
 import { compareVersions } from '../../src/version-order.js'
 
+/** What a boot file is to the machine that loads it. */
+export function bootFileRole(name: string): 'kernel' | 'stage1' {
+  return kernelName.test(name) ? 'kernel' : 'stage1'
+}
+
 /** How file names say an architecture. */
 const words: Record<KernelArch, RegExp> = {
   x86_64: /x86[_-]64|amd64|x64/i,

@@ -2,6 +2,7 @@
 
 import type { Lease, LeaseChange, RelayPort } from '../../src/dhcp-lease.js'
 import type { ErrorCode } from '../../src/errors.js'
+import type { Fact } from '../../src/timeline.js'
 import type { ChildExit } from '../process/child.js'
 import type { DhcpSite } from './dhcp-site.js'
 
@@ -61,6 +62,8 @@ export type FromNetboot =
   | { readonly type: 'stale' }
   /** Another DHCP server gives addresses here. */
   | { readonly type: 'other-server'; readonly address: number }
+  /** For the timeline; so many more were left out since the last message. */
+  | { readonly type: 'facts'; readonly facts: readonly Fact[]; readonly leftOut: number }
   /** From the supervisor: another process runs (it is new, or takes a place over) and waits for the start message. */
   | { readonly type: 'restarted' }
   /** From the supervisor: the process has ended unasked. */

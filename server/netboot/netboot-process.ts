@@ -9,6 +9,7 @@ import { LineBudget } from '../../src/line-budget.js'
 import { TokenBucket } from '../../src/token-bucket.js'
 import { endWithParent, tellReady, tellRetired, toParent } from '../process/child.js'
 import { DhcpService } from './dhcp/service.js'
+import { FactBatch } from './fact-batch.js'
 import type { FromNetboot, StartNetboot, ToNetboot } from './messages.js'
 import type { NetbootLog, NetbootService } from './service.js'
 import { TftpService } from './tftp-service.js'
@@ -40,6 +41,13 @@ const log: NetbootLog = (level, event, facts, text) => {
 /** Machines behind relays that the daemon is told of, for the same reason. */
 const sightings = new TokenBucket(500, 4096)
 
+const facts = new FactBatch({
+  send: (batch, leftOut) => send({ type: 'facts', facts: batch, leftOut }),
+  elapsedMs: () => performance.now(),
+  nowMs: () => Date.now(),
+  after: (ms, run) => void setTimeout(ms).then(run),
+})
+
 let tftp: TftpService | undefined
 const services: Record<string, NetbootService> = {}
 let reporting: NodeJS.Timeout | undefined
@@ -66,6 +74,7 @@ async function start({ account, dhcp, tftp: tftpStart, ...start }: StartNetboot)
     dhcpService = new DhcpService(dhcp, log, {
       keep: (changes) => send({ type: 'leases', changes }),
       otherServer: (address) => send({ type: 'other-server', address }),
+      fact: (fact) => facts.add(fact),
       seen: (mac, relayPort) => {
         if (sightings.take(1, performance.now())) send({ type: 'seen', mac, relayPort })
       },
@@ -73,7 +82,7 @@ async function start({ account, dhcp, tftp: tftpStart, ...start }: StartNetboot)
     services.dhcp = dhcpService
   }
   if (tftpStart !== undefined) {
-    tftp = new TftpService(tftpStart, log)
+    tftp = new TftpService(tftpStart, log, (fact) => facts.add(fact))
     services.tftp = tftp
   }
   if (account !== undefined) process.seteuid?.(0)
@@ -106,6 +115,7 @@ function retire(): void {
   clearInterval(reporting)
   const all = Object.values(services)
   for (const service of all) service.retire()
+  facts.flush()
   tellRetired()
   const endMs = performance.now() + retiredMaxMs
   setInterval(() => {

@@ -7,6 +7,7 @@ import type { HostInterface } from '../../host/interfaces.js'
 import type { NetbootConfig } from '../../src/config-netboot.js'
 import { BootswarmError } from '../../src/errors.js'
 import { formatIpv4 } from '../../src/ipv4.js'
+import type { Fact } from '../../src/timeline.js'
 import { Child, type ChildExit } from '../process/child.js'
 import { ChildStart } from '../process/child-start.js'
 import type { Logger } from '../process/log.js'
@@ -33,6 +34,8 @@ export interface NetbootOptions {
   readonly leases: Pick<LeaseKeeper, 'keep' | 'list'>
   /** Told where relays see the machines. */
   readonly relayPorts: RelayPorts
+  /** Told what happens to machines, and how much more did that there was no room for. */
+  readonly facts: (facts: readonly Fact[], leftOut: number) => void
   readonly log: Logger
 }
 
@@ -224,6 +227,9 @@ export class Netboot {
         break
       case 'seen':
         this.#options.relayPorts.note(message.mac, message.relayPort)
+        break
+      case 'facts':
+        this.#options.facts(message.facts, message.leftOut)
         break
       case 'stale':
         this.#replace()

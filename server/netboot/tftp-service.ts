@@ -1,5 +1,6 @@
 /** TFTP in the netboot process: a listener on each of our addresses, all with the same table of files. */
 import { formatUrlHost } from '../../src/net.js'
+import type { Fact } from '../../src/timeline.js'
 import { autoexecName, bareNames, bootPrograms } from './boot-programs.js'
 import { autoexecScript } from './ipxe-script.js'
 import type { TftpStart } from './messages.js'
@@ -14,11 +15,11 @@ export class TftpService implements NetbootService {
   readonly #start: TftpStart
   readonly #servers: TftpServer[]
 
-  constructor(start: TftpStart, log: NetbootLog) {
+  constructor(start: TftpStart, log: NetbootLog, fact: (fact: Fact) => void) {
     this.#start = start
     // Bound to its address, a transfer answers from where it was asked: some firmware drops everything else.
     this.#servers = start.addresses.map(
-      (host) => new TftpServer({ host, port: tftpPort, nowMs: () => performance.now(), log }),
+      (host) => new TftpServer({ host, port: tftpPort, nowMs: () => performance.now(), log, fact }),
     )
     this.setPrograms(start.programs)
   }

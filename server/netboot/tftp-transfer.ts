@@ -70,6 +70,16 @@ export class TftpTransfer {
     return this.#isConfirmed
   }
 
+  /** What the client has acknowledged, bytes. */
+  get arrivedBytes(): number {
+    return Math.min(Math.max(this.#acked, 0) * this.#terms.blockBytes, this.#file.length)
+  }
+
+  /** The whole of it. */
+  get sizeBytes(): number {
+    return this.#file.length
+  }
+
   /** Something was sent again, and the client has not answered since. */
   get isRepeating(): boolean {
     return !this.#isFresh

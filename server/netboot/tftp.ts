@@ -4,6 +4,7 @@
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { isShortage } from '../../src/errors.js'
+import type { Fact } from '../../src/timeline.js'
 import type { NetbootLog } from './service.js'
 import { SharedRate } from './shared-rate.js'
 import { type TftpFiles, tableName } from './tftp-files.js'
@@ -67,8 +68,24 @@ export interface TftpOptions {
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: () => number
   readonly log: NetbootLog
+  /** Told of transfers that have ended, for the timeline. */
+  readonly fact: (fact: Fact) => void
   readonly limits?: TableLimits
 }
+
+/**
+ * Why a transfer is over without its file: the client sent an error (usual after it asked for the size), closed its port, fell
+ * silent, never answered or asked for something else; it made room for another one; the system was short; we stopped.
+ */
+type EndReason =
+  | 'error'
+  | 'closed'
+  | 'silent'
+  | 'unanswered'
+  | 'asked again'
+  | 'displaced'
+  | 'shortage'
+  | 'stopped'
 
 interface Running {
   readonly address: string
@@ -78,6 +95,7 @@ interface Running {
   readonly asked: Buffer
   readonly socket: Socket
   transfer: TftpTransfer | undefined
+  startedMs: number
   readonly isConfirmed: boolean
 }
 
@@ -139,7 +157,7 @@ export class TftpServer {
   close(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
-    for (const running of [...this.#table.values()]) this.#end(running)
+    for (const running of [...this.#table.values()]) this.#end(running, 'stopped')
     this.stopListening()
   }
 
@@ -176,7 +194,7 @@ export class TftpServer {
         this.#startAgain(same)
         return
       }
-      this.#end(same)
+      this.#end(same, 'asked again')
     }
     const nowMs = this.#options.nowMs()
     for (;;) {
@@ -215,6 +233,7 @@ export class TftpServer {
       asked,
       socket,
       transfer: undefined,
+      startedMs: this.#options.nowMs(),
       get isConfirmed() {
         return this.transfer?.isConfirmed ?? false
       },
@@ -230,7 +249,7 @@ export class TftpServer {
   #connected(running: Running, request: TftpRequest): void {
     const file = this.#files.get(running.name)
     if (file === undefined || this.#table.get(running.address, running.port) !== running) {
-      this.#end(running)
+      this.#end(running, 'stopped')
       return
     }
     const { address } = running
@@ -256,7 +275,7 @@ export class TftpServer {
     if (packet === undefined || transfer === undefined) return
     if (packet.kind === 'ack') this.#send(running, transfer.onAck(packet.block, this.#options.nowMs()))
     else if (packet.kind === 'error') transfer.onError()
-    this.#endIfOver(running)
+    this.#endIfOver(running, 'error')
   }
 
   #onTick(): void {
@@ -265,7 +284,7 @@ export class TftpServer {
       const { transfer } = running
       if (transfer === undefined || transfer.deadlineMs > nowMs) continue
       this.#send(running, transfer.onTime(nowMs))
-      this.#endIfOver(running)
+      this.#endIfOver(running, running.isConfirmed ? 'silent' : 'unanswered')
     }
     if (this.#table.size > 0) return
     clearInterval(this.#timer)
@@ -281,20 +300,22 @@ export class TftpServer {
     }
   }
 
-  #endIfOver(running: Running): void {
+  /** @param why why it is over if it is, and not done */
+  #endIfOver(running: Running, why: EndReason): void {
     const { address, name, transfer } = running
     if (transfer === undefined || transfer.state === 'running') return
     if (transfer.state === 'done') {
       this.#stats.completed += 1
       this.#options.log('info', 'tftp.completed', { address, name }, `${address} has loaded ${name}`)
     }
-    this.#end(running)
+    this.#end(running, why)
   }
 
-  #end(running: Running): void {
+  #end(running: Running, why: EndReason): void {
     if (this.#table.get(running.address, running.port) === running) {
       this.#table.remove(running)
       if (running.transfer?.state !== 'done') this.#stats.ended += 1
+      this.#tellEnd(running, why)
     }
     running.transfer?.onError()
     try {
@@ -304,8 +325,20 @@ export class TftpServer {
     }
   }
 
+  #tellEnd({ address, name, transfer, startedMs }: Running, why: EndReason): void {
+    if (transfer === undefined || why === 'stopped') return
+    const { arrivedBytes, sizeBytes, state } = transfer
+    const seconds = Math.round(this.#options.nowMs() - startedMs) / 1000
+    const bytes = { bytes: arrivedBytes, of_bytes: sizeBytes, seconds }
+    this.#options.fact(
+      state === 'done'
+        ? { source: 'tftp', type: 'program.sent', address, data: { file: name, bytes: sizeBytes, seconds } }
+        : { source: 'tftp', type: 'program.broken-off', address, data: { file: name, why, ...bytes } },
+    )
+  }
+
   #failed(running: Running, error: NodeJS.ErrnoException): void {
-    this.#end(running)
+    this.#end(running, isShortage(error) ? 'shortage' : 'closed')
     if (!isShortage(error)) return
     this.#stats.dropped += 1
     const nowMs = this.#options.nowMs()
@@ -319,13 +352,19 @@ export class TftpServer {
   /** A client that is still there shall not wait for more. */
   #supersede(running: Running): void {
     if (running.isConfirmed) this.#send(running, [errorPacket(0, 'another transfer takes its place')])
-    this.#end(running)
+    this.#end(running, 'displaced')
   }
 
   #refuse(from: RemoteInfo, code: number, message: string, name: string): void {
     this.#stats.refused += 1
     const address = from.address
     const printable = JSON.stringify(name.slice(0, 80))
+    this.#options.fact({
+      source: 'tftp',
+      type: 'program.refused',
+      address,
+      data: { file: name.slice(0, 80), why: message },
+    })
     this.#options.log(
       'debug',
       'tftp.refused',

@@ -1,5 +1,5 @@
 /** Logs node events: ends of boots at `info` and above, the rest at `debug`. */
-import type { BootEvent } from '../../src/events.js'
+import type { AgentEvent } from '../../src/events.js'
 import { addressOwner } from '../../src/net.js'
 import { LineLimit } from './line-limit.js'
 import type { EventListener } from './registry.js'
@@ -27,14 +27,15 @@ export function nodeEventLog(log: NodeLog, nowMs: () => number): EventListener {
   return (node, event) => {
     const { id, rack } = node
     // In an object of their own: a node names the members of its data itself.
-    const facts = { event: `node.${event.type}`, node: id, rack, boot: event.boot, data: event.data }
+    const data = event.type === 'unknown' ? { ...event.data, type: event.name } : event.data
+    const facts = { event: `node.${event.type}`, node: id, rack, boot: event.boot, data }
     const line = lineOf(event)
     if (line === undefined || !limited.admits(node)) log.debug(facts, `${id}: ${event.type}`)
     else log[line.level](facts, `${id}${line.text}`)
   }
 }
 
-function lineOf(event: BootEvent): Line {
+function lineOf(event: AgentEvent): Line {
   switch (event.type) {
     case 'boot.started': {
       const { note } = event.data

@@ -1,9 +1,8 @@
 /**
- * The registry's view of the database: one row a node, and its events, from which the rest of its record is
+ * The registry's view of the database: one row a node, and its reports, from which the rest of its record is
  * made again at the start.
  */
-import type { BootEvent } from '../../src/events.js'
-import type { NodeRow, Store, StoredState } from '../store/store.js'
+import type { NodeRow, Store, StoredReport, StoredState } from '../store/store.js'
 import type { DescribeNode, NodeStore, StoredNode } from './registry.js'
 import { afterEvent, isBooting, type NodeRecord, newNode } from './state.js'
 
@@ -11,10 +10,7 @@ import { afterEvent, isBooting, type NodeRecord, newNode } from './state.js'
 const replayedNodesMax = 2000
 
 /** Puts the registry's records into the server's store. */
-export function nodeRecords(
-  store: Pick<Store, 'nodes' | 'events' | 'saveReports'>,
-  describe: DescribeNode,
-): NodeStore {
+export function nodeRecords(store: Pick<Store, 'nodes' | 'timeline'>, describe: DescribeNode): NodeStore {
   return {
     loadNodes: () => {
       const rows = store.nodes.list().sort((a, b) => b.lastSeenMs - a.lastSeenMs)
@@ -28,13 +24,12 @@ export function nodeRecords(
           version: row.version ?? 0,
           hasBooted: row.isKnown,
         }
-        const events =
-          index < replayedNodesMax && bare.boot !== '' ? store.events.ofBoot(row.id, bare.boot) : []
-        return { node: replay(bare, row.state, events), isKnown: row.isKnown }
+        const reports =
+          index < replayedNodesMax && bare.boot !== '' ? store.timeline.reports(row.id, bare.boot) : []
+        return { node: replay(bare, row.state, reports), isKnown: row.isKnown }
       })
     },
-    saveNodes: (nodes, events, forgotten) =>
-      store.saveReports({ nodes: nodes.map(rowOf), events, forgotten }),
+    rowOf,
   }
 }
 
@@ -48,14 +43,10 @@ function rowOf({ node, isKnown }: StoredNode): NodeRow {
   }
 }
 
-function replay(
-  node: NodeRecord,
-  state: StoredState,
-  events: readonly (BootEvent & { receivedMs: number })[],
-): NodeRecord {
+function replay(node: NodeRecord, state: StoredState, reports: readonly StoredReport[]): NodeRecord {
   let replayed = node
-  for (const event of events) replayed = afterEvent(replayed, event, event.receivedMs)
-  const startedMs = events[0]?.receivedMs ?? node.bootStartedMs
+  for (const report of reports) replayed = afterEvent(replayed, report, report.receivedMs)
+  const startedMs = reports[0]?.receivedMs ?? node.bootStartedMs
   return {
     ...replayed,
     state: liveState(state, replayed),

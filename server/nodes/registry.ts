@@ -1,13 +1,14 @@
 /**
- * All nodes that are remembered, with their states, in memory; what they report is written in groups and acknowledged when it is
- * on the disk (report-writer.ts).
+ * All nodes that are remembered, with their states, in memory; what they report goes to the timeline, and is acknowledged when
+ * it is on the disk.
  */
-import type { BootEvent } from '../../src/events.js'
+import type { AgentEvent } from '../../src/events.js'
 import type { Failures } from '../process/failures.js'
 import { Recurring } from '../process/recurring.js'
-import type { NewEvent } from '../store/store.js'
+import type { NodeRow } from '../store/store.js'
+import type { Timeline } from '../timeline/timeline.js'
+import type { ReportStats } from '../timeline/writer.js'
 import { Inventory } from './inventory.js'
-import { ReportWriter, type ReportWriterStats } from './report-writer.js'
 import {
   afterEvent,
   afterManifest,
@@ -25,15 +26,11 @@ export interface StoredNode {
   readonly isKnown: boolean
 }
 
-/** What outlasts the process. */
+/** The nodes as they outlast the process. */
 export interface NodeStore {
   loadNodes(): StoredNode[]
-  /** One transaction, on the disk when it resolves; the forgotten ones go first. */
-  saveNodes(
-    nodes: readonly StoredNode[],
-    events: readonly NewEvent[],
-    forgotten: readonly string[],
-  ): Promise<void>
+  /** The row of a node. */
+  rowOf(node: StoredNode): NodeRow
 }
 
 /** What the configuration says of a node at an address. */
@@ -43,11 +40,12 @@ export type DescribeNode = (
 ) => { readonly rack: string; readonly hostname: string; readonly isNamed?: boolean }
 
 /** Called with each event that was taken in, and the node after it. */
-export type EventListener = (node: NodeRecord, event: BootEvent) => void
+export type EventListener = (node: NodeRecord, event: AgentEvent) => void
 
 /** What a registry is made of. */
 export interface RegistryOptions {
   readonly store: NodeStore
+  readonly timeline: Timeline
   readonly describe: DescribeNode
   /** Wall clock, milliseconds since 1970. */
   readonly nowMs: () => number
@@ -64,13 +62,11 @@ const lookMs = 1000
 export class NodeRegistry {
   readonly #options: RegistryOptions
   #inventory = new Inventory()
-  #writer: ReportWriter
   readonly #listeners = new Set<EventListener>()
   readonly #looking: Recurring
 
   constructor(options: RegistryOptions) {
     this.#options = options
-    this.#writer = this.#makeWriter([])
     this.#looking = new Recurring({
       part: 'looking for silent nodes',
       everyMs: lookMs,
@@ -84,9 +80,14 @@ export class NodeRegistry {
     // Longest silent first, so that the inventory is ordered by each node's last message.
     const stored = this.#options.store.loadNodes().sort((a, b) => a.node.lastSeenMs - b.node.lastSeenMs)
     this.#inventory = new Inventory()
-    this.#writer = this.#makeWriter(stored.map(({ node }) => node.id))
+    this.#options.timeline.begin({
+      stored: stored.map(({ node }) => node.id),
+      isRemembered: (id) => this.#inventory.get(id) !== undefined,
+      isKnown: (id) => this.#inventory.isKnown(id),
+      row: (id) => this.#row(id),
+    })
     for (const { node, isKnown } of stored) {
-      for (const gone of this.#inventory.put(node, isKnown)) this.#writer.forget(gone)
+      for (const gone of this.#inventory.put(node, isKnown)) this.#options.timeline.nodeForgotten(gone)
     }
     this.#looking.start()
   }
@@ -94,7 +95,7 @@ export class NodeRegistry {
   /** Writes the rest. */
   async stop(): Promise<void> {
     this.#looking.stop()
-    await this.#writer.stop()
+    await this.#options.timeline.stop()
   }
 
   /** Registers a listener; the result takes it away again. */
@@ -112,7 +113,9 @@ export class NodeRegistry {
 
   /** Notes that the node was given a manifest of `version`. */
   manifestServed(id: string, address: string, boot: string, version: number): void {
-    this.#put(afterManifest(this.#heardOf(id, address), boot, version, this.#options.nowMs()))
+    const { timeline, nowMs } = this.#options
+    this.#put(afterManifest(this.#heardOf(id, address), boot, version, nowMs()))
+    timeline.node(id, boot, address, 'manifest.sent', { version })
   }
 
   /**
@@ -120,17 +123,18 @@ export class NodeRegistry {
    *
    * @throws BootswarmError REPORTS_NOT_SAVED: the node is to send it again
    */
-  async eventsReceived(id: string, address: string, events: readonly BootEvent[]): Promise<void> {
+  async eventsReceived(id: string, address: string, events: readonly AgentEvent[]): Promise<void> {
+    const { timeline, nowMs } = this.#options
     try {
-      this.#writer.check()
+      timeline.checkReports()
     } catch (error) {
       // It is alive all the same, which takes no room.
       if (this.#inventory.get(id) !== undefined) this.#put(this.#alive(id, address))
       throw error
     }
     let node = this.#heardOf(id, address)
-    const receivedMs = this.#options.nowMs()
-    const fresh: { readonly event: BootEvent; readonly after: NodeRecord }[] = []
+    const receivedMs = nowMs()
+    const fresh: { readonly event: AgentEvent; readonly after: NodeRecord }[] = []
     for (const event of events) {
       const isNew = event.boot !== node.boot || event.seq > node.lastSeq
       node = afterEvent(node, event, receivedMs)
@@ -138,13 +142,11 @@ export class NodeRegistry {
     }
     this.#put(node)
     for (const { event, after } of fresh) {
-      const { boot, seq, t_ms, type } = event
       // Reports of seeds that go on for weeks would push the boot out of the store, and say nothing in the end.
-      if (type !== 'seeding')
-        this.#writer.event({ node: id, receivedMs, boot, seq, t_ms, type, data: JSON.stringify(event.data) })
+      if (event.type !== 'seeding') timeline.reported(id, address, event, receivedMs)
       this.#tell(after, event)
     }
-    await this.#writer.written()
+    await timeline.written()
   }
 
   /**
@@ -154,8 +156,9 @@ export class NodeRegistry {
    */
   async forget(id: string): Promise<void> {
     if (!this.#inventory.forget(id)) return
-    this.#writer.forget(id)
-    await this.#writer.written()
+    const { timeline } = this.#options
+    timeline.nodeForgotten(id)
+    await timeline.written()
   }
 
   /** Records the seeding interval that the node was sent. */
@@ -194,8 +197,8 @@ export class NodeRegistry {
   }
 
   /** How the writing of reports stands. */
-  reportStats(): ReportWriterStats {
-    return this.#writer.stats()
+  reportStats(): ReportStats {
+    return this.#options.timeline.reportStats()
   }
 
   /** Whether a node still boots this version. */
@@ -205,34 +208,22 @@ export class NodeRegistry {
 
   /** Marks nodes as lost that have been silent for too long. */
   findLost(): void {
+    const { timeline, onLost } = this.#options
     const nowMs = this.#options.nowMs()
     for (const node of this.#inventory.list()) {
       const now = afterTime(node, nowMs)
       if (now === node) continue
       this.#inventory.replace(now)
-      this.#writer.node(node.id)
-      this.#options.onLost?.(node)
+      timeline.nodeChanged(node.id)
+      timeline.node(node.id, node.boot, node.address, 'node.lost', { stood: node.state })
+      onLost?.(node)
     }
   }
 
-  #makeWriter(stored: readonly string[]): ReportWriter {
-    const { store, failures } = this.#options
-    return new ReportWriter({
-      save: ({ nodes, events, forgotten }) => {
-        const rows = nodes.flatMap((id) => {
-          const node = this.#inventory.get(id)
-          return node === undefined ? [] : [{ node, isKnown: this.#inventory.isKnown(id) }]
-        })
-        return store.saveNodes(rows, events, forgotten)
-      },
-      isRemembered: (id) => this.#inventory.get(id) !== undefined,
-      stored,
-      failures,
-      after: (ms, run) => {
-        const timer = setTimeout(run, ms)
-        return () => clearTimeout(timer)
-      },
-    })
+  #row(id: string): NodeRow | undefined {
+    const node = this.#inventory.get(id)
+    if (node === undefined) return undefined
+    return this.#options.store.rowOf({ node, isKnown: this.#inventory.isKnown(id) })
   }
 
   #alive(id: string, address: string): NodeRecord {
@@ -251,12 +242,13 @@ export class NodeRegistry {
 
   #put(node: NodeRecord): void {
     const { isNamed = false } = this.#options.describe(node.id, node.address)
-    for (const gone of this.#inventory.put(node, isNamed)) this.#writer.forget(gone)
-    if (this.#inventory.get(node.id) !== undefined) this.#writer.node(node.id)
+    const { timeline } = this.#options
+    for (const gone of this.#inventory.put(node, isNamed)) timeline.nodeForgotten(gone)
+    if (this.#inventory.get(node.id) !== undefined) timeline.nodeChanged(node.id)
   }
 
   /** What a listener throws is named, and keeps nothing from the others. */
-  #tell(node: NodeRecord, event: BootEvent): void {
+  #tell(node: NodeRecord, event: AgentEvent): void {
     for (const listener of this.#listeners) {
       try {
         listener(node, event)

@@ -4,7 +4,7 @@
  * seen -> manifest -> downloading -> booted | failed; a node of the first three that falls silent is lost.
  * A new boot id begins again.
  */
-import type { BootEvent } from '../../src/events.js'
+import type { AgentEvent } from '../../src/events.js'
 
 /** The stage of a node's boot. `seen`: it has sent a message, but not requested a manifest. */
 export type NodeState = 'seen' | 'manifest' | 'downloading' | 'booted' | 'failed' | 'lost'
@@ -112,7 +112,7 @@ export function afterManifest(node: NodeRecord, boot: string, version: number, n
 }
 
 /** The node reported. Events of a boot that is over, and repeated ones, only show that it is alive. */
-export function afterEvent(node: NodeRecord, event: BootEvent, nowMs: number): NodeRecord {
+export function afterEvent(node: NodeRecord, event: AgentEvent, nowMs: number): NodeRecord {
   let next: NodeRecord = { ...node, lastSeenMs: nowMs }
   if (event.boot !== node.boot) {
     const begins = event.type === 'boot.started' || node.boot === ''
@@ -171,7 +171,7 @@ export function afterEvent(node: NodeRecord, event: BootEvent, nowMs: number): N
     case 'seeding.ended':
       return { ...next, seeding: 'no' }
     default:
-      // The database may hold what an older release knew.
+      // A newer agent's.
       return next
   }
 }

@@ -1,4 +1,4 @@
-/** Events by their rising ids, page by page, as operators read them. */
+/** What agents reported, of the timeline, by rising ids, page by page, as operators read it. */
 
 import type Sqlite from 'better-sqlite3'
 import { guard } from './open.js'
@@ -34,21 +34,21 @@ export interface EventPages {
   lastId(): number
 }
 
-const COLUMNS = 'id, node, boot, seq, t_ms AS tMs, received_ms AS receivedMs, type, data'
+const COLUMNS = 'id, node, boot, seq, sender_ms AS tMs, time_ms AS receivedMs, type, data'
 
 /** Prepares the statements. */
 export function eventPages(db: Sqlite.Database): EventPages {
   const newestFirst = (where: string) =>
-    `SELECT * FROM (SELECT ${COLUMNS} FROM events ${where} ORDER BY id DESC LIMIT ?) ORDER BY id`
+    `SELECT * FROM (SELECT ${COLUMNS} FROM timeline WHERE seq IS NOT NULL ${where} ORDER BY id DESC LIMIT ?) ORDER BY id`
   const after = db.prepare<[number, number], StoredEvent>(
-    `SELECT ${COLUMNS} FROM events WHERE id > ? ORDER BY id LIMIT ?`,
+    `SELECT ${COLUMNS} FROM timeline WHERE id > ? AND seq IS NOT NULL ORDER BY id LIMIT ?`,
   )
   const newest = db.prepare<[number], StoredEvent>(newestFirst(''))
   const ofNodeAfter = db.prepare<[string, number, number], StoredEvent>(
-    `SELECT ${COLUMNS} FROM events WHERE node = ? AND id > ? ORDER BY id LIMIT ?`,
+    `SELECT ${COLUMNS} FROM timeline WHERE node = ? AND id > ? AND seq IS NOT NULL ORDER BY id LIMIT ?`,
   )
-  const newestOfNode = db.prepare<[string, number], StoredEvent>(newestFirst('WHERE node = ?'))
-  const lastId = db.prepare<[], { id: number | null }>('SELECT max(id) AS id FROM events')
+  const newestOfNode = db.prepare<[string, number], StoredEvent>(newestFirst('AND node = ?'))
+  const lastId = db.prepare<[], { id: number | null }>('SELECT max(id) AS id FROM timeline')
   const read = <T>(run: () => T) => guard('reading events', run)
   return {
     after: (id, limit) => read(() => after.all(id, limit)),

@@ -84,6 +84,29 @@ const STEPS: readonly string[] = [
      target TEXT NOT NULL,
      detail TEXT NOT NULL
    ) STRICT;`,
+  // One timeline: what agents report, and all that happens before they run. Identities of nodes are MACs where nobody chose others.
+  `CREATE TABLE timeline (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     time_ms INTEGER NOT NULL,
+     sender_ms INTEGER,
+     mac TEXT,
+     node TEXT REFERENCES nodes (id) ON DELETE CASCADE,
+     boot TEXT,
+     seq INTEGER,
+     source TEXT NOT NULL,
+     type TEXT NOT NULL,
+     data TEXT NOT NULL
+   ) STRICT;
+   INSERT INTO timeline (id, time_ms, sender_ms, mac, node, boot, seq, source, type, data)
+     SELECT id, received_ms, t_ms, iif(node GLOB '[0-9a-f][0-9a-f]:[0-9a-f][0-9a-f]:[0-9a-f][0-9a-f]:' ||
+         '[0-9a-f][0-9a-f]:[0-9a-f][0-9a-f]:[0-9a-f][0-9a-f]', node, NULL),
+       node, boot, seq, 'agent', type, data FROM events ORDER BY id;
+   DROP TABLE events;
+   CREATE UNIQUE INDEX timeline_boot ON timeline (boot, node, seq);
+   CREATE INDEX timeline_node ON timeline (node, id);
+   CREATE INDEX timeline_mac ON timeline (mac, id);
+   CREATE INDEX timeline_strangers ON timeline (id) WHERE node IS NULL AND source NOT IN ('server', 'operator');
+   CREATE INDEX timeline_server ON timeline (id) WHERE node IS NULL AND source IN ('server', 'operator');`,
 ]
 
 /** The schema that this server writes. */

@@ -1,30 +1,30 @@
 /**
  * What the server must remember, in one SQLite file: the one module with SQL. Reading, and what the catalog writes, is
- * synchronous and quick; reports and leases are written by a thread and are on the disk when the promise resolves. What it holds of
+ * synchronous and quick; timeline and leases are written by a thread and are on the disk when the promise resolves. What it holds of
  * artifacts can be made again from artifacts/.
  */
 
 import type { LeaseChange } from '../../src/dhcp-lease.js'
 import { type ArtifactTable, artifactTable } from './artifacts.js'
 import { type EventPages, eventPages } from './event-pages.js'
-import { type EventTable, eventTable } from './events.js'
 import { type LeaseTable, leaseTable } from './leases.js'
 import { type NodeTable, nodeTable } from './nodes.js'
 import { inMemory, openDatabase, type StoreOptions } from './open.js'
 import { type OperatorJob, type OperatorTables, operatorTables } from './operators.js'
+import { type TimelineTable, timelineTable } from './timeline.js'
 import { type VersionTable, versionTable } from './versions.js'
-import type { ReportBatch } from './write-jobs.js'
+import type { TimelineBatch } from './write-jobs.js'
 import { directWriter, ThreadWriter } from './writer.js'
 
 export type { ArtifactRecord, ArtifactTable, FileStamp } from './artifacts.js'
 export type { EventPages, StoredEvent } from './event-pages.js'
-export type { EventRecord, EventTable, NewEvent } from './events.js'
 export type { LeaseTable } from './leases.js'
 export type { NodeRow, NodeTable, StoredState } from './nodes.js'
 export type { StoreOptions } from './open.js'
 export type { AuditRow, OperatorJob, OperatorTables, TokenRow } from './operators.js'
+export type { NewTimelineEvent, StoredReport, TimelineTable } from './timeline.js'
 export type { VersionRecord, VersionTable } from './versions.js'
-export type { ReportBatch } from './write-jobs.js'
+export type { TimelineBatch } from './write-jobs.js'
 
 /** All tables. Every function throws BootswarmError DATABASE_FAILED where SQLite cannot do it. */
 export interface Store {
@@ -34,16 +34,16 @@ export interface Store {
   readonly versions: VersionTable
   /** The nodes that are remembered. */
   readonly nodes: NodeTable
-  /** Events that nodes sent about their boots. */
-  readonly events: EventTable
-  /** The same, page by page. */
+  /** Everything that has happened. */
+  readonly timeline: TimelineTable
+  /** What agents reported, page by page. */
   readonly eventPages: EventPages
   /** Addresses given by DHCP. */
   readonly leases: LeaseTable
   /** Operators' tokens, labels and audit trail. */
   readonly operators: OperatorTables
-  /** Writes what nodes reported: all or nothing. */
-  saveReports(batch: ReportBatch): Promise<void>
+  /** Writes what has happened: all or nothing. */
+  saveTimeline(batch: TimelineBatch): Promise<void>
   /** Keeps and forgets leases: all or nothing. */
   saveLeases(changes: readonly LeaseChange[]): Promise<void>
   /** Writes what an operator did, with its line of the audit trail: both or neither. */
@@ -64,11 +64,11 @@ export function openStore(options: StoreOptions): Store {
     artifacts: artifactTable(db),
     versions: versionTable(db),
     nodes: nodeTable(db),
-    events: eventTable(db),
+    timeline: timelineTable(db),
     eventPages: eventPages(db),
     leases: leaseTable(db),
     operators: operatorTables(db),
-    saveReports: (batch) => writer.write({ kind: 'reports', batch }),
+    saveTimeline: (batch) => writer.write({ kind: 'timeline', batch }),
     saveLeases: (changes) => writer.write({ kind: 'leases', changes }),
     saveOperator: (job) => writer.write({ kind: 'operator', job }),
     close: async () => {

@@ -1,27 +1,28 @@
 /**
- * What is written while nodes boot: their reports, the DHCP leases, and what operators do. Each job is one transaction that is on the disk when
+ * What is written while nodes boot: the timeline with the nodes' rows, the DHCP leases, and what operators do. Each job is one transaction that is on the disk when
  * it returns. Runs in a thread of its own (write-thread.ts): a disk that is slow or full must not stop the main loop.
  */
 
 import type Sqlite from 'better-sqlite3'
 import type { LeaseChange } from '../../src/dhcp-lease.js'
 import { DATABASE_BYTES_MAX } from '../../src/limits.js'
-import { eventAppender, eventPruner, type NewEvent } from './events.js'
 import { leaseWriter } from './leases.js'
 import { type NodeRow, nodeWriter } from './nodes.js'
 import { type OperatorJob, operatorWriter } from './operators.js'
+import { type NewTimelineEvent, timelineAppender } from './timeline.js'
+import { type TimelineBounds, timelinePruner, timelineTrimmer } from './timeline-bounds.js'
 
-/** Reports of nodes. */
-export interface ReportBatch {
+/** What has happened, and the rows of nodes that it changes. */
+export interface TimelineBatch {
   /** Nodes that are remembered no more; before the others. */
   readonly forgotten: readonly string[]
   readonly nodes: readonly NodeRow[]
-  readonly events: readonly NewEvent[]
+  readonly events: readonly NewTimelineEvent[]
 }
 
 /** One transaction. */
 export type WriteJob =
-  | { readonly kind: 'reports'; readonly batch: ReportBatch }
+  | { readonly kind: 'timeline'; readonly batch: TimelineBatch }
   | { readonly kind: 'leases'; readonly changes: readonly LeaseChange[] }
   | { readonly kind: 'operator'; readonly job: OperatorJob }
 
@@ -29,14 +30,16 @@ export type WriteJob =
 const pruneEvents = 1024
 const pruneRoundsMax = 4
 
-/** Prepares the statements; `databaseBytesMax` bounds what the file holds. */
+/** Prepares the statements; `databaseBytesMax` bounds what the file holds, `bounds` what of the timeline is kept. */
 export function writeJobs(
   db: Sqlite.Database,
   databaseBytesMax = DATABASE_BYTES_MAX,
+  bounds: Partial<TimelineBounds> = {},
 ): (job: WriteJob) => void {
   const nodes = nodeWriter(db)
-  const append = eventAppender(db)
-  const prune = eventPruner(db)
+  const append = timelineAppender(db)
+  const trim = timelineTrimmer(db, bounds)
+  const prune = timelinePruner(db)
   const leases = leaseWriter(db)
   const operator = operatorWriter(db)
   const number = (pragma: string) => Number(db.pragma(pragma, { simple: true }))
@@ -49,6 +52,7 @@ export function writeJobs(
     nodes.forget(job.batch.forgotten)
     nodes.put(job.batch.nodes)
     append(job.batch.events)
+    trim(job.batch.events)
     for (let round = 0; round < pruneRoundsMax && usedBytes() > databaseBytesMax; round += 1) {
       if (prune(pruneEvents) === 0) return
     }

@@ -14,8 +14,8 @@ export function tellAppended(store: Store): ToldStore {
   return {
     store: {
       ...store,
-      saveReports: async (batch) => {
-        await store.saveReports(batch)
+      saveTimeline: async (batch) => {
+        await store.saveTimeline(batch)
         if (batch.events.length > 0) for (const run of listeners) run()
       },
     },

@@ -14,6 +14,7 @@ import { StreamSlots } from '../http/stream-slots.js'
 import type { Identity } from '../identity/identity.js'
 import { openFilesMax } from '../process/descriptors.js'
 import type { Logger } from '../process/log.js'
+import type { Timeline } from '../timeline/timeline.js'
 import type { NetbootSide } from './netboot.js'
 import type { Nodes } from './nodes.js'
 import type { Common, OpenPorts, Reach } from './parts.js'
@@ -27,6 +28,7 @@ const connectionsFew = 1000
 
 /** What the answers come from. */
 export interface HttpParts {
+  readonly timeline: Timeline
   readonly identity: Identity
   readonly catalog: Catalog
   readonly nodes: Nodes
@@ -136,7 +138,7 @@ function makeStatusOf(
 
 function makeServices(
   { config, nowMs }: Common,
-  { identity, catalog, nodes, seeds, swarm, netboot, reach, ports }: HttpParts,
+  { timeline, identity, catalog, nodes, seeds, swarm, netboot, reach, ports }: HttpParts,
   status: () => ServerStatus,
   originBytes: OriginBytes,
 ): HttpServices {
@@ -156,6 +158,7 @@ function makeServices(
     unverifiedReceived: (node, address, failure) => nodes.unverifiedReports.received(node, address, failure),
     netboot: makeBootAnswers({
       log: netboot.log,
+      fact: (fact) => timeline.machine(fact),
       admission: netboot.admission,
       program: netboot.program,
       currentVersion: () => catalog.live.current,

@@ -8,11 +8,13 @@ import type { RelayPorts } from '../netboot/relay-ports.js'
 import type { Addresses } from '../process/addresses.js'
 import type { Logger } from '../process/log.js'
 import type { Store } from '../store/store.js'
+import type { Timeline } from '../timeline/timeline.js'
 import { after, type Common, type OpenPorts, type Reach } from './parts.js'
 
 /** What network boot needs of the others. */
 export interface NetbootParts {
   readonly store: Store
+  readonly timeline: Timeline
   /** Told where relays see the machines. */
   readonly relayPorts: RelayPorts
   /** The user that the process becomes once its ports are open; missing: it does not change. */
@@ -42,7 +44,7 @@ export interface NetbootSide {
 /** Opens nothing before `start`. */
 export function makeNetboot(common: Common, parts: NetbootParts): NetbootSide {
   const { netboot: config } = common.config
-  const { store, relayPorts, account, addresses, reach, ports } = parts
+  const { store, timeline, relayPorts, account, addresses, reach, ports } = parts
   const log = common.log.child({ part: 'netboot' })
   const admission = new BootAdmission(config.loads_max, () => performance.now())
   const programs = new ProgramStore(config.ipxe_dir, log)
@@ -61,6 +63,10 @@ export function makeNetboot(common: Common, parts: NetbootParts): NetbootSide {
     ...(account === undefined ? {} : { account }),
     leases,
     relayPorts,
+    facts: (facts, leftOut) => {
+      for (const fact of facts) timeline.machine(fact)
+      if (leftOut > 0) timeline.leftOut(leftOut)
+    },
     log,
   })
   programs.onChange((found) => netboot.setPrograms(found))

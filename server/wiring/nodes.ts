@@ -8,9 +8,10 @@ import { KnownArchs } from '../nodes/known-archs.js'
 import { nodeRecords } from '../nodes/records.js'
 import { NodeRegistry } from '../nodes/registry.js'
 import { ReportAdmission } from '../nodes/report-admission.js'
-import type { ReportWriterStats } from '../nodes/report-writer.js'
 import { UnverifiedReports } from '../nodes/unverified-reports.js'
 import type { Store } from '../store/store.js'
+import type { Timeline } from '../timeline/timeline.js'
+import type { ReportStats } from '../timeline/writer.js'
 import type { Common } from './parts.js'
 
 /** The nodes of the running server. */
@@ -31,12 +32,12 @@ export interface Nodes {
   /** @throws BootswarmError REPORTS_TOO_MANY */
   admitReport(node: string, address: string, bytes: number): void
   /** Those of the database and those that came too fast. */
-  reportStats(): ReportWriterStats
+  reportStats(): ReportStats
   stop(): Promise<void>
 }
 
 /** Loads nothing before `start`. */
-export function makeNodes({ config, failures, log, nowMs }: Common, store: Store): Nodes {
+export function makeNodes({ config, failures, log, nowMs }: Common, store: Store, timeline: Timeline): Nodes {
   const relayPorts = new RelayPorts()
   for (const { mac, relayPort } of store.leases.list()) {
     if (relayPort !== undefined) relayPorts.note(mac, relayPort)
@@ -48,6 +49,7 @@ export function makeNodes({ config, failures, log, nowMs }: Common, store: Store
   const nodeLog = log.child({ part: 'nodes' })
   const registry = new NodeRegistry({
     store: nodeRecords(store, describe),
+    timeline,
     describe,
     nowMs,
     failures,

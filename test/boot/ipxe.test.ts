@@ -47,7 +47,13 @@ async function bench(t: TestContext, withKernel: boolean): Promise<Bench> {
   const server = await startServer(t, directory, ['--address', host])
   const status = async () => (await server.status()) as unknown as Status
   if (withKernel) await until('the catalog', async () => ((await status()).version > 0 ? true : undefined))
-  const tftp = new TftpServer({ host: '127.0.0.1', port: 0, nowMs: () => performance.now(), log: () => {} })
+  const tftp = new TftpServer({
+    host: '127.0.0.1',
+    port: 0,
+    nowMs: () => performance.now(),
+    log: () => {},
+    fact: () => {},
+  })
   t.after(() => tftp.close())
   const port = await tftp.listen()
   const autoexec = Buffer.from(autoexecScript(`${host}:${server.ports.http}`))

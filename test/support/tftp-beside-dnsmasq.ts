@@ -66,7 +66,13 @@ await new Promise<void>((resolve, reject) => {
     if (said.includes('TFTP root')) resolve()
   })
 })
-const ours = new TftpServer({ host: '127.0.0.1', port: 0, nowMs: () => performance.now(), log: () => {} })
+const ours = new TftpServer({
+  host: '127.0.0.1',
+  port: 0,
+  nowMs: () => performance.now(),
+  log: () => {},
+  fact: () => {},
+})
 const ourPort = await ours.listen()
 ours.setFiles(new Map([['program', file]]))
 

@@ -9,6 +9,7 @@ import type { AddressUse } from './arp.js'
 import type { Arrival } from './arrival.js'
 import type { CounterName } from './counters.js'
 import type { Effect } from './effect.js'
+import { answeredFacts, refusedFacts, seenFact } from './facts.js'
 import { FullDhcp } from './full.js'
 import { type DhcpMessage, type MessageType, readMessage, relayIds } from './message.js'
 import { bootServerReplies, proxyReplies } from './proxy.js'
@@ -79,16 +80,26 @@ export class DhcpMachine {
     }
     const counter = countersOf[message.type]
     if (counter !== undefined) this.#tell.count(counter)
-    return [
+    const arrival = { message, port, interface: name, local, from }
+    this.#tell.takeRefusal()
+    const effects = [
       ...this.#seen(message, nowMs),
       ...this.#rival(message, nowMs),
-      ...this.#answer({ message, port, interface: name, local, from }, nowMs),
+      ...this.#answer(arrival, nowMs),
+    ]
+    return [
+      ...effects,
+      seenFact(arrival, (server) => this.#isOurs(server)),
+      ...answeredFacts(effects),
+      ...refusedFacts(this.#tell.takeRefusal(), message),
     ]
   }
 
   /** Takes the answer of a `probe`. */
   probed(address: number, use: AddressUse, nowMs: number): Effect[] {
-    return this.#full?.probed(address, use, nowMs) ?? []
+    this.#tell.takeRefusal()
+    const effects = this.#full?.probed(address, use, nowMs) ?? []
+    return [...effects, ...answeredFacts(effects), ...refusedFacts(this.#tell.takeRefusal())]
   }
 
   #isWithinRates({ bytes, interface: name }: Datagram, nowMs: number): boolean {
@@ -116,6 +127,10 @@ export class DhcpMachine {
     return [...told, ...answer(arrival, boot, this.#site, this.#tell)]
   }
 
+  #isOurs(server: number): boolean {
+    return this.#site.interfaces.some(({ address }) => address === server)
+  }
+
   #bootFor({ mac, bootClass, archCodes, isIpxe, ipxeFeatures }: DhcpMessage): BootFor {
     if (bootClass === undefined && !isIpxe) return undefined
     const { httpHost, httpPort } = this.#site
@@ -128,7 +143,7 @@ export class DhcpMachine {
   #tellBoot({ mac, archCodes }: DhcpMessage, boot: BootChoice, nowMs: number): Effect[] {
     const facts = { mac, arch: archCodes.join(' ') }
     if (boot.kind === 'refused') {
-      this.#tell.count('refused')
+      this.#tell.refuse('refused', mac, boot.reason)
       const text = `${mac} is not booted: ${boot.reason}`
       return this.#tell.once('warn', 'dhcp.refused', 'BOOT_REFUSED', facts, text, nowMs)
     }
@@ -156,7 +171,7 @@ export class DhcpMachine {
   /** A client that takes another server's offer shows us that server: wanted in proxy mode, a mistake in full mode. */
   #rival({ serverId, type, link }: DhcpMessage, nowMs: number): Effect[] {
     if (type !== 'request' || serverId === undefined || serverId === link?.serverOverride) return []
-    if (this.#site.interfaces.some(({ address }) => address === serverId)) return []
+    if (this.#isOurs(serverId)) return []
     const server = formatIpv4(serverId)
     const found: Effect = { kind: 'other-server', address: serverId }
     const isMistake = this.#full !== undefined

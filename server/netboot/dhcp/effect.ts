@@ -1,6 +1,7 @@
 /** What the DHCP decisions want done; types only. */
 
 import type { Lease, RelayPort } from '../../../src/dhcp-lease.js'
+import type { Fact } from '../../../src/timeline.js'
 import type { DhcpPacket } from './packet.js'
 
 /** One thing to do. */
@@ -23,6 +24,8 @@ export type Effect =
   | { readonly kind: 'other-server'; readonly address: number }
   /** Delete what is stored of this address. */
   | { readonly kind: 'forget'; readonly address: number }
+  /** For the timeline. */
+  | { readonly kind: 'fact'; readonly fact: Fact }
   | {
       readonly kind: 'tell'
       readonly level: 'debug' | 'info' | 'warn'

@@ -173,8 +173,8 @@ export class FullDhcp {
   }
 
   #exhausted(mac: string, scopes: readonly Scope[], nowMs: number): Effect[] {
-    this.#tell.count('exhausted')
     const ranges = scopes.map(({ state }) => rangeOf(state)).join(', ')
+    this.#tell.refuse('exhausted', mac, `no address is free in ${ranges}`)
     const text = `No address is free for ${mac} in ${ranges}`
     return this.#tell.once('warn', 'dhcp.exhausted', 'DHCP_POOL_EXHAUSTED', { mac }, text, nowMs)
   }

@@ -7,6 +7,7 @@
 import type { RemoteInfo, Socket } from 'node:dgram'
 import type { Lease, LeaseChange, RelayPort } from '../../../src/dhcp-lease.js'
 import { formatIpv4, parseIpv4 } from '../../../src/ipv4.js'
+import type { Fact } from '../../../src/timeline.js'
 import { type DeviceSocket, openDeviceSocket } from '../device-socket.js'
 import type { DhcpOptions } from '../messages.js'
 import type { NetbootLog, NetbootService } from '../service.js'
@@ -37,6 +38,8 @@ export interface DhcpOwner {
   seen(mac: string, relayPort: RelayPort): void
   /** Another DHCP server gives addresses here. */
   otherServer(address: number): void
+  /** For the timeline. */
+  fact(fact: Fact): void
 }
 
 /** The DHCP server. */
@@ -175,6 +178,9 @@ export class DhcpService implements NetbootService {
           break
         case 'seen':
           this.#owner.seen(effect.mac, effect.relayPort)
+          break
+        case 'fact':
+          this.#owner.fact(effect.fact)
           break
         case 'tell':
           this.#log(effect.level, effect.event, effect.facts, effect.text)

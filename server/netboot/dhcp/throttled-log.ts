@@ -1,4 +1,4 @@
-/** Counts events and makes log lines, the same line at most once in ten minutes. Bounded; the time is passed in. */
+/** Counts events, says why a message is not answered, and makes log lines, the same line at most once in ten minutes. Bounded; the time is passed in. */
 
 import type { ErrorCode } from '../../../src/errors.js'
 import { DHCP_REMEMBERED_MAX } from '../../../src/limits.js'
@@ -9,6 +9,12 @@ import type { Effect } from './effect.js'
 const againMs = 10 * 60_000
 
 type Tell = Extract<Effect, { kind: 'tell' }>
+/** Why a machine did not get what it asked for: a counter's name without `ignored_`, and more for people. */
+export interface Refusal {
+  readonly reason: DropReason | 'exhausted' | 'refused'
+  readonly mac?: string
+  readonly why?: string
+}
 type Facts = Readonly<Record<string, string | number | boolean>>
 
 /** The counters and log lines of the decisions. */
@@ -19,6 +25,8 @@ export class ThrottledLog {
   /** When each line was logged last; the oldest are forgotten first. */
   readonly #logged = new Map<string, number>()
 
+  #refusal: Refusal | undefined
+
   count(name: CounterName): void {
     this.counters[name]++
   }
@@ -27,6 +35,20 @@ export class ThrottledLog {
   drop(reason: DropReason): void {
     this.counters.ignored++
     this.counters[`ignored_${reason}`]++
+    this.#refusal = { reason }
+  }
+
+  /** What a machine asks for is refused. */
+  refuse(reason: 'exhausted' | 'refused', mac: string, why: string): void {
+    this.count(reason)
+    this.#refusal = { reason, mac, why }
+  }
+
+  /** Why the machine that was decided of last got nothing, or not all; told once. */
+  takeRefusal(): Refusal | undefined {
+    const refusal = this.#refusal
+    this.#refusal = undefined
+    return refusal
   }
 
   /** One line. */

@@ -16,6 +16,7 @@ import { parseConfig } from '../../../src/config-parse.js'
 import { openManifest } from '../../../src/manifest.js'
 import { makeNodeConfigs } from '../../../src/node-config.js'
 import { noFailures } from '../../support/failures.js'
+import { timelineOn } from '../../support/timeline.js'
 import { Bench, tarball, until } from '../catalog/support.js'
 
 const nonce = 'ab'.repeat(16)
@@ -33,6 +34,7 @@ async function site(t: TestContext, natAddress?: string, yaml = 'nodes: [{match:
   const archs = new KnownArchs()
   const registry = new NodeRegistry({
     store: nodeRecords(bench.store, configs.of),
+    timeline: timelineOn(bench.store, nowMs),
     describe: configs.of,
     nowMs,
     failures: noFailures(),

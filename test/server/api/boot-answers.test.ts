@@ -7,6 +7,7 @@ import { BootAdmission } from '../../../server/netboot/admission.js'
 import { KnownArchs } from '../../../server/nodes/known-archs.js'
 import { parseConfig } from '../../../src/config-parse.js'
 import { makeNodeConfigs } from '../../../src/node-config.js'
+import type { Fact } from '../../../src/timeline.js'
 
 const mac = '52:54:00:00:00:01'
 const file = (name: string): CatalogArtifact => ({
@@ -33,6 +34,7 @@ function place(slots = 8, natAddress?: string, yaml = oneRig) {
   const archs = new KnownArchs()
   const catalog: { current: CatalogVersion | undefined } = { current: version(1, 'vmlinuz', 'stage1.img') }
   const lines: { event: string; code?: string }[] = []
+  const facts: Fact[] = []
   const admission = new BootAdmission(slots, () => performance.now())
   const answers = makeBootAnswers({
     admission,
@@ -42,6 +44,7 @@ function place(slots = 8, natAddress?: string, yaml = oneRig) {
     archSeen: (id, arch) => archs.note(id, arch),
     reachedAt: (address) => natAddress ?? address,
     log: pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
+    fact: (fact) => void facts.push(fact),
     nowMs: () => 0,
     ports: () => ({ http: 8480, https: 8443 }),
   })
@@ -50,10 +53,11 @@ function place(slots = 8, natAddress?: string, yaml = oneRig) {
     return answers.script({ mac: id, arch, tries, address, serverAddress, gone })
   }
   const fetch = (id: string, sha256: string) => {
-    const connection = { movedBytes: () => 0, close: () => {} }
-    return answers.fetch({ mac: id, address: '10.0.0.2', file: sha256, ...connection })
+    const connection = { movedBytes: () => 7, close: () => {} }
+    const name = Buffer.from(sha256, 'hex').toString()
+    return answers.fetch({ mac: id, address: '10.0.0.2', file: sha256, name, ...connection })
   }
-  return { answers, admission, catalog, lines, script, fetch }
+  return { answers, admission, catalog, lines, facts, script, fetch }
 }
 
 test('programs come by name, and beside each the script that asks for a machine’s own', () => {

@@ -9,6 +9,7 @@ import { NodeRegistry } from '../../../server/nodes/registry.js'
 import { openStore } from '../../../server/store/store.js'
 import type { BootEvent } from '../../../src/events.js'
 import { noFailures } from '../../support/failures.js'
+import { timelineOn } from '../../support/timeline.js'
 
 const boot = '0011223344556677'
 
@@ -26,6 +27,7 @@ function site(t: TestContext, rules = { calmS: 900, keepPerRack: 1, keepMin: 2 }
   const nowMs = () => clock.ms
   const registry = new NodeRegistry({
     store: nodeRecords(store, describe),
+    timeline: timelineOn(store, nowMs),
     describe,
     nowMs,
     failures: noFailures(),

@@ -30,6 +30,7 @@ export interface Answer {
 const bootsAll: NetbootAnswers = {
   program: () => undefined,
   script: async () => '',
+  programSent: () => {},
   fetch: () => ({ end: () => {} }),
 }
 

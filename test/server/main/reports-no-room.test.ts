@@ -1,16 +1,6 @@
 /** Nodes report while the disk of the data directory is full: a small tmpfs in a mount namespace of the server's own. */
 import assert from 'node:assert/strict'
-import {
-  closeSync,
-  copyFileSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
-import { Agent } from 'node:https'
+import { closeSync, copyFileSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -19,7 +9,7 @@ import { hangMs } from '../../support/limits.js'
 import { until } from '../../support/processes.js'
 import { tarball } from '../catalog/support.js'
 import { type Answer, ask, codeOf } from '../http/support.js'
-import { limitProcess, needsRoot } from './processes.js'
+import { needsRoot } from './processes.js'
 import { type Daemon, Site } from './support.js'
 
 const boot = '0011223344556677'
@@ -126,7 +116,9 @@ test('a full disk: reports are refused and sent again, all else is answered, not
   }
   const db = new Sqlite(copy)
   t.after(() => db.close())
-  const seqs = db.prepare<[string], { seq: number }>('SELECT seq FROM events WHERE node = ? ORDER BY seq')
+  const seqs = db.prepare<[string], { seq: number }>(
+    'SELECT seq FROM timeline WHERE node = ? AND seq IS NOT NULL ORDER BY seq',
+  )
   for (const { id, acknowledged } of reporting) {
     assert.deepEqual(
       seqs.all(id).map(({ seq }) => seq),
@@ -153,28 +145,3 @@ function fill(file: string): void {
     closeSync(fd)
   }
 }
-
-test('without a free descriptor for the thread that writes: reports are refused, and taken once there is one', {
-  timeout: hangMs,
-}, async (t) => {
-  const place = new Site()
-  t.after(() => place.end())
-  const server = place.start()
-  await server.line('server.ready')
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  t.after(() => agent.destroy())
-  const data = { agent: '0.1.0', mem_total_bytes: 1 }
-  const body = JSON.stringify([{ boot, seq: 0, t_ms: 0, type: 'boot.started', data }])
-  const post = () => server.post('/v1/nodes/rig-1/events', body, agent)
-  // A request that is no report opens the connection, and nothing is written yet.
-  assert.equal(codeOf(await server.post('/v1/nodes/rig-1/events', '{', agent)), 'EVENTS_INVALID')
-  const [files = ''] =
-    /^Max open files +\S+ +\S+/m.exec(readFileSync(`/proc/${server.pid}/limits`, 'utf8')) ?? []
-  limitProcess(server.pid, '--nofile=3:')
-  const refused = await post()
-  assert.equal(refused.status, 503, refused.body.toString())
-  assert.equal(codeOf(refused), 'REPORTS_NOT_SAVED')
-  limitProcess(server.pid, `--nofile=${files.split(/ +/).at(-1)}:`)
-  await until('the report is taken', async () => ((await post()).status === 204 ? true : undefined))
-  assert.equal(await server.kill('SIGTERM'), 0)
-})

@@ -11,6 +11,7 @@ import { ackPacket, readRequest, tftpGet } from '../../../bench/netboot/tftp-cli
 import { TftpServer } from '../../../server/netboot/tftp.js'
 import type { TftpFile } from '../../../server/netboot/tftp-files.js'
 import type { TableLimits } from '../../../server/netboot/tftp-table.js'
+import type { Fact } from '../../../src/timeline.js'
 import { fuzzed } from '../../fuzz.js'
 import { hangMs } from '../../support/limits.js'
 import { lossyRelay } from '../../support/lossy-relay.js'
@@ -25,18 +26,20 @@ async function serve(
   files: Record<string, TftpFile> = { 'bios/undionly.kpxe': program, 'undionly.kpxe': program },
   limits?: TableLimits,
   nowMs = () => performance.now(),
-): Promise<{ server: TftpServer; port: number }> {
+): Promise<{ server: TftpServer; port: number; facts: Fact[] }> {
+  const facts: Fact[] = []
   const server = new TftpServer({
     host: '127.0.0.1',
     port: 0,
     nowMs,
     log: () => {},
+    fact: (fact) => void facts.push(fact),
     ...(limits === undefined ? {} : { limits }),
   })
   const port = await server.listen()
   server.setFiles(new Map(Object.entries(files)))
   t.after(() => server.close())
-  return { server, port }
+  return { server, port, facts }
 }
 
 test('serves its table and nothing else', async (t) => {
@@ -61,7 +64,7 @@ test('serves its table and nothing else', async (t) => {
 })
 
 test('answers the options, one packet each, and lets the client give up after the size', async (t) => {
-  const { server, port } = await serve(t)
+  const { server, port, facts } = await serve(t)
   const got = await tftpGet({
     port,
     name: 'undionly.kpxe',
@@ -78,6 +81,17 @@ test('answers the options, one packet each, and lets the client give up after th
   assert.equal(size, 'tsize\x0074213\0')
   probe.send(Buffer.from('\0\x05\0\0ok\0', 'latin1'), transferPort, '127.0.0.1')
   await untilEqual('the end of the transfer', () => [server.stats().transfers, server.stats().ended], [0, 1])
+  assert.deepEqual(
+    facts.map(({ type, address, data: { seconds: _, ...data } }) => [type, address, data]),
+    [
+      ['program.sent', '127.0.0.1', { file: 'undionly.kpxe', bytes: 74_213 }],
+      [
+        'program.broken-off',
+        '127.0.0.1',
+        { file: 'undionly.kpxe', why: 'error', bytes: 0, of_bytes: 74_213 },
+      ],
+    ],
+  )
 })
 
 test('refuses to be written to and text mode; a request that comes twice is one transfer', async (t) => {

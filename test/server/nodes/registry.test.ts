@@ -5,9 +5,10 @@ import { pino } from 'pino'
 import { nodeRecords } from '../../../server/nodes/records.js'
 import { NodeRegistry } from '../../../server/nodes/registry.js'
 import { openStore, type Store } from '../../../server/store/store.js'
-import { type BootEvent, parseEvents } from '../../../src/events.js'
+import { type AgentEvent, parseEvents } from '../../../src/events.js'
 import { NODES_PER_ADDRESS_MAX } from '../../../src/limits.js'
 import { noFailures, toldFailures } from '../../support/failures.js'
+import { timelineOn } from '../../support/timeline.js'
 
 const boot = '0011223344556677'
 const describe = (id: string) => ({ rack: 'rack-1', hostname: `host-${id}` })
@@ -16,6 +17,7 @@ const open = () => openStore({ file: ':memory:', log: pino({ level: 'silent' }),
 function registryOn(store: Store, nowMs: () => number): NodeRegistry {
   const registry = new NodeRegistry({
     store: nodeRecords(store, describe),
+    timeline: timelineOn(store, nowMs),
     describe,
     nowMs,
     failures: noFailures(),
@@ -24,7 +26,7 @@ function registryOn(store: Store, nowMs: () => number): NodeRegistry {
   return registry
 }
 
-const events: BootEvent[] = parseEvents(
+const events: AgentEvent[] = parseEvents(
   JSON.stringify([
     { boot, seq: 0, t_ms: 1, type: 'boot.started', data: { agent: '0.1.0', mem_total_bytes: 1 } },
     { boot, seq: 1, t_ms: 2, type: 'manifest.verified', data: { version: 4, artifacts: 2 } },
@@ -67,7 +69,7 @@ test('what it knew outlasts the process, and the events are there once', async (
   assert.deepEqual(heard, ['boot.started', 'manifest.verified', 'progress'])
   const before = first.get('aa')
   await first.stop()
-  assert.equal(store.events.ofNode('aa').length, 3)
+  assert.equal(store.timeline.reports('aa', boot).length, 3)
   const second = registryOn(store, () => 1000)
   assert.deepEqual(second.get('aa'), before)
   assert.equal(second.versionOfBoot('aa', boot), 4)
@@ -87,7 +89,7 @@ test('reports of seeds are not stored, but what is known from them is', async ()
   assert.equal(registry.get('aa')?.seeding, 'whole')
   assert.equal(registry.get('aa')?.seedS, 900)
   await registry.stop()
-  assert.equal(store.events.ofNode('aa').length, 3)
+  assert.equal(store.timeline.reports('aa', boot).length, 3)
   assert.equal(store.nodes.list()[0]?.lastSeenMs, 900_000)
   await store.close()
 })
@@ -97,16 +99,16 @@ test('500 nodes that report at once are a few transactions, and each is told whe
   let transactions = 0
   const counted: Store = {
     ...store,
-    saveReports: (batch) => {
+    saveTimeline: (batch) => {
       transactions += 1
-      return store.saveReports(batch)
+      return store.saveTimeline(batch)
     },
   }
   const registry = registryOn(counted, () => 1000)
   const saved = Array.from({ length: 500 }, async (_, n) => {
     registry.manifestServed(`node-${n}`, '10.0.0.1', boot, 4)
     await registry.eventsReceived(`node-${n}`, '10.0.0.1', events)
-    assert.equal(store.events.ofNode(`node-${n}`).length, 3)
+    assert.equal(store.timeline.reports(`node-${n}`, boot).length, 3)
   })
   await Promise.all(saved)
   assert.ok(transactions <= 3, `${transactions}`)
@@ -120,17 +122,16 @@ test('a store that fails: reports are refused, said once, and nothing that was t
   const store = open()
   let broken = true
   const { failures, said } = toldFailures()
-  const records = nodeRecords(store, describe)
+  const saveTimeline: Store['saveTimeline'] = async (batch) => {
+    if (broken) throw new Error('disk full')
+    await store.saveTimeline(batch)
+  }
+  const nowMs = () => 1000
   const registry = new NodeRegistry({
-    store: {
-      ...records,
-      saveNodes: async (...batch) => {
-        if (broken) throw new Error('disk full')
-        await records.saveNodes(...batch)
-      },
-    },
+    store: nodeRecords(store, describe),
+    timeline: timelineOn({ saveTimeline }, nowMs, failures),
     describe,
-    nowMs: () => 1000,
+    nowMs,
     failures,
   })
   registry.start()
@@ -153,7 +154,7 @@ test('a store that fails: reports are refused, said once, and nothing that was t
     }
   }
   await recovered()
-  assert.equal(store.events.ofNode('aa').length, 3)
+  assert.equal(store.timeline.reports('aa', boot).length, 3)
   assert.equal(said[1], 'saving reports of nodes works again')
   assert.ok(registry.reportStats().refused >= 3)
   await registry.stop()
@@ -169,6 +170,7 @@ test('what a listener throws is named and ends nothing', async () => {
   const { failures, said } = toldFailures()
   const registry = new NodeRegistry({
     store: nodeRecords(store, describe),
+    timeline: timelineOn(store),
     describe,
     nowMs: () => 1000,
     failures,
@@ -238,6 +240,7 @@ test('a node that falls silent in mid-boot is told once, as it stood', async () 
   const lost: string[] = []
   const registry = new NodeRegistry({
     store: nodeRecords(store, describe),
+    timeline: timelineOn(store, () => nowMs),
     describe,
     nowMs: () => nowMs,
     failures: noFailures(),

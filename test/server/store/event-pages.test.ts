@@ -13,11 +13,11 @@ test('events come page by page, the oldest first, each with an id that is never 
     ...{ version: null, boot: null, isKnown: true },
   })
   const event = (of: string, seq: number) => ({
-    ...{ node: of, boot: '0123456789abcdef', seq, t_ms: seq * 10, receivedMs: 7 },
-    ...{ type: 'progress' as const, data: '{}' },
+    ...{ node: of, boot: '0123456789abcdef', seq, senderMs: seq * 10, timeMs: 7 },
+    ...{ type: 'progress', source: 'agent' as const, mac: null, data: '{}', before: null },
   })
-  const save = (batch: Partial<Parameters<typeof store.saveReports>[0]>) =>
-    store.saveReports({ forgotten: [], nodes: [], events: [], ...batch })
+  const save = (batch: Partial<Parameters<typeof store.saveTimeline>[0]>) =>
+    store.saveTimeline({ forgotten: [], nodes: [], events: [], ...batch })
   const events = Array.from({ length: 10 }, (_, n) => event(n % 2 === 0 ? 'a' : 'b', n))
   await save({ nodes: [node('a'), node('b')], events })
   const ids = (page: readonly { id: number }[]) => page.map(({ id }) => id)

@@ -7,22 +7,24 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import Sqlite from 'better-sqlite3'
-import { eventTable } from '../../../server/store/events.js'
 import { lockDataDir } from '../../../server/store/lock.js'
 import { migrate, SCHEMA_VERSION } from '../../../server/store/schema.js'
 import {
   type ArtifactRecord,
-  type NewEvent,
+  type NewTimelineEvent,
   type NodeRow,
   openStore,
-  type ReportBatch,
   type Store,
+  type TimelineBatch,
 } from '../../../server/store/store.js'
+import { timelineTable } from '../../../server/store/timeline.js'
 import { writeJobs } from '../../../server/store/write-jobs.js'
 import type { Lease } from '../../../src/dhcp-lease.js'
 import type { BootEvent } from '../../../src/events.js'
 import { EVENTS_PER_NODE_MAX, EVENTS_PER_UNKNOWN_NODE_MAX } from '../../../src/limits.js'
+import { until } from '../../support/processes.js'
 import { checkout } from '../../support/scratch.js'
+import { limitProcess } from '../main/processes.js'
 
 const HERE = (path: string): string =>
   JSON.stringify(new URL(`../../../server/store/${path}`, import.meta.url).href)
@@ -65,12 +67,19 @@ const node = (id: string, more: Partial<NodeRow> = {}): NodeRow => ({
   ...{ version: null, boot: null, isKnown: true },
   ...more,
 })
-const newEvent = (id: string, { boot, seq, t_ms, type, data }: BootEvent, receivedMs = 1): NewEvent => ({
-  ...{ node: id, receivedMs, boot, seq, t_ms, type },
+const newEvent = (
+  id: string,
+  { boot, seq, t_ms: senderMs, type, data }: BootEvent,
+  timeMs = 1,
+): NewTimelineEvent => ({
+  ...{ node: id, mac: null, timeMs, boot, seq, senderMs, source: 'agent', type, before: null },
   data: JSON.stringify(data),
 })
-const save = (store: Store, batch: Partial<ReportBatch>) =>
-  store.saveReports({ forgotten: [], nodes: [], events: [], ...batch })
+const save = (store: Store, batch: Partial<TimelineBatch>) =>
+  store.saveTimeline({ forgotten: [], nodes: [], events: [], ...batch })
+/** The sequence numbers of what is kept of a node's boot. */
+const seqs = (store: Pick<Store, 'timeline'>, id: string, boot = BOOT) =>
+  store.timeline.reports(id, boot).map(({ seq }) => seq)
 
 test('what was written is there after closing and opening', async (t) => {
   const file = join(directory(t), 'db')
@@ -84,7 +93,7 @@ test('what was written is there after closing and opening', async (t) => {
   const second = open(t, file)
   assert.deepEqual(second.artifacts.find(RECORD.path, RECORD), RECORD)
   assert.deepEqual(second.versions.list(), [{ number: 1, createdMs: 5, content: '{"a":1}' }])
-  assert.deepEqual(second.events.ofNode('a'), [{ ...event(0), node: 'a', receivedMs: 6 }])
+  assert.deepEqual(second.timeline.reports('a', BOOT), [{ ...event(0), receivedMs: 6 }])
   assert.deepEqual(second.nodes.list(), [node('a')])
   assert.deepEqual(second.leases.list(), [LEASE])
 })
@@ -132,18 +141,15 @@ test('a row is replaced as a whole, and goes with its events', async (t) => {
   assert.deepEqual(store.nodes.list(), [node('a'), b])
   await save(store, { forgotten: ['b', 'unknown'] })
   assert.deepEqual(store.nodes.list(), [node('a')])
-  assert.deepEqual(store.events.ofNode('b'), [])
+  assert.deepEqual(store.timeline.ofNode('b'), [])
   // Forgotten and seen again within one transaction.
   await save(store, { forgotten: ['a'], nodes: [node('a')], events: [newEvent('a', event(1))] })
-  assert.deepEqual(
-    store.events.ofNode('a').map(({ seq }) => seq),
-    [1],
-  )
+  assert.deepEqual(seqs(store, 'a'), [1])
 })
 
 test('events: repeats are left out, the oldest of a node go', async (t) => {
   const store = open(t, ':memory:')
-  const { events } = store
+  const { timeline } = store
   await save(store, { nodes: [node('a'), node('b'), node('c', { isKnown: false })] })
   await save(store, {
     events: [newEvent('nobody', event(0)), newEvent('a', event(0)), newEvent('a', event(1))],
@@ -151,30 +157,26 @@ test('events: repeats are left out, the oldest of a node go', async (t) => {
   const other = 'f'.repeat(16)
   await save(store, { events: [event(1), event(2), event(0, other)].map((one) => newEvent('a', one, 2)) })
   assert.deepEqual(
-    events.ofNode('a').map(({ boot, seq, receivedMs }) => [boot, seq, receivedMs]),
+    timeline.ofNode('a').map(({ boot, senderMs, timeMs }) => [boot, senderMs, timeMs]),
     [
       [BOOT, 0, 1],
-      [BOOT, 1, 1],
-      [BOOT, 2, 2],
+      [BOOT, 10, 1],
+      [BOOT, 20, 2],
       [other, 0, 2],
     ],
   )
-  assert.deepEqual(
-    events.ofBoot('a', BOOT).map((one) => one.seq),
-    [0, 1, 2],
-  )
-  assert.deepEqual(events.ofNode('nobody'), [])
+  assert.deepEqual(seqs(store, 'a'), [0, 1, 2])
+  assert.deepEqual(timeline.ofNode('nobody'), [])
   await save(store, { events: [newEvent('b', event(0))] })
   const many = Array.from({ length: EVENTS_PER_NODE_MAX + 10 }, (_, seq) => event(seq))
   await save(store, { events: many.flatMap((one) => [newEvent('a', one), newEvent('c', one)]) })
-  const kept = events.ofNode('a')
-  assert.equal(kept.length, EVENTS_PER_NODE_MAX)
-  assert.equal(kept.at(-1)?.seq, EVENTS_PER_NODE_MAX + 9)
-  assert.equal(events.ofNode('b').length, 1)
-  assert.equal(events.ofNode('c').length, EVENTS_PER_UNKNOWN_NODE_MAX, 'nobody knows it')
+  assert.equal(timeline.ofNode('a').length, EVENTS_PER_NODE_MAX)
+  assert.equal(seqs(store, 'a').at(-1), EVENTS_PER_NODE_MAX + 9)
+  assert.equal(timeline.ofNode('b').length, 1)
+  assert.equal(timeline.ofNode('c').length, EVENTS_PER_UNKNOWN_NODE_MAX, 'nobody knows it')
   assert.deepEqual(
-    events.ofNode('a', 2).map((one) => one.seq),
-    [EVENTS_PER_NODE_MAX + 8, EVENTS_PER_NODE_MAX + 9],
+    timeline.ofNode('a', 2).map((one) => one.senderMs),
+    [10 * (EVENTS_PER_NODE_MAX + 8), 10 * (EVENTS_PER_NODE_MAX + 9)],
   )
 })
 
@@ -187,7 +189,7 @@ test('a batch is kept as a whole or not at all', async (t) => {
     store.nodes.list().map(({ id }) => id),
     ['a'],
   )
-  assert.equal(store.events.ofNode('a').length, 1)
+  assert.deepEqual(seqs(store, 'a'), [0])
   await save(store, { nodes: [node('b')] })
   assert.equal(store.nodes.list().length, 2, 'the thread works on after a failure')
 })
@@ -201,9 +203,9 @@ test('above its bound the database loses the oldest events, those of unknown nod
   const data = JSON.stringify({ text: 'x'.repeat(1000) })
   const pad = (id: string, from: number, count: number) =>
     Array.from({ length: count }, (_, n) => ({ ...newEvent(id, event(from + n)), data }))
-  const saveNow = (batch: Partial<ReportBatch>) =>
-    write({ kind: 'reports', batch: { forgotten: [], nodes: [], events: [], ...batch } })
-  const { ofNode } = eventTable(db)
+  const saveNow = (batch: Partial<TimelineBatch>) =>
+    write({ kind: 'timeline', batch: { forgotten: [], nodes: [], events: [], ...batch } })
+  const { ofNode } = timelineTable(db)
   saveNow({ nodes: [node('known')], events: pad('known', 0, 500) })
   for (let n = 0; n < 200; n += 1) {
     const id = `invented-${n}`
@@ -232,10 +234,7 @@ test('a database of the second schema is brought up to date with all that it hol
     store.nodes.list().map(({ id, state, version, boot, isKnown }) => [id, state, version, boot, isKnown]),
     [['rig1', 'stopped', 7, BOOT, true]],
   )
-  assert.deepEqual(
-    store.events.ofNode('rig1').map(({ type, data }) => [type, data]),
-    [['boot.completed', event(0).data]],
-  )
+  assert.deepEqual(store.timeline.reports('rig1', BOOT), [{ ...event(0), receivedMs: 6 }])
   assert.deepEqual(store.leases.list(), [
     {
       address: 167_772_161,
@@ -325,6 +324,39 @@ test('kill -9 while it writes loses nothing that was said to be written', async 
     assert.deepEqual(warnings, [])
     await store.close()
   }
+})
+
+test('without a free descriptor for the thread that writes nothing is written, and all once there is one', async (t) => {
+  const dir = directory(t)
+  const file = join(dir, 'db')
+  // A file: what is given to node by `-e` is given to its threads too.
+  const program = join(dir, 'program.mjs')
+  const text = `
+    import { createInterface } from 'node:readline'
+    import { openStore } from ${HERE('store.js')}
+    const store = openStore({ file: ${JSON.stringify(file)}, nowMs: 0, log: { warn() {} } })
+    console.log('open')
+    for await (const _ of createInterface(process.stdin)) {
+      const written = store.saveTimeline({ forgotten: [], nodes: [], events: [] })
+      console.log(await written.then(() => 'written', ({ code }) => code))
+    }`
+  writeFileSync(program, text)
+  const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] })
+  t.after(() => child.kill('SIGKILL'))
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
+  const said = async () => (await lines.next()).value
+  const write = () => {
+    child.stdin.write('\n')
+    return said()
+  }
+  assert.equal(await said(), 'open')
+  const pid = child.pid ?? 0
+  const [files = ''] = /^Max open files +\S+ +\S+/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8')) ?? []
+  limitProcess(pid, '--nofile=3:')
+  assert.notEqual(await write(), 'written')
+  limitProcess(pid, `--nofile=${files.split(/ +/).at(-1)}:`)
+  // The thread may not have ended yet.
+  await until('it is written', async () => ((await write()) === 'written' ? true : undefined))
 })
 
 test('one server for one data directory; kill -9 lets go of it', async (t) => {

@@ -220,6 +220,6 @@ test('nobody’s address is taken unless it was asked for, nor a reserved one', 
   const effects = bench.machine.probed(pool.first + 1, { kind: 'unknown' }, bench.nowMs)
   assert.deepEqual(
     effects.map(({ kind }) => kind),
-    ['tell'],
+    ['tell', 'fact'],
   )
 })

@@ -1,8 +1,9 @@
 /**
  * What is to be written: events in the order in which they came, rows of nodes that have changed, and nodes that are
- * remembered no more. Rows are bounded by the inventory, events by whoever asks {@link ReportQueue.waitingBytes} first. Pure.
+ * remembered no more. Rows are bounded by the inventory, reports and facts by whoever asks {@link WriteQueue.reportBytes} and
+ * {@link WriteQueue.factBytes} first. Pure.
  */
-import type { NewEvent } from '../store/store.js'
+import type { NewTimelineEvent } from '../store/store.js'
 
 /** Bytes of an event beside its data. */
 const eventBytes = 200
@@ -12,24 +13,26 @@ export interface Taken {
   readonly forgotten: readonly string[]
   /** Nodes whose rows are to be made and written. */
   readonly nodes: readonly string[]
-  readonly events: readonly NewEvent[]
+  readonly events: readonly NewTimelineEvent[]
 }
 
-/** What has to be written for somebody: see {@link ReportQueue.mark}. */
+/** What has to be written for somebody: see {@link WriteQueue.mark}. */
 export interface Mark {
   readonly events: number
   readonly takes: number
 }
 
 /** See the module. */
-export class ReportQueue {
-  #events: NewEvent[] = []
+export class WriteQueue {
+  #events: NewTimelineEvent[] = []
   readonly #nodes = new Set<string>()
   readonly #forgotten = new Set<string>()
   /** Nodes that have a row, and those that may have one soon. */
   readonly #stored: Set<string>
   #beingWritten: ReadonlySet<string> = new Set()
-  #waitingBytes = 0
+  #reports = 0
+  #reportBytes = 0
+  #factBytes = 0
   #eventsWritten = 0
   #takesWritten = 0
 
@@ -41,14 +44,24 @@ export class ReportQueue {
     return this.#events.length + this.#nodes.size + this.#forgotten.size === 0
   }
 
-  /** Events that are not written yet. */
-  get waiting(): number {
-    return this.#events.length
+  /** There is more than facts. */
+  get isAwaited(): boolean {
+    return this.#reports + this.#nodes.size + this.#forgotten.size > 0
+  }
+
+  /** Reports of agents that are not written yet. */
+  get reports(): number {
+    return this.#reports
   }
 
   /** Their bytes. */
-  get waitingBytes(): number {
-    return this.#waitingBytes
+  get reportBytes(): number {
+    return this.#reportBytes
+  }
+
+  /** Bytes of all other events that are not written yet. */
+  get factBytes(): number {
+    return this.#factBytes
   }
 
   /** The node has changed. */
@@ -62,9 +75,9 @@ export class ReportQueue {
     if (this.#stored.has(id) || this.#beingWritten.has(id)) this.#forgotten.add(id)
   }
 
-  event(event: NewEvent): void {
+  event(event: NewTimelineEvent): void {
     this.#events.push(event)
-    this.#waitingBytes += sizeOf(event)
+    this.#count(event, 1)
   }
 
   /** All that came until now, for {@link isWritten}; `isWriting`: what was taken last is not written yet. */
@@ -96,7 +109,7 @@ export class ReportQueue {
     for (const id of forgotten) this.#stored.delete(id)
     for (const id of nodes) this.#stored.add(id)
     this.#beingWritten = new Set()
-    for (const event of events) this.#waitingBytes -= sizeOf(event)
+    for (const event of events) this.#count(event, -1)
     this.#events = this.#events.slice(events.length)
     this.#eventsWritten += events.length
     this.#takesWritten += 1
@@ -108,8 +121,14 @@ export class ReportQueue {
     for (const id of nodes) if (isRemembered(id)) this.#nodes.add(id)
     this.#beingWritten = new Set()
   }
-}
 
-function sizeOf({ data }: NewEvent): number {
-  return data.length + eventBytes
+  #count({ seq, data }: NewTimelineEvent, sign: 1 | -1): void {
+    const bytes = sign * (data.length + eventBytes)
+    if (seq === null) {
+      this.#factBytes += bytes
+    } else {
+      this.#reports += sign
+      this.#reportBytes += bytes
+    }
+  }
 }

@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import type { Taken } from '../../../server/nodes/report-queue.js'
-import { ReportWriter } from '../../../server/nodes/report-writer.js'
-import type { NewEvent } from '../../../server/store/store.js'
+import type { NewTimelineEvent } from '../../../server/store/store.js'
+import type { Taken } from '../../../server/timeline/write-queue.js'
+import { TimelineWriter } from '../../../server/timeline/writer.js'
+import { FACTS_WAITING_BYTES_MAX } from '../../../src/limits.js'
 import { toldFailures } from '../../support/failures.js'
 
-const event = (node: string, seq: number, data = '{}'): NewEvent => ({
-  ...{ node, receivedMs: 1, boot: '0011223344556677', seq, t_ms: seq, type: 'seeding.ended', data },
+const event = (node: string, seq: number, data = '{}'): NewTimelineEvent => ({
+  ...{ node, timeMs: 1, boot: '0011223344556677', seq, senderMs: seq, type: 'seeding.ended', data },
+  ...{ source: 'agent', mac: null, before: null },
+})
+const fact = (n: number, data = '{}'): NewTimelineEvent => ({
+  ...event('a', n, data),
+  ...{ source: 'dhcp', type: 'dhcp.seen', seq: null, senderMs: null },
 })
 
 /** A writer on a clock of its own, whose transactions end when the test says so. */
@@ -17,7 +23,7 @@ function place(stored: readonly string[] = []) {
   const saves: { taken: Taken; end(error?: Error): void }[] = []
   const { failures, said } = toldFailures()
   const gone = new Set<string>()
-  const writer = new ReportWriter({
+  const writer = new TimelineWriter({
     save: (taken) =>
       new Promise((resolve, reject) => {
         saves.push({ taken, end: (error) => (error === undefined ? resolve() : reject(error)) })
@@ -64,13 +70,13 @@ function place(stored: readonly string[] = []) {
 test('what comes while a transaction runs is written in the next one, and each is told when its own is done', async () => {
   const { writer, saves, pass, end, follow } = place()
   writer.node('a')
-  writer.event(event('a', 0))
+  writer.report(event('a', 0))
   const first = follow(writer.written())
   await pass(5)
   assert.deepEqual(saves[0]?.taken, { forgotten: [], nodes: ['a'], events: [event('a', 0)] })
   for (const id of ['b', 'c']) {
     writer.node(id)
-    writer.event(event(id, 0))
+    writer.report(event(id, 0))
   }
   writer.node('a')
   const second = follow(writer.written())
@@ -93,7 +99,7 @@ test('what comes while a transaction runs is written in the next one, and each i
 test('while the database fails reports are refused, and what was taken is tried again, later each time', async () => {
   const { writer, saves, said, pass, end, follow } = place()
   writer.node('a')
-  writer.event(event('a', 0))
+  writer.report(event('a', 0))
   const first = follow(writer.written())
   await pass(5)
   await end(new Error('database or disk is full'))
@@ -132,7 +138,7 @@ test('while the database fails reports are refused, and what was taken is tried 
 
 test('a disk that stands still is one that fails, until it moves again', async () => {
   const { writer, said, pass, end, follow } = place()
-  writer.event(event('a', 0))
+  writer.report(event('a', 0))
   const first = follow(writer.written())
   await pass(5)
   await pass(9999)
@@ -152,7 +158,7 @@ test('what waits is bounded in bytes', async () => {
   const fill = () => {
     for (; taken < 1000; taken += 1) {
       writer.check()
-      writer.event(event('a', taken, data))
+      writer.report(event('a', taken, data))
     }
   }
   await pass(5)
@@ -161,6 +167,44 @@ test('what waits is bounded in bytes', async () => {
   await pass(5)
   await end()
   writer.check()
+})
+
+test('facts wait for a report, or a moment, and stay in the order in which all came', async () => {
+  const { writer, saves, pass, end, follow } = place()
+  writer.fact(fact(0))
+  await pass(249)
+  assert.equal(saves.length, 0)
+  await pass(1)
+  assert.deepEqual(saves[0]?.taken.events, [fact(0)])
+  writer.fact(fact(1))
+  await end()
+  await pass(100)
+  assert.equal(saves.length, 1, 'nobody waits for it')
+  writer.report(event('a', 0))
+  writer.fact(fact(2))
+  const told = follow(writer.written())
+  await pass(5)
+  assert.deepEqual(saves[1]?.taken.events, [fact(1), event('a', 0), fact(2)])
+  await end()
+  assert.equal(told.is, 'written')
+  await pass(1000)
+  assert.equal(saves.length, 2)
+})
+
+test('facts that wait are bounded in bytes, and take no room from reports', async () => {
+  const { writer, pass, end, saves } = place()
+  const data = JSON.stringify({ text: 'x'.repeat(1000) })
+  writer.fact(fact(0, data))
+  await pass(250)
+  await end(new Error('database or disk is full'))
+  let kept = 1
+  while (kept < 10_000 && writer.fact(fact(kept, data))) kept += 1
+  assert.equal(kept, Math.ceil(FACTS_WAITING_BYTES_MAX / (data.length + 200)))
+  assert.equal(writer.stats().waiting, 0)
+  await pass(500)
+  await end()
+  writer.check()
+  assert.equal(saves[1]?.taken.events.length, Math.min(kept, 2048))
 })
 
 test('a node that is forgotten is written as such if it has a row, and not at all otherwise', async () => {
@@ -196,7 +240,7 @@ test('a node that is forgotten while its row is being written loses it again', a
 
 test('the end writes the rest, in as many transactions as it takes, and schedules nothing more', async () => {
   const { writer, saves, pass } = place()
-  for (let seq = 0; seq < 5000; seq += 1) writer.event(event('a', seq))
+  for (let seq = 0; seq < 5000; seq += 1) writer.report(event('a', seq))
   const stopped = writer.stop()
   for (let n = 0; n < 3; n += 1) {
     await setImmediate()
@@ -214,7 +258,7 @@ test('the end writes the rest, in as many transactions as it takes, and schedule
 
 test('the end does not wait for a database that fails', async () => {
   const { writer, saves, pass, end } = place()
-  writer.event(event('a', 0))
+  writer.report(event('a', 0))
   await pass(5)
   await end(new Error('full'))
   await writer.stop()

@@ -1,19 +1,22 @@
 /**
- * Writes what nodes report, all that came while the last transaction ran in one: 500 nodes that report at once cost a few
- * transactions. A report is acknowledged when it is on the disk. While the database fails nothing more is taken in, what was
- * taken is tried again, later each time, and nothing of it is dropped.
+ * Writes the timeline, all that came while the last transaction ran in one: 500 nodes that report at once cost a few
+ * transactions. A report is acknowledged when it is on the disk. While the database fails no more reports are taken in, what
+ * was taken is tried again, later each time, and nothing of it is dropped. Facts wait for the next report, or a moment, and are
+ * left out where too many of them wait.
  */
 import { BootswarmError } from '../../src/errors.js'
-import { REPORTS_WAITING_BYTES_MAX } from '../../src/limits.js'
+import { FACTS_WAITING_BYTES_MAX, REPORTS_WAITING_BYTES_MAX } from '../../src/limits.js'
 import type { Failures } from '../process/failures.js'
-import type { NewEvent } from '../store/store.js'
-import { type Mark, ReportQueue, type Taken } from './report-queue.js'
+import type { NewTimelineEvent } from '../store/store.js'
+import { type Mark, type Taken, WriteQueue } from './write-queue.js'
 
 /** Its name where it fails. */
 const part = 'saving reports of nodes'
 
 /** The first of a burst waits for others, milliseconds: less than an agent's round trip. */
 const groupMs = 5
+/** Nobody waits for facts: a transaction costs the disk a write. */
+const factGroupMs = 250
 /** Events of one transaction: some ten milliseconds of work. */
 const eventsMax = 2048
 /** After a failure, milliseconds: doubles from the first to the last. */
@@ -22,7 +25,7 @@ const retryMs = { first: 500, last: 15_000 } as const
 const stalledMs = 10_000
 
 /** What the writer is made of. */
-export interface ReportWriterOptions {
+export interface TimelineWriterOptions {
   /** One transaction, on the disk when it resolves. */
   readonly save: (taken: Taken) => Promise<void>
   readonly isRemembered: (id: string) => boolean
@@ -35,7 +38,7 @@ export interface ReportWriterOptions {
 }
 
 /** How it stands. */
-export interface ReportWriterStats {
+export interface ReportStats {
   /** Events that wait for the database. */
   readonly waiting: number
   /** Reports that were refused since the start because the database failed or did not keep up. */
@@ -50,35 +53,44 @@ interface Waiter {
 }
 
 /** See the module. */
-export class ReportWriter {
-  readonly #options: ReportWriterOptions
-  readonly #queue: ReportQueue
+export class TimelineWriter {
+  readonly #options: TimelineWriterOptions
+  readonly #queue: WriteQueue
   #waiters: Waiter[] = []
   #writing: Promise<void> | undefined
-  #callOff: (() => void) | undefined
+  #timer: { readonly isUrgent: boolean; callOff(): void } | undefined
   #isStopped = false
   /** The database fails: what is tried next comes after so long, milliseconds. */
   #retryMs: number | undefined
   #refused = 0
 
-  constructor(options: ReportWriterOptions) {
+  constructor(options: TimelineWriterOptions) {
     this.#options = options
-    this.#queue = new ReportQueue(options.stored)
+    this.#queue = new WriteQueue(options.stored)
   }
 
   node(id: string): void {
     this.#queue.node(id)
-    this.#soon()
+    this.#soon(true)
   }
 
   forget(id: string): void {
     this.#queue.forget(id)
-    this.#soon()
+    this.#soon(true)
   }
 
-  event(event: NewEvent): void {
+  /** An agent's event, which somebody waits for: see {@link check} and {@link written}. */
+  report(event: NewTimelineEvent): void {
     this.#queue.event(event)
-    this.#soon()
+    this.#soon(true)
+  }
+
+  /** Any other event. False: it is left out, since too many wait. */
+  fact(event: NewTimelineEvent): boolean {
+    if (this.#queue.factBytes >= FACTS_WAITING_BYTES_MAX) return false
+    this.#queue.event(event)
+    this.#soon(false)
+    return true
   }
 
   /**
@@ -87,7 +99,7 @@ export class ReportWriter {
    * @throws BootswarmError REPORTS_NOT_SAVED
    */
   check(): void {
-    if (this.#retryMs !== undefined || this.#queue.waitingBytes >= REPORTS_WAITING_BYTES_MAX)
+    if (this.#retryMs !== undefined || this.#queue.reportBytes >= REPORTS_WAITING_BYTES_MAX)
       throw this.#refusal()
   }
 
@@ -100,32 +112,39 @@ export class ReportWriter {
     const mark = this.#queue.mark(this.#writing !== undefined)
     if (this.#queue.isWritten(mark)) return Promise.resolve()
     if (this.#retryMs !== undefined) return Promise.reject(this.#refusal())
+    this.#soon(true)
     return new Promise((resolve, reject) => this.#waiters.push({ mark, resolve, reject }))
   }
 
-  stats(): ReportWriterStats {
-    return { waiting: this.#queue.waiting, refused: this.#refused }
+  stats(): ReportStats {
+    return { waiting: this.#queue.reports, refused: this.#refused }
   }
 
   /** Writes the rest, once. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    this.#callOff?.()
-    this.#callOff = undefined
+    this.#timer?.callOff()
+    this.#timer = undefined
     await this.#writing
     while (!this.#queue.isEmpty && this.#retryMs === undefined) await this.#write()
   }
 
-  #soon(): void {
-    const isBusy = this.#writing !== undefined || this.#callOff !== undefined
-    if (isBusy || this.#isStopped || this.#queue.isEmpty) return
-    this.#callOff = this.#options.after(this.#retryMs ?? groupMs, () => {
-      this.#callOff = undefined
+  #soon(isUrgent: boolean): void {
+    if (this.#writing !== undefined || this.#isStopped || this.#queue.isEmpty) return
+    if (this.#timer !== undefined) {
+      if (this.#timer.isUrgent || !isUrgent) return
+      this.#timer.callOff()
+    }
+    const waitMs = this.#retryMs ?? (isUrgent ? groupMs : factGroupMs)
+    const callOff = this.#options.after(waitMs, () => {
+      this.#timer = undefined
       this.#writing = this.#write().finally(() => {
         this.#writing = undefined
-        this.#soon()
+        this.#soon(this.#queue.isAwaited)
       })
     })
+    // After a failure all wait alike.
+    this.#timer = { isUrgent: isUrgent || this.#retryMs !== undefined, callOff }
   }
 
   async #write(): Promise<void> {

@@ -1,0 +1,139 @@
+/**
+ * The timeline: one row for each event. Rows are only ever appended; all that changes in one later is whose it is, when a
+ * machine turns out to be a node and its agent names the boot.
+ */
+
+import type Sqlite from 'better-sqlite3'
+import { type AgentEvent, isBootEventType } from '../../src/events.js'
+import { TIMELINE_READ_MAX } from '../../src/limits.js'
+import type { EventSource, TimelineEvent, TimelineReader } from '../../src/timeline.js'
+import { guard } from './open.js'
+
+/** An event to store. */
+export interface NewTimelineEvent {
+  readonly timeMs: number
+  readonly source: EventSource
+  readonly type: string
+  readonly mac: string | null
+  /** Of one without a row nothing an agent said is stored, and other events are stored without it. */
+  readonly node: string | null
+  readonly boot: string | null
+  /** Of an agent's event: its place in the boot, and the agent's clock. */
+  readonly seq: number | null
+  readonly senderMs: number | null
+  /** JSON. */
+  readonly data: string
+  /** The boot that the machine had until this event named it; its events are this node's and boot's from now on. */
+  readonly before: string | null
+}
+
+/** What an agent reported, and when the server had it, milliseconds since 1970. */
+export type StoredReport = AgentEvent & { readonly receivedMs: number }
+
+/** Reads the timeline. */
+export interface TimelineTable extends TimelineReader {
+  /** What the agent reported of one boot, in its order. */
+  reports(node: string, boot: string): StoredReport[]
+}
+
+interface Row {
+  id: number
+  time_ms: number
+  sender_ms: number | null
+  mac: string | null
+  node: string | null
+  boot: string | null
+  source: EventSource
+  type: string
+  data: string
+}
+
+interface ReportRow {
+  boot: string
+  seq: number
+  sender_ms: number
+  time_ms: number
+  type: string
+  data: string
+}
+
+/** Prepares the statements. */
+export function timelineTable(db: Sqlite.Database): TimelineTable {
+  const columns = 'id, time_ms, sender_ms, mac, node, boot, source, type, data'
+  const after = db.prepare<[number, number], Row>(
+    `SELECT ${columns} FROM timeline WHERE id > ? ORDER BY id LIMIT ?`,
+  )
+  const newest = (where: string) =>
+    db.prepare<[string, number], Row>(
+      `SELECT * FROM (SELECT ${columns} FROM timeline WHERE ${where} ORDER BY id DESC LIMIT ?) ORDER BY id`,
+    )
+  const [ofNode, ofBoot, ofMac] = [newest('node = ?'), newest('boot = ?'), newest('mac = ?')]
+  const reports = db.prepare<[string, string], ReportRow>(
+    `SELECT boot, seq, sender_ms, time_ms, type, data FROM timeline
+     WHERE boot = ? AND node = ? AND seq IS NOT NULL ORDER BY seq`,
+  )
+  const read = (run: (limit: number) => Row[], limit = TIMELINE_READ_MAX) =>
+    guard('reading the timeline', () => run(Math.min(limit, TIMELINE_READ_MAX)).map(eventOf))
+  return {
+    after: (id, limit) => read((max) => after.all(id, max), limit),
+    ofNode: (node, limit) => read((max) => ofNode.all(node, max), limit),
+    ofBoot: (boot, limit) => read((max) => ofBoot.all(boot, max), limit),
+    ofMac: (mac, limit) => read((max) => ofMac.all(mac, max), limit),
+    reports: (node, boot) => guard('reading reports', () => reports.all(boot, node).map(reportOf)),
+  }
+}
+
+/**
+ * Adds events within a transaction. An agent's that was kept already (same boot and sequence: it repeats what was not
+ * acknowledged) is left as it is.
+ */
+export function timelineAppender(db: Sqlite.Database): (events: readonly NewTimelineEvent[]) => void {
+  const columns = 'time_ms, sender_ms, mac, node, boot, seq, source, type, data'
+  const report = db.prepare<[NewTimelineEvent]>(
+    `INSERT INTO timeline (${columns})
+     SELECT @timeMs, @senderMs, @mac, @node, @boot, @seq, @source, @type, @data
+     WHERE EXISTS (SELECT 1 FROM nodes WHERE id = @node) ON CONFLICT DO NOTHING`,
+  )
+  const fact = db.prepare<[NewTimelineEvent]>(
+    `INSERT INTO timeline (${columns})
+     VALUES (@timeMs, @senderMs, @mac, (SELECT id FROM nodes WHERE id = @node), @boot, @seq, @source, @type, @data)`,
+  )
+  const identifyBoot = db.prepare<[NewTimelineEvent]>(
+    'UPDATE timeline SET boot = @boot WHERE mac = @mac AND boot = @before',
+  )
+  const identifyMachine = db.prepare<[NewTimelineEvent]>(
+    `UPDATE timeline SET node = @node
+     WHERE mac = @mac AND node IS NULL AND EXISTS (SELECT 1 FROM nodes WHERE id = @node)`,
+  )
+  return (events) => {
+    for (const event of events) {
+      if (event.before !== null) {
+        identifyBoot.run(event)
+        identifyMachine.run(event)
+      }
+      if (event.seq === null) fact.run(event)
+      else report.run(event)
+    }
+  }
+}
+
+function eventOf(row: Row): TimelineEvent {
+  const { id, time_ms: timeMs, sender_ms: senderMs, mac, node, boot, source, type, data } = row
+  return {
+    ...{ id, timeMs, source, type },
+    ...(senderMs === null ? {} : { senderMs }),
+    ...(mac === null ? {} : { mac }),
+    ...(node === null ? {} : { node }),
+    ...(boot === null ? {} : { boot }),
+    data: JSON.parse(data) as TimelineEvent['data'],
+  }
+}
+
+/** What is in the table went through parseEvents before, of this release or another one. */
+function reportOf(row: ReportRow): StoredReport {
+  const { boot, seq, sender_ms: t_ms, time_ms: receivedMs, type } = row
+  const data = JSON.parse(row.data) as Record<string, unknown>
+  const frame = { boot, seq, t_ms, receivedMs, data }
+  if (isBootEventType(type)) return { ...frame, type } as unknown as StoredReport
+  return { ...frame, type: 'unknown', name: type }
+}

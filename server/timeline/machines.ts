@@ -1,0 +1,191 @@
+/**
+ * Which machine an event is about, and which boot of it. A machine is known by its MAC from its first packet; it becomes the
+ * node that its agent says it is, which is named after the MAC unless the site chose otherwise. Until the agent names the boot,
+ * the server does. Anybody can invent MACs and names of nodes, so machines of known nodes are bounded apart from the others. Pure.
+ */
+import { NODES_KNOWN_MAX, NODES_UNKNOWN_MAX } from '../../src/limits.js'
+import { normalizeMac } from '../../src/node-id.js'
+import type { Fact } from '../../src/timeline.js'
+
+/** How far a boot has come, in order. */
+const stages = ['firmware', 'program', 'script', 'files', 'agent'] as const
+type Stage = (typeof stages)[number]
+
+/** A machine that shows nothing for so long in the middle of network boot begins anew, milliseconds. */
+const forgottenMs = 30 * 60_000
+/** Two machines that use one address within this time are behind a router that translates addresses, milliseconds. */
+const sharedMs = 10 * 60_000
+
+/** Whose an event is. */
+export interface Identity {
+  readonly mac?: string
+  readonly node?: string
+  readonly boot?: string
+}
+
+/** Whose an agent's message is. */
+export interface AgentIdentity extends Identity {
+  /** This message is the first of its boot, which had this name until now; undefined: it is not the first. */
+  readonly before?: string
+}
+
+interface Machine {
+  node: string | undefined
+  boot: string
+  /** The last boot that an agent named. */
+  agentBoot: string
+  stage: Stage
+  heardMs: number
+}
+
+interface AddressUse {
+  readonly mac: string
+  readonly sinceMs: number
+  /** Until then another machine used it too. */
+  readonly sharedUntilMs: number
+}
+
+/** What the machines are made with. */
+export interface MachinesOptions {
+  /** Whether a node of this identity is remembered. */
+  readonly isNode: (id: string) => boolean
+  /** Whether that node has booted, or the configuration names it. */
+  readonly isKnown: (id: string) => boolean
+  /** A new name of a boot: 16 hex digits, random. */
+  readonly newBoot: () => string
+}
+
+/** All machines that have been heard of. */
+export class Machines {
+  readonly #options: MachinesOptions
+  /** By MAC, longest silent first: those of known nodes, and others. */
+  readonly #known = new Map<string, Machine>()
+  readonly #strangers = new Map<string, Machine>()
+  /** MACs of nodes that are named otherwise. */
+  readonly #macOfNode = new Map<string, string>()
+  readonly #macAt = new Map<string, AddressUse>()
+
+  constructor(options: MachinesOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Whose a fact is; undefined: of nobody that boots, and nothing to keep.
+   *
+   * @param timeMs when it happened: what another process tells comes a moment late
+   */
+  ofFact(fact: Fact, timeMs: number): Identity | undefined {
+    const mac = fact.mac ?? (fact.address === undefined ? undefined : this.#macAt.get(fact.address)?.mac)
+    if (mac === undefined) return {}
+    if (fact.mac !== undefined && fact.address !== undefined) this.#uses(fact.address, mac, timeMs)
+    const before = this.#get(mac)
+    if (isOfSystem(fact, before?.stage)) return undefined
+    const machine =
+      before === undefined || isNewBoot(before, fact, timeMs) ? this.#begin(mac, before, timeMs) : before
+    machine.stage = later(machine.stage, stageOf(fact))
+    machine.heardMs = Math.max(machine.heardMs, timeMs)
+    this.#put(mac, machine)
+    const { node, boot } = machine
+    return { mac, boot, ...(node === undefined ? {} : { node }) }
+  }
+
+  /**
+   * Whose a message of an agent is.
+   *
+   * @param boot as the agent names it, empty if it does not
+   * @param address where it comes from
+   */
+  ofAgent(node: string, boot: string, address: string, nowMs: number): AgentIdentity {
+    const mac = normalizeMac(node) ?? this.#strangerAt(address, nowMs) ?? this.#macOfNode.get(node)
+    if (mac === undefined) return { node, ...(boot === '' ? {} : { boot }) }
+    const known = this.#get(mac)
+    const machine = known ?? this.#begin(mac, undefined, nowMs)
+    if (boot === '') return { mac, node, boot: machine.boot }
+    const identity = { mac, node, boot }
+    // What an agent has left to say of a boot that is over names no other one.
+    if (boot === machine.agentBoot) return identity
+    const before = known === undefined || known.stage === 'agent' ? boot : known.boot
+    Object.assign(machine, { node, boot, agentBoot: boot, stage: 'agent', heardMs: nowMs })
+    if (mac !== node) bounded(this.#macOfNode, node, mac, NODES_KNOWN_MAX)
+    this.#put(mac, machine)
+    return { ...identity, before }
+  }
+
+  #get(mac: string): Machine | undefined {
+    return this.#known.get(mac) ?? this.#strangers.get(mac)
+  }
+
+  #begin(mac: string, before: Machine | undefined, nowMs: number): Machine {
+    const node = before?.node ?? (this.#options.isNode(mac) ? mac : undefined)
+    const agentBoot = before?.agentBoot ?? ''
+    return { node, agentBoot, boot: this.#options.newBoot(), stage: 'firmware', heardMs: nowMs }
+  }
+
+  #put(mac: string, machine: Machine): void {
+    this.#known.delete(mac)
+    this.#strangers.delete(mac)
+    const { node } = machine
+    if (node !== undefined && this.#options.isKnown(node)) bounded(this.#known, mac, machine, NODES_KNOWN_MAX)
+    else bounded(this.#strangers, mac, machine, NODES_UNKNOWN_MAX)
+  }
+
+  #uses(address: string, mac: string, nowMs: number): void {
+    const last = this.#macAt.get(address)
+    const isOther = last !== undefined && last.mac !== mac && nowMs - last.sinceMs < sharedMs
+    const sharedUntilMs = isOther ? nowMs + sharedMs : (last?.sharedUntilMs ?? 0)
+    const use = { mac, sinceMs: nowMs, sharedUntilMs }
+    bounded(this.#macAt, address, use, NODES_KNOWN_MAX + NODES_UNKNOWN_MAX)
+  }
+
+  /** The machine that loaded its kernel at this address, if it was the only one there. */
+  #strangerAt(address: string, nowMs: number): string | undefined {
+    const use = this.#macAt.get(address)
+    if (use === undefined || nowMs < use.sharedUntilMs) return undefined
+    const machine = this.#get(use.mac)
+    return machine?.stage === 'files' || machine?.stage === 'script' ? use.mac : undefined
+  }
+}
+
+/** Whether it is DHCP of a system that runs, or was never booted from here: it asks for its address every now and then. */
+function isOfSystem({ type, source, data }: Fact, stage: Stage | undefined): boolean {
+  if (source !== 'dhcp') return false
+  // An answer is kept where its question was.
+  if (type === 'dhcp.answered' || data.client === undefined) return stage === undefined || stage === 'agent'
+  return data.client === 'system' && stage !== 'files'
+}
+
+/** Whether the machine was switched off and on before this. */
+function isNewBoot({ stage, heardMs }: Machine, { type, data }: Fact, timeMs: number): boolean {
+  if (timeMs < heardMs) return false
+  if (stage !== 'agent' && timeMs - heardMs > forgottenMs) return true
+  switch (type) {
+    case 'dhcp.seen':
+      if (data.message !== 'discover' || stage === 'firmware') return false
+      // An iPXE in the card's ROM is the firmware; one that was loaded asks once more.
+      return data.client === 'firmware' || (data.client === 'ipxe' && stage !== 'program')
+    case 'script.asked':
+      // A machine says its architecture when it was asked for it; a person may ask for its script at any time.
+      return data.arch === undefined && (stage === 'agent' || stage === 'files')
+    default:
+      return false
+  }
+}
+
+function stageOf({ type }: Fact): Stage {
+  if (type.startsWith('dhcp.')) return 'firmware'
+  if (type.startsWith('program.')) return 'program'
+  return type.startsWith('kernel.') || type.startsWith('stage1.') ? 'files' : 'script'
+}
+
+function later(a: Stage, b: Stage): Stage {
+  return stages.indexOf(a) >= stages.indexOf(b) ? a : b
+}
+
+/** Sets an entry as the newest; the oldest makes room. */
+function bounded<Value>(map: Map<string, Value>, key: string, value: Value, max: number): void {
+  map.delete(key)
+  map.set(key, value)
+  if (map.size <= max) return
+  const [oldest] = map.keys()
+  if (oldest !== undefined) map.delete(oldest)
+}
