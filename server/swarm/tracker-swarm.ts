@@ -1,6 +1,9 @@
 /**
  * Who is in one torrent's swarm, by rack, and whom to introduce: first the requester's own rack, then a
  * few across from different racks. Pure: time and randomness are arguments.
+ *
+ * A rack's first agents are its importers: they alone bring pieces in over its uplink. They all know one another, so a
+ * claim reaches all of them, and each rack takes in one copy however many nodes it has.
  */
 
 import { addressOwner } from '../../src/net.js'
@@ -12,6 +15,10 @@ const localMax = 23
 /** Neighbours in other racks; more when the own rack is small, so that the mesh stays a mesh. */
 const acrossMin = 4
 const degreeMin = 12
+/** Importers of a rack: as many as can all be neighbours of one another. */
+const importersMax = localMax + 1
+/** Of one address: whoever invents agents does not keep a rack waiting for them. */
+const importersOfOwnerMax = importersMax / 4
 /** Peers of one torrent. */
 const peersMax = 8_192
 /** Of an answer, those that have only announced themselves get this part where enough others are known. */
@@ -39,12 +46,16 @@ export interface Introduction {
   /** In its own rack. */
   local: SwarmPeer[]
   across: SwarmPeer[]
+  /** Its turn among the importers of its rack, from 0; `others`: it is none; undefined: there are none. */
+  importer?: number | 'others'
 }
 
 /** The peers of a rack by how they came. */
 interface Rack {
   readonly introduced: FairDraw<SwarmPeer>
   readonly announced: FairDraw<SwarmPeer>
+  /** In the order of their coming. */
+  readonly importers: SwarmPeer[]
 }
 
 /** The peers of one torrent. */
@@ -82,15 +93,18 @@ export class TrackerSwarm {
     if (twin !== known && twin?.introduced === true && !introduced) return
     const owner = addressOwner(peer.address)
     const entry: SwarmPeer = { ...peer, owner, introduced, named: known?.named ?? 0 }
+    const turn =
+      known === undefined || known.rack !== entry.rack ? -1 : this.#importersOf(known.rack).indexOf(known)
     if (known !== undefined) this.#drop(known)
     if (twin !== undefined && twin !== known) this.#drop(twin)
     if (this.#peers.size >= peersMax) this.makeRoom()
     this.#peers.set(keyOf(entry), entry)
     this.#endpoints.set(endpointOf(entry), entry)
     this.#queueOf(entry).add(owner, entry)
-    const rack = this.#racks.get(entry.rack) ?? { introduced: new FairDraw(), announced: new FairDraw() }
+    const rack = this.#racks.get(entry.rack) ?? emptyRack()
     this.#racks.set(entry.rack, rack)
     placeIn(rack, entry).add(entry)
+    if (turn >= 0) rack.importers.splice(turn, 0, entry)
     if (entry.seed) this.#seeds++
   }
 
@@ -126,12 +140,43 @@ export class TrackerSwarm {
       // Seeds are not introduced to each other, nor a peer to itself.
       !(to.seed && peer.seed) &&
       !(peer.address === to.address && (peer.port === to.port || peer.peerId === to.peerId))
-    const local = pick(this.#racks.get(to.rack), Math.min(localMax, numwant), fits, random)
+    const met = pick(this.#racks.get(to.rack), Math.min(localMax, numwant), fits, random)
+    const importer = this.#turnOf(to)
+    const local = typeof importer === 'number' ? this.#importersFirst(to.rack, met, fits, numwant) : met
     const wanted = Math.min(numwant - local.length, Math.max(acrossMin, degreeMin - local.length))
-    return { local, across: this.#across(to.rack, wanted, fits, random) }
+    const across = this.#across(to.rack, wanted, fits, random)
+    return importer === undefined ? { local, across } : { local, across, importer }
   }
 
-  /** One from each of the other racks in random order, and round again until there are enough. */
+  /** A rack's first agents that lack something become its importers. */
+  #turnOf(to: { peerId: string; address: string }): Introduction['importer'] {
+    const peer = this.#peers.get(keyOf(to))
+    if (peer === undefined || !peer.agent) return undefined
+    const importers = this.#importersOf(peer.rack)
+    const turn = importers.indexOf(peer)
+    if (turn >= 0) return turn
+    const ofOwner = importers.filter(({ owner }) => owner === peer.owner).length
+    const mayBe = peer.introduced && !peer.seed && importers.length < importersMax
+    if (mayBe && ofOwner < importersOfOwnerMax) return importers.push(peer) - 1
+    return importers.length > 0 ? 'others' : undefined
+  }
+
+  #importersFirst(
+    rack: string,
+    met: readonly SwarmPeer[],
+    fits: (peer: SwarmPeer) => boolean,
+    numwant: number,
+  ): SwarmPeer[] {
+    const importers = this.#importersOf(rack).filter(fits)
+    const others = met.filter((peer) => !importers.includes(peer))
+    return [...importers, ...others].slice(0, Math.min(localMax, numwant))
+  }
+
+  #importersOf(rack: string): SwarmPeer[] {
+    return this.#racks.get(rack)?.importers ?? []
+  }
+
+  /** One from each of the other racks, of its importers, in random order, and round again until there are enough. */
   #across(
     rack: string,
     wanted: number,
@@ -147,7 +192,7 @@ export class TrackerSwarm {
       const next: Rack[] = []
       for (const other of left) {
         if (across.length >= wanted) break
-        const [peer] = pick(other, 1, free, random)
+        const [peer] = pick(gateOf(other), 1, free, random)
         if (peer === undefined) continue
         across.push(peer)
         next.push(other)
@@ -164,6 +209,8 @@ export class TrackerSwarm {
     const rack = this.#racks.get(peer.rack)
     if (rack !== undefined) {
       placeIn(rack, peer).delete(peer)
+      const turn = rack.importers.indexOf(peer)
+      if (turn >= 0) rack.importers.splice(turn, 1)
       if (rack.introduced.owners + rack.announced.owners === 0) this.#racks.delete(peer.rack)
     }
     if (peer.seed) this.#seeds--
@@ -172,6 +219,18 @@ export class TrackerSwarm {
   #queueOf(peer: SwarmPeer): AddressQueues<SwarmPeer> {
     return peer.introduced ? this.#introduced : this.#announced
   }
+}
+
+function emptyRack(): Rack {
+  return { introduced: new FairDraw(), announced: new FairDraw(), importers: [] }
+}
+
+/** Those of a rack whom others meet: pieces cross between importers, who are in a hurry for them. */
+function gateOf(rack: Rack): Rack {
+  if (rack.importers.length === 0) return rack
+  const gate = emptyRack()
+  for (const peer of rack.importers) gate.introduced.add(peer)
+  return gate
 }
 
 function placeIn(rack: Rack, peer: SwarmPeer): FairDraw<SwarmPeer> {

@@ -197,6 +197,7 @@ class HttpTracker implements Tracker {
       ...answer,
       // No agent reads these.
       ...(agent ? {} : { complete: swarm.seeds, incomplete: swarm.size - swarm.seeds }),
+      ...(met.importer === undefined ? {} : { importer: met.importer === 'others' ? -1 : met.importer }),
       'local peers': announce.compact ? met.local.filter(isV4).length : met.local.length,
       ...(announce.compact ? compactPeers(peers) : { peers: listPeers(peers, announce.withPeerIds) }),
     }

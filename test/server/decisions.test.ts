@@ -112,9 +112,10 @@ each('tracker', (given) => {
       case 'remove':
         return swarm.remove(peer.peerId, peer.address)
       case 'introduce': {
-        const { local, across } = swarm.introduce(peer, numwant, random)
+        const { local, across, importer } = swarm.introduce(peer, numwant, random)
         assert.deepEqual(local.map(numberOf), expected[0], JSON.stringify([name, node]))
-        return across.map(numberOf)
+        assert.deepEqual(across.map(numberOf), expected[1], JSON.stringify([name, node]))
+        return importer
       }
       case 'interval':
         return downloadIntervalS(swarm.size)

@@ -114,6 +114,7 @@ impl World {
         self.tracker.put(node, rack, seed);
         let (tracker, rng) = (&mut self.tracker, &mut self.rng);
         let met = tracker.introduce(node, rack, seed, numwant, &mut || fraction(rng));
+        let duty = met.duty;
         let named = |nodes: Vec<Endpoint>, nearness| nodes.into_iter().map(move |node| (node, nearness));
         let local = named(met.local, Nearness::Local);
         let answer: Vec<_> = local
@@ -130,7 +131,7 @@ impl World {
         let enough = introduced && answer.len() >= INTRODUCED_ENOUGH;
         // Those that came with the manifest are here already.
         let at = if introduced { self.now } else { answered };
-        self.nodes[node].answers.push_back(answer);
+        self.nodes[node].answers.push_back((duty, answer));
         self.events.push(at, Event::Introduced(node));
         if self.nodes[node].done_at.is_none() && self.nodes[node].next_announce <= self.now {
             self.nodes[node].announces += 1;
@@ -146,7 +147,9 @@ impl World {
 
     /// It knows its neighbours.
     pub fn introduced(&mut self, node: Endpoint) {
-        let peers = self.nodes[node].answers.pop_front().unwrap_or_default();
+        let (duty, peers) = self.nodes[node].answers.pop_front().unwrap_or_default();
+        let torrent = TorrentId(0);
+        self.hear(node, Input::Duty { torrent, duty });
         let input = Input::Peers {
             torrent: TorrentId(0),
             peers: &peers,

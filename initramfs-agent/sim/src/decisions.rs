@@ -9,6 +9,7 @@ use super::seeder::Seeder;
 use super::streams::{HandingOut, Streams};
 use super::tracker::Tracker;
 use super::window::Window;
+use bootswarm_agent::core::nearness::Duty;
 use bootswarm_agent::core::time::{MILLISECOND, Micros};
 
 /// The cases of one file; there are some.
@@ -153,6 +154,12 @@ fn introductions() {
                         [ints(&values[4]), ints(&values[5])],
                         "{step}"
                     );
+                    let duty = match values[6].as_u64() {
+                        Some(turn) => Duty::Importer(turn as u8),
+                        None if values[6].is_null() => Duty::Unsaid,
+                        None => Duty::Member,
+                    };
+                    assert_eq!(met.duty, duty, "{step}");
                 }
                 "interval" => assert_eq!(tracker.interval_s(), int(&values[0]), "{step}"),
                 _ => panic!("{step}"),

@@ -1,13 +1,18 @@
 //! Whom the server's tracker introduces to whom, and how often it wants to hear from them
 //! (`server/swarm/tracker-swarm.ts`, `tracker.ts`).
 
+use std::collections::BTreeMap;
+
 use super::net::Endpoint;
+use bootswarm_agent::core::nearness::Duty;
 
 /// Neighbours in the own rack.
 const LOCAL_MAX: usize = 23;
 /// Neighbours in other racks; more when the own rack is small, so that the mesh stays a mesh.
 const ACROSS_MIN: usize = 4;
 const DEGREE_MIN: usize = 12;
+/// Importers of a rack: as many as can all be neighbours of one another.
+const IMPORTERS_MAX: usize = LOCAL_MAX + 1;
 /// Announces a second that all nodes together shall stay below, and the bounds of what follows from it.
 const ANNOUNCES_PER_SECOND: usize = 25;
 const INTERVAL_MIN_S: u64 = 2;
@@ -27,6 +32,8 @@ struct Member {
 pub(super) struct Introduction {
     pub local: Vec<Endpoint>,
     pub across: Vec<Endpoint>,
+    /// Who brings pieces into its rack.
+    pub duty: Duty,
 }
 
 /// The nodes of one torrent.
@@ -35,6 +42,8 @@ pub(super) struct Tracker {
     members: Vec<Option<Member>>,
     /// Racks in the order in which they came; each with its nodes.
     racks: Vec<(usize, Vec<Endpoint>)>,
+    /// The importers of each rack, in the order of their coming.
+    importers: BTreeMap<usize, Vec<Endpoint>>,
     count: usize,
 }
 
@@ -42,7 +51,7 @@ impl Tracker {
     /// Enters a node, or renews it with whatever has changed.
     pub fn put(&mut self, node: Endpoint, rack: usize, seed: bool) {
         let named = self.members.get(node).copied().flatten().map_or(0, |m| m.named);
-        self.remove(node);
+        self.take_out(node);
         if self.members.len() <= node {
             self.members.resize(node + 1, None);
         }
@@ -54,7 +63,15 @@ impl Tracker {
         self.count += 1;
     }
 
+    #[cfg(test)]
     pub fn remove(&mut self, node: Endpoint) {
+        self.take_out(node);
+        for importers in self.importers.values_mut() {
+            importers.retain(|importer| *importer != node);
+        }
+    }
+
+    fn take_out(&mut self, node: Endpoint) {
         let Some(member) = self.members.get_mut(node).and_then(Option::take) else {
             return;
         };
@@ -85,21 +102,32 @@ impl Tracker {
         numwant: usize,
         random: &mut dyn FnMut() -> f64,
     ) -> Introduction {
+        let duty = self.duty(to, rack, seed);
         let empty = Vec::new();
+        let importers = &self.importers;
         let (members, racks) = (&mut self.members, &self.racks);
         let own = racks
             .iter()
             .find(|(name, _)| *name == rack)
             .map_or(&empty, |(_, n)| n);
-        let local = pick(members, own, LOCAL_MAX.min(numwant), &[to], seed, random);
+        let mut local = pick(members, own, LOCAL_MAX.min(numwant), &[to], seed, random);
+        if let Duty::Importer(_) = duty {
+            let fits = |node: &Endpoint| *node != to && members[*node].is_some_and(|m| !(seed && m.seed));
+            let fellows = importers.get(&rack).into_iter().flatten().copied();
+            let mut first: Vec<Endpoint> = fellows.filter(fits).collect();
+            local.retain(|node| !first.contains(node));
+            first.append(&mut local);
+            first.truncate(LOCAL_MAX.min(numwant));
+            local = first;
+        }
         let wanted = ACROSS_MIN
             .max(DEGREE_MIN.saturating_sub(local.len()))
             .min(numwant - local.len());
-        // One from each of the other racks in random order, and round again until there are enough.
+        // One from each of the other racks, of its importers, in random order, and round again until there are enough.
         let mut left: Vec<&Vec<Endpoint>> = racks
             .iter()
             .filter(|(name, _)| *name != rack)
-            .map(|(_, n)| n)
+            .map(|(name, n)| importers.get(name).filter(|i| !i.is_empty()).unwrap_or(n))
             .collect();
         for i in (1..left.len()).rev() {
             left.swap(i, (random() * (i + 1) as f64) as usize);
@@ -119,7 +147,28 @@ impl Tracker {
             left = next;
         }
         let across = taken.split_off(1);
-        Introduction { local, across }
+        Introduction { local, across, duty }
+    }
+
+    /// A rack's first agents that lack something become its importers.
+    fn duty(&mut self, node: Endpoint, rack: usize, seed: bool) -> Duty {
+        if self.members.get(node).copied().flatten().is_none() {
+            return Duty::Unsaid;
+        }
+        let importers = self.importers.entry(rack).or_default();
+        let turn = importers.iter().position(|importer| *importer == node);
+        let turn = turn.or_else(|| {
+            let may_be = !seed && importers.len() < IMPORTERS_MAX;
+            may_be.then(|| {
+                importers.push(node);
+                importers.len() - 1
+            })
+        });
+        match turn {
+            Some(turn) => Duty::Importer(turn as u8),
+            None if importers.is_empty() => Duty::Unsaid,
+            None => Duty::Member,
+        }
     }
 }
 

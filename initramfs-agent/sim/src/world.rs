@@ -13,7 +13,7 @@ use super::timeline::{Moment, Timeline};
 use super::tracker::Tracker;
 use super::wire::{PACKET_BYTES, SEGMENT_BYTES, wire_bytes};
 use super::{Report, SimConfig};
-use bootswarm_agent::core::nearness::Nearness;
+use bootswarm_agent::core::nearness::{Duty, Nearness};
 use bootswarm_agent::core::rng::Rng;
 use bootswarm_agent::core::swarm::{ConnId, FetchId, Input, Output, Slot, Swarm};
 use bootswarm_agent::core::time::{Micros, SECOND};
@@ -32,7 +32,7 @@ pub(super) struct Node {
     /// When it asked for the manifest.
     pub asked_at: Micros,
     /// Answers of the tracker on their way.
-    pub answers: VecDeque<Vec<(SocketAddr, Nearness)>>,
+    pub answers: VecDeque<(Duty, Vec<(SocketAddr, Nearness)>)>,
     pub announced_at: Micros,
     pub next_announce: Micros,
     /// Announces since it last wanted peers.

@@ -1,4 +1,4 @@
-//! How near a peer is: trackers say it, and it decides whom we ask.
+//! What trackers say of racks: how near a peer is, which decides whom we ask, and who brings pieces into ours.
 
 /// How near a peer is, as far as the source of its address knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -9,4 +9,16 @@ pub enum Nearness {
     Across,
     /// Not known (LSD, DHT, PEX, incoming).
     Unknown,
+}
+
+/// What the tracker has made of us in our rack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Duty {
+    /// It has not said: there is none, or an older one.
+    #[default]
+    Unsaid,
+    /// Others bring pieces into the rack.
+    Member,
+    /// We bring them in, after so many others.
+    Importer(u8),
 }

@@ -192,3 +192,78 @@ test('an address with thousands of peers is met as often as one with a single pe
   const { local } = alone.introduce(node(0, 100), 50, random)
   assert.equal(new Set(local).size, 23)
 })
+
+const known = (rack: number, host: number, extra: object = {}) =>
+  node(rack, host, { introduced: true, ...extra })
+
+/** A rack whose nodes come one after the other; what each is told of who imports. */
+function arrivals(swarm: TrackerSwarm, rack: number, hosts: number, extra: object = {}) {
+  return Array.from({ length: hosts }, (_, at) => {
+    const peer = known(rack, at + 1, extra)
+    swarm.put(peer)
+    return swarm.introduce(peer, 200, seeded(at))
+  })
+}
+
+test('the first agents of a rack import, and all know one another', () => {
+  const swarm = new TrackerSwarm()
+  const met = arrivals(swarm, 0, 120)
+  const turns = met.map(({ importer }) => importer)
+  assert.deepEqual(turns.slice(0, 24), [...Array(24).keys()])
+  assert.ok(turns.slice(24).every((turn) => turn === 'others'))
+  // Each is told of those that came before it.
+  for (const [at, { local }] of met.slice(0, 24).entries()) {
+    const importers = local.map(({ peerId }) => Number(peerId.split('-')[1]) - 1)
+    assert.deepEqual(importers, [...Array(at).keys()])
+  }
+  // Others meet a sample of the whole rack.
+  assert.ok(met.at(-1)?.local.some(({ peerId }) => Number(peerId.split('-')[1]) > 24))
+  assert.equal(new Set(met.at(-1)?.local).size, 23)
+})
+
+test('across meet importers', () => {
+  const swarm = new TrackerSwarm()
+  arrivals(swarm, 0, 120)
+  const met = arrivals(swarm, 1, 40)
+  for (const { across } of met) {
+    assert.ok(across.length >= 4)
+    assert.ok(across.every(({ peerId }) => Number(peerId.split('-')[1]) <= 24))
+  }
+})
+
+test('another agent takes the place of an importer that is gone; a renewed one keeps its turn', () => {
+  const swarm = new TrackerSwarm()
+  arrivals(swarm, 0, 30)
+  const turn = (host: number) => swarm.introduce(known(0, host), 0, seeded(1)).importer
+  swarm.put(known(0, 2, { expiresMs: 2_000 }))
+  assert.equal(turn(2), 1)
+  swarm.remove('0-1', '10.0.0.1')
+  assert.equal(turn(2), 0)
+  assert.equal(turn(30), 23)
+  assert.equal(turn(29), 'others')
+})
+
+test('who has everything, is no agent or has only announced itself does not import', () => {
+  const swarm = new TrackerSwarm()
+  const turn = (peer: ReturnType<typeof node>) => {
+    swarm.put(peer)
+    return swarm.introduce(peer, 50, seeded(1)).importer
+  }
+  assert.equal(turn(known(0, 1, { seed: true })), undefined)
+  assert.equal(turn(node(0, 2)), undefined)
+  assert.equal(turn(known(0, 3, { agent: false })), undefined)
+  assert.equal(turn(known(0, 4)), 0)
+  assert.equal(turn(node(0, 2)), 'others')
+})
+
+test('agents at one address are a quarter of the importers at most', () => {
+  const swarm = new TrackerSwarm()
+  const turns = Array.from({ length: 30 }, (_, at) => {
+    const peer = { ...known(0, 1), peerId: `invented ${at}`, port: 1_000 + at }
+    swarm.put(peer)
+    return swarm.introduce(peer, 50, seeded(at)).importer
+  })
+  assert.equal(turns.filter((turn) => turn !== 'others').length, 6)
+  swarm.put(known(0, 2))
+  assert.equal(swarm.introduce(known(0, 2), 50, seeded(1)).importer, 6)
+})

@@ -98,7 +98,11 @@ test('an agent that asks for its manifest has announced itself with that', async
   const node = { peerId, port: 7_009, address: '127.0.1.9' }
   const list = decodeBencode(tracker.introduce([infohash.toString('hex'), other], node)) as BencodeDict[]
   assert.equal(list.length, 2)
-  assert.deepEqual([...(list[0]?.keys() ?? [])], ['interval', 'local peers', 'min interval', 'peers'])
+  assert.deepEqual(
+    [...(list[0]?.keys() ?? [])],
+    ['importer', 'interval', 'local peers', 'min interval', 'peers'],
+  )
+  assert.equal(list[0]?.get('importer'), 0, 'the first of its rack that came with a manifest')
   assert.equal(list[0]?.get('interval'), 2, 'it has met few')
   assert.equal(list[0]?.get('local peers'), 1)
   assert.deepEqual([...bytes(list[0]?.get('peers'))].slice(0, 6), [127, 0, 1, 2, 7_001 >> 8, 7_001 & 255])
@@ -115,6 +119,10 @@ test('an agent that asks for its manifest has announced itself with that', async
   }
   const [many] = decodeBencode(tracker.introduce([infohash.toString('hex')], later)) as BencodeDict[]
   assert.equal(many?.get('interval'), 30)
+  assert.equal(many?.get('importer'), 1)
+  // Those that have only announced themselves are none, and hear that others are.
+  assert.equal((await get(port, announcePath(3), '127.0.1.3')).get('importer'), -1)
+  assert.equal((await get(port, announcePath(1), '127.0.2.2')).get('importer'), undefined)
 })
 
 test('in calm times seeds announce rarely, and are known for as long', async (t) => {

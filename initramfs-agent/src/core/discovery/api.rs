@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::core::error::{Code, Error};
-use crate::core::nearness::Nearness;
+use crate::core::nearness::{Duty, Nearness};
 
 /// BEP 3 infohash of a torrent.
 pub type InfoHash = [u8; 20];
@@ -115,6 +115,13 @@ pub enum DiscoveryOutput {
         to: SocketAddr,
         /// Its payload.
         bytes: Vec<u8>,
+    },
+    /// A tracker says who brings pieces into our rack; before the peers that it names.
+    Duty {
+        /// In this torrent.
+        infohash: InfoHash,
+        /// We, or others; never [`Duty::Unsaid`].
+        duty: Duty,
     },
     /// Peers of a torrent that a tracker names; some may be known already.
     Peers {

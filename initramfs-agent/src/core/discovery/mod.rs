@@ -28,7 +28,7 @@ use tracker::announcer::{Announcer, Answered};
 use tracker::answer::Answer;
 
 use super::error::Code;
-use super::nearness::Nearness;
+use super::nearness::{Duty, Nearness};
 use super::rng::Rng;
 use super::time::Micros;
 
@@ -238,6 +238,10 @@ impl Discovery {
     fn introduce(&mut self, infohash: InfoHash, answer: Answer) {
         if let Some(lsd) = &mut self.lsd {
             lsd.found(&infohash, answer.peers.len());
+        }
+        if answer.duty != Duty::Unsaid {
+            let duty = answer.duty;
+            self.outputs.push_back(DiscoveryOutput::Duty { infohash, duty });
         }
         self.found(infohash, answer.peers);
     }

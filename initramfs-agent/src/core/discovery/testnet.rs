@@ -170,7 +170,7 @@ impl Net {
                     assert_eq!(infohash, HASH);
                     self.nodes[at].peers.extend(addrs);
                 }
-                DiscoveryOutput::TrackerFailed { .. } => {}
+                DiscoveryOutput::Duty { .. } | DiscoveryOutput::TrackerFailed { .. } => {}
             }
         }
     }

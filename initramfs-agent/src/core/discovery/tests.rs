@@ -1,5 +1,6 @@
 use super::testnet::{DEAD_TRACKER, HASH, Net, TRACKER};
 use super::*;
+use crate::core::nearness::Duty;
 use crate::core::time::SECOND;
 
 const S: Micros = SECOND;
@@ -268,15 +269,19 @@ fn who_was_introduced_with_the_manifest_does_not_ask_at_once() {
         lsd: false,
         own_addrs: Vec::new(),
     };
-    let list = b"ld8:intervali20e11:local peersi1e12:min intervali1e5:peers12:\x0a\x4d\x01\x02\x1b\x58\x0a\x4d\x02\x02\x1b\x58ed14:failure reason2:noee";
+    let list = b"ld8:importeri2e8:intervali20e11:local peersi1e12:min intervali1e5:peers12:\x0a\x4d\x01\x02\x1b\x58\x0a\x4d\x02\x02\x1b\x58ed14:failure reason2:noee";
     let mut answers = tracker::answer::Answer::parse_list(list, 2).unwrap();
     assert!(tracker::answer::Answer::parse_list(list, 1).is_err());
     assert!(answers[1].is_none());
     let url = || vec!["http://10.77.255.1:8480/announce".to_owned()];
     let mut discovery = Discovery::new(config(1));
     discovery.add_torrent(0, [1; 20], 100, url(), answers[0].take());
+    let Some(DiscoveryOutput::Duty { duty, .. }) = discovery.poll() else {
+        panic!("who imports comes first");
+    };
+    assert_eq!(duty, Duty::Importer(2));
     let Some(DiscoveryOutput::Peers { infohash, peers }) = discovery.poll() else {
-        panic!("peers come first");
+        panic!("then peers");
     };
     assert_eq!(infohash, [1; 20]);
     assert_eq!(

@@ -9,7 +9,7 @@ use super::peer::Peer;
 use super::torrent::Torrent;
 use super::types::{ConnId, HintSource, Output, TorrentId};
 use crate::core::limits::CONNECTIONS_MAX;
-use crate::core::nearness::Nearness;
+use crate::core::nearness::{Duty, Nearness};
 use crate::core::time::{MILLISECOND, Micros, SECOND};
 
 /// Neighbours in the rack that we dial for.
@@ -129,7 +129,10 @@ impl Swarm {
         }
         if !t.done() {
             let settles = self.now < t.started_at + super::import::SETTLE_US;
-            all.local_wanted = if crowd > RACK_MAX || settles {
+            // Importers are all neighbours of one another; others know more of their rack than the tracker names.
+            all.local_wanted = if t.racked && matches!(t.duty, Duty::Importer(_)) {
+                LOCAL_WANTED
+            } else if crowd > RACK_MAX || settles || t.duty == Duty::Member {
                 LOCAL_WANTED_CROWD
             } else {
                 LOCAL_WANTED

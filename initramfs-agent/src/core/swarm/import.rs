@@ -1,12 +1,14 @@
-//! Who brings pieces into the rack over its uplink: a few importers, each piece by one of them. All members
-//! find the same order by themselves, so that nobody has to ask; claims (`suggest`) and time settle the rest.
+//! Who brings pieces into the rack over its uplink: a few importers, each piece by one of them. The tracker names them; they
+//! are all neighbours of one another, so that claims (`suggest`) reach all of them. Where it has named nobody, members find
+//! an order by themselves. Where those that it named bring nothing in any more, members do.
 
 use super::torrent::{Job, Source, Torrent};
 use super::types::{ConnId, TorrentId};
 use super::{Micros, Swarm};
+use crate::core::nearness::Duty;
 use crate::core::time::MILLISECOND;
 
-/// Members of a rack that import.
+/// Importers that begin at once, in turn.
 const IMPORTERS: usize = 3;
 /// Pieces that one of them imports at a time.
 const IMPORTS_MAX: usize = 3;
@@ -16,6 +18,8 @@ const STEPS: Micros = 4;
 /// has a neighbour with the piece.
 const OTHERS: Micros = 7;
 const OTHERS_SPREAD: Micros = 20;
+/// Members of a rack whose importers are gone begin one after the other, the last ones all at once.
+const STARVE_RANKS_MAX: usize = 16;
 /// Neighbours in other racks that an importer dials for, and that the others do, in case the importers fail.
 const ACROSS_IMPORTER: usize = 5;
 const ACROSS_OTHER: usize = 1;
@@ -43,8 +47,49 @@ impl Swarm {
                 .get(c)
                 .is_some_and(|p| p.bootswarm && p.tag < own && t.local & p.mask() != 0)
         };
-        let rank = t.slots.iter().flatten().filter(before).count();
+        let rank = match t.duty {
+            Duty::Importer(rank) => usize::from(rank),
+            Duty::Member => IMPORTERS + t.slots.iter().flatten().filter(before).count(),
+            Duty::Unsaid => t.slots.iter().flatten().filter(before).count(),
+        };
         self.torrents[usize::from(torrent.0)].import_rank = rank;
+    }
+
+    /// The tracker says who brings pieces into our rack.
+    pub(super) fn on_duty(&mut self, torrent: TorrentId, duty: Duty) {
+        let now = self.now;
+        if let Some(t) = self.torrent(torrent).filter(|t| t.duty != duty) {
+            t.duty = duty;
+            t.forsaken = false;
+            t.rack_moved_at = now;
+            self.rank_importers(torrent);
+            self.dirty = true;
+            self.wake_at(now);
+        }
+    }
+
+    /// Looks whether our rack's importers still bring in what is to be had elsewhere.
+    pub(super) fn check_importers(&mut self) {
+        let now = self.now;
+        for at in 0..self.torrents.len() {
+            let t = &mut self.torrents[at];
+            if !t.waits_for_importers() {
+                continue;
+            }
+            if t.starves_at() <= now {
+                let lacks = |piece: &u32| {
+                    t.near_holders(*piece) == 0 && t.holders[*piece as usize] & t.outside() != 0
+                };
+                if t.wanted.iter().any(lacks) {
+                    t.forsaken = true;
+                    self.dirty = true;
+                    continue;
+                }
+                t.rack_moved_at = now;
+            }
+            let due = t.starves_at();
+            self.wake_at(due);
+        }
     }
 
     /// Somebody outside has a piece: from when on we may bring it in.
@@ -139,8 +184,23 @@ impl Torrent {
         stale.map(|(piece, _)| piece).collect()
     }
 
+    /// Whether others bring in what we lack.
+    fn waits_for_importers(&self) -> bool {
+        self.racked && self.duty == Duty::Member && !self.forsaken && !self.done()
+    }
+
+    /// When a member takes its rack's importers for dead, if they bring nothing in until then. The first among its
+    /// neighbours are the first to do so: of a large rack not all shall begin at once.
+    fn starves_at(&self) -> Micros {
+        let later = self.import_rank.saturating_sub(IMPORTERS).min(STARVE_RANKS_MAX) as Micros;
+        self.rack_moved_at + self.claim_us() * (STEPS + later) / STEPS
+    }
+
     /// Whether we may begin to bring one more piece in.
     pub(super) fn may_import(&self) -> bool {
+        if self.waits_for_importers() {
+            return false;
+        }
         let imports = |j: &&Job| {
             let is_of_peer = matches!(j.source, Source::Peer(_)) && !j.origin;
             is_of_peer && !j.verifying && self.near_holders(j.piece) == 0

@@ -131,6 +131,9 @@ impl Swarm {
         if t.holders[piece as usize] & bit == 0 {
             t.holders[piece as usize] |= bit;
             peer.have += 1;
+            if t.near_holders(piece) == bit && !t.has(piece) {
+                t.rack_moved_at = self.now;
+            }
             t.note_heard(piece, self.now);
             t.claims.note_kept(piece, conn);
             if peer.has_asked && t.has(piece) {

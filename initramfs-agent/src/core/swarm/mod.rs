@@ -129,6 +129,7 @@ impl Swarm {
         match input {
             Input::Tick => {}
             Input::Peers { torrent, peers } => self.on_peers(torrent, peers),
+            Input::Duty { torrent, duty } => self.on_duty(torrent, duty),
             Input::Hints {
                 torrent,
                 source,
@@ -260,6 +261,7 @@ impl Swarm {
         self.check_lag();
         self.check_claims();
         self.check_stale_claims();
+        self.check_importers();
         self.check_metadata();
         self.pump_uploads();
     }

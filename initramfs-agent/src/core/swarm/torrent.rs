@@ -6,6 +6,7 @@ use super::known::Addresses;
 use super::piece_times::PieceTimes;
 use super::types::{ConnId, FetchId, Progress, Slot, TorrentSpec};
 use crate::core::limits::BLOCK_BYTES;
+use crate::core::nearness::Duty;
 use crate::core::time::{MILLISECOND, Micros};
 use crate::core::wire::Block;
 
@@ -105,6 +106,12 @@ pub(super) struct Torrent {
     pub caught: u32,
     /// How many in our rack come before us in the order of importers.
     pub import_rank: usize,
+    /// What the tracker has made of us.
+    pub duty: Duty,
+    /// When our rack last got a piece that nobody of it had, as far as we know.
+    pub rack_moved_at: Micros,
+    /// The importers that the tracker named bring nothing in any more.
+    pub forsaken: bool,
     pub started_at: Micros,
     /// Bits of the server's seeders.
     pub seeders: u128,
@@ -166,6 +173,9 @@ impl Torrent {
             suspect: 0,
             caught: 0,
             import_rank: 0,
+            duty: Duty::Unsaid,
+            rack_moved_at: now,
+            forsaken: false,
             started_at: now,
             seeders: 0,
             present: 0,

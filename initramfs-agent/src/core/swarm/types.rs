@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::core::error::Code;
 use crate::core::metainfo::InfoShape;
-use crate::core::nearness::Nearness;
+use crate::core::nearness::{Duty, Nearness};
 use crate::core::time::Micros;
 use crate::core::wire::{Block, Message, MetadataMessage, Outgoing};
 
@@ -89,6 +89,13 @@ pub enum Input<'a> {
         torrent: TorrentId,
         /// Addresses with their nearness; our own may be among them.
         peers: &'a [(SocketAddr, Nearness)],
+    },
+    /// The tracker says who brings pieces into our rack; before it names peers.
+    Duty {
+        /// Of this torrent.
+        torrent: TorrentId,
+        /// We, or others.
+        duty: Duty,
     },
     /// Somebody who need not be trusted says where there may be peers.
     Hints {

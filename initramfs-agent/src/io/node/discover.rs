@@ -58,6 +58,11 @@ impl Node {
                         let _ = socket.send_to(&bytes, to);
                     }
                 }
+                DiscoveryOutput::Duty { infohash, duty } => {
+                    if let Some(torrent) = self.swarm.torrent_of(&infohash) {
+                        self.input(Input::Duty { torrent, duty });
+                    }
+                }
                 DiscoveryOutput::Peers { infohash, peers } => {
                     if let Some(torrent) = self.swarm.torrent_of(&infohash) {
                         self.input(Input::Peers {

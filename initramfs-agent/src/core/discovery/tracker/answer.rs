@@ -6,7 +6,7 @@ use crate::core::bencode::{self, Dict, Keys, Value};
 use crate::core::discovery::compact;
 use crate::core::error::{Code, Error, Result};
 use crate::core::limits::{PEERS_PER_ANSWER_MAX, TRACKER_ANSWER_BYTES_MAX};
-use crate::core::nearness::Nearness;
+use crate::core::nearness::{Duty, Nearness};
 
 /// Characters of a `failure reason` that are worth keeping.
 const REASON_CHARS_MAX: usize = 200;
@@ -20,6 +20,8 @@ pub struct Answer {
     pub min_interval_s: Option<u32>,
     /// `peers` and `peers6`, without those nobody can connect to.
     pub peers: Vec<(SocketAddr, Nearness)>,
+    /// `importer`: who brings pieces into our rack.
+    pub duty: Duty,
 }
 
 impl Answer {
@@ -72,7 +74,22 @@ impl Answer {
             interval_s: seconds(root, b"interval")?,
             min_interval_s: seconds(root, b"min interval")?,
             peers,
+            duty: duty(root)?,
         })
+    }
+}
+
+/// `importer`: our turn among the importers of our rack, or -1 when others are; missing: nothing is said.
+fn duty(root: &Dict<'_>) -> Result<Duty> {
+    let Some(value) = root.get(b"importer") else {
+        return Ok(Duty::Unsaid);
+    };
+    match value.as_int() {
+        Some(-1) => Ok(Duty::Member),
+        Some(turn) => u8::try_from(turn)
+            .map(Duty::Importer)
+            .map_err(|_| malformed("importer")),
+        None => Err(malformed("importer")),
     }
 }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::core::error::Code;
+use crate::core::nearness::Duty;
 
 const S: Micros = SECOND;
 
@@ -7,6 +9,7 @@ fn answer(interval_s: u32, min_interval_s: Option<u32>) -> Answer {
         interval_s: Some(interval_s),
         min_interval_s,
         peers: Vec::new(),
+        ..Answer::default()
     }
 }
 
@@ -137,4 +140,21 @@ fn short_intervals_grow_until_peers_are_wanted() {
     assert!(tracker.may_name());
     assert!((4..5).contains(&wait(&mut tracker, 4)));
     assert!(wait(&mut tracker, 30) >= 30);
+}
+
+#[test]
+fn an_answer_says_who_brings_pieces_into_the_rack() {
+    let duty =
+        |importer: &str| Answer::parse(format!("d{importer}8:intervali20ee").as_bytes()).map(|a| a.duty);
+    assert_eq!(duty("").unwrap(), Duty::Unsaid);
+    assert_eq!(duty("8:importeri-1e").unwrap(), Duty::Member);
+    assert_eq!(duty("8:importeri0e").unwrap(), Duty::Importer(0));
+    assert_eq!(duty("8:importeri255e").unwrap(), Duty::Importer(255));
+    for malformed in ["8:importeri256e", "8:importeri-2e", "8:importer1:1"] {
+        assert_eq!(
+            duty(malformed).unwrap_err().code,
+            Code::TrackerMalformed,
+            "{malformed}"
+        );
+    }
 }

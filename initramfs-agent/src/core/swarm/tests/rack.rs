@@ -1,6 +1,7 @@
 //! What crosses a rack's uplink, and whom we talk to.
 
 use super::*;
+use crate::core::nearness::Duty;
 use crate::core::swarm::import::tag;
 
 /// A node with this many agents in its rack whose turn comes before its own, and one peer elsewhere.
@@ -541,4 +542,69 @@ fn an_agent_that_was_dialled_does_not_say_where_its_peer_is() {
             elsewhere: false
         }
     }));
+}
+
+/// The same node with no agent of its rack before it, whom the tracker has told this.
+fn node_with(duty: Duty) -> (Swarm, ConnId) {
+    let (mut s, far) = node(0);
+    s.handle(0, Input::Duty { torrent: T0, duty });
+    drain(&mut s);
+    (s, far)
+}
+
+#[test]
+fn the_tracker_says_who_imports() {
+    let turn = |turn| {
+        let (mut s, far) = node_with(Duty::Importer(turn));
+        asks_after(&mut s, far)
+    };
+    assert!(turn(0) < 50 * MILLISECOND && turn(0) < turn(1) && turn(1) < turn(2));
+    // The others of them come next, where a claim does not keep them from it.
+    assert_eq!(turn(3), turn(23));
+    assert!((700 * MILLISECOND..SECOND).contains(&turn(3)), "{}", turn(3));
+}
+
+#[test]
+fn a_member_imports_only_when_its_rack_gets_nothing_any_more() {
+    let (mut s, far) = node_with(Duty::Member);
+    // As long as nothing is known a claim lasts 5 s.
+    let asks = asks_after(&mut s, far);
+    assert!((4 * SECOND..5 * SECOND).contains(&asks), "{asks}");
+}
+
+#[test]
+fn a_member_waits_while_others_bring_pieces_in() {
+    let (mut s, far) = node_with(Duty::Member);
+    let near = join(&mut s, 7, 4, id(4));
+    s.handle(
+        0,
+        Input::Peers {
+            torrent: T0,
+            peers: &[(addr(4), Nearness::Local)],
+        },
+    );
+    hears(&mut s, 0, near, Message::HaveNone);
+    hears(&mut s, SECOND, far, Message::Have { piece: 0 });
+    let mut asked = Vec::new();
+    for (at, piece) in [(4, 1), (8, 2)] {
+        asked.extend(ticks_until(&mut s, at * SECOND));
+        asked.extend(hears(&mut s, at * SECOND, near, Message::Have { piece }));
+    }
+    asked.extend(ticks_until(&mut s, 12 * SECOND));
+    let pieces: Vec<u32> = requests(&asked).iter().map(|(_, block)| block.piece).collect();
+    // Of the near one, which does not send it, it wants nothing else meanwhile.
+    assert!(
+        pieces.iter().all(|piece| *piece == 1) && !pieces.is_empty(),
+        "{pieces:?}"
+    );
+}
+
+/// Lets time pass; what it does meanwhile.
+fn ticks_until(s: &mut Swarm, until: Micros) -> Vec<Output> {
+    let mut out = Vec::new();
+    while let Some(at) = s.deadline().filter(|at| *at <= until) {
+        s.handle(at, Input::Tick);
+        out.extend(drain(s));
+    }
+    out
 }

@@ -49,6 +49,7 @@ fn a_node_says_to_whom_it_dials_that_the_tracker_placed_it_in_another_rack() {
                 interval_s: Some(1800),
                 min_interval_s: Some(1800),
                 peers,
+                ..Answer::default()
             }),
             ..torrent
         };
