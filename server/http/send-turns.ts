@@ -1,22 +1,19 @@
 /**
  * When boot files that a client loads without a turn in the boot queue (`/boot/NAME`) are read on. TCP shares a link by connection:
  * dozens of connections of one client would leave the nodes that have their turn a small part of it. So while a node of another
- * address loads in its turn, the files without one are read on two at a time, one of each address after the other. At all other
- * times there is no limit. No I/O: time and timers are arguments.
+ * address loads in its turn, the files without one are read on one at a time, of each address after the other. At all other times
+ * there is no limit. No I/O: time and timers are arguments.
  */
 import { addressOwner } from '../../src/net.js'
-
-/** Files that are read on at a time. Not one: a client that does not read would keep the link empty for the length of its turn. */
-const turnsMax = 2
 
 /** Each has a turn this often, milliseconds: iPXE gives up after 3 s without a byte, EDK II after 5. */
 const roundMs = 2000
 
 /**
- * How long a turn lasts, milliseconds; the more wait, the shorter. Even in the shortest a fast client gets a megabyte on a link of
- * 1 Gbit/s, and a slow one has its buffers filled, which it empties without a turn.
+ * How long a turn lasts, milliseconds; the more wait, the shorter. A client on a slow link has its buffers filled in
+ * the shortest, and empties them without a turn.
  */
-const turnMs = { min: 8, max: 100 } as const
+const turnMs = { min: 4, max: 100 } as const
 
 /** Read at a time in a turn, bytes: what was read when a turn ends still goes out. */
 const partBytesMax = 16 * 1024
@@ -53,8 +50,8 @@ export class SendTurns {
   readonly #options: SendTurnsOptions
   /** Downloads of nodes in their turn of the boot queue, by address. */
   readonly #first = new Map<string, number>()
-  /** When each turn began; the longest turn first. */
-  readonly #turns = new Map<Sender, number>()
+  /** Whose turn it is, and since when. */
+  #turn: { readonly sender: Sender; readonly sinceMs: number } | undefined
   /** By address; the next turn first. */
   readonly #waiting = new Map<string, Set<Sender>>()
   #waitingCount = 0
@@ -93,7 +90,7 @@ export class SendTurns {
       read: (part) => {
         sender.part = part
         if (sender.hasEnded || this.#isFree(sender.address)) read(sender, Number.POSITIVE_INFINITY)
-        else if (this.#turns.has(sender)) read(sender, partBytesMax)
+        else if (this.#turn?.sender === sender) read(sender, partBytesMax)
         else {
           this.#wait(sender)
           this.#look()
@@ -103,7 +100,7 @@ export class SendTurns {
       end: () => {
         if (sender.hasEnded) return
         sender.hasEnded = true
-        this.#turns.delete(sender)
+        if (this.#turn?.sender === sender) this.#turn = undefined
         this.#leave(sender)
         read(sender, partBytesMax)
         this.#look()
@@ -125,25 +122,24 @@ export class SendTurns {
         read(sender, Number.POSITIVE_INFINITY)
       }
     }
-    for (let next = this.#next(); next !== undefined && this.#makeRoom(); next = this.#next()) {
-      this.#leave(next)
-      this.#turns.set(next, this.#options.nowMs())
-      read(next, partBytesMax)
-    }
-  }
-
-  /** Whether there is a turn for another file now; if not, it is looked again when the longest one is over. */
-  #makeRoom(): boolean {
-    const [longest] = this.#turns
-    if (longest === undefined || this.#turns.size < turnsMax) return true
-    const [sender, sinceMs] = longest
-    const fairMs = (roundMs * turnsMax) / (this.#waitingCount + this.#turns.size)
-    const leftMs = sinceMs + Math.min(turnMs.max, Math.max(turnMs.min, fairMs)) - this.#options.nowMs()
+    const next = this.#next()
+    if (next === undefined) return
+    const leftMs = this.#turnLeftMs()
     if (leftMs > 0) {
       this.#callOff = this.#options.after(leftMs, () => this.#look())
-      return false
+      return
     }
-    return this.#turns.delete(sender)
+    this.#leave(next)
+    this.#turn = { sender: next, sinceMs: this.#options.nowMs() }
+    read(next, partBytesMax)
+    this.#look()
+  }
+
+  /** How long the turn lasts yet, milliseconds. */
+  #turnLeftMs(): number {
+    if (this.#turn === undefined) return 0
+    const fairMs = roundMs / (this.#waitingCount + 1)
+    return this.#turn.sinceMs + Math.min(turnMs.max, Math.max(turnMs.min, fairMs)) - this.#options.nowMs()
   }
 
   #next(): Sender | undefined {
