@@ -8,19 +8,13 @@ import { addressOwner } from '../../src/net.js'
 import { isOutOfDescriptors } from '../process/descriptors.js'
 import { AddressQueues } from './address-queues.js'
 import type { ConnectionTable } from './connections.js'
+import { HandOverPace } from './hand-over-pace.js'
 
 /** Bytes of a BitTorrent handshake (BEP 3). The first message of an encrypted connection is longer. */
 const handshakeBytes = 68
 /** From the connection to the end of the handshake; webtorrent allows 25 s from the first bytes on. */
 const handshakeMs = 25_000
 const probeEveryMs = 1_000
-/**
- * So many connections are handed over at a time: each costs webtorrent half a millisecond. In the pause the event loop turns
- * quickly, as it accepts one connection in a turn.
- */
-const handOversAtOnce = 8
-const handOverPauseMs = 2
-
 /** What {@link Incoming} calls. */
 export interface IncomingHooks {
   /** Takes the connection over; what has arrived can be read from it. */
@@ -39,6 +33,7 @@ export class Incoming {
   readonly #ids = new WeakMap<Socket, number>()
   /** Those that have sent as much as a handshake. */
   readonly #ready = new AddressQueues<Socket>()
+  readonly #pace = new HandOverPace()
   #nextId = 1
   #isHandOverDue = false
   #probedMs = Number.NEGATIVE_INFINITY
@@ -79,6 +74,7 @@ export class Incoming {
 
   #accept(conn: Socket): void {
     conn.on('error', () => {})
+    this.#pace.accept()
     const id = this.#nextId++
     const owner = addressOwner(conn.remoteAddress ?? '')
     const admission = this.#table.admit(id, owner, performance.now())
@@ -117,14 +113,13 @@ export class Incoming {
   #handOverSoon(): void {
     if (this.#isHandOverDue) return
     this.#isHandOverDue = true
-    // The pause begins when the event loop has turned: a timer set while one is late runs before it turns.
-    setImmediate(() => setTimeout(() => this.#handOver(), handOverPauseMs))
+    setImmediate(() => this.#handOver())
   }
 
   /** One address after the other, so that a thousand connections of one do not keep the others waiting. */
   #handOver(): void {
     this.#isHandOverDue = false
-    for (let i = 0; i < handOversAtOnce; i++) {
+    for (let left = this.#pace.turn(); left > 0; left--) {
       const conn = this.#ready.take()
       if (conn === undefined) return
       this.#hooks.handOver(conn)
