@@ -89,8 +89,8 @@ test('when descriptors run short connections are refused before anything fails',
     const now = (await status(daemon)).connections
     return now.refused >= 380 ? now : undefined
   })
-  assert.equal(connections.max, 120)
-  assert.ok(connections.open <= 120)
+  assert.equal(connections.max, 104)
+  assert.ok(connections.open <= 104)
   assert.ok(descriptors(daemon.pid) < 400)
   // The catalog works, and so does everybody else.
   writeFileSync(site.artifact('plugins/more.tar.gz'), await tarball('more', 'x'))
