@@ -4,6 +4,7 @@ mod busy;
 mod floods;
 mod hedge;
 mod hostile;
+mod importers;
 mod metadata;
 mod news;
 mod pieces;
