@@ -130,7 +130,7 @@ function unitStep(files: readonly string[]): SuiteStep {
   return {
     name: 'unit',
     about: 'server, image, doctor and command line as far as they need no root',
-    command: nodeCommand(files, 2, unitLimitMs),
+    command: nodeCommand(files, 3, unitLimitMs),
     count: countNode,
     timesFile,
     cwd: root,
@@ -194,8 +194,8 @@ function networkStep(files: readonly string[]): SuiteStep {
   return {
     name: 'network',
     about: 'real DHCP, TFTP, HTTP and doctor in network namespaces, privileges',
-    // Some of it is waiting, for what DHCP and TFTP clients wait for.
-    command: nodeCommand(files, 3, processesLimitMs),
+    // Half of it is waiting, for what DHCP and TFTP clients wait for.
+    command: nodeCommand(files, 4, processesLimitMs),
     count: countNode,
     timesFile,
     cwd: root,
@@ -221,7 +221,7 @@ function bootStep(files: readonly string[]): SuiteStep {
     name: 'boot',
     about: 'real servers and agents: whole boots, faults, stock clients, a small storm',
     // Three quarters of it are waiting, for time-outs that are what is tested.
-    command: nodeCommand(files, 4, processesLimitMs),
+    command: nodeCommand(files, 6, processesLimitMs),
     count: countNode,
     timesFile,
     cwd: root,
