@@ -47,7 +47,9 @@ export function nodeTable(db: Sqlite.Database): NodeTable {
   }
 }
 
-/** Makes or changes rows, and takes away others with their events, within a transaction. */
+/**
+ * Makes or changes rows, and takes away others with their events, within a transaction. Of a MAC that is no node the events go.
+ */
 export function nodeWriter(db: Sqlite.Database): {
   put(nodes: readonly NodeRow[]): void
   forget(ids: readonly string[]): void
@@ -59,12 +61,16 @@ export function nodeWriter(db: Sqlite.Database): {
        rack = @rack, state = @state, version = @version, boot = @boot, known = @known`,
   )
   const forget = db.prepare<[string]>('DELETE FROM nodes WHERE id = ?')
+  const forgetMachine = db.prepare<[string]>('DELETE FROM timeline WHERE mac = ? AND node IS NULL')
   return {
     put: (nodes) => {
       for (const { isKnown, ...node } of nodes) put.run({ ...node, known: isKnown ? 1 : 0 })
     },
     forget: (ids) => {
-      for (const id of ids) forget.run(id)
+      for (const id of ids) {
+        forget.run(id)
+        forgetMachine.run(id)
+      }
     },
   }
 }

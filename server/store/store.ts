@@ -23,6 +23,7 @@ export type { NodeRow, NodeTable, StoredState } from './nodes.js'
 export type { StoreOptions } from './open.js'
 export type { AuditRow, OperatorJob, OperatorTables, TokenRow } from './operators.js'
 export type { NewTimelineEvent, StoredReport, TimelineTable } from './timeline.js'
+export type { StoredMachine } from './timeline-machines.js'
 export type { VersionRecord, VersionTable } from './versions.js'
 export type { TimelineBatch } from './write-jobs.js'
 

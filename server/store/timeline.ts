@@ -8,6 +8,7 @@ import { type AgentEvent, isBootEventType } from '../../src/events.js'
 import { TIMELINE_READ_MAX } from '../../src/limits.js'
 import type { EventSource, TimelineEvent, TimelineReader } from '../../src/timeline.js'
 import { guard } from './open.js'
+import { type StoredMachine, storedMachines } from './timeline-machines.js'
 
 /** An event to store. */
 export interface NewTimelineEvent {
@@ -32,11 +33,18 @@ export type StoredReport = AgentEvent & { readonly receivedMs: number }
 
 /** Reads the timeline. */
 export interface TimelineTable extends TimelineReader {
+  /** A boot of a node. */
+  bootOfNode(node: string, boot: string): TimelineEvent[]
+  /** A boot of a machine. */
+  bootOfMachine(mac: string, boot: string): TimelineEvent[]
+  /** Machines that were heard of, longest silent first: those of nodes, and so many others. */
+  machines(othersMax: number): StoredMachine[]
   /** What the agent reported of one boot, in its order. */
   reports(node: string, boot: string): StoredReport[]
 }
 
-interface Row {
+/** A row as it is read. */
+export interface TimelineRow {
   id: number
   time_ms: number
   sender_ms: number | null
@@ -57,28 +65,41 @@ interface ReportRow {
   data: string
 }
 
+/** The columns of a {@link TimelineRow}. */
+export const columns = 'id, time_ms, sender_ms, mac, node, boot, source, type, data'
+
 /** Prepares the statements. */
 export function timelineTable(db: Sqlite.Database): TimelineTable {
-  const columns = 'id, time_ms, sender_ms, mac, node, boot, source, type, data'
-  const after = db.prepare<[number, number], Row>(
+  const after = db.prepare<[number, number], TimelineRow>(
     `SELECT ${columns} FROM timeline WHERE id > ? ORDER BY id LIMIT ?`,
   )
   const newest = (where: string) =>
-    db.prepare<[string, number], Row>(
+    db.prepare<[string, number], TimelineRow>(
       `SELECT * FROM (SELECT ${columns} FROM timeline WHERE ${where} ORDER BY id DESC LIMIT ?) ORDER BY id`,
     )
   const [ofNode, ofBoot, ofMac] = [newest('node = ?'), newest('boot = ?'), newest('mac = ?')]
+  const bootBy = (index: string, column: string) =>
+    db.prepare<[string, string, number], TimelineRow>(
+      `SELECT * FROM (SELECT ${columns} FROM timeline INDEXED BY ${index} WHERE ${column} = ? AND boot = ?
+       ORDER BY id DESC LIMIT ?) ORDER BY id`,
+    )
+  const bootOfNode = bootBy('timeline_boot', 'node')
+  const bootOfMachine = bootBy('timeline_mac', 'mac')
+  const machines = storedMachines(db)
   const reports = db.prepare<[string, string], ReportRow>(
     `SELECT boot, seq, sender_ms, time_ms, type, data FROM timeline
      WHERE boot = ? AND node = ? AND seq IS NOT NULL ORDER BY seq`,
   )
-  const read = (run: (limit: number) => Row[], limit = TIMELINE_READ_MAX) =>
+  const read = (run: (limit: number) => TimelineRow[], limit = TIMELINE_READ_MAX) =>
     guard('reading the timeline', () => run(Math.min(limit, TIMELINE_READ_MAX)).map(eventOf))
   return {
     after: (id, limit) => read((max) => after.all(id, max), limit),
     ofNode: (node, limit) => read((max) => ofNode.all(node, max), limit),
     ofBoot: (boot, limit) => read((max) => ofBoot.all(boot, max), limit),
     ofMac: (mac, limit) => read((max) => ofMac.all(mac, max), limit),
+    bootOfNode: (node, boot) => read((max) => bootOfNode.all(node, boot, max)),
+    bootOfMachine: (mac, boot) => read((max) => bootOfMachine.all(mac, boot, max)),
+    machines: (othersMax) => guard('reading machines', () => machines(othersMax)),
     reports: (node, boot) => guard('reading reports', () => reports.all(boot, node).map(reportOf)),
   }
 }
@@ -88,14 +109,14 @@ export function timelineTable(db: Sqlite.Database): TimelineTable {
  * acknowledged) is left as it is.
  */
 export function timelineAppender(db: Sqlite.Database): (events: readonly NewTimelineEvent[]) => void {
-  const columns = 'time_ms, sender_ms, mac, node, boot, seq, source, type, data'
+  const written = 'time_ms, sender_ms, mac, node, boot, seq, source, type, data'
   const report = db.prepare<[NewTimelineEvent]>(
-    `INSERT INTO timeline (${columns})
+    `INSERT INTO timeline (${written})
      SELECT @timeMs, @senderMs, @mac, @node, @boot, @seq, @source, @type, @data
      WHERE EXISTS (SELECT 1 FROM nodes WHERE id = @node) ON CONFLICT DO NOTHING`,
   )
   const fact = db.prepare<[NewTimelineEvent]>(
-    `INSERT INTO timeline (${columns})
+    `INSERT INTO timeline (${written})
      VALUES (@timeMs, @senderMs, @mac, (SELECT id FROM nodes WHERE id = @node), @boot, @seq, @source, @type, @data)`,
   )
   const identifyBoot = db.prepare<[NewTimelineEvent]>(
@@ -117,16 +138,20 @@ export function timelineAppender(db: Sqlite.Database): (events: readonly NewTime
   }
 }
 
-function eventOf(row: Row): TimelineEvent {
-  const { id, time_ms: timeMs, sender_ms: senderMs, mac, node, boot, source, type, data } = row
-  return {
-    ...{ id, timeMs, source, type },
-    ...(senderMs === null ? {} : { senderMs }),
-    ...(mac === null ? {} : { mac }),
-    ...(node === null ? {} : { node }),
-    ...(boot === null ? {} : { boot }),
-    data: JSON.parse(data) as TimelineEvent['data'],
+/** The event of a row. One step for each member: lists of nodes read tens of thousands. */
+export function eventOf(row: TimelineRow): TimelineEvent {
+  const event: { -readonly [Member in keyof TimelineEvent]: TimelineEvent[Member] } = {
+    id: row.id,
+    timeMs: row.time_ms,
+    source: row.source,
+    type: row.type,
+    data: JSON.parse(row.data) as TimelineEvent['data'],
   }
+  if (row.sender_ms !== null) event.senderMs = row.sender_ms
+  if (row.mac !== null) event.mac = row.mac
+  if (row.node !== null) event.node = row.node
+  if (row.boot !== null) event.boot = row.boot
+  return event
 }
 
 /** What is in the table went through parseEvents before, of this release or another one. */

@@ -6,6 +6,8 @@
 import { NODES_KNOWN_MAX, NODES_UNKNOWN_MAX } from '../../src/limits.js'
 import { normalizeMac } from '../../src/node-id.js'
 import type { Fact } from '../../src/timeline.js'
+import type { StoredMachine } from '../store/store.js'
+import { afterFact, type NetbootState } from './netboot-state.js'
 
 /** How far a boot has come, in order. */
 const stages = ['firmware', 'program', 'script', 'files', 'agent'] as const
@@ -29,12 +31,33 @@ export interface AgentIdentity extends Identity {
   readonly before?: string
 }
 
+/** A machine whose agent has not reported in its newest boot. */
+export interface NetbootMachine {
+  readonly mac: string
+  /** The node that it was in an earlier boot. */
+  readonly node: string | undefined
+  /** As the server named it. */
+  readonly boot: string
+  readonly state: NetbootState
+  /** Empty: it has not been seen with one. */
+  readonly address: string
+  /** When it was heard of first, when this boot began, and when it was heard of last, milliseconds since 1970. */
+  readonly firstMs: number
+  readonly bootMs: number
+  readonly heardMs: number
+}
+
 interface Machine {
   node: string | undefined
   boot: string
   /** The last boot that an agent named. */
   agentBoot: string
   stage: Stage
+  /** For people: finer than the stage, and decides nothing. */
+  state: NetbootState
+  address: string
+  readonly firstMs: number
+  readonly bootMs: number
   heardMs: number
 }
 
@@ -69,6 +92,48 @@ export class Machines {
     this.#options = options
   }
 
+  /** Those that were heard of before a restart, longest silent first. */
+  restore(stored: readonly StoredMachine[], nowMs: number): void {
+    for (const { mac, node, boot, agentBoot, address, firstMs, bootMs, types, ...last } of stored) {
+      // A clock that has been set back since would keep the next boot from beginning.
+      const heardMs = Math.min(last.heardMs, nowMs)
+      const machine: Machine = {
+        ...{ node, boot, agentBoot, address, firstMs, bootMs, heardMs },
+        stage: boot === agentBoot ? 'agent' : types.map((type) => stageOf(type)).reduce(later, 'firmware'),
+        state: types.reduce<NetbootState>(afterFact, 'dhcp'),
+      }
+      this.#put(mac, machine)
+      if (node !== undefined && node !== mac) bounded(this.#macOfNode, node, mac, NODES_KNOWN_MAX)
+      if (address !== '') this.#uses(address, mac, heardMs)
+    }
+  }
+
+  /** The node is remembered no more, and neither is its machine: whatever it does next is its first. */
+  forget(node: string): void {
+    const mac = this.macOf(node) ?? node
+    this.#known.delete(mac)
+    this.#strangers.delete(mac)
+    this.#macOfNode.delete(node)
+  }
+
+  /** The MAC of a node, where it is known. */
+  macOf(node: string): string | undefined {
+    return this.#macOfNode.get(node) ?? normalizeMac(node)
+  }
+
+  /** The node that a machine was when its agent reported last. */
+  nodeOf(mac: string): string | undefined {
+    return this.#get(mac)?.node
+  }
+
+  /** Machines in network boot: those whose agents have reported since are left out. */
+  inNetboot(): NetbootMachine[] {
+    return [...this.#known, ...this.#strangers].flatMap(([mac, machine]) => {
+      const { node, boot, state, address, firstMs, bootMs, heardMs, stage } = machine
+      return stage === 'agent' ? [] : [{ mac, node, boot, state, address, firstMs, bootMs, heardMs }]
+    })
+  }
+
   /**
    * Whose a fact is; undefined: of nobody that boots, and nothing to keep.
    *
@@ -82,7 +147,9 @@ export class Machines {
     if (isOfSystem(fact, before?.stage)) return undefined
     const machine =
       before === undefined || isNewBoot(before, fact, timeMs) ? this.#begin(mac, before, timeMs) : before
-    machine.stage = later(machine.stage, stageOf(fact))
+    machine.stage = later(machine.stage, stageOf(fact.type))
+    machine.state = afterFact(machine.state, fact.type)
+    machine.address = fact.address ?? machine.address
     machine.heardMs = Math.max(machine.heardMs, timeMs)
     this.#put(mac, machine)
     const { node, boot } = machine
@@ -105,7 +172,7 @@ export class Machines {
     // What an agent has left to say of a boot that is over names no other one.
     if (boot === machine.agentBoot) return identity
     const before = known === undefined || known.stage === 'agent' ? boot : known.boot
-    Object.assign(machine, { node, boot, agentBoot: boot, stage: 'agent', heardMs: nowMs })
+    Object.assign(machine, { node, boot, agentBoot: boot, stage: 'agent', address, heardMs: nowMs })
     if (mac !== node) bounded(this.#macOfNode, node, mac, NODES_KNOWN_MAX)
     this.#put(mac, machine)
     return { ...identity, before }
@@ -117,8 +184,11 @@ export class Machines {
 
   #begin(mac: string, before: Machine | undefined, nowMs: number): Machine {
     const node = before?.node ?? (this.#options.isNode(mac) ? mac : undefined)
-    const agentBoot = before?.agentBoot ?? ''
-    return { node, agentBoot, boot: this.#options.newBoot(), stage: 'firmware', heardMs: nowMs }
+    return {
+      ...{ node, agentBoot: before?.agentBoot ?? '', boot: this.#options.newBoot() },
+      ...{ stage: 'firmware', state: 'dhcp', address: before?.address ?? '' },
+      ...{ firstMs: before?.firstMs ?? nowMs, bootMs: nowMs, heardMs: nowMs },
+    }
   }
 
   #put(mac: string, machine: Machine): void {
@@ -171,7 +241,7 @@ function isNewBoot({ stage, heardMs }: Machine, { type, data }: Fact, timeMs: nu
   }
 }
 
-function stageOf({ type }: Fact): Stage {
+function stageOf(type: string): Stage {
   if (type.startsWith('dhcp.')) return 'firmware'
   if (type.startsWith('program.')) return 'program'
   return type.startsWith('kernel.') || type.startsWith('stage1.') ? 'files' : 'script'

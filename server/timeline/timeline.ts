@@ -5,15 +5,17 @@
 import type { AgentEvent } from '../../src/events.js'
 import { boundedData, type Fact, type FactData, type FactType } from '../../src/timeline.js'
 import type { Failures } from '../process/failures.js'
-import type { NewTimelineEvent, NodeRow, TimelineBatch } from '../store/store.js'
+import type { NewTimelineEvent, NodeRow, StoredMachine, TimelineBatch } from '../store/store.js'
 import { FactAdmission } from './fact-admission.js'
-import { type Identity, Machines } from './machines.js'
+import { type Identity, Machines, type NetbootMachine } from './machines.js'
 import { type ReportStats, TimelineWriter } from './writer.js'
 
 /** What the timeline is made of. */
 export interface TimelineOptions {
   /** One transaction, on the disk when it resolves. */
   readonly save: (batch: TimelineBatch) => Promise<void>
+  /** Machines that were heard of before, longest silent first. */
+  readonly machines?: () => readonly StoredMachine[]
   /** Wall clock, milliseconds since 1970. */
   readonly nowMs: () => number
   /** Milliseconds of a clock that never goes back. */
@@ -71,6 +73,7 @@ export class Timeline {
   begin(rows: NodeRows): void {
     this.#rows = rows
     this.#writer = this.#makeWriter(rows)
+    this.#machines.restore(this.#options.machines?.() ?? [], this.#options.nowMs())
   }
 
   /** The row of a node has changed. */
@@ -80,7 +83,34 @@ export class Timeline {
 
   /** The node is remembered no more: its row goes, and its events. */
   nodeForgotten(id: string): void {
+    this.#machines.forget(id)
     this.#writer.forget(id)
+  }
+
+  /**
+   * Forgets the events of a machine that is no node; resolves when that is on the disk.
+   *
+   * @throws BootswarmError REPORTS_NOT_SAVED: they are forgotten on the disk later
+   */
+  async forgetMachine(mac: string): Promise<void> {
+    this.#machines.forget(mac)
+    this.#writer.forgetMachine(mac)
+    await this.written()
+  }
+
+  /** Machines whose agents have not reported in their newest boot. */
+  inNetboot(): NetbootMachine[] {
+    return this.#machines.inNetboot()
+  }
+
+  /** The MAC of a node, where it is known. */
+  macOf(node: string): string | undefined {
+    return this.#machines.macOf(node)
+  }
+
+  /** The node that a machine was when its agent reported last. */
+  nodeOf(mac: string): string | undefined {
+    return this.#machines.nodeOf(mac)
   }
 
   /** Something that a machine did, or that was done for it. May be left out where too much comes. */

@@ -47,6 +47,9 @@ export interface Stop {
  */
 const patienceMs = { dhcp: 40_000, program: 60_000, script: 30_000, files: 60_000, agent: 120_000 } as const
 
+/** Where one stopped that has not. */
+export const hasBooted: Stop = stop('BOOTED', 'It has booted')
+
 /** Tells where the newest boot among these events stopped; they are of one node or machine. */
 export function whereItStopped(events: readonly TimelineEvent[], nowMs: number): Stop {
   const boot = new Boot(events, nowMs)
@@ -91,8 +94,7 @@ class Boot {
 function agentStop(boot: Boot): Stop | undefined {
   const last = boot.lastLike(({ source, type }) => source === 'agent' || type === 'manifest.sent')
   if (last === undefined) return undefined
-  if (boot.last('boot.completed', 'seeding.ended', 'artifact.dropped') !== undefined)
-    return stop('BOOTED', 'It has booted')
+  if (boot.last('boot.completed', 'seeding.ended', 'artifact.dropped') !== undefined) return hasBooted
   const failed = boot.last('boot.failed')
   const wentOn = boot.lastLike(({ source, type }) => source === 'agent' && type !== 'boot.failed')
   if (failed !== undefined && (wentOn === undefined || isBefore(wentOn, failed))) {

@@ -75,6 +75,11 @@ export class WriteQueue {
     if (this.#stored.has(id) || this.#beingWritten.has(id)) this.#forgotten.add(id)
   }
 
+  /** The events of a MAC that is no node are to go. */
+  forgetMachine(mac: string): void {
+    this.#forgotten.add(mac)
+  }
+
   event(event: NewTimelineEvent): void {
     this.#events.push(event)
     this.#count(event, 1)

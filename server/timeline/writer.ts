@@ -79,6 +79,12 @@ export class TimelineWriter {
     this.#soon(true)
   }
 
+  /** The events of a MAC that is no node. */
+  forgetMachine(mac: string): void {
+    this.#queue.forgetMachine(mac)
+    this.#soon(true)
+  }
+
   /** An agent's event, which somebody waits for: see {@link check} and {@link written}. */
   report(event: NewTimelineEvent): void {
     this.#queue.event(event)

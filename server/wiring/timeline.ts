@@ -1,5 +1,6 @@
 /** The timeline of the running server, and what the server itself adds to it. */
 import { randomBytes } from 'node:crypto'
+import { NODES_UNKNOWN_MAX } from '../../src/limits.js'
 import type { LiveVersions } from '../catalog/versions.js'
 import type { Store } from '../store/store.js'
 import { Timeline } from '../timeline/timeline.js'
@@ -9,6 +10,7 @@ import { after, type Common } from './parts.js'
 export function makeTimeline({ nowMs, failures }: Common, store: Store): Timeline {
   return new Timeline({
     save: (batch) => store.saveTimeline(batch),
+    machines: () => store.timeline.machines(NODES_UNKNOWN_MAX),
     nowMs,
     elapsedMs: () => performance.now(),
     newBoot: () => randomBytes(8).toString('hex'),

@@ -233,3 +233,57 @@ test('a data directory of the sixth schema is brought up to date: its events are
   )
   assert.ok((store.timeline.after(3)[0]?.id ?? 0) > 3)
 })
+
+test('a boot is read by its node or its machine, whoever else names one like that', (t) => {
+  const { save, timeline } = place(t)
+  save([fact({ timeMs: 1 }), fact({ timeMs: 2, boot }), fact({ mac: other, boot, timeMs: 3 })])
+  save([report('rig1', 0, { timeMs: 4 }), report('rig2', 0, { timeMs: 5 })], [row('rig1'), row('rig2')])
+  const times = (events: readonly { timeMs: number }[]) => events.map(({ timeMs }) => timeMs)
+  assert.deepEqual(times(timeline.bootOfMachine(mac, boot)), [2])
+  assert.deepEqual(times(timeline.bootOfMachine(mac, provisional)), [1])
+  assert.deepEqual(times(timeline.bootOfNode('rig1', boot)), [4])
+  assert.deepEqual(timeline.bootOfNode('rig1', provisional), [])
+})
+
+test('machines that were heard of, with their newest boots', (t) => {
+  const { save, timeline } = place(t)
+  const address = JSON.stringify({ address: '10.0.0.5' })
+  save([fact({ boot: 'e'.repeat(16), timeMs: 1 }), fact({ timeMs: 2, data: address })])
+  save([fact({ timeMs: 3, source: 'http', type: 'script.asked', data: '{"address":7}' })])
+  save(
+    [
+      fact({ mac: other, node: 'rig1', boot: provisional, timeMs: 4 }),
+      report('rig1', 0, { mac: other, timeMs: 5 }),
+      report('nomac', 0, { timeMs: 6 }),
+      fact({ mac: null, source: 'server', type: 'server.started', boot: null, timeMs: 7 }),
+    ],
+    [row('rig1', { boot }), row('nomac', { boot })],
+  )
+  const stranger = {
+    ...{ mac, node: undefined, boot: provisional, agentBoot: '', address: '10.0.0.5' },
+    ...{ firstMs: 1, bootMs: 2, heardMs: 3, types: ['dhcp.seen', 'script.asked'] },
+  }
+  const rig1 = {
+    ...{ mac: other, node: 'rig1', boot, agentBoot: boot, address: '', types: [] },
+    ...{ firstMs: 5, bootMs: 5, heardMs: 5 },
+  }
+  assert.deepEqual(timeline.machines(10), [stranger, rig1])
+  assert.deepEqual(timeline.machines(0), [rig1])
+  save([fact({ mac: other, node: 'rig1', boot: 'd'.repeat(16), timeMs: 8 })])
+  assert.deepEqual(timeline.machines(0), [
+    { ...rig1, boot: 'd'.repeat(16), firstMs: 8, bootMs: 8, heardMs: 8, types: ['dhcp.seen'] },
+  ])
+})
+
+test('of a machine that is forgotten nothing is left, and of no other one', (t) => {
+  const { save, forget, timeline } = place(t)
+  save([fact(), fact({ mac: other }), fact({ node: 'rig1' })], [row('rig1')])
+  forget(mac)
+  assert.deepEqual(
+    timeline.after(0).map((event) => [event.mac, event.node]),
+    [
+      [other, undefined],
+      [mac, 'rig1'],
+    ],
+  )
+})

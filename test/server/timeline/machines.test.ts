@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { StoredMachine } from '../../../server/store/store.js'
 import { Machines } from '../../../server/timeline/machines.js'
 import { NODES_KNOWN_MAX, NODES_UNKNOWN_MAX } from '../../../src/limits.js'
 import type { EventSource, Fact, FactData, FactType } from '../../../src/timeline.js'
@@ -149,4 +150,94 @@ test('invented machines and nodes push each other out, and no known node', () =>
   assert.equal(discover('firmware', invented(0)), `boot ${NODES_UNKNOWN_MAX + 3}`, 'it was forgotten')
   for (let n = 0; n <= NODES_KNOWN_MAX; n += 1) agent(`02:00:00:01:${invented(n).slice(12)}`, agentBoot)
   assert.equal(discover('firmware'), 'boot 1')
+})
+
+test('machines in network boot are those whose agents have not reported in this boot', () => {
+  const { machines, clock, say, discover, agent } = place([mac])
+  const states = () => machines.inNetboot().map(({ mac: own, node, state }) => [own, node, state])
+  const stranger = '52:54:00:00:00:02'
+  discover('firmware', stranger)
+  assert.deepEqual(states(), [[stranger, undefined, 'dhcp']])
+  const steps: readonly (readonly [FactType, string])[] = [
+    ['dhcp.seen', 'dhcp'],
+    ['dhcp.answered', 'dhcp'],
+    ['program.sent', 'program'],
+    ['script.asked', 'script'],
+    ['queue.waiting', 'queue'],
+    ['queue.turn', 'loading'],
+    ['kernel.sent', 'loading'],
+    ['stage1.broken-off', 'loading'],
+    ['stage1.sent', 'starting'],
+  ]
+  for (const [type, state] of steps) {
+    clock.ms += 1000
+    say(type, { client: 'firmware', message: 'discover' }, { address: '10.0.0.7' })
+    assert.deepEqual(states()[0], [mac, mac, state], type)
+  }
+  discover('system')
+  const [own] = machines.inNetboot()
+  assert.deepEqual(own, {
+    ...{ mac, node: mac, boot: 'boot 2', state: 'starting', address: '10.0.0.7' },
+    ...{ firstMs: 2000, bootMs: 2000, heardMs: clock.ms },
+  })
+  agent(mac, agentBoot)
+  assert.deepEqual(states(), [[stranger, undefined, 'dhcp']])
+  clock.ms += 1000
+  discover('firmware')
+  assert.deepEqual(states()[0], [mac, mac, 'dhcp'])
+  assert.equal(machines.inNetboot()[0]?.firstMs, 2000)
+  machines.forget(mac)
+  machines.forget(stranger)
+  assert.deepEqual(states(), [])
+})
+
+test('a node that is named otherwise is known by its MAC, until it is forgotten', () => {
+  const { machines, say, agent } = place()
+  const names = () => [machines.macOf('rig1'), machines.nodeOf(mac), machines.macOf(mac)]
+  assert.deepEqual(names(), [undefined, undefined, mac])
+  say('script.asked', {}, { address: '10.0.0.1' })
+  agent('rig1', agentBoot)
+  assert.deepEqual(names(), [mac, 'rig1', mac])
+  machines.forget('rig1')
+  assert.deepEqual(names(), [undefined, undefined, mac])
+})
+
+test('after a restart machines are where they were, in the same boots', () => {
+  const stored = (more: Partial<StoredMachine> = {}): StoredMachine => ({
+    ...{ mac, node: undefined, boot: 'before', agentBoot: '', address: '', types: [] },
+    ...{ firstMs: 1, bootMs: 500, heardMs: 900 },
+    ...more,
+  })
+  const fresh = (machine: StoredMachine, nowMs = 1000) => {
+    const made = place()
+    made.machines.restore([machine], nowMs)
+    return made
+  }
+  const loads = stored({ types: ['dhcp.seen', 'script.asked', 'queue.turn'], address: '10.0.0.3' })
+  const { machines, say, agent } = fresh(loads)
+  assert.deepEqual(machines.inNetboot(), [
+    {
+      ...{ mac, node: undefined, boot: 'before', state: 'loading', address: '10.0.0.3' },
+      ...{ firstMs: 1, bootMs: 500, heardMs: 900 },
+    },
+  ])
+  assert.deepEqual(say('kernel.sent'), { mac, boot: 'before' })
+  assert.equal(say('kernel.sent', {}, { mac: undefined, address: '10.0.0.3' } as object)?.mac, mac)
+  assert.deepEqual(agent('rig1', agentBoot, '10.0.0.3'), {
+    mac,
+    node: 'rig1',
+    boot: agentBoot,
+    before: 'before',
+  })
+  // Its agent had named the boot: what comes now begins another one, of the same node.
+  const booted = fresh(stored({ node: 'rig1', boot: agentBoot, agentBoot }))
+  assert.deepEqual(booted.machines.inNetboot(), [])
+  assert.equal(booted.machines.nodeOf(mac), 'rig1')
+  assert.equal(booted.discover('system'), undefined)
+  assert.deepEqual(booted.say('dhcp.seen', { client: 'firmware', message: 'discover' }), {
+    ...{ mac, node: 'rig1', boot: 'boot 1' },
+  })
+  // The clock was an hour ahead: the next boot begins all the same.
+  const ahead = fresh(stored({ boot: agentBoot, agentBoot, node: mac, heardMs: 3_600_000 }))
+  assert.equal(ahead.discover('firmware'), 'boot 1')
 })
