@@ -7,7 +7,8 @@ import { pathToFileURL } from 'node:url'
 import { fastify } from 'fastify'
 import { localCaller } from '../server/api/operators/admission.js'
 import { openApiText } from '../server/api/operators/openapi.js'
-import { type OperatorRoutes, registerOperatorRoutes } from '../server/api/operators/routes.js'
+import { registerOperatorRoutes } from '../server/api/operators/routes.js'
+import type { OperatorRoutes } from '../server/api/operators/routing.js'
 
 /** The published document. */
 export const OPENAPI_FILE = 'docs/openapi.json'

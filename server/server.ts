@@ -159,6 +159,8 @@ async function compose(
   const operators = makeOperators(common, {
     told,
     registry,
+    timeline,
+    describe: nodes.describe,
     status: http.status,
     limits: http.limits,
     tls: identity.first.tls,

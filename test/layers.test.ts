@@ -147,8 +147,6 @@ test('SQL and SQLite are in server/store/ only', () => {
 const forTests = [
   // Reads the vectors that the agent reads too: what the server signs is held against the specification.
   'src/manifest.ts exports openManifest, which tests alone use',
-  // For the interface of operators.
-  'server/timeline/where-it-stopped.ts exports whereItStopped, which tests alone use',
 ]
 
 test('what is exported is used by another file', () => {

@@ -10,6 +10,7 @@ import type {
   OperatorNode,
   OperatorStatus,
   OperatorToken,
+  OperatorWhy,
   TokenList,
 } from '../../server/api/operators/schemas.js'
 import { BootswarmError, type ErrorCode, errorCodes } from '../../src/errors.js'
@@ -24,7 +25,11 @@ const silentMs = 60_000
 /** A stream that was broken off is asked for again after this, milliseconds. */
 const againMs = 2000
 
-type Query = Readonly<Record<string, string | number>>
+/** Parameters of a request. */
+export type Query = Readonly<Record<string, string | number>>
+
+/** Events, and the id after which others come. */
+export type Events = Pick<EventPage, 'events' | 'next'>
 
 /** See the module. Its answers are what the server of the same version gives; texts in them are printed as data. */
 export class ApiClient {
@@ -58,11 +63,39 @@ export class ApiClient {
     return nodes
   }
 
-  /** The newest events of all nodes, or of one, oldest first. */
-  async newestEvents(limit: number, node?: string): Promise<OperatorEvent[]> {
-    const path = node === undefined ? '/events' : `/nodes/${encodeURIComponent(node)}/events`
-    const page: EventPage = await this.#json('GET', path, { limit })
-    return page.events
+  /** Where the newest boot of a node stopped. */
+  why(node: string): Promise<OperatorWhy> {
+    return this.#json('GET', `/nodes/${encodeURIComponent(node)}/why`)
+  }
+
+  /** The newest events that match, of all or of one node, oldest first; `next`: what comes has greater ids. */
+  async newestEvents(last: number, query: Query, node?: string): Promise<Events> {
+    const events: OperatorEvent[] = []
+    let next: number | undefined
+    let before: number | null = null
+    do {
+      const more: Query = before === null ? {} : { before }
+      const page: EventPage = await this.#json('GET', eventsPath(node), {
+        ...{ ...query, ...more, limit: last - events.length },
+      })
+      next ??= page.next
+      events.unshift(...page.events)
+      before = page.previous
+    } while (before !== null && events.length < last)
+    return { events, next }
+  }
+
+  /** All events that match since a time, milliseconds since 1970, a page at a time. */
+  async *eventsSince(sinceMs: number, query: Query, node?: string): AsyncGenerator<Events> {
+    let start: Query = {}
+    for (let after: number | undefined; ; ) {
+      const asked = { ...query, ...start, since_ms: sinceMs, limit: PAGE_MAX }
+      const page: EventPage = await this.#json('GET', eventsPath(node), asked)
+      yield page
+      if (page.next === after) return
+      after = page.next
+      start = { after }
+    }
   }
 
   label(node: string, label: string): Promise<OperatorNode> {
@@ -94,15 +127,14 @@ export class ApiClient {
 
   /** Events as they come, after an id; goes on where it was broken off. `onLost` is told why. */
   async *follow(
-    nodes: string | undefined,
+    query: Query,
     afterId: number,
     onLost: (error: BootswarmError) => void,
   ): AsyncGenerator<OperatorEvent> {
     let lastId = afterId
     for (;;) {
       try {
-        const query = { after: lastId, ...(nodes === undefined ? {} : { nodes }) }
-        const response = await this.#ask('GET', '/events/stream', query)
+        const response = await this.#ask('GET', '/events/stream', { ...query, after: lastId })
         const lines = new EventLines()
         for await (const part of response) {
           for (const event of lines.push(part as Buffer)) {
@@ -149,6 +181,10 @@ export class ApiClient {
     if (response.statusCode === 200) return response
     throw errorOf(response.statusCode ?? 0, parse(await read(response), this.name), this.name)
   }
+}
+
+function eventsPath(node: string | undefined): string {
+  return node === undefined ? '/events' : `/nodes/${encodeURIComponent(node)}/events`
 }
 
 /** One connection after the other, each through the door. */

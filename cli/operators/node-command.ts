@@ -1,13 +1,16 @@
 /** `bootswarm node ...`. */
 import { forgetNodes, labelNodes } from './node-change.js'
 import { showEvents } from './node-events.js'
-import { listNodes, showNodes } from './node-list.js'
+import { listNodes } from './node-list.js'
+import { showNodes } from './node-show.js'
+import { explainNodes } from './node-why.js'
 import { nodeOutline } from './outlines.js'
 import { type Session, withSession } from './session.js'
 
 const parts: Readonly<Record<string, (session: Session) => Promise<number>>> = {
   list: listNodes,
   show: showNodes,
+  why: explainNodes,
   events: showEvents,
   label: labelNodes,
   forget: forgetNodes,

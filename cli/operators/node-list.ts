@@ -1,15 +1,14 @@
-/** `bootswarm node list` and `node show`. */
-import { complain, printJson, printLines, printText } from '../../host/console.js'
+/** `bootswarm node list`, and which nodes words and flags mean. */
+import { complain, printJson, printText } from '../../host/console.js'
 import type { OperatorNode } from '../../server/api/operators/schemas.js'
 import { expandHostlist, foldHostlist } from '../../src/hostlist.js'
-import { printable } from '../../src/text.js'
 import type { Call } from '../outline.js'
 import type { ApiClient } from './client.js'
 import type { Session } from './session.js'
 import { type Column, formatTable } from './table.js'
 import { watch } from './watch.js'
 import { parseWhere } from './where.js'
-import { countOf, formatBytes, formatDuration, formatTime } from './words.js'
+import { countOf, formatDuration } from './words.js'
 
 /**
  * The nodes that words and flags mean. Those of a hostlist that are not there are named on standard error.
@@ -28,7 +27,7 @@ export async function nodesOf(
     ...(sort === undefined ? {} : { sort }),
   })
   if (hostlist === undefined || where !== undefined) return { nodes, areAllThere: true }
-  const there = new Set(nodes.flatMap(({ id, hostname }) => [id, hostname.toLowerCase()]))
+  const there = new Set(nodes.flatMap(({ id, hostname, mac }) => [id, hostname.toLowerCase(), mac]))
   const missing = expandHostlist(hostlist).filter((name) => !there.has(name))
   if (missing.length > 0) complain(`${countOf(missing.length, 'node')} not there: ${foldHostlist(missing)}`)
   return { nodes, areAllThere: missing.length === 0 }
@@ -60,6 +59,11 @@ function watched({ flags, words: [hostlist] }: Call) {
   }
 }
 
+/** Whether the newest boot stands still. */
+export function didStop({ cause }: Pick<OperatorNode, 'cause'>): boolean {
+  return cause !== 'BOOTED' && cause !== 'UNDER_WAY'
+}
+
 /** The table; every cell is printable. */
 export function nodeTable(nodes: readonly OperatorNode[], nowMs: number, width?: number): string[] {
   const columns: (Column<OperatorNode> & { readonly isShown?: boolean })[] = [
@@ -71,6 +75,7 @@ export function nodeTable(nodes: readonly OperatorNode[], nowMs: number, width?:
       isShown: nodes.some(({ id, hostname }) => id !== hostname),
     },
     { title: 'STATE', of: ({ state }) => state },
+    { title: 'CAUSE', of: (node) => (didStop(node) ? node.cause : ''), isShown: nodes.some(didStop) },
     { title: 'DONE', of: doneOf, isRight: true },
     { title: 'RACK', of: ({ rack }) => rack, min: 4 },
     { title: 'ADDRESS', of: ({ address }) => address, min: 7 },
@@ -97,39 +102,4 @@ function doneOf({
 
 function noteOf({ label, failure }: OperatorNode): string {
   return [label, failure === null ? '' : `${failure.code}: ${failure.message}`].filter(Boolean).join('; ')
-}
-
-/** `node show`. */
-export async function showNodes({ call, client }: Session): Promise<number> {
-  const { nodes, areAllThere } = await nodesOf(client, call, call.words[0])
-  if (call.flags.has('json')) printJson(nodes, 2)
-  else printLines(nodes.flatMap((node, n) => [...(n === 0 ? [] : ['']), ...nodeLines(node, Date.now())]))
-  return areAllThere ? 0 : 1
-}
-
-/** All of a node. */
-export function nodeLines(node: OperatorNode, nowMs: number): string[] {
-  const ago = (ms: number) => `${formatTime(ms)}, ${formatDuration((nowMs - ms) / 1000)} ago`
-  const { failure, from_peers_bytes: peers, from_origin_bytes: origin } = node
-  const rows: [string, string][] = [
-    ['node', node.id],
-    ['host', node.hostname],
-    ['label', node.label],
-    ['rack', node.rack],
-    ['address', node.address],
-    ['state', node.state],
-    ['failure', failure === null ? '' : `${failure.code}: ${failure.message}`],
-    ['version', node.version === 0 ? '' : String(node.version)],
-    ['agent', node.agent],
-    ['boot', node.boot === '' ? '' : `${node.boot}, begun ${ago(node.boot_started_ms)}`],
-    ['took', node.boot_seconds === 0 ? '' : `${node.boot_seconds.toFixed(1)} s`],
-    [
-      'has',
-      node.total_bytes === 0 ? '' : `${formatBytes(node.done_bytes)} of ${formatBytes(node.total_bytes)}`,
-    ],
-    ['from', peers + origin === 0 ? '' : `peers ${formatBytes(peers)}, server ${formatBytes(origin)}`],
-    ['seeds', { no: '', part: 'a part', whole: 'all' }[node.seeding]],
-    ['seen', `${ago(node.last_seen_ms)}; at first ${formatTime(node.first_seen_ms)}`],
-  ]
-  return rows.filter(([, text]) => text !== '').map(([name, text]) => printable(`${name.padEnd(9)}${text}`))
 }

@@ -1,6 +1,7 @@
 /** The commands that ask a running server. */
 import type { Flag } from '../../src/command-line.js'
 import { roles } from '../../src/roles.js'
+import { eventSources } from '../../src/timeline.js'
 import type { Outline } from '../outline.js'
 
 const help: Flag = { name: 'help', description: 'this text' }
@@ -26,10 +27,10 @@ const common = [...connection, help]
 const where: Flag = {
   name: 'where',
   value: 'KEY=VALUE,...',
-  description: 'only nodes with this state, rack or text; several states or racks are possible',
+  description: 'only nodes with this state, cause, rack or text; several are possible, but of text',
 }
 const nodesText = [
-  'NODES is a hostlist of identities or host names: rig[001-240], or aa:bb:cc:dd:ee:ff. --where narrows it down:',
+  'NODES is a hostlist of identities, host names or MACs: rig[001-240], or aa:bb:cc:dd:ee:ff. --where narrows it down:',
   '--where state=failed,rack=r7. A key that is named twice means either value.',
 ]
 
@@ -43,12 +44,12 @@ export const statusOutline: Outline = {
 /** `bootswarm node ...`. */
 export const nodeOutline: Outline = {
   name: 'node',
-  summary: 'the nodes of the running server: list, show, events, label, forget',
+  summary: 'the nodes of the running server: list, show, why, events, label, forget',
   flags: [],
   parts: [
     {
       name: 'list',
-      summary: 'all nodes, or some',
+      summary: 'all nodes, or some, and machines that are none yet',
       words: '[NODES]',
       details: nodesText,
       flags: [
@@ -71,10 +72,19 @@ export const nodeOutline: Outline = {
       flags: [where, json, ...common],
     },
     {
+      name: 'why',
+      summary: 'where their newest boots stopped',
+      words: '[NODES]',
+      details: [...nodesText, 'Without both: those that stopped.'],
+      flags: [where, json, ...common],
+    },
+    {
       name: 'events',
       summary: 'what happened to nodes',
       words: '[NODES]',
-      details: ['NODES is a hostlist of identities: rig[001-240]. Without it: all nodes.'],
+      details: [
+        'NODES is a hostlist of identities, host names or MACs: rig[001-240]. Without it: all, and what the server did.',
+      ],
       flags: [
         { name: 'follow', short: 'f', description: 'go on with what comes' },
         {
@@ -83,6 +93,15 @@ export const nodeOutline: Outline = {
           value: 'N',
           description: 'begin with the newest N of each node (default: 50)',
         },
+        { name: 'since', value: 'TIME', description: 'begin with all since then: 10m, 2h, 2026-11-30 12:00' },
+        {
+          name: 'source',
+          value: eventSources.join('|'),
+          description: 'only events of these sources, with commas',
+        },
+        { name: 'type', value: 'TYPE,...', description: 'only these types: boot.failed,dhcp.refused' },
+        { name: 'boot', value: 'BOOT', description: 'only this boot: 16 hex digits' },
+        { name: 'mac', value: 'MAC', description: 'only this machine, also before it was a node' },
         json,
         ...common,
       ],
@@ -96,7 +115,7 @@ export const nodeOutline: Outline = {
     },
     {
       name: 'forget',
-      summary: 'forget nodes, their events and labels',
+      summary: 'forget nodes or machines, their events and labels',
       words: '[NODES]',
       details: [...nodesText, 'A node that speaks again is a new one.'],
       flags: [where, dryRun, json, ...common],

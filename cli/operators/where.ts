@@ -2,9 +2,9 @@
 import { BootswarmError } from '../../src/errors.js'
 import { nearest } from '../../src/spelling.js'
 
-const keys = ['state', 'rack', 'text'] as const
+const keys = ['state', 'cause', 'rack', 'text'] as const
 /** Either value may hold. */
-const several: readonly string[] = ['state', 'rack']
+const several: readonly string[] = ['state', 'cause', 'rack']
 
 /** What the server is asked: the values of each key, with commas. */
 export type Query = Readonly<Record<string, string>>

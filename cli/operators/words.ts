@@ -33,3 +33,15 @@ export function formatTime(ms: number): string {
 export function countOf(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`
 }
+
+/** `file=stage1 bytes=100000 why="no such file"`: the data of an event. */
+export function formatFacts(data: Readonly<Record<string, unknown>>): string {
+  return Object.entries(data)
+    .map(([name, value]) => `${plainOrQuoted(name)}=${plainOrQuoted(value)}`)
+    .join(' ')
+}
+
+/** A text that could be taken for more than one is in quotes; objects are JSON. */
+function plainOrQuoted(value: unknown): string {
+  return typeof value === 'string' && /^[^\s"'=]+$/.test(value) ? value : JSON.stringify(value)
+}

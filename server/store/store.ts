@@ -17,7 +17,7 @@ import type { TimelineBatch } from './write-jobs.js'
 import { directWriter, ThreadWriter } from './writer.js'
 
 export type { ArtifactRecord, ArtifactTable, FileStamp } from './artifacts.js'
-export type { EventPages, StoredEvent } from './event-pages.js'
+export type { EventFilter, EventPages, StoredPage } from './event-pages.js'
 export type { LeaseTable } from './leases.js'
 export type { NodeRow, NodeTable, StoredState } from './nodes.js'
 export type { StoreOptions } from './open.js'
@@ -37,7 +37,7 @@ export interface Store {
   readonly nodes: NodeTable
   /** Everything that has happened. */
   readonly timeline: TimelineTable
-  /** What agents reported, page by page. */
+  /** The same page by page. */
   readonly eventPages: EventPages
   /** Addresses given by DHCP. */
   readonly leases: LeaseTable

@@ -6,17 +6,20 @@ import { formatIpPort } from '../../src/net.js'
 import { localCaller, tokenCaller } from '../api/operators/admission.js'
 import { EventStreams } from '../api/operators/event-streams.js'
 import { OperatorRecords } from '../api/operators/records.js'
-import { type OperatorRoutes, registerOperatorRoutes } from '../api/operators/routes.js'
+import { registerOperatorRoutes } from '../api/operators/routes.js'
+import type { OperatorRoutes } from '../api/operators/routing.js'
 import type { EventReader, OperatorServices } from '../api/operators/services.js'
 import { Tokens } from '../api/operators/tokens.js'
-import { eventView, nodeView, statusView } from '../api/operators/views.js'
+import { statusView } from '../api/operators/views.js'
 import type { ServerStatus } from '../api/status.js'
 import type { ClientLimits } from '../http/client-limits.js'
 import { type Listener, listen, type TlsFiles } from '../http/listener.js'
 import { listenLocally } from '../http/local-listener.js'
-import type { NodeRegistry } from '../nodes/registry.js'
+import type { DescribeNode, NodeRegistry } from '../nodes/registry.js'
 import type { Addresses } from '../process/addresses.js'
+import type { Timeline } from '../timeline/timeline.js'
 import type { ToldStore } from './appended.js'
+import { OperatorNodes } from './operator-nodes.js'
 import type { Common, OpenPorts } from './parts.js'
 
 /** Its name in the data directory. */
@@ -26,6 +29,8 @@ const socketName = 'operators.sock'
 export interface OperatorParts {
   readonly told: ToldStore
   readonly registry: NodeRegistry
+  readonly timeline: Timeline
+  readonly describe: DescribeNode
   readonly status: () => ServerStatus
   readonly limits: ClientLimits
   readonly tls: TlsFiles
@@ -69,7 +74,7 @@ export function makeOperators(common: Common, parts: OperatorParts): OperatorSid
     random: (bytes) => randomBytes(bytes),
     nowMs,
   })
-  const events = makeEventReader(told)
+  const events: EventReader = { ...told.store.eventPages, onAppended: told.onAppended }
   const streams = new EventStreams(events)
   const services = makeServices(common, parts, records, events)
   const app = { services, tokens, streams }
@@ -107,26 +112,9 @@ export function makeOperators(common: Common, parts: OperatorParts): OperatorSid
   }
 }
 
-function makeEventReader({ store, onAppended }: ToldStore): EventReader {
-  const { eventPages } = store
-  return {
-    after: (id, limit) => eventPages.after(id, limit).map(eventView),
-    newest: (limit) => eventPages.newest(limit).map(eventView),
-    ofNode: (node, afterId, limit) => {
-      const page =
-        afterId === undefined
-          ? eventPages.newestOfNode(node, limit)
-          : eventPages.ofNodeAfter(node, afterId, limit)
-      return page.map(eventView)
-    },
-    lastId: () => eventPages.lastId(),
-    onAppended,
-  }
-}
-
 function makeServices(
-  { config }: Common,
-  { registry, status, tls, addresses, ports }: OperatorParts,
+  { config, nowMs }: Common,
+  { registry, timeline, describe, told, status, tls, addresses, ports }: OperatorParts,
   records: OperatorRecords,
   events: EventReader,
 ): OperatorServices {
@@ -138,18 +126,23 @@ function makeServices(
     const host = ['', '0.0.0.0', '::'].includes(bind) ? addresses.now.address : bind
     return ports.operators === 0 ? '' : `https://${formatIpPort(host, ports.operators)}`
   }
+  const nodes = new OperatorNodes({
+    ...{ registry, timeline, describe, nowMs, store: told.store },
+    labelOf: (node) => records.labelOf(node),
+  })
   return {
-    status: () => statusView(status(), program, { url: url(), key_sha256: keySha256 }),
-    nodes: () => registry.list().map((node) => nodeView(node, records.labelOf(node.id))),
-    node: (id) => {
-      const node = registry.get(id)
-      return node && nodeView(node, records.labelOf(id))
-    },
+    status: () => statusView(status(), nodes.countByState(), program, { url: url(), key_sha256: keySha256 }),
+    nodes: () => nodes.list(),
+    node: (id) => nodes.get(id),
+    isNode: (id) => nodes.isNode(id),
+    withCauses: (some) => nodes.withCauses(some),
+    why: (node) => nodes.why(node),
     events,
     label: (node, label, author) => records.label(node, label, author),
     forget: async (node, author) => {
       await records.forgetting(node, author)
-      await registry.forget(node)
+      if (nodes.isNode(node)) await registry.forget(node)
+      else await timeline.forgetMachine(node)
     },
     audit: (beforeId, limit) => records.audit(beforeId, limit),
   }

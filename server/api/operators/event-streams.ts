@@ -6,8 +6,10 @@ import type { ServerResponse } from 'node:http'
 import { BootswarmError } from '../../../src/errors.js'
 import { EVENT_STREAMS_MAX, EVENT_STREAMS_PER_ADDRESS_MAX } from '../../../src/limits.js'
 import { printableJson } from '../../../src/text.js'
-import type { OperatorEvent } from './schemas.js'
+import type { TimelineEvent } from '../../../src/timeline.js'
+import type { EventFilter, StoredPage } from '../../store/store.js'
 import type { EventReader } from './services.js'
+import { eventView } from './views.js'
 
 /** Events that are read at a time: about what a connection takes before it is full; the rest would be read again. */
 const pageEvents = 16
@@ -25,18 +27,23 @@ export interface Follower {
   readonly tokenId: string | undefined
   /** The first event is the one after this id. */
   readonly afterId: number
-  readonly wants: (event: OperatorEvent) => boolean
+  readonly filter: EventFilter
+  /** Of those that the filter admits. */
+  readonly wants: (event: TimelineEvent) => boolean
 }
+
+/** What streams read. */
+export type StreamedEvents = Pick<EventReader, 'after' | 'onAppended'>
 
 /** All streams. */
 export class EventStreams {
-  readonly #events: EventReader
+  readonly #events: StreamedEvents
   readonly #streams = new Set<Stream>()
   #stopListening: (() => void) | undefined
   #together: NodeJS.Timeout | undefined
   #keepAlive: NodeJS.Timeout | undefined
 
-  constructor(events: EventReader) {
+  constructor(events: StreamedEvents) {
     this.#events = events
   }
 
@@ -105,13 +112,13 @@ export class EventStreams {
 class Stream {
   readonly follower: Follower
   readonly #response: ServerResponse
-  readonly #events: EventReader
+  readonly #events: StreamedEvents
   #lastId: number
   /** The client has to take what it has before it gets more. */
   #isFull = false
   #isReading = false
 
-  constructor(response: ServerResponse, follower: Follower, events: EventReader) {
+  constructor(response: ServerResponse, follower: Follower, events: StreamedEvents) {
     this.follower = follower
     this.#response = response
     this.#events = events
@@ -125,21 +132,22 @@ class Stream {
   /** Sends what is new, a page in each turn of the event loop, as far as the client takes it. */
   read(): void {
     if (this.#isReading || this.#isFull || this.#response.writableEnded || this.#response.destroyed) return
-    let page: readonly OperatorEvent[]
+    let page: StoredPage
     try {
-      page = this.#events.after(this.#lastId, pageEvents)
+      page = this.#events.after(this.#lastId, this.follower.filter, pageEvents)
     } catch {
       // The database fails, which others say. The client comes back and goes on where it was.
       this.end()
       return
     }
-    for (const event of page) {
+    for (const event of page.events) {
       this.#lastId = event.id
       if (!this.follower.wants(event)) continue
-      this.#isFull = !this.#response.write(`id: ${event.id}\ndata: ${printableJson(event)}\n\n`)
+      this.#isFull = !this.#response.write(`id: ${event.id}\ndata: ${printableJson(eventView(event))}\n\n`)
       if (this.#isFull) return
     }
-    if (page.length < pageEvents) return
+    this.#lastId = page.endId
+    if (page.isLast) return
     this.#isReading = true
     setImmediate(() => {
       this.#isReading = false

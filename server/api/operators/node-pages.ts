@@ -1,7 +1,8 @@
-/** Which nodes are in one page of a list: filtered, sorted, cut. Pure. */
+/** Which nodes are in one page of a list: filtered, sorted, cut. Pure, but for what the causes are read from. */
 import { BootswarmError } from '../../../src/errors.js'
 import { expandHostlist } from '../../../src/hostlist.js'
 import type { NodePage, NodesQuery, nodeSorts, OperatorNode } from './schemas.js'
+import type { BareNode } from './views.js'
 
 type SortKey = (typeof nodeSorts)[number]
 type Value = string | number
@@ -15,21 +16,41 @@ interface Cursor {
 /**
  * One page of those that match. A node whose place changes between two pages may be in both or in neither.
  *
+ * @param withCauses is asked for the nodes of the page; for all that match otherwise where the cause is a condition
  * @throws BootswarmError REQUEST_INVALID for a hostlist or a cursor that is none
  */
-export function nodePage(nodes: readonly OperatorNode[], query: NodesQuery): NodePage {
-  const { sort, limit } = query
+export async function nodePage(
+  nodes: readonly BareNode[],
+  query: NodesQuery,
+  withCauses: (nodes: readonly BareNode[]) => Promise<OperatorNode[]>,
+): Promise<NodePage> {
+  const { cause } = query
+  const cursor = query.cursor === undefined ? undefined : parseCursor(query.cursor)
+  const candidates = nodes.filter(matcher(query))
+  if (cause === undefined) {
+    const page = cut(candidates, query, cursor)
+    return { ...page, nodes: await withCauses(page.nodes) }
+  }
+  const judged = await withCauses(candidates)
+  return cut(
+    judged.filter((node) => cause.includes(node.cause)),
+    query,
+    cursor,
+  )
+}
+
+function cut<Node extends BareNode>(
+  nodes: readonly Node[],
+  { sort, limit }: NodesQuery,
+  cursor: Cursor | undefined,
+): Omit<NodePage, 'nodes'> & { readonly nodes: Node[] } {
   const isDescending = sort.startsWith('-')
   const key = sort.replace('-', '') as SortKey
   const compare = (a: Cursor, b: Cursor) => {
     const order = compareValues(a.value, b.value) || compareValues(a.id, b.id)
     return isDescending ? -order : order
   }
-  const matching = nodes
-    .filter(matcher(query))
-    .map((node) => ({ node, value: node[key], id: node.id }))
-    .sort(compare)
-  const cursor = query.cursor === undefined ? undefined : parseCursor(query.cursor)
+  const matching = nodes.map((node) => ({ node, value: node[key], id: node.id })).sort(compare)
   const rest = cursor === undefined ? matching : matching.filter((place) => compare(place, cursor) > 0)
   const page = rest.slice(0, limit)
   const last = page.at(-1)
@@ -49,18 +70,22 @@ export function namesOf(hostlist: string): ReadonlySet<string> {
   }
 }
 
-function matcher({ state, rack, nodes, text }: NodesQuery): (node: OperatorNode) => boolean {
+function matcher({ state, rack, nodes, text }: NodesQuery): (node: BareNode) => boolean {
   const names = nodes === undefined ? undefined : namesOf(nodes)
   const part = text?.toLowerCase()
   return (node) =>
     (state === undefined || state.includes(node.state)) &&
     (rack === undefined || rack.includes(node.rack)) &&
-    (names === undefined || names.has(node.id) || names.has(node.hostname.toLowerCase())) &&
+    (names === undefined || namesOfNode(node).some((name) => names.has(name))) &&
     (part === undefined || textsOf(node).some((own) => own.toLowerCase().includes(part)))
 }
 
-function textsOf({ id, hostname, label, rack, address, agent, failure }: OperatorNode) {
-  return [id, hostname, label, rack, address, agent, failure?.code ?? '', failure?.message ?? '']
+function namesOfNode({ id, hostname, mac }: BareNode): string[] {
+  return [id, hostname.toLowerCase(), ...(mac === null ? [] : [mac])]
+}
+
+function textsOf({ id, mac, hostname, label, rack, address, agent, failure }: BareNode) {
+  return [id, mac ?? '', hostname, label, rack, address, agent, failure?.code ?? '', failure?.message ?? '']
 }
 
 function compareValues(a: Value, b: Value): number {

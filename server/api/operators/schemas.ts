@@ -9,12 +9,21 @@ import {
   PAGE_MAX,
   TOKEN_NAME_LENGTH_MAX,
 } from '../../../src/limits.js'
-import { isNodeId } from '../../../src/node-id.js'
+import { isNodeId, normalizeMac } from '../../../src/node-id.js'
 import { roles } from '../../../src/roles.js'
 import { printable } from '../../../src/text.js'
+import { eventSources } from '../../../src/timeline.js'
 import { nodeStates } from '../../nodes/state.js'
+import { netbootStates } from '../../timeline/netboot-state.js'
+import { bootPhases } from '../../timeline/phases.js'
+import { stopCauses } from '../../timeline/where-it-stopped.js'
 
 const pageDefault = 200
+/** Types of events in one query. */
+const typesMax = 64
+
+/** States of nodes and machines, in the order of a boot. */
+const states = [...netbootStates, ...nodeStates] as const
 
 const count = z.int().min(0)
 const ms = count.describe('milliseconds since 1970')
@@ -51,7 +60,7 @@ export const statusSchema = z
         z.object({ part: z.string(), code: z.string(), message: z.string(), times: count, for_s: count }),
       )
       .describe('parts of the server whose last work failed'),
-    nodes: z.record(z.enum(nodeStates), count).describe('nodes by state'),
+    nodes: z.record(z.enum(states), count).describe('nodes, and machines that are none yet, by state'),
     reports: z.object({ waiting: count, refused: count }),
     seeding: z.object({
       nodes: count,
@@ -74,15 +83,23 @@ export const statusSchema = z
   })
   .meta({ id: 'Status' })
 
-/** A node. */
+const cause = z.enum(stopCauses)
+
+/** A node, or a machine that is none yet. */
 export const nodeSchema = z
   .object({
-    id: z.string(),
+    id: z.string().describe('of a machine that is no node yet its MAC'),
+    mac: z.string().nullable().describe('aa:bb:cc:dd:ee:ff; null: not known'),
     hostname: z.string(),
     label: z.string().describe('set by operators; may be empty'),
     rack: z.string(),
     address: z.string().describe('it last spoke from'),
-    state: z.enum(nodeStates),
+    state: z
+      .enum(states)
+      .describe(
+        'of its newest boot: up to `starting` its agent has not reported, and nothing below is of that boot',
+      ),
+    cause: cause.describe('where its newest boot stopped, or BOOTED or UNDER_WAY: docs/troubleshooting.md'),
     boot: z.string().describe('16 hex digits; empty before the first'),
     version: count.describe('of the catalog; 0 before its manifest'),
     agent: z.string().describe('version of its agent'),
@@ -103,15 +120,40 @@ export const nodeSchema = z
 const eventSchema = z
   .object({
     id: count.describe('rises with each event; never given twice'),
-    at_ms: ms.describe('when the server had it, milliseconds since 1970'),
-    source: z.string().describe('who says so: agent'),
-    type: z.string(),
-    node: z.string().nullable(),
-    boot: z.string().nullable(),
+    at_ms: ms.describe('when it happened by the server’s clock, milliseconds since 1970'),
+    source: z.enum(eventSources).describe('who says so'),
+    type: z.string().describe('docs/timeline.md; others are of newer agents'),
+    mac: z.string().nullable().describe('the machine; null: not known, or of none'),
+    node: z.string().nullable().describe('the node that it is; null: none (yet)'),
+    boot: z.string().nullable().describe('16 hex digits'),
     t_ms: count.nullable().describe("since the sender's start, milliseconds"),
-    data: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+    data: z.record(z.string(), z.unknown()),
   })
   .meta({ id: 'Event' })
+
+/** Where the newest boot of a node stopped. */
+export const whySchema = z
+  .object({
+    id: z.string(),
+    mac: z.string().nullable(),
+    hostname: z.string(),
+    state: z.enum(states),
+    boot: z.string(),
+    cause,
+    text: z.string().describe('one sentence for people'),
+    page: z.string().describe('what to do: a section of docs/troubleshooting.md'),
+    phases: z
+      .array(
+        z.object({
+          phase: z.enum(bootPhases),
+          started_ms: ms,
+          ended_ms: ms.nullable().describe('milliseconds since 1970; null: it is not over'),
+        }),
+      )
+      .describe('of this boot, in order, as far as they were seen'),
+    last: eventSchema.nullable().describe('the last event of this boot'),
+  })
+  .meta({ id: 'Why' })
 
 const tokenFields = {
   id: z.string().describe('the part of the token that may be shown'),
@@ -162,12 +204,8 @@ const descending = nodeSorts.map((name) => `-${name}` as const)
 
 /** The query of `GET /nodes`. */
 export const nodesQuery = z.strictObject({
-  state: z
-    .string()
-    .max(200)
-    .transform((text, context) => statesOf(text, context))
-    .optional()
-    .describe('one or several, with commas'),
+  state: listOf(states).optional().describe('one or several, with commas'),
+  cause: listOf(stopCauses).optional().describe('one or several, with commas'),
   rack: z
     .string()
     .max(4096)
@@ -178,7 +216,7 @@ export const nodesQuery = z.strictObject({
     .string()
     .max(HOSTLIST_LENGTH_MAX)
     .optional()
-    .describe('hostlist of identities or host names: rig[001-240]'),
+    .describe('hostlist of identities, host names or MACs: rig[001-240]'),
   text: z
     .string()
     .max(100)
@@ -192,16 +230,81 @@ export const nodesQuery = z.strictObject({
   cursor: z.string().max(1024).optional().describe('next of the page before'),
 })
 
-/** The query of the events of all nodes or of one. */
-export const eventsQuery = z.strictObject({
-  after: afterId.describe('the first after this id; without it the newest'),
+/** A MAC address in any notation, as `aa:bb:cc:dd:ee:ff`. */
+const macText = z
+  .string()
+  .max(17)
+  .transform((text, context) => {
+    const mac = normalizeMac(text)
+    if (mac !== undefined) return mac
+    context.addIssue({ code: 'custom', message: 'expected a MAC address' })
+    return z.NEVER
+  })
+const filters = {
+  source: listOf(eventSources).optional().describe('one or several, with commas'),
+  type: z
+    .string()
+    .max(4096)
+    .transform((text) => text.split(','))
+    .refine(
+      (types) => types.length <= typesMax && types.every((type) => /^[a-z0-9][a-z0-9._-]{0,63}$/.test(type)),
+      `expected up to ${typesMax} types such as boot.failed`,
+    )
+    .optional()
+    .describe('one or several, with commas'),
+  boot: z
+    .string()
+    .regex(/^[0-9a-f]{16}$/, 'expected 16 hex digits')
+    .optional(),
+  since_ms: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .optional()
+    .describe('from this time on, milliseconds since 1970'),
+}
+const mac = macText.optional().describe('of this machine, also before it was a node')
+const pages = {
+  after: afterId.describe('the first after this id; without it, and `since_ms`, the newest'),
+  before: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(Number.MAX_SAFE_INTEGER)
+    .optional()
+    .describe('the newest before this id'),
   limit,
-})
+}
+const isOneWay = (query: {
+  after?: number | undefined
+  before?: number | undefined
+  since_ms?: number | undefined
+}) => query.before === undefined || (query.after ?? query.since_ms) === undefined
+const oneWay = 'before goes neither with after nor with since_ms'
+
+/** The query of `GET /events`. */
+export const eventsQuery = z
+  .strictObject({
+    ...filters,
+    mac,
+    node: z.string().refine(isNodeId, 'expected the identity of a node').optional(),
+    ...pages,
+  })
+  .refine(isOneWay, oneWay)
+
+/** The query of the events of one node. */
+export const nodeEventsQuery = z.strictObject({ ...filters, ...pages }).refine(isOneWay, oneWay)
 
 /** The query of `GET /events/stream`. */
 export const streamQuery = z.strictObject({
-  after: afterId.describe('the first after this id; without it what comes from now on'),
-  nodes: z.string().max(HOSTLIST_LENGTH_MAX).optional().describe('hostlist of identities: rig[001-240]'),
+  ...{ ...filters, mac },
+  after: afterId.describe('the first after this id; without it, and `since_ms`, what comes from now on'),
+  nodes: z
+    .string()
+    .max(HOSTLIST_LENGTH_MAX)
+    .optional()
+    .describe('hostlist of identities or MACs: rig[001-240]'),
 })
 
 /** The header by which a client goes on where it was broken off. */
@@ -227,7 +330,10 @@ export const auditQuery = z.strictObject({
 
 /** A node in a path. */
 export const nodeParams = z.strictObject({
-  id: z.string().refine(isNodeId, 'expected the identity of a node'),
+  id: z
+    .string()
+    .transform((text) => normalizeMac(text) ?? text)
+    .refine(isNodeId, 'expected the identity of a node, or a MAC'),
 })
 
 /** A token in a path. */
@@ -251,8 +357,11 @@ export const nodePageSchema = z.object({
   next: z.string().nullable().describe('cursor of the next page; null: this is the last'),
 })
 export const eventPageSchema = z.object({
-  events: z.array(eventSchema).describe('oldest first'),
-  next: count.describe('`after` of the next page'),
+  events: z
+    .array(eventSchema)
+    .describe('oldest first; there may be fewer than `limit`, or none, and more on other pages'),
+  next: count.describe('`after` of the next page; the same as of this one: there is nothing more yet'),
+  previous: count.nullable().describe('`before` of the page before; null: there is none'),
 })
 export const tokenListSchema = z.object({ tokens: z.array(tokenSchema) })
 export const auditPageSchema = z.object({
@@ -263,18 +372,26 @@ export const auditPageSchema = z.object({
 export type OperatorStatus = z.output<typeof statusSchema>
 export type OperatorNode = z.output<typeof nodeSchema>
 export type OperatorEvent = z.output<typeof eventSchema>
+export type OperatorWhy = z.output<typeof whySchema>
 export type OperatorToken = z.output<typeof tokenSchema>
 export type NewOperatorToken = z.output<typeof newTokenSchema>
 export type NodesQuery = z.output<typeof nodesQuery>
 export type NodePage = z.output<typeof nodePageSchema>
+export type EventsQuery = z.output<typeof eventsQuery>
 export type EventPage = z.output<typeof eventPageSchema>
 export type TokenList = z.output<typeof tokenListSchema>
 export type AuditPage = z.output<typeof auditPageSchema>
 
-function statesOf(text: string, context: z.core.$RefinementCtx<string>) {
-  const states = text.split(',')
-  const known = nodeStates.filter((state) => states.includes(state))
-  if (states.every((state) => (nodeStates as readonly string[]).includes(state))) return known
-  context.addIssue({ code: 'custom', message: `expected some of ${nodeStates.join(', ')}` })
-  return z.NEVER
+/** Some of the values, with commas. */
+function listOf<Value extends string>(values: readonly Value[]) {
+  return z
+    .string()
+    .max(1024)
+    .transform((text, context): Value[] => {
+      const wanted = text.split(',')
+      const known = values.filter((value) => wanted.includes(value))
+      if (wanted.every((value) => (values as readonly string[]).includes(value))) return known
+      context.addIssue({ code: 'custom', message: `expected some of ${values.join(', ')}` })
+      return z.NEVER
+    })
 }

@@ -1,16 +1,10 @@
 /** What the operators' API asks of the rest of the server, and nothing else (server/wiring/ has the answers). */
-import type { OperatorEvent, OperatorNode, OperatorStatus } from './schemas.js'
+import type { EventPages } from '../../store/store.js'
+import type { OperatorNode, OperatorStatus, OperatorWhy } from './schemas.js'
+import type { BareNode } from './views.js'
 
-/** A page of events, oldest first. */
-export interface EventReader {
-  /** The first after an id. */
-  after(id: number, limit: number): readonly OperatorEvent[]
-  /** The newest of all. */
-  newest(limit: number): readonly OperatorEvent[]
-  /** Those of a node: the first after an id, or the newest. */
-  ofNode(node: string, afterId: number | undefined, limit: number): readonly OperatorEvent[]
-  /** The newest id; 0 if there is none. */
-  lastId(): number
+/** Reads the timeline. */
+export interface EventReader extends EventPages {
   /** Calls back when more are on the disk; the result ends that. */
   onAppended(run: () => void): () => void
 }
@@ -35,13 +29,20 @@ export interface AuditLine extends Author {
 /** The answers. None of them blocks. */
 export interface OperatorServices {
   status(): OperatorStatus
-  /** All nodes as they stand now, in no order. */
-  nodes(): readonly OperatorNode[]
-  node(id: string): OperatorNode | undefined
+  /** All nodes as they stand now, and machines that are none yet, in no order. */
+  nodes(): readonly BareNode[]
+  /** One of them by its identity, or by its MAC. */
+  node(id: string): BareNode | undefined
+  /** Whether it has been a node, in some boot. */
+  isNode(id: string): boolean
+  /** The same nodes with the causes of their newest boots. */
+  withCauses(nodes: readonly BareNode[]): Promise<OperatorNode[]>
+  /** Where the newest boot of a node stopped. */
+  why(node: BareNode): OperatorWhy
   readonly events: EventReader
   /** Labels a node; an empty label takes it away. @throws BootswarmError CHANGE_NOT_SAVED */
   label(node: string, label: string, author: Author): Promise<void>
-  /** Forgets a node and its events. @throws BootswarmError CHANGE_NOT_SAVED */
+  /** Forgets a node or a machine, and its events. @throws BootswarmError CHANGE_NOT_SAVED */
   forget(node: string, author: Author): Promise<void>
   /** The newest lines before one, newest first. */
   audit(beforeId: number, limit: number): readonly AuditLine[]

@@ -1,15 +1,29 @@
 /** What the server knows, as the operators' API shows it. Pure. */
 import { STATUS_PASSED_OVER_MAX } from '../../../src/limits.js'
-import type { NodeRecord } from '../../nodes/state.js'
-import type { StoredEvent } from '../../store/store.js'
+import { inOrder, type TimelineEvent } from '../../../src/timeline.js'
+import { type NodeRecord, newNode } from '../../nodes/state.js'
+import type { StoredPage } from '../../store/store.js'
+import type { NetbootMachine } from '../../timeline/machines.js'
+import { phasesOf } from '../../timeline/phases.js'
+import { hasBooted, type StopCause, whereItStopped } from '../../timeline/where-it-stopped.js'
 import type { ServerStatus } from '../status.js'
-import type { OperatorEvent, OperatorNode, OperatorStatus } from './schemas.js'
+import type { EventPage, OperatorEvent, OperatorNode, OperatorStatus, OperatorWhy } from './schemas.js'
 
-/** A node with its label. */
-export function nodeView(node: NodeRecord, label: string): OperatorNode {
+/** A node without what its events have to be read for. */
+export type BareNode = Omit<OperatorNode, 'cause'>
+
+/** What a node is called by others than its agent. */
+interface Names {
+  readonly mac: string | undefined
+  readonly label: string
+}
+
+/** A node; `netboot`: it has begun another boot since its agent spoke last. */
+export function nodeView(node: NodeRecord, { mac, label }: Names, netboot?: NetbootMachine): BareNode {
   const { failureCode: code, failureMessage: message } = node
   return {
     id: node.id,
+    mac: mac ?? null,
     hostname: node.hostname,
     label,
     rack: node.rack,
@@ -28,19 +42,81 @@ export function nodeView(node: NodeRecord, label: string): OperatorNode {
     from_origin_bytes: node.fromOriginBytes,
     seeding: node.seeding,
     failure: code === '' ? null : { code, message },
+    ...(netboot === undefined ? {} : ofThisBoot(netboot)),
   }
 }
 
-/** An event that a node's agent sent. */
-export function eventView({ id, node, boot, tMs, receivedMs, type, data }: StoredEvent): OperatorEvent {
-  // What is in the table went through parseEvents before.
-  const parsed = JSON.parse(data) as OperatorEvent['data']
-  return { id, at_ms: receivedMs, source: 'agent', type, node, boot, t_ms: tMs, data: parsed }
+/** What of a node belongs to the boot that has begun. */
+function ofThisBoot({ state, boot, bootMs, heardMs }: NetbootMachine) {
+  const none = { version: 0, done_bytes: 0, total_bytes: 0, from_peers_bytes: 0, from_origin_bytes: 0 }
+  return {
+    ...{ state, boot, boot_started_ms: bootMs, last_seen_ms: heardMs },
+    ...{ ...none, seeding: 'no' as const, failure: null },
+  }
+}
+
+/** A machine that is no node yet; `hostname` and `rack`: of the node that it would be. */
+export function machineView(
+  machine: NetbootMachine,
+  { hostname, rack }: { readonly hostname: string; readonly rack: string },
+  label: string,
+): BareNode {
+  const { mac, address, firstMs } = machine
+  return nodeView(newNode(mac, rack, hostname, address, firstMs), { mac, label }, machine)
+}
+
+/** An event as it is stored. */
+export function eventView(event: TimelineEvent): OperatorEvent {
+  const { id, timeMs, source, type, mac = null, node = null, boot = null, senderMs = null, data } = event
+  return { id, at_ms: timeMs, source, type, mac, node, boot, t_ms: senderMs, data }
+}
+
+/** A page of stored events; `from`: what was asked for. */
+export function eventPageView(
+  { events, endId, isLast }: StoredPage,
+  from: { readonly afterId: number } | { readonly beforeId: number },
+): EventPage {
+  const first = events[0]?.id
+  return {
+    events: events.map(eventView),
+    next: 'afterId' in from ? endId : from.beforeId - 1,
+    previous: 'afterId' in from ? (first ?? from.afterId + 1) : isLast ? null : endId,
+  }
+}
+
+/** Where the newest boot of a node stopped, from its events. */
+export function whyView(node: BareNode, events: readonly TimelineEvent[], nowMs: number): OperatorWhy {
+  const { id, mac, hostname, state, boot } = node
+  const last = inOrder(events).at(-1)
+  return {
+    ...{ id, mac, hostname, state, boot },
+    // Reports of seeds are not kept: a node may have booted without an event that says so.
+    ...(state === 'booted' ? hasBooted : whereItStopped(events, nowMs)),
+    phases: phasesOf(events).map(({ phase, startedMs, endedMs = null }) => ({
+      ...{ phase, started_ms: startedMs, ended_ms: endedMs },
+    })),
+    last: last === undefined ? null : eventView(last),
+  }
+}
+
+/** The cause where the state alone tells it; undefined: it is in the events. */
+export function causeOf({ state }: BareNode): StopCause | undefined {
+  return causes[state]
+}
+
+/** What an agent reports ends in a state; before that there are many ways to stop. */
+const causes: Partial<Record<BareNode['state'], StopCause>> = {
+  manifest: 'UNDER_WAY',
+  downloading: 'UNDER_WAY',
+  booted: 'BOOTED',
+  failed: 'AGENT_FAILED',
+  lost: 'LOST',
 }
 
 /** The status in the terms of operators. */
 export function statusView(
   status: ServerStatus,
+  nodes: OperatorStatus['nodes'],
   program: string,
   operators: OperatorStatus['operators'],
 ): OperatorStatus {
@@ -56,7 +132,7 @@ export function statusView(
     },
     problems: status.problems.slice(0, STATUS_PASSED_OVER_MAX).map((problem) => ({ ...problem })),
     failing: status.failing.map((failure) => ({ ...failure })),
-    nodes: { ...status.nodes },
+    nodes,
     reports: { ...status.reports },
     seeding: { ...status.seeding },
     origin: {

@@ -7,8 +7,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { ask } from '../../server/http/support.js'
 import { needsRoot } from '../../server/main/processes.js'
 import { type Daemon, Site } from '../../server/main/support.js'
+import { until } from '../../support/processes.js'
 
 const program = fileURLToPath(new URL('../../../cli/bootswarm.js', import.meta.url))
 
@@ -80,7 +82,8 @@ test('nodes are listed, shown, labelled and forgotten, by hostlist and by condit
   const list = await node('list')
   assert.equal(list.code, 0)
   const [title = '', ...rows] = list.out.trimEnd().split('\n')
-  assert.match(title, /^NODE +STATE +DONE +RACK +ADDRESS +VER +SEEN +NOTE$/)
+  assert.match(title, /^NODE +STATE +CAUSE +DONE +RACK +ADDRESS +VER +SEEN +NOTE$/)
+  assert.match(rows[0] ?? '', /^other +failed +AGENT_FAILED /)
   assert.deepEqual(
     rows.map((row) => row.split(/ +/)[0]),
     ['other', 'rig001', 'rig002'],
@@ -112,6 +115,87 @@ test('nodes are listed, shown, labelled and forgotten, by hostlist and by condit
   assert.deepEqual(await ids(), ['rig001', 'rig002'])
   const audit = await run(place.dir, ['audit'], { env: { SUDO_USER: 'alice' } })
   assert.match(audit.out, /local \(.+\) from local: node\.forgotten other$/m)
+})
+
+test('where nodes and machines stopped, and why', async (t) => {
+  const { place, server } = await started(t)
+  const mac = '52:54:00:00:00:01'
+  await report(server, 'rig001', begun, failed)
+  await report(server, 'rig002', begun)
+  const totals = { seconds: 12.5, from_peers_bytes: 1, from_origin_bytes: 1 }
+  await report(server, 'rig003', begun, { type: 'boot.completed', data: { ...totals, version: 1 } })
+  const { status } = await ask(server.ports().http, `/v1/ipxe/script/${mac.replaceAll(':', '-')}?arch=x86_64`)
+  assert.equal(status, 200)
+  const node = (...args: string[]) => run(place.dir, ['node', ...args])
+  await until('the machine', async () =>
+    /SCRIPT_REFUSED/.test((await node('list', mac)).out) ? true : undefined,
+  )
+  const list = await node('list')
+  assert.match(list.out, /^52:54:00:00:00:01 +node-525400000001 +script +SCRIPT_REFUSED /m)
+  assert.match(list.out, /^rig003 +rig003 +booted +12\.5 s /m)
+  const ids = async (...args: string[]) => {
+    const { out } = await node('list', '--json', ...args)
+    return (JSON.parse(out) as { id: string }[]).map(({ id }) => id)
+  }
+  assert.deepEqual(await ids('--where', 'cause=AGENT_FAILED,cause=SCRIPT_REFUSED'), [mac, 'rig001'])
+  assert.deepEqual(await ids('--where', 'state=script'), [mac])
+
+  const one = await node('why', 'rig001')
+  assert.equal(one.code, 0)
+  const [title = '', reason = '', page = '', ...rest] = one.out.trimEnd().split('\n')
+  assert.equal(title, 'rig001: failed')
+  assert.equal(reason, '  AGENT_FAILED: Its agent failed: MEMORY_SHORT: too \\u001b[31m little')
+  assert.equal(page, '  see docs/troubleshooting.md#agent_failed')
+  assert.match(rest[0] ?? '', /^ {2}manifest +\S+ (s|min|h)\.\.\. {2}#+$/)
+  assert.match(
+    rest.at(-1) ?? '',
+    /^ {2}last: .* ago: boot\.failed code=MEMORY_SHORT message="too .* little" retry_in_s=5$/,
+  )
+  assert.ok(!one.out.includes('\u001b'))
+  const shown = await node('show', 'rig001')
+  assert.ok(shown.out.includes(reason) && /^state +failed$/m.test(shown.out))
+
+  // Without NODES it is those that stand still, each on a line.
+  const all = await node('why')
+  assert.match(all.out, /^NODE +STATE +CAUSE +WHY$/m)
+  assert.match(all.out, /^rig001 +failed +AGENT_FAILED +Its agent failed: MEMORY_SHORT/m)
+  assert.match(all.out, /^1: see docs\/troubleshooting\.md#script_refused$/m)
+  assert.ok(!/rig00[23]/.test(all.out))
+  const reasons = JSON.parse((await node('why', 'rig[001-003]', '--json')).out) as { cause: string }[]
+  assert.deepEqual(
+    reasons.map(({ cause }) => cause),
+    ['AGENT_FAILED', 'UNDER_WAY', 'BOOTED'],
+  )
+  assert.match((await node('why', '--where', 'cause=LOST')).out, /^no node matches$/m)
+  const missing = await node('why', 'rig009')
+  assert.deepEqual([missing.code, missing.out, missing.err], [1, '', 'bootswarm: 1 node not there: rig009\n'])
+  assert.equal((await node('list', '--where', 'cause=MOON')).code, 1)
+
+  const events = async (...args: string[]) => {
+    const { code, out, err } = await node('events', ...args)
+    assert.equal(code, 0, err)
+    return out.trimEnd().split('\n')
+  }
+  const ofMachine = await events(mac)
+  assert.match(ofMachine[0] ?? '', /^\S+ \S+ 52:54:00:00:00:01 script\.asked tries=0 /)
+  assert.match(ofMachine[1] ?? '', / script\.refused code=BOOT_FILES_MISSING why="/)
+  assert.deepEqual(await events('--mac', '5254.0000.0001'), ofMachine)
+  assert.deepEqual(await events('--source', 'http', '--type', 'script.refused'), ofMachine.slice(1))
+  assert.equal((await events('--since', '1d', '--source', 'agent')).length, 5)
+  assert.deepEqual(await events('rig001', '--since', '1h'), await events('rig001'))
+  assert.match((await events('--source', 'server'))[0] ?? '', /^\S+ \S+ - server\.started site=/)
+  const wrong: readonly (readonly [string[], number, RegExp])[] = [
+    [['--since', 'yesterday'], 2, /USAGE_INVALID: --since/],
+    [['rig001', '--mac', mac], 2, /USAGE_INVALID: --mac/],
+    [['--mac', 'rig001'], 1, /REQUEST_INVALID: .*MAC/],
+    [['--source', 'moon'], 1, /REQUEST_INVALID: .*expected some of dhcp/],
+  ]
+  for (const [args, code, text] of wrong) {
+    const refused = await node('events', ...args)
+    assert.deepEqual([refused.code, text.test(refused.err)], [code, true], refused.err)
+  }
+  assert.equal((await node('forget', mac)).out, '1 node forgotten\n')
+  assert.deepEqual(await ids('--where', 'state=script'), [])
 })
 
 test('events are shown, and followed over a restart of the server', async (t) => {

@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { waterfall } from '../../../cli/operators/node-why.js'
 import { progressBar } from '../../../cli/operators/progress.js'
 import { parseWhere } from '../../../cli/operators/where.js'
-import { countOf, formatBytes, formatDuration, formatTime } from '../../../cli/operators/words.js'
+import {
+  countOf,
+  formatBytes,
+  formatDuration,
+  formatFacts,
+  formatTime,
+} from '../../../cli/operators/words.js'
 
 test('durations and bytes have three digits at most', () => {
   const durations = [-5, 0, 119.9, 120, 7199, 7200, 172_799, 172_800, 864_000]
@@ -32,6 +39,41 @@ test('durations and bytes have three digits at most', () => {
   )
 })
 
+test('facts of an event are told apart, whatever they say', () => {
+  assert.equal(formatFacts({}), '')
+  const data = {
+    file: 'x64/ipxe.efi',
+    bytes: 5,
+    why: 'no such file',
+    note: '',
+    'a b': 'c=d',
+    fans: [1, { n: 2 }],
+  }
+  assert.equal(
+    formatFacts(data),
+    'file=x64/ipxe.efi bytes=5 why="no such file" note="" "a b"="c=d" fans=[1,{"n":2}]',
+  )
+})
+
+test('a waterfall has a bar for each phase, where it lay in the boot', () => {
+  const span = (phase: 'dhcp' | 'queue' | 'files', started_ms: number, ended_ms: number | null) => ({
+    ...{ phase, started_ms, ended_ms },
+  })
+  assert.deepEqual(waterfall([], 5), [])
+  const ended = [span('dhcp', 1000, 2000), span('queue', 2000, 2000), span('files', 2000, 4000)]
+  assert.deepEqual(waterfall(ended, 99_000), [
+    `dhcp             1.0 s  ${'#'.repeat(10)}`,
+    `queue            0.0 s  ${' '.repeat(10)}#`,
+    `files            2.0 s  ${' '.repeat(10)}${'#'.repeat(20)}`,
+  ])
+  // What is not over goes up to now.
+  assert.deepEqual(waterfall([span('dhcp', 1000, 2000), span('files', 2000, null)], 301_000), [
+    'dhcp             1.0 s  #',
+    `files         4 min...  ${'#'.repeat(30)}`,
+  ])
+  assert.equal(waterfall([span('dhcp', 1000, null)], 500)[0], 'dhcp          0.0 s...  #')
+})
+
 test('a bar is empty, half and full', () => {
   assert.equal(progressBar(0, 10), `[${' '.repeat(40)}] 0/10`)
   assert.equal(progressBar(5, 10), `[${'#'.repeat(20)}${' '.repeat(20)}] 5/10`)
@@ -44,7 +86,7 @@ test('conditions become a query; a key that is named twice means either value', 
   assert.deepEqual(parseWhere('text=a=b'), { text: 'a=b' })
   for (const [text, message] of [
     ['sate=failed', /did you mean state=\?/],
-    ['zebra=1', /begins with none of state=, rack=, text=/],
+    ['zebra=1', /begins with none of state=, cause=, rack=, text=/],
     ['state', /"state"/],
     ['', /""/],
     ['state=', /state= needs a value/],

@@ -115,6 +115,9 @@ test('the port wants a token whose role includes what is asked', async (t) => {
     ['GET', '/api/v1/nodes', undefined, 200, 200, 200],
     ['GET', '/api/v1/nodes/n1', undefined, 200, 200, 200],
     ['GET', '/api/v1/nodes/n1/events', undefined, 200, 200, 200],
+    ['GET', '/api/v1/nodes/n1/why', undefined, 200, 200, 200],
+    ['GET', '/api/v1/events?source=operator', undefined, 403, 403, 200],
+    ['GET', '/api/v1/events/stream?source=operator', undefined, 403, 403],
     ['GET', '/api/v1/events', undefined, 200, 200, 200],
     ['POST', '/api/v1/nodes/n1/label', { label: 'x' }, 403, 200, 200],
     ['POST', '/api/v1/nodes/n1/forget', undefined, 403, 200, 404],
@@ -124,7 +127,7 @@ test('the port wants a token whose role includes what is asked', async (t) => {
     ['GET', '/api/v1/audit', undefined, 403, 403, 200],
   ]
   for (const [method, path, body, ...statuses] of asked) {
-    for (const [n, client] of [view, operate, admin].entries()) {
+    for (const [n, client] of [view, operate, admin].slice(0, statuses.length).entries()) {
       const answer = await askApi(client, method, path, body)
       assert.equal(
         answer.status,
@@ -257,12 +260,23 @@ test('nodes are listed page by page, labelled and forgotten', async (t) => {
   assert.equal(events.length, 1)
 })
 
+/** Asks for the boot script of a machine, as its iPXE does. */
+async function askScript(server: Daemon, mac: string): Promise<void> {
+  const answer = await ask(server.ports().http, `/v1/ipxe/script/${mac.replaceAll(':', '-')}?arch=x86_64`)
+  assert.equal(answer.status, 200)
+}
+const mac = (n: number) => `52:54:00:00:00:0${n}`
+
 test('events are read page by page, and followed as they come', async (t) => {
   const server = await started(site(t))
   await report(server, 'a', begun, failed)
   await report(server, 'b', begun)
-  const page = async (path: string) => (await askApi(local(server), 'GET', path)).body
-  const { events, next } = await page('/api/v1/events')
+  const page = async (path: string) => {
+    const answer = await askApi(local(server), 'GET', path)
+    assert.equal(answer.status, 200, JSON.stringify(answer.body))
+    return answer.body
+  }
+  const { events, next } = await page('/api/v1/events?source=agent')
   assert.deepEqual(
     events.map(({ node, type }: Record<string, unknown>) => [node, type]),
     [
@@ -277,10 +291,24 @@ test('events are read page by page, and followed as they come', async (t) => {
   assert.deepEqual([events[1].data, events[1].t_ms, next], [failed.data, 100, lastId])
   const ids = async (path: string) => (await page(path)).events.map(({ id }: { id: number }) => id)
   assert.deepEqual(await ids('/api/v1/events?limit=1'), [lastId])
-  assert.deepEqual(await ids('/api/v1/events?after=0&limit=2'), [begunId, failedId])
+  assert.deepEqual(await ids('/api/v1/events?source=agent&after=0&limit=2'), [begunId, failedId])
   assert.deepEqual(await ids(`/api/v1/events?after=${lastId}`), [])
+  assert.deepEqual(await ids(`/api/v1/events?source=agent&before=${lastId}&limit=1`), [failedId])
+  assert.deepEqual(await ids('/api/v1/events?type=boot.failed,boot.completed'), [failedId])
+  assert.deepEqual(await ids(`/api/v1/events?node=a&boot=${boot}&source=agent`), [begunId, failedId])
+  assert.deepEqual(await ids('/api/v1/events?source=agent&since_ms=0'), [begunId, failedId, lastId])
+  assert.deepEqual(await ids(`/api/v1/events?since_ms=${Date.now() + 3_600_000}`), [])
   assert.deepEqual(await ids(`/api/v1/nodes/a/events?after=${begunId}`), [failedId])
   assert.deepEqual(await ids('/api/v1/nodes/a/events?limit=1'), [failedId])
+  // Backwards from the newest, one at a time, to the start of the server and the beginning.
+  const types: string[] = []
+  for (let before: number | null = next + 1; before !== null; ) {
+    const one = await page(`/api/v1/events?limit=1&before=${before}`)
+    types.unshift(...one.events.map(({ type }: { type: string }) => type))
+    before = one.previous
+  }
+  const reported = ['boot.started', 'boot.failed', 'boot.started']
+  assert.deepEqual(types, ['server.started', ...reported])
 
   const stream = async (query: string, after?: number) => {
     const client = {
@@ -292,21 +320,123 @@ test('events are read page by page, and followed as they come', async (t) => {
   const live = await stream('')
   const ofB = await stream('?nodes=b,c&after=0')
   const again = await stream('?after=0', failedId)
-  await until('what there is', async () => (again.length === 1 && ofB.length === 1 ? true : undefined))
-  await report(server, 'c', begun)
-  await report(server, 'd', begun)
-  await until('what comes', async () =>
-    again.length === 3 && live.length === 2 && ofB.length === 2 ? true : undefined,
+  const refusals = await stream('?type=boot.failed&since_ms=0')
+  await until('what there is', async () =>
+    again.length === 1 && ofB.length === 1 && refusals.length === 1 ? true : undefined,
   )
-  const [ofC, ofD] = await ids(`/api/v1/events?after=${lastId}`)
+  await report(server, 'c', begun)
+  await report(server, 'd', begun, failed)
+  await until('what comes', async () =>
+    again.length === 4 && live.length === 3 && ofB.length === 2 && refusals.length === 2 ? true : undefined,
+  )
+  const [ofC, ofD, failedD] = await ids(`/api/v1/events?after=${lastId}`)
   assert.deepEqual(
-    [again, live, ofB],
+    [again, live, ofB, refusals],
     [
-      [lastId, ofC, ofD],
-      [ofC, ofD],
+      [lastId, ofC, ofD, failedD],
+      [ofC, ofD, failedD],
       [lastId, ofC],
+      [failedId, failedD],
     ],
   )
+})
+
+test('machines that are no nodes are listed and explained, and become nodes', async (t) => {
+  const place = site(t, `nodes: [{match: '${mac(1)}', hostname: rig001}]\nracks: [{name: r1, nodes: rig001}]`)
+  const server = await started(place)
+  const get = async (path: string, from = server) => {
+    const answer = await askApi(local(from), 'GET', `/api/v1${path}`)
+    assert.equal(answer.status, 200, JSON.stringify(answer.body))
+    return answer.body
+  }
+  const list = async (query: string, from = server) =>
+    (await get(`/nodes?${query}`, from)).nodes.map(
+      ({ id, hostname, state, cause }: Record<string, string>) => [...[id, hostname, state, cause]],
+    )
+  // No kernel is there: each is refused its script.
+  await askScript(server, mac(1))
+  await askScript(server, mac(2))
+  const both = [
+    [mac(1), 'rig001', 'script', 'SCRIPT_REFUSED'],
+    [mac(2), 'node-525400000002', 'script', 'SCRIPT_REFUSED'],
+  ]
+  // Facts are written a moment later.
+  await until('both', async () => ((await list('cause=SCRIPT_REFUSED')).length === 2 ? true : undefined))
+  assert.deepEqual(await list(''), both)
+  assert.deepEqual(await list('state=script,failed&nodes=5254.0000.0002'), [both[1]])
+  assert.deepEqual(await list('nodes=rig001'), [both[0]])
+  assert.deepEqual(await list('cause=BOOTED'), [])
+  assert.equal((await get('/status')).nodes.script, 2)
+  const why = await get(`/nodes/52-54-00-00-00-01/why`)
+  assert.deepEqual(
+    [why.id, why.mac, why.state, why.cause, why.page],
+    [mac(1), mac(1), 'script', 'SCRIPT_REFUSED', 'docs/troubleshooting.md#script_refused'],
+  )
+  assert.match(why.text, /BOOT_FILES_MISSING/)
+  assert.equal(why.last.type, 'script.refused')
+  assert.deepEqual(
+    why.phases.map(({ phase, ended_ms: endedMs }: Record<string, unknown>) => [phase, endedMs]),
+    [['queue', null]],
+  )
+  const typesOf = async (path: string, from = server) =>
+    (await get(path, from)).events.map(({ source, type }: Record<string, string>) => `${source} ${type}`)
+  const asked = ['http script.asked', 'http script.refused']
+  assert.deepEqual(await typesOf(`/nodes/${mac(1)}/events`), asked)
+  assert.deepEqual(await typesOf('/events?mac=525400000002'), asked)
+  assert.deepEqual(await typesOf(`/events?boot=${why.boot}&type=script.refused`), [asked[1]])
+  assert.deepEqual(await typesOf('/events?source=http&limit=1'), [asked[1]])
+  assert.deepEqual(await typesOf('/events?source=dhcp,tftp'), [])
+  const label = await askApi(local(server), 'POST', `/api/v1/nodes/${mac(1)}/label`, { label: 'new' })
+  assert.equal(label.body.label, 'new')
+
+  // The first one's agent comes: it is a node, with all that was seen of it before.
+  await report(server, mac(1), begun, failed)
+  const node = await get(`/nodes/${mac(1)}`)
+  assert.deepEqual([node.state, node.cause, node.label, node.boot], ['failed', 'AGENT_FAILED', 'new', boot])
+  assert.deepEqual(await typesOf(`/nodes/${mac(1)}/events`), [
+    ...asked,
+    'server machine.identified',
+    'agent boot.started',
+    'agent boot.failed',
+  ])
+  // It is switched off and on: it stands in network boot again, and so it does after a restart of the server.
+  const answer = await ask(server.ports().http, `/v1/ipxe/script/${mac(1).replaceAll(':', '-')}`)
+  assert.equal(answer.status, 200)
+  const again = [
+    [mac(1), 'rig001', 'script', 'UNDER_WAY'],
+    [mac(2), 'node-525400000002', 'script', 'SCRIPT_REFUSED'],
+  ]
+  const whole = async (from: Daemon) => JSON.stringify(await list('', from)) === JSON.stringify(again)
+  await until('the next boot', async () => ((await whole(server)) ? true : undefined))
+  const before = await get(`/nodes/${mac(1)}/why`)
+  await server.kill('SIGKILL')
+  const next = await started(place)
+  assert.deepEqual(await list('', next), again)
+  assert.equal((await get(`/nodes/${mac(1)}/why`, next)).boot, before.boot)
+  // Forgotten, they are gone, and stay so.
+  for (const id of [mac(1), mac(2)])
+    assert.equal((await askApi(local(next), 'POST', `/api/v1/nodes/${id}/forget`)).status, 200)
+  assert.deepEqual(await list('', next), [])
+  assert.deepEqual(await typesOf(`/events?mac=${mac(2)}`, next), [])
+  await next.kill('SIGKILL')
+  const third = await started(place)
+  assert.deepEqual(await list('', third), [])
+})
+
+test('whom nobody has heard of there is no reason for', async (t) => {
+  const server = await started(site(t))
+  for (const path of [
+    '/nodes/nobody',
+    `/nodes/${mac(9)}`,
+    '/nodes/nobody/why',
+    `/nodes/${mac(9)}/why`,
+    '/nodes/x/events',
+  ])
+    assert.deepEqual(code(await askApi(local(server), 'GET', `/api/v1${path}`)), [404, 'NODE_UNKNOWN'], path)
+  assert.deepEqual(code(await askApi(local(server), 'POST', `/api/v1/nodes/${mac(9)}/forget`)), [
+    404,
+    'NODE_UNKNOWN',
+  ])
 })
 
 test('what is malformed is refused with its code', async (t) => {
@@ -320,6 +450,21 @@ test('what is malformed is refused with its code', async (t) => {
     '/api/v1/nodes/-',
     '/api/v1/events?after=-1',
     '/api/v1/events?after=1e99',
+    '/api/v1/events?before=0',
+    '/api/v1/events?before=5&after=1',
+    '/api/v1/events?before=5&since_ms=1',
+    '/api/v1/events?since_ms=yesterday',
+    '/api/v1/events?mac=52:54',
+    '/api/v1/events?mac=rig001',
+    '/api/v1/events?boot=1',
+    '/api/v1/events?source=moon',
+    '/api/v1/events?source=',
+    '/api/v1/events?type=A%20B',
+    '/api/v1/events?node=-',
+    '/api/v1/events/stream?source=moon',
+    '/api/v1/nodes/-/why',
+    '/api/v1/nodes?state=broken',
+    '/api/v1/nodes?cause=broken',
     '/api/v1/events/stream?nodes=rig[1',
     '/api/v1/audit?before=0',
   ])

@@ -12,6 +12,7 @@ import { timelineTable } from '../../../server/store/timeline.js'
 import { type StopCause, whereItStopped } from '../../../server/timeline/where-it-stopped.js'
 import { inOrder, type TimelineEvent } from '../../../src/timeline.js'
 import { hangMs } from '../../support/limits.js'
+import { askApi } from '../../support/operator-api.js'
 import { until } from '../../support/processes.js'
 import type { MachineScript, MachineStep } from './one-machine.js'
 import { NetbootSite } from './support.js'
@@ -120,6 +121,62 @@ test('where machines stop in network boot', async (t) => {
     assert.match(stop.text, text)
     assert.equal(new Set(events.map(({ boot }) => boot)).size, 1, 'all of it is one boot')
   }
+})
+
+test('operators see machines on their way, by their MACs, and why they stand still', async (t) => {
+  const made = await place(t)
+  if (made === undefined) return t.skip('NOT TESTED: needs root')
+  const get = async (path: string) => {
+    const { status, body } = await askApi({ dataDir: made.daemon.dataDir }, 'GET', `/api/v1${path}`)
+    assert.equal(status, 200, JSON.stringify(body))
+    return body
+  }
+  const ways: readonly (readonly [string, readonly MachineStep[], (event: TimelineEvent) => boolean])[] = [
+    ['dhcp', ['discover as an unknown architecture'], of('dhcp.refused')],
+    ['program', [...toProgram, 'load the program'], of('program.sent')],
+    ['loading', [...toScript, 'load a part of the kernel'], of('kernel.broken-off')],
+    ['starting', [...toScript, 'load the kernel', 'load stage 1'], of('stage1.sent')],
+  ]
+  const macs: string[] = []
+  for (const [state, steps, isLast] of ways) {
+    const machine = made.machine(...steps)
+    macs.push(machine.mac)
+    await machine.run()
+    const events = await machine.events(isLast)
+    const node = await get(`/nodes/${machine.mac}`)
+    assert.deepEqual(
+      [node.id, node.mac, node.state, node.boot],
+      [machine.mac, machine.mac, state, events[0]?.boot],
+    )
+  }
+  const [refused, , broken, started] = macs
+  const { nodes } = await get('/nodes')
+  assert.deepEqual(nodes.map(({ id }: { id: string }) => id).sort(), [...macs].sort())
+  assert.equal((await get('/status')).nodes.starting, 1)
+  const stopped = await get('/nodes?cause=DHCP_REFUSED,BOOT_FILES_BROKEN_OFF')
+  assert.deepEqual(
+    stopped.nodes.map(({ id, cause }: Record<string, string>) => [id, cause]),
+    [
+      [refused, 'DHCP_REFUSED'],
+      [broken, 'BOOT_FILES_BROKEN_OFF'],
+    ],
+  )
+  const why = await get(`/nodes/${started}/why`)
+  assert.deepEqual(
+    why.phases.map(({ phase, ended_ms: endedMs }: Record<string, unknown>) => [phase, endedMs === null]),
+    [
+      ['dhcp', false],
+      ['program', false],
+      ['queue', false],
+      ['files', false],
+      ['start', true],
+    ],
+  )
+  const tftp = await get('/events?source=tftp&type=program.sent')
+  assert.deepEqual(
+    tftp.events.map(({ mac, node }: Record<string, unknown>) => [mac, node]),
+    macs.slice(1).map((mac) => [mac, null]),
+  )
 })
 
 test('machines that wait in the queue', async (t) => {

@@ -5,30 +5,31 @@ import { createServer, get, type IncomingMessage, type ServerResponse } from 'no
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { EventStreams } from '../../../../server/api/operators/event-streams.js'
-import type { OperatorEvent } from '../../../../server/api/operators/schemas.js'
+import { eventView } from '../../../../server/api/operators/views.js'
 import { EVENT_STREAMS_MAX, EVENT_STREAMS_PER_ADDRESS_MAX } from '../../../../src/limits.js'
+import type { TimelineEvent } from '../../../../src/timeline.js'
 import { until } from '../../../support/processes.js'
 
-const event = (id: number, node = 'a', text = ''): OperatorEvent => ({
-  ...{ id, node, at_ms: 1, source: 'agent', type: 'progress', boot: '0'.repeat(16), t_ms: 5 },
+const event = (id: number, node = 'a', text = ''): TimelineEvent => ({
+  ...{ id, node, timeMs: 1, source: 'agent', type: 'progress', boot: '0'.repeat(16), senderMs: 5 },
   data: { text },
 })
 
 async function world(t: TestContext) {
-  const events: OperatorEvent[] = []
+  const events: TimelineEvent[] = []
   const listeners = new Set<() => void>()
+  const filters = new Set<object>()
   let isBroken = false
   const responses: ServerResponse[] = []
   const streams = new EventStreams({
-    after: (id, limit) => {
+    after: (id, filter, limit) => {
+      filters.add(filter)
       if (isBroken) throw new Error('no database')
       let at = Math.min(id, events.length)
       while (at > 0 && (events[at - 1]?.id ?? 0) > id) at -= 1
-      return events.slice(at, at + limit)
+      const page = events.slice(at, at + limit)
+      return { events: page, endId: page.at(-1)?.id ?? id, isLast: at + limit >= events.length }
     },
-    newest: () => [],
-    ofNode: () => [],
-    lastId: () => events.at(-1)?.id ?? 0,
     onAppended: (run) => {
       listeners.add(run)
       return () => listeners.delete(run)
@@ -42,6 +43,7 @@ async function world(t: TestContext) {
       address: '10.0.0.1',
       tokenId: searchParams.get('token') ?? undefined,
       afterId: Number(searchParams.get('after')),
+      filter: { types: ['progress'] },
       wants: (one) => node === null || one.node === node,
     })
   }).listen(0, '127.0.0.1')
@@ -58,12 +60,12 @@ async function world(t: TestContext) {
     ]
     return response
   }
-  const append = (...more: OperatorEvent[]) => {
+  const append = (...more: TimelineEvent[]) => {
     events.push(...more)
     for (const run of listeners) run()
   }
   return {
-    ...{ streams, follow, append, listeners },
+    ...{ streams, follow, append, listeners, filters },
     breakIt: () => {
       isBroken = true
     },
@@ -88,7 +90,7 @@ function idsOf(response: IncomingMessage): number[] {
 const untilSo = (what: string, isSo: () => boolean) => until(what, async () => (isSo() ? true : undefined))
 
 test('a stream begins after an id, goes on with what comes, and is in the form of server-sent events', async (t) => {
-  const { follow, append } = await world(t)
+  const { follow, append, filters } = await world(t)
   append(event(1), event(2), event(3))
   const response = await follow('after=1')
   assert.equal(response.headers['content-type'], 'text/event-stream')
@@ -106,9 +108,10 @@ test('a stream begins after an id, goes on with what comes, and is in the form o
   )
   assert.deepEqual(
     JSON.parse(/data: (.+)/.exec(blocks[2] ?? '')?.[1] ?? ''),
-    event(7, 'a', 'line\n\u2028break'),
+    eventView(event(7, 'a', 'line\n\u2028break')),
   )
   assert.match(text, /^retry: \d+\n\n/)
+  assert.deepEqual([...filters], [{ types: ['progress'] }])
 })
 
 test('of thousands of events those that are wanted come, in order and once', async (t) => {
