@@ -80,7 +80,7 @@ struct Run {
     events: Receiver<Event>,
     thread: JoinHandle<Result<()>>,
     started: Instant,
-    seconds: Option<f64>,
+    took: Option<Duration>,
     progress: Progress,
     json: bool,
     stopped: bool,
@@ -139,7 +139,7 @@ impl Run {
             events,
             thread,
             started,
-            seconds: None,
+            took: None,
             progress: Progress::default(),
             json: args.json,
             stopped: false,
@@ -157,7 +157,7 @@ impl Run {
             {
                 Ok(Event::TorrentDone { progress, .. }) => {
                     self.progress = progress;
-                    self.seconds = Some(self.started.elapsed().as_secs_f64());
+                    self.took = Some(self.started.elapsed());
                     if until_done {
                         return Ok(());
                     }
@@ -217,13 +217,13 @@ impl Run {
 
     fn report(&self, kind: &str) {
         let p = &self.progress;
-        let seconds = self
-            .seconds
-            .unwrap_or_else(|| self.started.elapsed().as_secs_f64());
+        let took = self.took.unwrap_or_else(|| self.started.elapsed());
+        // Whole numbers: what prints fractions takes 10 kB.
+        let seconds = format!("{}.{:06}", took.as_secs(), took.subsec_micros());
         if self.json {
             let members = [
                 ("type", kind.into()),
-                ("seconds", Show::Plain(format!("{seconds:.6}"))),
+                ("seconds", Show::Plain(seconds)),
                 ("bytes", p.done_bytes.into()),
                 ("from_peers_bytes", p.from_peers_bytes.into()),
                 ("from_origin_bytes", p.from_origin_bytes.into()),
@@ -234,7 +234,7 @@ impl Run {
             Show::object(members).print_json();
         } else {
             say(&format!(
-                "{kind}: {} bytes in {seconds:.3} s, {} from peers, {} from the origin, {} twice, {} uploaded",
+                "{kind}: {} bytes in {seconds} s, {} from peers, {} from the origin, {} twice, {} uploaded",
                 p.done_bytes, p.from_peers_bytes, p.from_origin_bytes, p.duplicate_bytes, p.uploaded_bytes
             ));
         }

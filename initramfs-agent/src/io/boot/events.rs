@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::reporter::Reporter;
+use super::retry;
 use crate::core::error::Error;
 use crate::core::json::write_string;
 use crate::core::text::{LINE_CHARS_MAX, printable, printable_json};
@@ -142,12 +143,9 @@ impl Log {
         let data = Data::default()
             .text("code", error.code.as_str())
             .text("message", &error.message)
-            .number(
-                "retry_in_s",
-                retry_in.map_or(0, |wait| wait.as_secs_f64().ceil() as u64),
-            );
+            .number("retry_in_s", retry_in.map_or(0, retry::seconds));
         let then = match retry_in {
-            Some(wait) => format!("next try in {} s", wait.as_secs_f64().ceil()),
+            Some(wait) => format!("next try in {} s", retry::seconds(wait)),
             None => "giving up".to_owned(),
         };
         self.event(

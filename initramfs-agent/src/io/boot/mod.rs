@@ -176,7 +176,7 @@ fn boot(context: &mut Context) -> Result<Option<Running>> {
             let wait = retry::wait(1, retry_after_s, &mut rng);
             context.log.say(&format!(
                 "the server is busy, next try in {} s",
-                wait.as_secs_f64().ceil()
+                retry::seconds(wait)
             ));
             std::thread::sleep(wait);
             continue;

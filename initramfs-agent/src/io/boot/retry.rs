@@ -21,6 +21,11 @@ pub fn wait(failures: u32, retry_after_s: Option<u64>, rng: &mut Rng) -> Duratio
     Duration::from_millis(own.max(asked))
 }
 
+/// A wait in whole seconds, rounded up, as it is reported.
+pub fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
