@@ -9,6 +9,7 @@ pub mod compact;
 pub mod dht;
 pub mod krpc;
 pub mod lsd;
+mod rate_limit;
 #[cfg(test)]
 mod testnet;
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! of our torrents, and answers others. Everything it keeps is bounded.
 
 mod lookup;
-mod rate_limit;
 mod search;
 mod serve;
 mod store;
@@ -15,13 +14,13 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use lookup::{Goal, Lookup};
-use rate_limit::RateLimit;
 use search::{Search, Wanted};
 use store::Store;
 use table::Table;
 use token::Tokens;
 
 use super::krpc::{self, Contact, Message, NodeId, Query, Reject, Response};
+use super::rate_limit::RateLimit;
 use crate::core::limits::DHT_TRANSACTIONS_MAX;
 use crate::core::rng::Rng;
 use crate::core::time::{Micros, SECOND};
@@ -171,41 +170,43 @@ impl Dht {
 
     /// A packet has arrived.
     pub fn receive(&mut self, now: Micros, from: SocketAddr, data: &[u8], rng: &mut Rng) {
-        match krpc::parse(data) {
-            Ok(Message::Query {
-                transaction,
-                id,
-                query,
-            }) => {
-                if self.rate_limit.admit(now, from.ip()) {
-                    self.serve(now, Contact { id, addr: from }, transaction, &query, rng);
-                }
+        // An address may be forged, so a flood must not cost us the answer that we wait for from there.
+        let is_awaited = self.transactions.iter().any(|t| t.to == from);
+        if !is_awaited && self.rate_limit.is_over(now, from.ip()) {
+            return;
+        }
+        let message = krpc::parse(data);
+        let ours = match message {
+            Ok(Message::Response { transaction, .. } | Message::Error { transaction, .. }) => {
+                self.take_transaction(transaction, from)
             }
-            Ok(Message::Response {
-                transaction,
-                id,
-                response,
-            }) => {
-                if let Some(transaction) = self.take_transaction(transaction, from) {
-                    self.answered(now, &transaction, Contact { id, addr: from }, &response);
-                }
+            _ => None,
+        };
+        if ours.is_none() && !self.rate_limit.admit(now, from.ip()) {
+            return;
+        }
+        match (message, ours) {
+            (
+                Ok(Message::Query {
+                    transaction,
+                    id,
+                    query,
+                }),
+                _,
+            ) => self.serve(now, Contact { id, addr: from }, transaction, &query, rng),
+            (Ok(Message::Response { id, response, .. }), Some(ours)) => {
+                self.answered(now, &ours, Contact { id, addr: from }, &response);
             }
-            Ok(Message::Error { transaction, .. }) => {
-                if let Some(transaction) = self.take_transaction(transaction, from) {
-                    self.unanswered(&transaction);
-                }
+            (Ok(Message::Error { .. }), Some(ours)) => self.unanswered(&ours),
+            (Err(Reject::Answer { transaction, code }), _) => {
+                let text = if code == krpc::METHOD_UNKNOWN {
+                    "Method Unknown"
+                } else {
+                    "Protocol Error"
+                };
+                self.send(from, krpc::encode_error(transaction, code, text));
             }
-            Err(Reject::Answer { transaction, code }) => {
-                if self.rate_limit.admit(now, from.ip()) {
-                    let text = if code == krpc::METHOD_UNKNOWN {
-                        "Method Unknown"
-                    } else {
-                        "Protocol Error"
-                    };
-                    self.send(from, krpc::encode_error(transaction, code, text));
-                }
-            }
-            Err(Reject::Ignore) => {}
+            (Ok(Message::Response { .. } | Message::Error { .. }) | Err(Reject::Ignore), _) => {}
         }
         self.search(now, rng);
     }

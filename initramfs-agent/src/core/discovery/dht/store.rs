@@ -1,6 +1,7 @@
-//! The peers that others have announced to us. Bounded: the oldest give way.
+//! The peers that others have announced to us. Bounded: those of the address that has most give way, the oldest first.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::core::limits::{DHT_PEERS_MAX, DHT_TORRENTS_MAX, DHT_VALUES_MAX};
 use crate::core::rng::Rng;
@@ -17,6 +18,30 @@ struct Torrent {
     infohash: [u8; 20],
     /// Oldest announce first.
     peers: Vec<(SocketAddr, Micros)>,
+    /// How many addresses they have, whatever their ports.
+    addresses: usize,
+}
+
+impl Torrent {
+    /// Keeps a peer, and nothing that has expired.
+    fn add(&mut self, now: Micros, peer: SocketAddr) {
+        self.peers
+            .retain(|&(addr, at)| addr != peer && now < at + LIFETIME);
+        self.peers.push((peer, now));
+        let mut crowds: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for (addr, _) in &self.peers {
+            *crowds.entry(addr.ip()).or_default() += 1;
+        }
+        self.addresses = crowds.len().min(DHT_PEERS_MAX);
+        if self.peers.len() > DHT_PEERS_MAX {
+            let most = crowds.values().max();
+            let oldest = self
+                .peers
+                .iter()
+                .position(|(addr, _)| crowds.get(&addr.ip()) == most);
+            self.peers.remove(oldest.unwrap_or(0));
+        }
+    }
 }
 
 impl Store {
@@ -27,19 +52,16 @@ impl Store {
             None => Torrent {
                 infohash,
                 peers: Vec::new(),
+                addresses: 0,
             },
         };
-        torrent
-            .peers
-            .retain(|&(addr, at)| addr != peer && now < at + LIFETIME);
-        if torrent.peers.len() >= DHT_PEERS_MAX {
-            torrent.peers.remove(0);
-        }
-        torrent.peers.push((peer, now));
+        torrent.add(now, peer);
         if self.0.len() >= DHT_TORRENTS_MAX {
-            self.0.remove(0);
+            // A torrent that somebody has invented has few addresses. Of several, the one announced longest ago stands first.
+            let fewest = self.0.iter().enumerate().min_by_key(|(_, t)| t.addresses);
+            let at = fewest.map_or(0, |(at, _)| at);
+            self.0.remove(at);
         }
-        // The torrent announced last stands last, so the first is the one to give up.
         self.0.push(torrent);
     }
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::table::{K, distance};
 use super::*;
 use crate::core::limits::{DHT_PEERS_MAX, DHT_TORRENTS_MAX, DHT_VALUES_MAX};
@@ -126,11 +128,38 @@ fn what_we_keep_for_others_is_bounded() {
         "everybody gets others"
     );
     for at in 0..DHT_TORRENTS_MAX {
-        let mut infohash = [0; 20];
-        infohash[..8].copy_from_slice(&(at as u64).to_be_bytes());
-        store.add(0, infohash, addr(1));
+        store.add(0, invented(at), addr(1));
     }
-    assert!(store.get(0, &HASH, true, &mut rng).is_empty());
+    let mut kept = |infohash| !store.get(0, &infohash, true, &mut rng).is_empty();
+    assert!(!kept(invented(0)), "the oldest of those that one address has");
+    assert!(kept(invented(1)) && kept(HASH));
+}
+
+/// A torrent that is not [`HASH`].
+fn invented(number: usize) -> [u8; 20] {
+    let mut infohash = [0; 20];
+    infohash[..8].copy_from_slice(&(number as u64).to_be_bytes());
+    infohash
+}
+
+#[test]
+fn one_address_does_not_push_out_what_others_announce() {
+    let (mut store, mut rng) = (Store::default(), Rng::new(1));
+    for at in 0..20 {
+        store.add(0, HASH, addr(at));
+    }
+    for port in 0..2000 {
+        store.add(1, HASH, SocketAddr::from(([10, 9, 9, 9], port)));
+    }
+    for number in 0..2000 {
+        for port in 0..30 {
+            store.add(2, invented(number), SocketAddr::from(([10, 9, 9, 9], port)));
+        }
+    }
+    let kept: BTreeSet<_> = (0..200)
+        .flat_map(|_| store.get(3, &HASH, true, &mut rng))
+        .collect();
+    assert!((0..20).all(|at| kept.contains(&addr(at))), "{}", kept.len());
 }
 
 #[test]
@@ -253,6 +282,32 @@ fn a_flood_is_not_answered_and_costs_bounded_memory() {
         query(&mut dht, 3 * S, addr(1), &Query::Ping, &mut rng).is_some(),
         "a second later all is well"
     );
+}
+
+#[test]
+fn unasked_answers_count_and_cost_nobody_the_answer_that_is_awaited() {
+    let (mut dht, mut rng) = node();
+    let unasked = krpc::encode_response(b"zz", &[0xee; 20], &Response::default());
+    let flood = |dht: &mut Dht, rng: &mut Rng| {
+        for _ in 0..1000 {
+            dht.receive(S, addr(1), &unasked, rng);
+            dht.receive(S, addr(1), b"no bencode", rng);
+        }
+    };
+    flood(&mut dht, &mut rng);
+    assert_eq!(query(&mut dht, S, addr(1), &Query::Ping, &mut rng), None);
+    // Others, and what we wait for from the same address, are heeded.
+    assert!(query(&mut dht, S, addr(2), &Query::Ping, &mut rng).is_some());
+    sent(&mut dht);
+    dht.add_node(S, addr(1), &mut rng);
+    flood(&mut dht, &mut rng);
+    let packets = sent(&mut dht);
+    let Ok(Message::Query { transaction, .. }) = krpc::parse(&packets[0].1) else {
+        panic!("{packets:?}");
+    };
+    let pong = krpc::encode_response(transaction, &[0xdd; 20], &Response::default());
+    dht.receive(S, addr(1), &pong, &mut rng);
+    assert_eq!(dht.node_count(), 1);
 }
 
 /// A node that names ever nearer nodes, all lies, does not keep a search going for ever.

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use packet::Packet;
 
 use crate::core::discovery::LSD_GROUP;
+use crate::core::discovery::rate_limit::RateLimit;
 use crate::core::limits::LSD_INFOHASHES_MAX;
 use crate::core::rng::Rng;
 use crate::core::time::{Micros, SECOND};
@@ -42,6 +43,7 @@ pub struct Lsd {
     port: u16,
     cookie: String,
     torrents: Vec<Entry>,
+    rate_limit: RateLimit,
 }
 
 struct Entry {
@@ -70,6 +72,7 @@ impl Lsd {
             port,
             cookie: format!("bootswarm-{:016x}", rng.next_u64()),
             torrents: Vec::new(),
+            rate_limit: RateLimit::default(),
         }
     }
 
@@ -158,6 +161,9 @@ impl Lsd {
         rng: &mut Rng,
         mut found: impl FnMut([u8; 20], SocketAddr),
     ) {
+        if !self.rate_limit.admit(now, from.ip()) {
+            return;
+        }
         let Some(packet) = Packet::parse(data) else {
             return;
         };

@@ -243,3 +243,30 @@ fn fuzz_from_the_vectors() {
     }
     assert!(accepted > 1_000, "the fuzzer reaches nothing: {accepted}");
 }
+
+#[test]
+fn an_address_that_floods_is_heeded_64_times_a_second() {
+    let (mut lsd, mut rng) = lsd(1);
+    lsd.add(0, [1; 20], true);
+    let mut heard = Vec::new();
+    let mut say = |now, host, port| {
+        let packet = Packet {
+            port,
+            infohashes: vec![[1; 20]],
+            cookie: None,
+        };
+        let from = SocketAddr::from(([10, 0, 0, host], 6771));
+        let bytes = packet.encode(LSD_GROUP);
+        lsd.heard(now, from, &bytes, &mut rng, |_, peer| heard.push((now, peer)));
+    };
+    for port in 1..5000 {
+        say(0, 9, port);
+    }
+    say(0, 7, 6881);
+    say(SECOND, 9, 6881);
+    assert_eq!(heard.len(), 64 + 2);
+    assert_eq!(
+        heard[64..],
+        [(0, 7), (SECOND, 9)].map(|(now, host)| (now, SocketAddr::from(([10, 0, 0, host], 6881))))
+    );
+}
