@@ -21,7 +21,7 @@ const SEEDER_WAIT_US: Micros = 200 * MILLISECOND;
 /// Without a peer that gives it, HTTPS is asked so much later, and up to so much more.
 const HTTPS_WAIT_US: Micros = 500 * MILLISECOND;
 const HTTPS_SPREAD_US: Micros = 1500 * MILLISECOND;
-/// Peers that promise it and never send it keep us from HTTPS no longer.
+/// A peer that sends it keeps us from HTTPS no longer. Once one has promised it and sent nothing, none does.
 const PROMISES_US: Micros = 5 * SECOND;
 /// A peer that owes a part and sends none; the server's seeder may be busy with hand-outs.
 const STALL_US: Micros = SECOND;
@@ -53,6 +53,8 @@ pub(super) struct Wanted {
     seeder_draw: u64,
     https_draw: u64,
     ask: Option<Ask>,
+    /// A peer that promised it was silent when it was asked.
+    is_let_down: bool,
     /// A request over HTTPS is under way.
     fetching: bool,
     /// When HTTPS may be asked again.
@@ -89,6 +91,7 @@ impl Metadata {
                 seeder_draw: 0,
                 https_draw: 0,
                 ask: None,
+                is_let_down: false,
                 fetching: false,
                 backoff: Backoff::default(),
             })),
@@ -173,6 +176,7 @@ impl Swarm {
         let seeder_at = if alone { now } else { wanted.since + drawn };
         let stalled = wanted.ask.take_if(|ask| now >= ask.moved_at + ask.stall_us);
         let idle = wanted.ask.is_none();
+        wanted.is_let_down |= stalled.is_some();
         if let Some(ask) = stalled {
             self.rest_metadata(ask.conn);
         }
@@ -189,13 +193,12 @@ impl Swarm {
             None => {}
         }
         if wanted.has_url && !wanted.fetching {
-            let waits = match (&wanted.ask, known) {
-                (Some(_), _) => PROMISES_US.max(busy),
-                (None, true) => {
-                    HTTPS_WAIT_US.max(busy) + HTTPS_SPREAD_US.max(busy) * wanted.https_draw / 1000
-                }
-                // Nobody to wait for.
-                (None, false) => 0,
+            let waits = if wanted.ask.is_some() && !wanted.is_let_down {
+                PROMISES_US.max(busy)
+            } else if known {
+                HTTPS_WAIT_US.max(busy) + HTTPS_SPREAD_US.max(busy) * wanted.https_draw / 1000
+            } else {
+                0 // nobody to wait for
             };
             let https_at = (wanted.since + drawn + waits).max(wanted.backoff.until());
             if now >= https_at {

@@ -393,3 +393,16 @@ fn a_seed_gives_it_to_a_stock_client() {
     };
     assert_eq!(out, [served]);
 }
+
+#[test]
+fn one_silent_peer_is_enough_to_ask_over_https() {
+    let mut s = swarm_of(1, 20 * MILLISECOND);
+    s.add_torrent(0, wanting(PIECES, true));
+    let len = info_of(PIECES).len() as u32;
+    for n in 0..23 {
+        let conn = join(&mut s, u32::from(n) * 2 + 1, n + 2, id(n + 2));
+        greets(&mut s, 0, conn, Some(len));
+    }
+    let at = until(&mut s, 0, 60 * SECOND, fetches).expect("in the end");
+    assert!((SECOND..3 * SECOND).contains(&at), "{at}");
+}
