@@ -76,10 +76,9 @@ impl Swarm {
     pub(super) fn on_hints(&mut self, torrent: TorrentId, source: HintSource, addrs: &[SocketAddr]) {
         if let HintSource::Pex(conn) = source {
             let now = self.now;
-            let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.established) else {
+            let Some(peer) = self.hear(conn, 1) else {
                 return;
             };
-            peer.heard_at = now;
             // It may have sent one at the start, and one each minute (BEP 11).
             if peer.pex_heard_at > now + PEX_AHEAD_US {
                 return;

@@ -1,5 +1,6 @@
 //! Handshakes and messages of peers. Invalid ones are blamed on their sender.
 
+use super::peer::Peer;
 use super::types::ConnId;
 use super::{Code, Swarm};
 use crate::core::nearness::Nearness;
@@ -8,12 +9,26 @@ use crate::core::wire::{Block, Message, Outgoing};
 
 /// Pieces that one peer may have offered us while choking us.
 const ALLOWED_FAST_MAX: usize = 256;
+/// A bitfield is read bit by bit: so many bytes of it cost as much as another message.
+const BITFIELD_BYTES_EACH: usize = 64;
 /// An agent that rejected us is not asked for about as long as a piece takes, within these bounds: asked sooner it is still
 /// busy, and on slow links two of three requests were rejected.
 const REST_MIN_US: Micros = 10 * MILLISECOND;
 const REST_MAX_US: Micros = 8 * SECOND;
 
 impl Swarm {
+    /// A peer has sent what costs as much as so many messages. `None` where nothing is heard from it: it is no peer yet, or
+    /// one no more, as it has sent too many without effect.
+    pub(super) fn hear(&mut self, conn: ConnId, messages: u32) -> Option<&mut Peer> {
+        let now = self.now;
+        let peer = self.peers.get_mut(&conn).filter(|p| p.established)?;
+        peer.heard_at = now;
+        if !peer.budget.take(now, messages) {
+            self.ban(conn, Code::PeerProtocol);
+        }
+        self.peers.get_mut(&conn)
+    }
+
     /// The peer's pieces are known: we want some of them or not.
     fn note_interest(&mut self, conn: ConnId, piece: Option<u32>) {
         let Some(peer) = self.peers.get(&conn) else {
@@ -44,10 +59,9 @@ impl Swarm {
         ut_pex: Option<u8>,
     ) {
         let now = self.now;
-        let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.established) else {
+        let Some(peer) = self.hear(conn, 1) else {
             return;
         };
-        peer.heard_at = now;
         // The server's seeder says `bs` too, and keeps us choked: it is no agent, however we found it.
         peer.bootswarm = bootswarm && peer.peer_id.starts_with(b"-BW");
         if let Some(max) = requests_max {
@@ -66,38 +80,38 @@ impl Swarm {
     }
 
     pub(super) fn on_message(&mut self, conn: ConnId, message: Message<'_>) {
-        let now = self.now;
-        let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.established) else {
+        let messages = match message {
+            Message::Bitfield(bytes) => 1 + (bytes.len() / BITFIELD_BYTES_EACH) as u32,
+            _ => 1,
+        };
+        let Some(peer) = self.hear(conn, messages) else {
             return;
         };
-        peer.heard_at = now;
         let is_first = !peer.spoken;
         if !matches!(
             message,
-            Message::KeepAlive | Message::Extended { .. } | Message::Port(_)
+            Message::KeepAlive | Message::Extended { .. } | Message::Port(_) | Message::Unknown
         ) {
             peer.spoken = true;
         }
-        let fast = peer.fast;
-        let t = &self.torrents[usize::from(peer.torrent.0)];
+        let (fast, torrent) = (peer.fast, peer.torrent);
+        let t = &self.torrents[usize::from(torrent.0)];
         let mut is_valid = true;
         match message {
-            Message::KeepAlive | Message::Port(_) | Message::Extended { .. } | Message::NotInterested => {}
+            Message::KeepAlive
+            | Message::Port(_)
+            | Message::Extended { .. }
+            | Message::Unknown
+            | Message::NotInterested => {}
             Message::Interested => self.unchoke(conn),
             Message::Choke => self.on_choke(conn),
-            Message::Unchoke => {
-                peer.choked = false;
-                self.dirty = true;
-            }
+            Message::Unchoke => self.on_unchoke(conn),
             Message::Have { piece } if piece < t.pieces => self.on_have(conn, piece),
             // Not only as the first message: aria2 sends one again where that is shorter than many HAVEs.
             Message::Bitfield(bytes) => is_valid = self.on_bitfield(conn, bytes),
             Message::HaveAll if is_first && fast => self.on_have_all(conn),
             Message::HaveNone if is_first && fast => {}
-            Message::Request(block) => {
-                peer.has_asked = true;
-                is_valid = t.within(block) && self.on_request(conn, block);
-            }
+            Message::Request(block) => is_valid = t.within(block) && self.on_request(conn, block),
             Message::Cancel(block) => self.on_cancel(conn, block),
             Message::Suggest { piece } if fast && piece < t.pieces => self.on_suggest(conn, piece),
             Message::AllowedFast { piece } if fast && piece < t.pieces => self.on_allowed_fast(conn, piece),
@@ -122,6 +136,13 @@ impl Swarm {
         }
     }
 
+    fn on_unchoke(&mut self, conn: ConnId) {
+        if let Some(peer) = self.peers.get_mut(&conn) {
+            peer.choked = false;
+            self.dirty = true;
+        }
+    }
+
     fn on_have(&mut self, conn: ConnId, piece: u32) {
         let Some(peer) = self.peers.get_mut(&conn) else {
             return;
@@ -136,6 +157,8 @@ impl Swarm {
             }
             t.note_heard(piece, self.now);
             t.claims.note_kept(piece, conn);
+            // And its claim, if it had made one.
+            peer.budget.give_back(2);
             if peer.has_asked && t.has(piece) {
                 peer.useful_at = self.now;
             }
@@ -163,6 +186,7 @@ impl Swarm {
         if bytes.last().is_some_and(|b| b.trailing_zeros() < spare) {
             return false;
         }
+        let had = peer.have;
         for piece in 0..t.pieces {
             let new = t.holders[piece as usize] & bit == 0;
             if new && bytes[piece as usize / 8] & (0x80 >> (piece % 8)) != 0 {
@@ -170,6 +194,7 @@ impl Swarm {
                 peer.have += 1;
             }
         }
+        peer.budget.give_back(peer.have - had);
         self.dirty = true;
         self.note_interest(conn, None);
         self.note_complete(conn);
@@ -198,6 +223,7 @@ impl Swarm {
         let t = &mut self.torrents[usize::from(peer.torrent.0)];
         if !t.has(piece) && !peer.allowed.contains(&piece) && peer.allowed.len() < ALLOWED_FAST_MAX {
             peer.allowed.push_back(piece);
+            peer.budget.give_back(1);
             t.offering |= peer.mask();
             self.dirty = true;
         }
@@ -220,6 +246,7 @@ impl Swarm {
             peer.cancelled = peer.cancelled.saturating_sub(1);
             return;
         };
+        peer.budget.give_back(1);
         peer.rejects = (peer.rejects + 1).min(8);
         peer.rest_until = now
             + if peer.bootswarm && !peer.origin {

@@ -275,11 +275,9 @@ impl Swarm {
     }
 
     pub(super) fn on_metadata(&mut self, conn: ConnId, message: MetadataMessage<'_>) {
-        let now = self.now;
-        let Some(peer) = self.peers.get_mut(&conn).filter(|p| p.established) else {
+        let Some(peer) = self.hear(conn, 1) else {
             return;
         };
-        peer.heard_at = now;
         let torrent = peer.torrent;
         match message {
             MetadataMessage::Request { part } => self.serve_metadata(conn, part),

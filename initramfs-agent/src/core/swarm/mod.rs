@@ -6,6 +6,7 @@
 //! Nothing here depends on the order of a hash map: the same seed and inputs give the same outputs.
 
 mod backoff;
+mod budget;
 mod claims;
 mod compare;
 mod connect;

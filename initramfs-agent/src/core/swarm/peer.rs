@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
+use super::budget::Budget;
 use super::types::{ConnId, TorrentId};
 use crate::core::time::Micros;
 use crate::core::wire::Block;
@@ -85,6 +86,8 @@ pub(super) struct Peer {
     pub block_us: Micros,
     pub block_at: Micros,
     pub heard_at: Micros,
+    /// For messages without effect.
+    pub budget: Budget,
     pub sent_at: Micros,
     /// It has requested something of us.
     pub has_asked: bool,
@@ -138,6 +141,7 @@ impl Peer {
             block_us: 0,
             block_at: 0,
             heard_at: now,
+            budget: Budget::default(),
             sent_at: now,
             has_asked: false,
             metadata: super::metadata::PeerMetadata::default(),

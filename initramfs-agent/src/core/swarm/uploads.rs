@@ -301,9 +301,10 @@ fn requesters(peers: &Peers, torrents: &[Torrent]) -> impl Fn(ConnId) -> Request
 impl Swarm {
     /// Takes a request within the torrent; false when it is against the protocol.
     pub(super) fn on_request(&mut self, conn: ConnId, block: Block) -> bool {
-        let Some(peer) = self.peers.get(&conn) else {
+        let Some(peer) = self.peers.get_mut(&conn) else {
             return true;
         };
+        peer.has_asked = true;
         if block.len > BLOCK_BYTES_MAX {
             return false;
         }
@@ -353,6 +354,7 @@ impl Swarm {
                 continue;
             };
             peer.sent_at = self.now;
+            peer.budget.served(block.len);
             let torrent = peer.torrent;
             self.torrents[usize::from(torrent.0)].progress.uploaded_bytes += u64::from(block.len);
             self.out.push_back(Output::SendBlock { conn, torrent, block });

@@ -69,6 +69,8 @@ pub enum Message<'a> {
         /// Bencoded, for extensions of ours.
         payload: &'a [u8],
     },
+    /// Of a kind that we do not know.
+    Unknown,
 }
 
 /// A part of a piece as `request`, `piece`, `cancel` and `reject` name it.

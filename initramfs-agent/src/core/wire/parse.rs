@@ -12,8 +12,6 @@ pub enum Parsed<'a> {
     /// A message, and the bytes it took. For [`Message::Piece`] that is the header alone: the next
     /// `len` bytes of the stream are payload.
     Message(Message<'a>, usize),
-    /// A message of a kind that we do not know, and the bytes it took: skip it.
-    Unknown(usize),
 }
 
 /// Longest message body, without payload, that a torrent of so many pieces may see: a bitfield, or
@@ -47,10 +45,7 @@ pub fn parse(bytes: &[u8], body_bytes_max: usize) -> Result<Parsed<'_>> {
     let Some(body) = bytes.get(5..4 + len) else {
         return Ok(Parsed::Incomplete);
     };
-    let message = match message(id, body) {
-        Some(message) => message,
-        None => return Ok(Parsed::Unknown(4 + len)),
-    };
+    let message = message(id, body).unwrap_or(Message::Unknown);
     Ok(Parsed::Message(message, 4 + len))
 }
 

@@ -137,7 +137,7 @@ fn lengths_that_do_not_fit_are_refused_at_once() {
     }
     assert_eq!(
         parse(b"\x00\x00\x00\x02\xee\x00", MAX).unwrap(),
-        Parsed::Unknown(6)
+        Parsed::Message(Message::Unknown, 6)
     );
     assert_eq!(message_bytes_max(u32::MAX), 1 << 20);
     assert_eq!(message_bytes_max(1), MAX + 256);
@@ -284,8 +284,8 @@ fn fuzz_from_seeds() {
             }
         }
         let mut at = 0;
-        while let Ok(Parsed::Message(_, len) | Parsed::Unknown(len)) = parse(&stream[at..], MAX) {
-            if let Ok(Parsed::Message(Message::Extended { payload, .. }, _)) = parse(&stream[at..], MAX) {
+        while let Ok(Parsed::Message(message, len)) = parse(&stream[at..], MAX) {
+            if let Message::Extended { payload, .. } = message {
                 let _ = Pex::parse(payload);
                 let _ = ExtensionHandshake::parse(payload);
                 let _ = MetadataMessage::parse(payload);

@@ -242,7 +242,6 @@ impl Node {
             };
             match parse(rest, self.torrents[usize::from(torrent.0)].body_bytes_max)? {
                 Parsed::Incomplete => return Ok(at),
-                Parsed::Unknown(len) => at += len,
                 Parsed::Message(message, len) => {
                     at += len;
                     self.message(id, torrent, message)?;
@@ -330,11 +329,11 @@ impl Node {
                 id: OUR_UT_METADATA,
                 payload,
             } => {
-                if let Some(message) = MetadataMessage::parse(payload)? {
-                    self.input(Input::Metadata { conn: id, message });
-                }
+                self.input(match MetadataMessage::parse(payload)? {
+                    Some(message) => Input::Metadata { conn: id, message },
+                    None => Input::Message { conn: id, message },
+                });
             }
-            Message::Extended { .. } => {}
             Message::Port(port) => {
                 if let Some(conn) = self.conns.get(&id) {
                     let addr = SocketAddr::new(conn.addr.ip(), port);
@@ -342,6 +341,7 @@ impl Node {
                     self.discovery.handle(now, DiscoveryInput::DhtNode { addr });
                     self.drain_discovery();
                 }
+                self.input(Input::Message { conn: id, message });
             }
             message => {
                 if let (Message::Have { piece }, Some(conn)) = (&message, self.conns.get_mut(&id)) {

@@ -206,3 +206,97 @@ fn one_that_claims_every_piece_does_not_keep_its_rack_from_importing() {
         out.extend(drain(&mut s));
     }
 }
+
+/// How many messages are heard before their sender is banned.
+fn heard_until_banned(mut say: impl FnMut(&mut Swarm, ConnId)) -> Option<usize> {
+    let (mut s, conn) = with_peer(spec(9), id(9));
+    (0..10_000).position(|_| {
+        say(&mut s, conn);
+        banned(&drain(&mut s), Code::PeerProtocol)
+    })
+}
+
+#[test]
+fn messages_without_end_and_without_effect_are_a_reason_for_a_ban() {
+    let blocks = Block {
+        piece: 3,
+        begin: 0,
+        len: 16 << 10,
+    };
+    for message in [
+        Message::KeepAlive,
+        Message::Unknown,
+        Message::Port(1),
+        Message::Unchoke,
+        Message::Interested,
+        Message::Have { piece: 3 },
+        Message::Suggest { piece: 3 },
+        Message::AllowedFast { piece: 3 },
+        Message::Reject(blocks),
+        Message::Request(blocks),
+    ] {
+        let heard = heard_until_banned(|s, conn| s.handle(SECOND, Input::Message { conn, message }));
+        assert!((4096..4200).contains(&heard.unwrap()), "{message:?}: {heard:?}");
+    }
+    let greeting = |conn| Input::ExtendedHandshake {
+        conn,
+        bootswarm: true,
+        elsewhere: false,
+        listen_port: None,
+        requests_max: None,
+        ut_pex: None,
+        metadata_size: None,
+    };
+    let hints = |conn| Input::Hints {
+        torrent: T0,
+        source: HintSource::Pex(conn),
+        addrs: &[],
+    };
+    let metadata = |conn| Input::Metadata {
+        conn,
+        message: MetadataMessage::Reject { part: 0 },
+    };
+    for input in [greeting as fn(ConnId) -> Input<'static>, hints, metadata] {
+        let heard = heard_until_banned(|s, conn| s.handle(SECOND, input(conn)));
+        assert!((4096..4200).contains(&heard.unwrap()), "{heard:?}");
+    }
+}
+
+#[test]
+fn long_bitfields_cost_more_than_other_messages() {
+    let mut s = swarm(1);
+    s.add_torrent(0, spec(64 << 10));
+    let conn = join(&mut s, 1, 2, id(9));
+    let none = vec![0; 8 << 10];
+    let heard = (0..10_000).position(|_| {
+        banned(
+            &hears(&mut s, SECOND, conn, Message::Bitfield(&none)),
+            Code::PeerProtocol,
+        )
+    });
+    assert_eq!(heard, Some(4096 / 129));
+}
+
+#[test]
+fn a_peer_that_gets_and_announces_piece_after_piece_is_served_on() {
+    let pieces = 20_000;
+    let mut s = swarm(1);
+    let all = TorrentSpec {
+        have_all: true,
+        ..spec(pieces)
+    };
+    s.add_torrent(0, all);
+    let conn = join(&mut s, 1, 2, id(9));
+    let (begin, len) = (0, 16 << 10);
+    for piece in 0..pieces - 1 {
+        hears(&mut s, SECOND, conn, Message::Suggest { piece });
+        let request = Message::Request(Block { piece, begin, len });
+        let out = hears(&mut s, SECOND, conn, request);
+        assert!(
+            out.iter().any(|o| matches!(o, Output::SendBlock { .. })),
+            "{piece}: {out:?}"
+        );
+        s.handle(SECOND, Input::Sent { conn, bytes: len });
+        hears(&mut s, SECOND, conn, Message::Have { piece });
+    }
+}

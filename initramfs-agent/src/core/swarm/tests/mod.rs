@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::core::time::{MILLISECOND, SECOND};
-use crate::core::wire::Message;
+use crate::core::wire::{Message, MetadataMessage};
 
 const PIECE: u32 = 64 << 10;
 const T0: TorrentId = TorrentId(0);
