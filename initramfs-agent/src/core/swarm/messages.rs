@@ -243,7 +243,11 @@ impl Swarm {
             .iter()
             .position(|j| j.piece == piece && j.source == source && !j.verifying)
         else {
-            peer.cancelled = peer.cancelled.saturating_sub(1);
+            if peer.cancelled > 0 {
+                // It answers our cancel.
+                peer.cancelled -= 1;
+                peer.budget.give_back(1);
+            }
             return;
         };
         peer.budget.give_back(1);

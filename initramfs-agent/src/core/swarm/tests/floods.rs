@@ -300,3 +300,17 @@ fn a_peer_that_gets_and_announces_piece_after_piece_is_served_on() {
         hears(&mut s, SECOND, conn, Message::Have { piece });
     }
 }
+
+#[test]
+fn rejects_of_what_we_have_cancelled_cost_a_peer_nothing() {
+    let (mut s, conn) = with_peer(spec(9), id(9));
+    let block = Block {
+        piece: 3,
+        begin: 0,
+        len: 16 << 10,
+    };
+    for _ in 0..10_000 {
+        s.peers.get_mut(&conn).expect("it is there").cancelled = 1;
+        assert_eq!(hears(&mut s, SECOND, conn, Message::Reject(block)), []);
+    }
+}
