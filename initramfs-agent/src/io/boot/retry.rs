@@ -52,6 +52,12 @@ mod tests {
     }
 
     #[test]
+    fn waits_are_reported_in_seconds_that_have_passed_by_then() {
+        let ms = Duration::from_millis;
+        assert_eq!([0, 1, 1000, 1001].map(|n| seconds(ms(n))), [0, 1, 1, 2]);
+    }
+
+    #[test]
     fn does_what_the_server_asks() {
         let mut rng = Rng::new(2);
         for _ in 0..100 {
