@@ -74,22 +74,20 @@ impl Answer {
             interval_s: seconds(root, b"interval")?,
             min_interval_s: seconds(root, b"min interval")?,
             peers,
-            duty: duty(root)?,
+            duty: duty(root),
         })
     }
 }
 
-/// `importer`: our turn among the importers of our rack, or -1 when others are; missing: nothing is said.
-fn duty(root: &Dict<'_>) -> Result<Duty> {
-    let Some(value) = root.get(b"importer") else {
-        return Ok(Duty::Unsaid);
-    };
-    match value.as_int() {
-        Some(-1) => Ok(Duty::Member),
-        Some(turn) => u8::try_from(turn)
-            .map(Duty::Importer)
-            .map_err(|_| malformed("importer")),
-        None => Err(malformed("importer")),
+/// `importer`: our turn among the importers of our rack, or -1 when others are; missing: nothing is said. What a newer
+/// tracker may mean by anything else counts as missing, and costs neither the peers of its answer nor the rack its
+/// importers: as long as a node does not know that it may wait for others, it brings pieces in itself.
+fn duty(root: &Dict<'_>) -> Duty {
+    match root.int(b"importer") {
+        Some(-1) => Duty::Member,
+        // All late turns are alike.
+        Some(turn @ 0..) => Duty::Importer(u8::try_from(turn).unwrap_or(u8::MAX)),
+        _ => Duty::Unsaid,
     }
 }
 
