@@ -6,8 +6,8 @@ import { end, until } from './processes.js'
 
 /** What it is made of. */
 export interface MachineOptions {
-  /** QEMU's own arguments: network, firmware, kernel. */
-  readonly args: readonly string[]
+  /** QEMU's own arguments: network, firmware, kernel. Or the whole command as a shell takes it. */
+  readonly args: readonly string[] | string
   /** What QEMU is run by, such as a command that enters a network namespace. */
   readonly command?: (...command: string[]) => readonly string[]
   /** MiB; 256 by default. */
@@ -29,11 +29,8 @@ export interface Machine {
 export function startMachine(t: TestContext, options: MachineOptions): Machine {
   const [program = '', ...args] = (options.command ?? ((...words) => words))(
     // It ends with this process, also where that has no time to end it.
-    ...['setpriv', '--pdeathsig', 'KILL', 'qemu-system-x86_64'],
-    ...['-accel', 'tcg', '-m', `${options.memoryMb ?? 256}`, '-smp', '1', '-nographic', '-no-reboot'],
-    ...['-nodefaults'],
-    ...['-serial', 'stdio'],
-    ...options.args,
+    ...['setpriv', '--pdeathsig', 'KILL'],
+    ...qemu(options),
   )
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
   t.after(() => end(child, 'SIGKILL'))
@@ -67,4 +64,14 @@ export function startMachine(t: TestContext, options: MachineOptions): Machine {
         throw new Error(`${error.message}:\n${text().slice(-3000)}`)
       }),
   }
+}
+
+function qemu({ args, memoryMb = 256 }: MachineOptions): readonly string[] {
+  if (typeof args === 'string') return ['sh', '-c', `exec ${args}`]
+  return [
+    ...['qemu-system-x86_64', '-accel', 'tcg', '-m', `${memoryMb}`, '-smp', '1', '-nographic', '-no-reboot'],
+    ...['-nodefaults'],
+    ...['-serial', 'stdio'],
+    ...args,
+  ]
 }
