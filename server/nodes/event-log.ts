@@ -1,4 +1,4 @@
-/** Logs node events: ends of boots at `info` and above, the rest at `debug`. */
+/** Logs node events: begin and end of boots at `info` and above, the rest at `debug`. */
 import type { AgentEvent } from '../../src/events.js'
 import { addressOwner } from '../../src/net.js'
 import { LineLimit } from './line-limit.js'
@@ -29,22 +29,23 @@ export function nodeEventLog(log: NodeLog, nowMs: () => number): EventListener {
     // In an object of their own: a node names the members of its data itself.
     const data = event.type === 'unknown' ? { ...event.data, type: event.name } : event.data
     const facts = { event: `node.${event.type}`, node: id, rack, boot: event.boot, data }
-    const line = lineOf(event)
+    const line = lineOf(event, node)
     if (line === undefined || !limited.admits(node)) log.debug(facts, `${id}: ${event.type}`)
     else log[line.level](facts, `${id}${line.text}`)
   }
 }
 
-function lineOf(event: AgentEvent): Line {
+function lineOf(event: AgentEvent, { address }: NodeRecord): Line {
   switch (event.type) {
     case 'boot.started': {
       const { note } = event.data
-      return typeof note === 'string' ? { level: 'warn', text: `: ${note}` } : undefined
+      if (typeof note === 'string') return { level: 'warn', text: `: ${note}` }
+      return { level: 'info', text: ` at ${address}: its agent has begun` }
     }
     case 'boot.completed': {
       const { seconds, from_peers_bytes: peers, from_origin_bytes: origin } = event.data
       const percent = Math.round((100 * peers) / Math.max(1, peers + origin))
-      const text = ` booted in ${seconds.toFixed(1)} s, ${percent} % of its bytes from other nodes`
+      const text = ` at ${address} has its root after ${seconds.toFixed(1)} s, ${percent} % of its bytes from other nodes`
       return { level: 'info', text }
     }
     case 'boot.failed':

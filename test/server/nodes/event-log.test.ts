@@ -4,7 +4,7 @@ import { lostNodeLog, nodeEventLog } from '../../../server/nodes/event-log.js'
 import { newNode } from '../../../server/nodes/state.js'
 import { type BootEvent, parseEvents } from '../../../src/events.js'
 
-test('what stage 1 noted is a warning in the log; a boot that begins without a note is none', () => {
+test('what stage 1 noted is a warning in the log; a boot that begins without a note is told too', () => {
   const lines: string[] = []
   const to = (level: string) => (_facts: object, message: string) => void lines.push(`${level} ${message}`)
   const listener = nodeEventLog({ debug: to('debug'), info: to('info'), warn: to('warn') }, () => 0)
@@ -29,9 +29,9 @@ test('what stage 1 noted is a warning in the log; a boot that begins without a n
     listener(node, event)
   }
   assert.deepEqual(lines, [
-    'debug rig-1: boot.started',
+    'info rig-1 at 10.0.0.1: its agent has begun',
     'warn rig-1: DHCP: could not set MTU of 70000',
-    'debug rig-1: boot.started',
+    'info rig-1 at 10.0.0.1: its agent has begun',
   ])
 })
 
