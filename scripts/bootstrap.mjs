@@ -27,6 +27,7 @@ const words = process.argv.slice(3)
 const isProduct = command === 'start' || command === 'bootswarm'
 const product = command === 'start' ? ['start', ...words] : words
 if (isProduct && needsAgent(product)) {
+  if (!existsSync(join(root, 'dist', 'agent'))) say('compiling the agent, once: a minute or two ...')
   run(process.execPath, [join(root, 'dist', 'scripts', 'build.js'), '--quiet'])
 }
 process.argv.splice(2, process.argv.length, ...(isProduct ? product : words))
@@ -42,6 +43,7 @@ function compile() {
   const stampFile = join(dist, '.compiled')
   const stamp = stampOfSources(root)
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return
+  say('compiling the TypeScript: some seconds ...')
   removeStaleOutputs(root, dist)
   run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '--pretty', 'false'])
   writeFileSync(stampFile, stamp)

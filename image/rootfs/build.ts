@@ -158,6 +158,8 @@ function readKeys(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    throw new BootswarmError('USAGE_INVALID', `--ssh-key: ${(error as Error).message}`)
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    const why = isMissing ? `there is no ${file}; ssh-keygen makes a key` : (error as Error).message
+    throw new BootswarmError('USAGE_INVALID', `--ssh-key: ${why}`)
   }
 }
