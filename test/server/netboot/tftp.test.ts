@@ -327,11 +327,8 @@ for (const behind of ['addresses of their own', 'one address']) {
     )
     t.diagnostic(`${(performance.now() - beganMs).toFixed(0)} ms`)
     assert.ok(all.every(({ bytes }) => bytes.equals(program)))
-    await untilEqual(
-      'all transfers to be over',
-      () => [server.stats().transfers, server.stats().completed],
-      [0, 500],
-    )
+    // Not all need be complete to the server: of one whose client was gone when the last block came again it never hears.
+    await untilEqual('all transfers to be over', () => server.stats().transfers, 0)
   })
 }
 
