@@ -4,6 +4,8 @@
  * Exit codes: 0 ended as asked, 1 failed, 2 wrong arguments or configuration, 70 an error that nobody expected
  * (process/crash.ts).
  */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { complain, printLines, printText } from '../host/console.js'
 import { readInterfaces } from '../host/interfaces.js'
 import { programVersion } from '../host/program-version.js'
@@ -201,8 +203,25 @@ function logReady(server: RunningServer, { config, file }: LoadedConfig, log: Lo
       trustDir,
       config: file ?? 'defaults',
     },
-    `READY. ${bootsFrom(server.address(), ports.https)} What they boot lies in ${config.artifacts_dir}: ./bootswarm image stage1 makes kernel and stage 1, ./bootswarm image rootfs a root file system; plugins go into plugins/.`,
+    `READY. ${bootsFrom(server.address(), ports.https)} What they boot lies in ${config.artifacts_dir}: ${whatIsMissing(config.artifacts_dir)}plugins go into plugins/.`,
   )
+}
+
+/** The commands that make what no node boots without. */
+function whatIsMissing(artifactsDir: string): string {
+  const commands = [
+    { folder: 'boot', text: './bootswarm image stage1 makes kernel and stage 1, ' },
+    { folder: 'rootfs', text: './bootswarm image rootfs makes a root file system, ' },
+  ]
+  return commands.flatMap(({ folder, text }) => (isEmpty(join(artifactsDir, folder)) ? [text] : [])).join('')
+}
+
+function isEmpty(directory: string): boolean {
+  try {
+    return readdirSync(directory).length === 0
+  } catch {
+    return true
+  }
 }
 
 function load(): LoadedConfig {

@@ -316,7 +316,7 @@ const emptyProblem: CatalogProblem = {
   code: 'CATALOG_EMPTY',
   kind: 'rootfs',
   name: '',
-  message: 'no root file system: nodes cannot boot until you drop one in',
+  message: 'no root file system: nodes cannot boot until you drop one in; ./bootswarm image rootfs makes one',
   keepsLast: false,
 }
 
