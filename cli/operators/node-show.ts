@@ -44,7 +44,7 @@ export function nodeLines(node: OperatorNode, nowMs: number): string[] {
     ['version', node.version === 0 ? '' : String(node.version)],
     ['agent', node.agent],
     ['boot', node.boot === '' ? '' : `${node.boot}, begun ${ago(node.boot_started_ms)}`],
-    ['took', node.boot_seconds === 0 ? '' : `${node.boot_seconds.toFixed(1)} s`],
+    ['took', tookOf(node)],
     [
       'has',
       node.total_bytes === 0 ? '' : `${formatBytes(node.done_bytes)} of ${formatBytes(node.total_bytes)}`,
@@ -54,4 +54,9 @@ export function nodeLines(node: OperatorNode, nowMs: number): string[] {
     ['seen', `${ago(node.last_seen_ms)}; at first ${formatTime(node.first_seen_ms)}`],
   ]
   return rows.filter(([, text]) => text !== '').map(([name, text]) => printable(`${name.padEnd(9)}${text}`))
+}
+
+function tookOf({ state, boot_seconds: seconds }: OperatorNode): string {
+  if (seconds === 0) return ''
+  return `${seconds.toFixed(1)} s${state === 'booted' ? '' : ' the last time'}`
 }
