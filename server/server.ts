@@ -138,6 +138,7 @@ async function compose(
   })
   const swarm = makeSwarm(common, {
     rackOf: nodes.rackOf,
+    rackTree: nodes.rackTree,
     pathOf: (sha256) => catalog.storeDir.path(sha256),
     torrentOf,
     isCalm: () => seeds.isCalm(),
@@ -209,6 +210,7 @@ async function compose(
       // First what may refuse it: then nothing of it has been taken over.
       nodes.reload(next)
       current = next
+      swarm.racksChanged()
       timeline.site('server', 'config.reloaded', {})
       log.level = next.log.level
       catalog.look()

@@ -4,6 +4,7 @@ import type { Config } from './config.js'
 import { type ConfigKey, configKeys } from './config-keys.js'
 import { commandLine } from './node-config.js'
 import type { ResolvedNode } from './node-values.js'
+import { makeRackTree } from './rack-tree.js'
 import { makeNodeResolver, type NodeResolver, namedIds } from './resolve-node.js'
 
 /** A value that would be another; undefined: there is none. */
@@ -51,7 +52,7 @@ export function diffConfigs(before: Config, after: Config): ConfigDiff {
   return {
     nodes: nodesChanges(makeNodeResolver(before), makeNodeResolver(after)),
     regrouped: regrouped(before, after),
-    live: changed.filter(({ name }) => takenOver.includes(name)),
+    live: [...changed.filter(({ name }) => takenOver.includes(name)), ...linkChanges(before, after)],
     restart: changesAtRestart(before, after),
   }
 }
@@ -68,6 +69,16 @@ function changedKeys(before: Config, after: Config): ValueChange[] {
     return old === next || shownByNodes.includes(key.name)
       ? []
       : [{ name: key.name, before: old, after: next }]
+  })
+}
+
+/** Racks whose switches would hang behind others, or at the server. */
+function linkChanges(before: Config, after: Config): ValueChange[] {
+  const [old, next] = [makeRackTree(before.racks), makeRackTree(after.racks)]
+  const names = new Set([...before.racks, ...after.racks].map(({ name }) => name))
+  return [...names].flatMap((name) => {
+    const [from, to] = [old.behind(name), next.behind(name)]
+    return from === to ? [] : [{ name: `racks.${name}.behind`, before: from, after: to }]
   })
 }
 
@@ -141,7 +152,9 @@ function kindValuesOf(node: ResolvedNode): Map<string, string> {
   return values
 }
 
-function valueAt(config: Config, { path }: ConfigKey): unknown {
+function valueAt(config: Config, { name, path }: ConfigKey): unknown {
+  // What they hang behind is told rack by rack.
+  if (name === 'racks') return config.racks.map(({ behind: _, ...rack }) => rack)
   return path.reduce<unknown>((at, step) => (at as Record<string, unknown> | undefined)?.[step], config)
 }
 

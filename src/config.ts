@@ -30,6 +30,9 @@ const rack = z.strictObject({
     .describe(
       'circuit or remote identities of its switch (DHCP option 82): text, or 0x and hex digits; * at the end',
     ),
+  behind: name
+    .optional()
+    .describe('rack that its switch hangs behind; without it, its switch hangs at the server'),
 })
 
 const node = z

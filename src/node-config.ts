@@ -4,6 +4,7 @@ import type { ArtifactChoice } from './artifact-choice.js'
 import { NODES_MAX } from './limits.js'
 import type { NodeSettings } from './manifest.js'
 import type { DesiredState, ResolvedNode } from './node-values.js'
+import { makeRackTree, type RackTree } from './rack-tree.js'
 import type { RackOf, RelayIdsOf } from './racks.js'
 import { type AskedNode, makeNodeResolver } from './resolve-node.js'
 
@@ -25,6 +26,7 @@ export interface NodeConfigs {
   readonly of: (nodeId: string, address: string, arch?: string) => NodeConfig
   /** The rack alone, also for peers without a known identity. */
   readonly rackOf: RackOf
+  readonly rackTree: RackTree
 }
 
 /**
@@ -46,6 +48,7 @@ export function makeNodeConfigs(config: DesiredState, relayIdsOf: RelayIdsOf = (
   }
   return {
     rackOf: resolver.rackOf,
+    rackTree: makeRackTree(config.racks),
     of: (id, address, arch) => {
       // All that a value can depend on.
       const key = [id, address, arch ?? '', ...relayIdsOf(id)].join('\n')

@@ -1,5 +1,5 @@
 /**
- * Mistakes that show only when profiles, groups and nodes are put together: names that do not exist, circles, two
+ * Mistakes that show only when profiles, groups, nodes and racks are put together: names that do not exist, circles, two
  * nodes with one host name, too many settings. Pure.
  */
 
@@ -10,11 +10,12 @@ import { commandLine } from './node-config.js'
 import { defaultHostname } from './node-id.js'
 import type { DesiredState, ResolvedNode } from './node-values.js'
 import { noProfile, profileMistake } from './profiles.js'
+import { linkMistake } from './rack-tree.js'
 import { makeNodeResolver, type NodeResolver, namedIds } from './resolve-node.js'
 
 /** The first mistake; undefined if there is none. */
 export function desiredStateMistake(config: DesiredState): ConfigMistake | undefined {
-  const unusable = profileMistake(config.profiles) ?? referenceMistake(config)
+  const unusable = profileMistake(config.profiles) ?? referenceMistake(config) ?? linkMistake(config.racks)
   if (unusable !== undefined) return unusable
   const resolver = makeNodeResolver(config)
   return groupMistake(config, resolver) ?? nodeMistake(config, resolver)

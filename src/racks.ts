@@ -15,6 +15,8 @@ export interface RackRule {
   readonly nodes?: string | undefined
   /** Identities of relays' ports (DHCP option 82); one that ends with `*` is the beginning of some. */
   readonly relay_ids?: readonly string[] | undefined
+  /** The rack that its switch hangs behind; none: its switch hangs at the server. */
+  readonly behind?: string | undefined
 }
 
 /** The identities of the relay's port that a node was seen at. */

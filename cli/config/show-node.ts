@@ -10,6 +10,8 @@ export interface ShownNode {
   readonly placeOf: PlacedConfig['placeOf']
   /** The configuration names it. */
   readonly isNamed: boolean
+  /** Racks that its own hangs behind, the nearest first. */
+  readonly racksAbove: readonly string[]
   /** Groups that it may be in, by what is not known here. */
   readonly openGroups: readonly string[]
 }
@@ -18,7 +20,7 @@ export interface ShownNode {
 type Row = readonly [name: string, value: string, by: string, place: string]
 
 /** Lines for a terminal. */
-export function nodeLines({ node, placeOf, isNamed, openGroups }: ShownNode): string[] {
+export function nodeLines({ node, placeOf, isNamed, racksAbove, openGroups }: ShownNode): string[] {
   const chosen = (name: string, value: Chosen<string> | Given<string>): Row[] => [
     rowOf(name, value, placeOf),
     ...('over' in value ? value.over : []).map((weaker) =>
@@ -32,6 +34,7 @@ export function nodeLines({ node, placeOf, isNamed, openGroups }: ShownNode): st
   const rows = [
     ...chosen('hostname', node.hostname),
     ...chosen('rack', node.rack),
+    ...(racksAbove.length === 0 ? [] : ([['', `behind ${racksAbove.join(', ')}`, '', '']] as Row[])),
     ...(node.rootfs === undefined
       ? ([['rootfs', 'the newest that no profile names', '', '']] as Row[])
       : chosen('rootfs', node.rootfs)),
@@ -70,7 +73,7 @@ function aligned(rows: readonly Row[]): string[] {
 }
 
 /** The same for programs. */
-export function nodeJson({ node, placeOf, isNamed, openGroups }: ShownNode): object {
+export function nodeJson({ node, placeOf, isNamed, racksAbove, openGroups }: ShownNode): object {
   const given = ({ value, by, path }: Given<string>) => ({ value, by, place: placeOf(path) ?? '' })
   const chosen = (value: Chosen<string>) => ({ ...given(value), over: value.over.map(given) })
   return {
@@ -80,7 +83,7 @@ export function nodeJson({ node, placeOf, isNamed, openGroups }: ShownNode): obj
     open_groups: openGroups,
     profiles: node.profiles,
     hostname: chosen(node.hostname),
-    rack: given(node.rack),
+    rack: { ...given(node.rack), behind: racksAbove },
     rootfs: node.rootfs === undefined ? null : chosen(node.rootfs),
     plugins: node.plugins.map(given),
     root: chosen(node.root),

@@ -6,6 +6,7 @@ import { readPlacedConfig } from '../../server/config/load.js'
 import { kernelArch, kernelArchs } from '../../src/arch.js'
 import { BootswarmError } from '../../src/errors.js'
 import { isNodeId, normalizeMac } from '../../src/node-id.js'
+import { makeRackTree, racksAbove } from '../../src/rack-tree.js'
 import { type AskedNode, makeNodeResolver, type NodeResolver, namedIds } from '../../src/resolve-node.js'
 import type { Given, Part } from './arguments.js'
 import { configFlag, helpFlag, jsonFlag, lastOf, type Surroundings } from './flags.js'
@@ -38,6 +39,7 @@ export async function run(given: Given, around: Surroundings): Promise<number> {
     node,
     placeOf,
     isNamed: named.has(id),
+    racksAbove: racksAbove(makeRackTree(config.racks), node.rack.value),
     // Groups that it may be in all the same: the server knows more of a node than a file does.
     openGroups: resolver.groups.flatMap(({ name, match }) =>
       match.isByPlace && !node.groups.includes(name) ? [name] : [],

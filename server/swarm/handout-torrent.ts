@@ -11,6 +11,7 @@ const LAG_TIMES = 3
 const LAG_PIECES_MIN = 6
 
 import { HandoutPlaces } from './handout-places.js'
+import { HandoutRacks, type Rack, type Tier } from './handout-racks.js'
 
 /** Numbers a connection; the adapter chooses them. */
 export type ConnId = number
@@ -32,7 +33,7 @@ export interface Agent {
   address: string
   /** It has confirmed a hand-out. */
   proven: boolean
-  rack: string
+  rack: Rack<Agent>
   torrent: HandoutTorrent
   have: Uint8Array
   haveCount: number
@@ -55,11 +56,14 @@ export interface Agent {
   isolated: boolean
 }
 
-interface Rack {
-  agents: Set<Agent>
-  outstanding: number
-  /** Pieces that came into the farm through it. */
-  received: number
+/** By what a recipient is chosen. */
+export interface RecipientLimits {
+  /** Hand-outs that may be under way in all. */
+  readonly window: number
+  readonly nowMs: number
+  /** An agent with a hand-out that has not moved for so long gets no other. */
+  readonly stallMs: number
+  readonly random: () => number
 }
 
 /** The state of one torrent. */
@@ -71,7 +75,7 @@ export class HandoutTorrent {
   /** Smaller goes first. */
   priority: number
   readonly agents = new Set<Agent>()
-  readonly racks = new Map<string, Rack>()
+  readonly #racks = new HandoutRacks<Agent>()
   readonly #places = new HandoutPlaces()
   /** How many connected agents have each piece. */
   readonly copies: Uint32Array
@@ -115,12 +119,17 @@ export class HandoutTorrent {
     return ((agent.have[piece >> 3] ?? 0) & (0x80 >> (piece & 7))) !== 0
   }
 
-  join(conn: ConnId, rackName: string, address: string, nowMs: number): Agent {
+  /** @param from its rack, so many racks away from the server */
+  join(
+    conn: ConnId,
+    from: { readonly rack: string; readonly depth: number; readonly address: string },
+    nowMs: number,
+  ): Agent {
     const agent: Agent = {
       conn,
-      address,
+      address: from.address,
       proven: false,
-      rack: rackName,
+      rack: this.#racks.at(from.rack, from.depth),
       torrent: this,
       have: new Uint8Array(Math.ceil(this.pieces / 8)),
       haveCount: 0,
@@ -135,12 +144,20 @@ export class HandoutTorrent {
       fed: 0,
       isolated: false,
     }
-    const rack = this.racks.get(rackName) ?? { agents: new Set(), outstanding: 0, received: 0 }
-    this.racks.set(rackName, rack)
-    rack.agents.add(agent)
+    this.#racks.add(agent)
     this.agents.add(agent)
-    this.#places.join(address)
+    this.#places.join(from.address)
     return agent
+  }
+
+  /** An agent turns out to be in another rack. */
+  move(agent: Agent, rackName: string, depth: number): void {
+    if (agent.rack.name === rackName && agent.rack.depth === depth) return
+    this.#racks.delete(agent)
+    agent.rack.outstanding -= agent.given.size
+    agent.rack = this.#racks.at(rackName, depth)
+    agent.rack.outstanding += agent.given.size
+    this.#racks.add(agent)
   }
 
   leave(agent: Agent): void {
@@ -153,9 +170,7 @@ export class HandoutTorrent {
       this.#haveTotal -= agent.haveCount
       this.#places.leave(agent.address, agent.proven)
     }
-    const rack = this.racks.get(agent.rack)
-    rack?.agents.delete(agent)
-    if (rack?.agents.size === 0) this.racks.delete(agent.rack)
+    this.#racks.delete(agent)
   }
 
   /** Notes that an agent has a piece; false when that was known. */
@@ -179,11 +194,8 @@ export class HandoutTorrent {
     this.outstanding[piece] = (this.outstanding[piece] ?? 0) + 1
     this.handed[piece] = Math.min(0xffff, (this.handed[piece] ?? 0) + 1)
     this.movedMs[piece] = nowMs
-    const rack = this.racks.get(agent.rack)
-    if (rack !== undefined) {
-      rack.outstanding++
-      rack.received++
-    }
+    agent.rack.outstanding++
+    agent.rack.received++
     this.#places.give(agent.address)
   }
 
@@ -205,8 +217,7 @@ export class HandoutTorrent {
    * as they do with what was handed out, so it counts like that.
    */
   brought(agent: Agent): void {
-    const rack = this.racks.get(agent.rack)
-    if (rack !== undefined) rack.received++
+    agent.rack.received++
   }
 
   /** Takes a hand-out off the books: confirmed, overdue, or its holder gone. */
@@ -215,8 +226,7 @@ export class HandoutTorrent {
     if (given === undefined) return undefined
     agent.given.delete(piece)
     this.outstanding[piece] = Math.max(0, (this.outstanding[piece] ?? 0) - 1)
-    const rack = this.racks.get(agent.rack)
-    if (rack !== undefined) rack.outstanding--
+    agent.rack.outstanding--
     this.#places.release(agent.address)
     if (this.copies[piece] === 0) this.#hint = Math.min(this.#hint, piece)
     return given
@@ -241,19 +251,30 @@ export class HandoutTorrent {
   }
 
   /**
-   * Who shall get this piece: in the rack with the fewest unconfirmed hand-outs, then the fewest copies
-   * received, an agent that does not lag, with the fewest strikes, unconfirmed (also those of its address), and pieces given,
-   * ties at random.
+   * Who shall get this piece: of the racks nearest to the server with an agent that can take it, in the one with the fewest
+   * unconfirmed hand-outs, then the fewest copies received, an agent that does not lag, with the fewest strikes, unconfirmed
+   * (also those of its address), and pieces given, ties at random. Racks behind those get it from them: who is busy there is
+   * waited for, but nobody who owes a hand-out.
    */
-  recipient(
-    piece: number,
-    limits: { perAgent: number; nowMs: number; stallMs: number; random: () => number },
-  ): Agent | undefined {
+  recipient(piece: number, limits: RecipientLimits): Agent | undefined {
+    let owing: Agent | undefined
+    for (const tier of this.#racks.tiers) {
+      const best = this.#bestIn(tier, piece, limits)
+      if (best !== undefined && this.#strikes(best) === 0) return best
+      owing ??= best
+      if (this.#isWorthWaiting(tier, piece, limits)) break
+    }
+    return owing
+  }
+
+  #bestIn(tier: Tier<Agent>, piece: number, limits: RecipientLimits): Agent | undefined {
+    // A few recipients at a time, each with the next piece already waiting; a lone node gets all of it.
+    const perAgent = Math.max(2, Math.ceil(limits.window / tier.agents))
     let best: Agent | undefined
-    let bestRack: Rack | undefined
-    for (const rack of this.racks.values()) {
+    let bestRack: Rack<Agent> | undefined
+    for (const rack of tier.racks) {
       if (bestRack !== undefined && compareRacks(rack, bestRack) > 0) continue
-      const agent = this.#bestOf(rack, piece, limits)
+      const agent = this.#bestOf(rack, piece, perAgent, limits)
       if (agent === undefined) continue
       if (bestRack !== undefined && compareRacks(rack, bestRack) === 0 && limits.random() < 0.5) continue
       best = agent
@@ -262,25 +283,35 @@ export class HandoutTorrent {
     return best
   }
 
-  #bestOf(
-    rack: Rack,
-    piece: number,
-    limits: { perAgent: number; nowMs: number; stallMs: number; random: () => number },
-  ): Agent | undefined {
+  #bestOf(rack: Rack<Agent>, piece: number, perAgent: number, limits: RecipientLimits): Agent | undefined {
     let best: Agent | undefined
     let ties = 1
     for (const agent of rack.agents) {
-      if (!agent.interested || agent.given.size >= limits.perAgent) continue
-      if (this.has(agent, piece) || agent.given.has(piece)) continue
-      // An agent with an overdue hand-out gets no other; one that missed deadlines is tried less and less often.
-      if (agent.given.size > 0 && limits.nowMs - agent.progressMs > limits.stallMs) continue
-      if (agent.strikes > 0 && limits.nowMs - agent.progressMs < strikePauseMs(agent.strikes)) continue
+      if (agent.given.size >= perAgent || !this.#takes(agent, piece, limits)) continue
       const order = best === undefined ? -1 : this.#compareAgents(agent, best)
       if (order > 0) continue
       ties = order === 0 ? ties + 1 : 1
       if (ties === 1 || limits.random() * ties < 1) best = agent
     }
     return best
+  }
+
+  /** Whether an agent of these can take a piece as soon as it is no longer busy. */
+  #isWorthWaiting({ racks }: Tier<Agent>, piece: number, limits: RecipientLimits): boolean {
+    for (const { agents } of racks) {
+      for (const agent of agents) {
+        if (this.#strikes(agent) === 0 && this.#takes(agent, piece, limits)) return true
+      }
+    }
+    return false
+  }
+
+  /** Whether an agent can take a piece, however many it is being handed. */
+  #takes(agent: Agent, piece: number, { nowMs, stallMs }: RecipientLimits): boolean {
+    if (!agent.interested || this.has(agent, piece) || agent.given.has(piece)) return false
+    // An agent with an overdue hand-out gets no other; one that missed deadlines is tried less and less often.
+    if (agent.given.size > 0 && nowMs - agent.progressMs > stallMs) return false
+    return agent.strikes === 0 || nowMs - agent.progressMs >= strikePauseMs(agent.strikes)
   }
 
   #compareAgents(a: Agent, b: Agent): number {
@@ -319,6 +350,6 @@ function strikePauseMs(strikes: number): number {
   return 250 * 2 ** Math.min(strikes, 7)
 }
 
-function compareRacks(a: Rack, b: Rack): number {
+function compareRacks(a: Rack<Agent>, b: Rack<Agent>): number {
   return a.outstanding - b.outstanding || a.received - b.received
 }

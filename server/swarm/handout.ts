@@ -1,6 +1,6 @@
 /**
  * The origin's hand-out of pieces to agents (docs/protocol.md, "Origin hand-out"): each piece once, back
- * to back, to the rack with fewest; then only rescues. Decides, and does nothing: the adapter feeds it
+ * to back, to the rack with fewest of those nearest to the server; then only rescues. Decides, and does nothing: the adapter feeds it
  * joins, HAVEs and the time, and sends an `allowed fast` for every {@link Grant}.
  *
  * Pace: the window (handout-window.ts) counts pieces that were handed out and not confirmed by a HAVE. It
@@ -85,11 +85,27 @@ export class Handout {
     this.#sort()
   }
 
-  /** An agent's connection is ready (it has sent `bs` = 1). Without an address it is the only one of its own. */
-  join(conn: ConnId, infohash: string, rack: string, nowMs: number, address = `${conn}`): void {
+  /**
+   * An agent's connection is ready (it has sent `bs` = 1). Without an address it is the only one of its own.
+   *
+   * @param depth racks between its own and the server
+   */
+  join(
+    conn: ConnId,
+    infohash: string,
+    rack: string,
+    nowMs: number,
+    { address = `${conn}`, depth = 0 }: { readonly address?: string; readonly depth?: number } = {},
+  ): void {
     const torrent = this.#torrents.get(infohash)
     if (torrent === undefined || this.#agents.has(conn)) return
-    this.#agents.set(conn, torrent.join(conn, rack, address, nowMs))
+    this.#agents.set(conn, torrent.join(conn, { rack, depth, address }, nowMs))
+  }
+
+  /** An agent's rack is another, or hangs elsewhere. */
+  move(conn: ConnId, rack: string, depth: number): void {
+    const agent = this.#agents.get(conn)
+    if (agent !== undefined) agent.torrent.move(agent, rack, depth)
   }
 
   leave(conn: ConnId): void {
@@ -198,8 +214,7 @@ export class Handout {
 
   #recipient(torrent: HandoutTorrent, piece: number, nowMs: number): Agent | undefined {
     return torrent.recipient(piece, {
-      // A few recipients at a time, each with the next piece already waiting; a lone node gets all of it.
-      perAgent: Math.max(2, Math.ceil(this.#window.size / torrent.agents.size)),
+      window: this.#window.size,
       nowMs,
       stallMs: this.#stallMs(),
       random: this.#random,
@@ -280,7 +295,9 @@ export class Handout {
     for (const agent of torrent.agents) {
       if (agent.isolated || !agent.interested || agent.haveCount === torrent.pieces || agent.given.size > 0)
         continue
-      if (nowMs - agent.haveMs < starveMs * 2 ** Math.min(6, agent.fed)) continue
+      // Each rack on the way takes its time.
+      const patienceMs = starveMs * (1 + agent.rack.depth)
+      if (nowMs - agent.haveMs < patienceMs * 2 ** Math.min(6, agent.fed)) continue
       agent.fed++
       agent.haveMs = nowMs
       agent.isolated = true

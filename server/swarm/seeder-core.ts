@@ -14,7 +14,7 @@ import { Grants } from './grants.js'
 import { Handout } from './handout.js'
 import { type Link, type LinkHandlers, Links } from './links.js'
 import { MetadataParts } from './metadata-parts.js'
-import type { CoreHooks, ToSeeder } from './seeder-messages.js'
+import type { CoreHooks, RackPlace, ToSeeder } from './seeder-messages.js'
 import type { SeederStats } from './seeder-stats.js'
 import { UnusedStore } from './unused-store.js'
 import { guardAllWires } from './wire.js'
@@ -74,7 +74,7 @@ export class SeederCore {
   readonly #adding = new Map<string, Promise<void>>()
   readonly #links: Links
   readonly #peers = new Map<number, Peer>()
-  readonly #racks = new Map<string, string>()
+  readonly #racks = new Map<string, RackPlace>()
   readonly #toldMs = new Map<string, number>()
   #uploadedBytes = 0
   #pollPending = false
@@ -166,12 +166,21 @@ export class SeederCore {
   }
 
   /** The answer to {@link CoreHooks.rackWanted}. */
-  rack(address: string, rack: string): void {
+  rack(address: string, place: RackPlace): void {
     if (this.#racks.size >= racksKnownMax) this.#racks.clear()
-    this.#racks.set(address, rack)
+    this.#racks.set(address, place)
     for (const peer of this.#peers.values()) {
-      if (peer.role === 'waiting for its rack' && peer.link.address === address) this.#joinAgent(peer, rack)
+      if (peer.link.address !== address) continue
+      if (peer.role === 'waiting for its rack') this.#joinAgent(peer, place)
+      else if (peer.role === 'agent') this.#handout.move(peer.link.id, place.rack, place.depth)
     }
+  }
+
+  /** What was said of racks may be true no longer: asks for those of all agents again. */
+  racksChanged(): void {
+    this.#racks.clear()
+    const agents = [...this.#peers.values()].filter(({ role }) => role === 'agent')
+    for (const address of new Set(agents.map(({ link }) => link.address))) this.#hooks.rackWanted(address)
   }
 
   stats(): Pick<SeederStats, 'uploadedBytes' | 'peers' | 'torrents'> {
@@ -288,19 +297,20 @@ export class SeederCore {
       if (peer.interested) this.#interested(peer, true)
       return
     }
-    const rack = this.#racks.get(peer.link.address)
-    if (rack !== undefined) {
-      this.#joinAgent(peer, rack)
+    const place = this.#racks.get(peer.link.address)
+    if (place !== undefined) {
+      this.#joinAgent(peer, place)
       return
     }
     peer.role = 'waiting for its rack'
     this.#hooks.rackWanted(peer.link.address)
   }
 
-  #joinAgent(peer: Peer, rack: string): void {
+  #joinAgent(peer: Peer, { rack, depth }: RackPlace): void {
     const nowMs = performance.now()
     peer.role = 'agent'
-    this.#handout.join(peer.link.id, peer.seeded.spec.infohash, rack, nowMs, peer.link.owner)
+    const from = { address: peer.link.owner, depth }
+    this.#handout.join(peer.link.id, peer.seeded.spec.infohash, rack, nowMs, from)
     this.#handout.bitfield(peer.link.id, peer.have, nowMs)
     this.#poll()
   }

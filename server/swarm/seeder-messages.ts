@@ -2,6 +2,13 @@
 
 import type { SeederStats } from './seeder-stats.js'
 
+/** Where an address is. */
+export interface RackPlace {
+  readonly rack: string
+  /** Racks between it and the server. */
+  readonly depth: number
+}
+
 export type ToSeeder =
   | { type: 'start'; port: number }
   | {
@@ -14,7 +21,8 @@ export type ToSeeder =
       priority: number
     }
   | { type: 'remove'; infohash: string }
-  | { type: 'rack'; address: string; rack: string }
+  | { type: 'rack'; address: string; place: RackPlace }
+  | { type: 'racksChanged' }
 
 export type FromSeeder =
   | { type: 'listening'; port: number }

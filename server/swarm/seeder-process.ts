@@ -33,7 +33,10 @@ process.on('message', (message: ToSeeder) => {
       core?.remove(message.infohash).finally(() => send({ type: 'removed', infohash: message.infohash }))
       break
     case 'rack':
-      core?.rack(message.address, message.rack)
+      core?.rack(message.address, message.place)
+      break
+    case 'racksChanged':
+      core?.racksChanged()
       break
   }
 })

@@ -5,10 +5,11 @@
 
 import { EventEmitter } from 'node:events'
 import { BootswarmError } from '../../src/errors.js'
+import { flatTree, type RackTree, racksAbove } from '../../src/rack-tree.js'
 import type { RackOfAddress } from '../../src/racks.js'
 import { Child, type ChildExit, exitFacts } from '../process/child.js'
 import { ChildStart } from '../process/child-start.js'
-import type { FromSeeder, ToSeeder } from './seeder-messages.js'
+import type { FromSeeder, RackPlace, ToSeeder } from './seeder-messages.js'
 import type { SeederStats, SeedTorrentStats } from './seeder-stats.js'
 import type { SwarmLog } from './swarm-log.js'
 
@@ -37,6 +38,8 @@ export interface Seeder {
   add(torrent: SeedTorrent): Promise<void>
   /** Drops it and its connections; unknown ones are ignored. */
   remove(infohash: string): Promise<void>
+  /** The answers of `rackOf` and `rackTree` may be others from now on. */
+  racksChanged(): void
   stats(): SeederStats
   /** Ends the process; idempotent. */
   stop(): Promise<void>
@@ -53,6 +56,8 @@ export interface SeederOptions {
   /** TCP port; 0 takes a free one and keeps it over restarts. */
   port: number
   rackOf: RackOfAddress
+  /** How the racks' switches hang together now. Missing: all at the server's. */
+  rackTree?: () => RackTree
   log?: SwarmLog
 }
 
@@ -123,6 +128,10 @@ class SeederParent implements Seeder {
     await removed.catch(() => {})
   }
 
+  racksChanged(): void {
+    this.#child.send({ type: 'racksChanged' })
+  }
+
   stats(): SeederStats {
     const torrents = this.#stats.torrents.map((torrent) => this.#withBefore(torrent))
     const uploadedBytes = this.#beforeBytes + this.#stats.uploadedBytes
@@ -187,7 +196,7 @@ class SeederParent implements Seeder {
         break
       case 'rackWanted': {
         const { address } = message
-        this.#child.send({ type: 'rack', address, rack: this.#options.rackOf(address) })
+        this.#child.send({ type: 'rack', address, place: this.#placeOf(address) })
         break
       }
       case 'log':
@@ -197,6 +206,11 @@ class SeederParent implements Seeder {
         this.#stats = { ...message.stats, running: true, restarts: this.#child.restarts }
         break
     }
+  }
+
+  #placeOf(address: string): RackPlace {
+    const rack = this.#options.rackOf(address)
+    return { rack, depth: racksAbove(this.#options.rackTree?.() ?? flatTree, rack).length }
   }
 
   #exited(exit: ChildExit): void {

@@ -1,14 +1,16 @@
 /**
  * Who is in one torrent's swarm, by rack, and whom to introduce: first the requester's own rack, then a
- * few across from different racks. Pure: time and randomness are arguments.
+ * few across from different racks next to it (rack-neighbours.ts). Pure: time and randomness are arguments.
  *
  * A rack's first agents are its importers: they alone bring pieces in over its uplink. They all know one another, so a
  * claim reaches all of them, and each rack takes in one copy however many nodes it has.
  */
 
 import { addressOwner } from '../../src/net.js'
+import { flatTree, type RackTree } from '../../src/rack-tree.js'
 import { AddressQueues } from './address-queues.js'
 import { FairDraw } from './fair-draw.js'
+import { areLinked, neighboursOf } from './rack-neighbours.js'
 
 /** Neighbours in the own rack (24 nodes share a switch). */
 const localMax = 23
@@ -45,7 +47,10 @@ export interface SwarmPeer {
 export interface Introduction {
   /** In its own rack. */
   local: SwarmPeer[]
+  /** In racks that one link leads to. */
   across: SwarmPeer[]
+  /** In racks beyond others that have nobody now: only until somebody nearer is there. */
+  far: SwarmPeer[]
   /** Its turn among the importers of its rack, from 0; `others`: it is none; undefined: there are none. */
   importer?: number | 'others'
 }
@@ -135,6 +140,7 @@ export class TrackerSwarm {
     to: { peerId: string; address: string; port: number; rack: string; seed: boolean },
     numwant: number,
     random: () => number,
+    tree: RackTree = flatTree,
   ): Introduction {
     const fits = (peer: SwarmPeer): boolean =>
       // Seeds are not introduced to each other, nor a peer to itself.
@@ -144,8 +150,10 @@ export class TrackerSwarm {
     const importer = this.#turnOf(to)
     const local = typeof importer === 'number' ? this.#importersFirst(to.rack, met, fits, numwant) : met
     const wanted = Math.min(numwant - local.length, Math.max(acrossMin, degreeMin - local.length))
-    const across = this.#across(to.rack, wanted, fits, random)
-    return importer === undefined ? { local, across } : { local, across, importer }
+    const elsewhere = this.#elsewhere(to.rack, wanted, fits, random, tree)
+    const across = elsewhere.filter(({ rack }) => areLinked(to.rack, rack, tree))
+    const far = elsewhere.filter((peer) => !across.includes(peer))
+    return importer === undefined ? { local, across, far } : { local, across, far, importer }
   }
 
   /** A rack's first agents that lack something become its importers. */
@@ -176,30 +184,36 @@ export class TrackerSwarm {
     return this.#racks.get(rack)?.importers ?? []
   }
 
-  /** One from each of the other racks, of its importers, in random order, and round again until there are enough. */
-  #across(
+  /**
+   * One from each of the neighbouring racks, of its importers, in random order, and round again until there are enough. Those
+   * behind the own rack come last: however many they are, one that pieces come from is among those named.
+   */
+  #elsewhere(
     rack: string,
     wanted: number,
     fits: (peer: SwarmPeer) => boolean,
     random: () => number,
+    tree: RackTree,
   ): SwarmPeer[] {
-    const across: SwarmPeer[] = []
-    const racks = [...this.#racks.entries()].filter(([name]) => name !== rack).map(([, other]) => other)
-    shuffle(racks, random)
-    const free = (peer: SwarmPeer): boolean => !across.includes(peer) && fits(peer)
-    let left = racks
-    while (across.length < wanted && left.length > 0) {
+    const named: SwarmPeer[] = []
+    const others = [...this.#racks.keys()].filter((name) => name !== rack)
+    const { ahead, behind } = neighboursOf(rack, others, tree)
+    shuffle(ahead, random)
+    shuffle(behind, random)
+    const free = (peer: SwarmPeer): boolean => !named.includes(peer) && fits(peer)
+    let left = [...ahead, ...behind].flatMap((name) => this.#racks.get(name) ?? [])
+    while (named.length < wanted && left.length > 0) {
       const next: Rack[] = []
       for (const other of left) {
-        if (across.length >= wanted) break
+        if (named.length >= wanted) break
         const [peer] = pick(gateOf(other), 1, free, random)
         if (peer === undefined) continue
-        across.push(peer)
+        named.push(peer)
         next.push(other)
       }
       left = next
     }
-    return across
+    return named
   }
 
   #drop(peer: SwarmPeer): void {

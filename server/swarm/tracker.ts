@@ -7,6 +7,7 @@ import { isIPv4 } from 'node:net'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { type BencodeInput, encodeBencode } from '../../src/bencode.js'
 import { ipv6Groups, plainAddress } from '../../src/net.js'
+import type { RackTree } from '../../src/rack-tree.js'
 import type { RackOfAddress } from '../../src/racks.js'
 import { type Announce, parseAnnounce, parseScrape } from './tracker-query.js'
 import { type SwarmPeer, TrackerSwarm } from './tracker-swarm.js'
@@ -66,6 +67,8 @@ export interface Tracker {
 /** Options of `createTracker`. */
 export interface TrackerOptions {
   rackOf: RackOfAddress
+  /** How the racks' switches hang together now. Missing: all at the server's. */
+  rackTree?: () => RackTree
   /** The seeder's TCP port when it runs; its address is the one the client reached us at, unless given. */
   seeder: () => { port: number; address?: string } | undefined
   /** Few nodes boot, and few are expected to: seeds may announce rarely. Missing: never. */
@@ -189,8 +192,9 @@ class HttpTracker implements Tracker {
     const expiresMs = nowMs + expireIntervals * longestS * 1_000 + expireGraceMs
     if (this.#peers() >= peersAllMax) this.#makeRoom()
     swarm.put({ peerId, address, port, rack, agent, seed, expiresMs, introduced })
-    const met = swarm.introduce({ peerId, address, port, rack, seed }, announce.numwant, this.#options.random)
-    const peers: Endpoint[] = [...met.local, ...met.across]
+    const { random, rackTree } = this.#options
+    const met = swarm.introduce({ peerId, address, port, rack, seed }, announce.numwant, random, rackTree?.())
+    const peers: Endpoint[] = [...met.local, ...met.across, ...met.far]
     // Agents know the seeder from their manifest; it hands them its pieces by itself.
     if (!agent && !seed) peers.push(...this.#seeder(ends.localAddress))
     return {
@@ -198,7 +202,8 @@ class HttpTracker implements Tracker {
       // No agent reads these.
       ...(agent ? {} : { complete: swarm.seeds, incomplete: swarm.size - swarm.seeds }),
       ...(met.importer === undefined ? {} : { importer: met.importer === 'others' ? -1 : met.importer }),
-      'local peers': announce.compact ? met.local.filter(isV4).length : met.local.length,
+      ...(agent && met.far.length > 0 ? { 'far peers': countIn(announce, met.far) } : {}),
+      'local peers': countIn(announce, met.local),
       ...(announce.compact ? compactPeers(peers) : { peers: listPeers(peers, announce.withPeerIds) }),
     }
   }
@@ -277,6 +282,11 @@ function countPeers({ peers, peers6 }: Answer): number {
 }
 
 type Endpoint = Pick<SwarmPeer, 'address' | 'port'> & { peerId?: string }
+
+/** How many entries of `peers` these are: IPv6 addresses have a list of their own when it is compact. */
+function countIn({ compact }: Announce, peers: readonly Endpoint[]): number {
+  return compact ? peers.filter(isV4).length : peers.length
+}
 
 function isV4(peer: Endpoint): boolean {
   return isIPv4(peer.address)

@@ -2,6 +2,7 @@
 import type { KernelArch } from '../../src/arch.js'
 import type { Config } from '../../src/config.js'
 import { makeNodeConfigs, type NodeConfig } from '../../src/node-config.js'
+import type { RackTree } from '../../src/rack-tree.js'
 import { RelayPorts } from '../netboot/relay-ports.js'
 import { lostNodeLog, nodeEventLog } from '../nodes/event-log.js'
 import { KnownArchs } from '../nodes/known-archs.js'
@@ -26,6 +27,8 @@ export interface Nodes {
   archSeen(id: string, arch: KernelArch): void
   /** The rack of the node that was last seen at an address. */
   rackOf(address: string): string
+  /** How the racks' switches hang together now. */
+  rackTree(): RackTree
   start(): void
   /** Describes nodes by this configuration from now on. */
   reload(config: Config): void
@@ -64,6 +67,7 @@ export function makeNodes({ config, failures, log, nowMs }: Common, store: Store
     describe,
     archSeen: (id, arch) => archs.note(id, arch),
     rackOf: (address) => nodeConfigs.rackOf(registry.idAt(address), address),
+    rackTree: () => nodeConfigs.rackTree,
     admitReport: (node, address, bytes) =>
       admission.admit({ node, address, isKnown: registry.isKnownAt(node, address) }, bytes),
     reportStats: () => {

@@ -4,6 +4,7 @@
  */
 import type { FastifyPluginAsync } from 'fastify'
 import { BootswarmError } from '../../src/errors.js'
+import type { RackTree } from '../../src/rack-tree.js'
 import type { RackOfAddress } from '../../src/racks.js'
 import type { CatalogArtifact, LiveVersions } from '../catalog/versions.js'
 import { type Addresses, firstIpv4 } from '../process/addresses.js'
@@ -22,6 +23,7 @@ import { Seeding } from './seeding.js'
 /** What the BitTorrent side needs of the others. */
 export interface SwarmParts {
   readonly rackOf: RackOfAddress
+  readonly rackTree: () => RackTree
   readonly pathOf: (sha256: string) => string
   readonly torrentOf: (artifact: CatalogArtifact) => Uint8Array | undefined
   /** Few nodes boot, and few are expected to. */
@@ -42,6 +44,8 @@ export interface SwarmSide {
   start(): Promise<void>
   /** Serves the torrents of exactly these versions. */
   update(live: LiveVersions): void
+  /** The answers of `rackOf` and `rackTree` may be others from now on. */
+  racksChanged(): void
   seederStats(): SeederStats
   /** The seeder has handed out pieces to agents within the last seconds. */
   isHandingOut(): boolean
@@ -70,13 +74,14 @@ function watch(service: OwnProcess, part: string, failures: Failures): void {
 /** Makes the four services; only the tracker works before `start`. */
 export function makeSwarm(common: Common, parts: SwarmParts): SwarmSide {
   const { config } = common
-  const { rackOf, addresses, reach, ports } = parts
+  const { rackOf, rackTree, addresses, reach, ports } = parts
   const log = common.log.child({ part: 'swarm' })
   const swarmLog: SwarmLog = (level, event, data) => log[level]({ event, ...data }, event)
   const clock = { nowMs: () => performance.now(), random: Math.random }
-  const seeder = createSeeder({ port: config.seeder.port, rackOf, log: swarmLog })
+  const seeder = createSeeder({ port: config.seeder.port, rackOf, rackTree, log: swarmLog })
   const tracker = createTracker({
     rackOf,
+    rackTree,
     ...clock,
     isCalm: parts.isCalm,
     seeder: () => {
@@ -132,6 +137,7 @@ export function makeSwarm(common: Common, parts: SwarmParts): SwarmSide {
       })
     },
     update: (live) => seeding.update(live),
+    racksChanged: () => seeder.racksChanged(),
     seederStats: () => seeder.stats(),
     isHandingOut: () => handoutActivity.isHandingOut(seeder.stats().torrents, clock.nowMs()),
     trackerStats: () => tracker.stats(),

@@ -133,6 +133,21 @@ test('show: a node by its MAC address or any of its host names, and with what a 
   }
 })
 
+test('show and diff: what a rack hangs behind', async (t) => {
+  const racks = (last: string) =>
+    `racks: [{name: a}, {name: b, behind: a}, {name: c, nodes: rig1, behind: ${last}}]`
+  const { run, put } = site(t, racks('b'))
+  assert.match((await run('show', 'rig1')).out, /^rack +c +racks +bootswarm.yaml:1:\d+\n +behind b, a$/m)
+  const { rack } = JSON.parse((await run('show', 'rig1', '--json')).out)
+  assert.deepEqual([rack.value, rack.behind], ['c', ['b', 'a']])
+  put('new.yaml', racks('a'))
+  assert.match((await run('diff', 'new.yaml')).out, /^the server, at once\n +racks.c.behind +b -> a$/m)
+  put('bad.yaml', racks('c'))
+  const { code, err } = await run('check', 'bad.yaml')
+  assert.equal(code, 2)
+  assert.match(err, /bad.yaml:1:\d+: racks.2.behind: a rack cannot hang behind itself: c -> c/)
+})
+
 test('diff: what changes for whom, in words and as JSON', async (t) => {
   const { put, run } = site(t)
   assert.deepEqual(await run('diff', 'bootswarm.yaml'), { code: 0, out: 'Nothing changes.\n', err: '' })

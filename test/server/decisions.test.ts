@@ -14,6 +14,7 @@ import { HandoutActivity } from '../../server/swarm/handout-activity.js'
 import { HandoutWindow } from '../../server/swarm/handout-window.js'
 import { downloadIntervalS } from '../../server/swarm/tracker.js'
 import { TrackerSwarm } from '../../server/swarm/tracker-swarm.js'
+import { makeRackTree, type RackTree, racksAbove } from '../../src/rack-tree.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: rows of test data, whose shape README.md of the vectors tells
 type Row = [string, ...any[]]
@@ -22,6 +23,8 @@ interface Case {
   readonly about: string
   readonly steps: Row[]
   readonly racks?: number[]
+  /** For each rack the one that it hangs behind. */
+  readonly behind?: (number | null)[]
   readonly random?: number[]
   readonly size_bytes?: number
   readonly piece_bytes?: number
@@ -52,7 +55,19 @@ function draws({ random = [] }: Case): () => number {
   return () => random[at++ % random.length] ?? 0
 }
 
-each('handout', (given) => {
+const rackName = (rack: number | undefined) => `rack ${rack}`
+
+function treeOf({ behind = [] }: Case): RackTree {
+  return makeRackTree(
+    behind.map((rack, at) => ({ name: rackName(at), behind: rack === null ? undefined : rackName(rack) })),
+  )
+}
+
+each('handout', replayHandout)
+each('handout-chains', replayHandout)
+
+function replayHandout(given: Case): (step: Row) => unknown {
+  const tree = treeOf(given)
   const handout = new Handout(draws(given))
   const infohash = 'a'.repeat(40)
   const spec = {
@@ -62,10 +77,14 @@ each('handout', (given) => {
     priority: 0,
   }
   handout.addTorrent(spec)
+  const join = (agent: number, nowMs: number) => {
+    const rack = rackName(given.racks?.[agent])
+    handout.join(agent, infohash, rack, nowMs, { depth: racksAbove(tree, rack).length })
+  }
   return ([name, ...values]) => {
     switch (name) {
       case 'join':
-        return handout.join(values[0], infohash, `rack ${given.racks?.[values[0]]}`, values[1])
+        return join(values[0], values[1])
       case 'leave':
         return handout.leave(values[0])
       case 'have':
@@ -79,7 +98,7 @@ each('handout', (given) => {
     }
     return assert.fail(name)
   }
-})
+}
 
 each('window', () => {
   const window = new HandoutWindow()
@@ -99,22 +118,28 @@ each('grants', () => {
   }
 })
 
-each('tracker', (given) => {
+each('tracker', replayTracker)
+each('tracker-chains', replayTracker)
+
+/** Where no racks hang behind others, nobody is far. */
+function replayTracker(given: Case): (step: Row) => unknown {
   const swarm = new TrackerSwarm()
   const random = draws(given)
+  const tree = treeOf(given)
   const of = (node: number) => ({ peerId: `${node}`, address: `10.0.0.${node}`, port: 6881 })
   const numberOf = (peer: { peerId: string }) => Number(peer.peerId)
   return ([name, node, rack, seed, numwant, ...expected]) => {
-    const peer = { ...of(node), rack: `rack ${rack}`, seed, agent: true, introduced: true, expiresMs: 1 }
+    const peer = { ...of(node), rack: rackName(rack), seed, agent: true, introduced: true, expiresMs: 1 }
     switch (name) {
       case 'put':
         return swarm.put(peer)
       case 'remove':
         return swarm.remove(peer.peerId, peer.address)
       case 'introduce': {
-        const { local, across, importer } = swarm.introduce(peer, numwant, random)
-        assert.deepEqual(local.map(numberOf), expected[0], JSON.stringify([name, node]))
-        assert.deepEqual(across.map(numberOf), expected[1], JSON.stringify([name, node]))
+        const { local, across, far, importer } = swarm.introduce(peer, numwant, random, tree)
+        const met = given.behind === undefined ? [local, across] : [local, across, far]
+        const numbers = met.map((peers) => peers.map(numberOf))
+        assert.deepEqual(numbers, expected.slice(0, met.length), `${given.about}: ${[name, node]}`)
         return importer
       }
       case 'interval':
@@ -122,7 +147,7 @@ each('tracker', (given) => {
     }
     return assert.fail(name)
   }
-})
+}
 
 each('handshakes', () => {
   const window = new HandshakeWindow<number>(1000)

@@ -18,7 +18,7 @@ test('docs/config.schema.json and the table of docs/configuration.md are those o
 
 test('the YAML of the pages about the configuration is valid', () => {
   for (const [page, count] of [
-    [PAGE_FILE, 5],
+    [PAGE_FILE, 6],
     ['docs/profiles.md', 1],
   ] as const) {
     const found = [...readFileSync(page, 'utf8').matchAll(/```yaml\n(.*?)```/gs)]
@@ -151,7 +151,7 @@ test('near misses', () => {
   assert.equal(nearest('artifact_dir', names), 'artifacts_dir')
   assert.equal(nearest('stie', names), 'site')
   assert.equal(nearest('zzzz', names), undefined)
-  assert.deepEqual(knownNames(['racks', 0]), ['name', 'subnets', 'nodes', 'relay_ids'])
+  assert.deepEqual(knownNames(['racks', 0]), ['name', 'subnets', 'nodes', 'relay_ids', 'behind'])
   assert.equal(knownNames(['settings']), undefined)
 })
 

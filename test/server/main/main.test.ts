@@ -230,6 +230,38 @@ test('SIGHUP reads racks and settings again; a wrong file changes nothing', asyn
   assert.deepEqual((await server.manifest('a')).node.settings, { A: 'two' })
 })
 
+test('SIGHUP changes which racks hang behind others', async (t) => {
+  const racks = (behind: string) => {
+    const subnets = [1, 2, 3].map((n) => `{name: r${n}, subnets: [127.0.${n}.0/24]${n === 3 ? behind : ''}}`)
+    return `racks: [${subnets.join(', ')}]`
+  }
+  const place = site(t, racks(''))
+  writeFileSync(place.artifact('rootfs/base.tar.gz'), await tarball('a', 'a'))
+  const server = place.start()
+  await server.line('catalog.published')
+  await server.line('server.ready')
+  const { infohash = '' } = (await server.manifest('a')).artifacts[0] ?? {}
+  const { http } = server.ports()
+  const meets = async (rack: number) => {
+    const hash = infohash.replace(/../g, '%$&')
+    const path = `/announce?info_hash=${hash}&peer_id=-BW0001-00000000000${rack}&port=700${rack}&uploaded=0&downloaded=0&left=1&compact=1`
+    const answer = decodeBencode((await ask(http, path, { localAddress: `127.0.${rack}.1` })).body)
+    assert.ok(answer instanceof Map)
+    const peers = Buffer.from(answer.get('peers') as Uint8Array)
+    return [...peers].filter((_, at) => at % 6 === 2).sort()
+  }
+  for (const rack of [1, 2, 3]) await meets(rack)
+  assert.deepEqual(await meets(3), [1, 2])
+  place.configure(racks(', behind: r2'))
+  server.signal('SIGHUP')
+  const { restart } = (await server.line('server.reloaded')) as unknown as { restart: string[] }
+  assert.deepEqual([restart, await meets(3), await meets(2), await meets(1)], [[], [2], [1, 3], [2]])
+  place.configure(racks(', behind: r4'))
+  server.signal('SIGHUP')
+  await server.line('server.reload-failed')
+  assert.deepEqual(await meets(3), [2])
+})
+
 test('SIGHUP in the middle of the start is obeyed at its end', async (t) => {
   const place = site(t, 'settings: {A: one}')
   const server = place.start()

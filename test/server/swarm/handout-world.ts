@@ -29,6 +29,8 @@ interface Node {
   dead?: boolean
   /** Of its own if left out. */
   address?: string
+  /** Racks between its own and the server; 0 if left out. */
+  depth?: number
 }
 
 /**
@@ -68,7 +70,7 @@ export class World {
       ...extra,
     }
     this.nodes.set(conn, node)
-    this.handout.join(conn, infohash, rack, this.nowMs, extra.address)
+    this.handout.join(conn, infohash, rack, this.nowMs, extra)
     for (const piece of node.have) this.handout.have(conn, piece, this.nowMs)
     return node
   }

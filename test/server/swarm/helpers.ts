@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { createSeeder, type SeedTorrent } from '../../../server/swarm/seeder.js'
+import { flatTree, type RackTree } from '../../../src/rack-tree.js'
 
 /** A deterministic file of `sizeBytes`, its content, and its torrent (with the tracker, if any). */
 export async function sampleTorrent(
@@ -67,8 +68,9 @@ export function sampleBytes(sizeBytes: number, seed: number): Buffer {
 export async function runSeeder(
   t: TestContext,
   rackOf: (address: string) => string = () => 'rack',
+  rackTree: () => RackTree = () => flatTree,
 ): Promise<{ seeder: ReturnType<typeof createSeeder>; port: number }> {
-  const seeder = createSeeder({ port: 0, rackOf })
+  const seeder = createSeeder({ port: 0, rackOf, rackTree })
   t.after(() => seeder.stop())
   const { port } = await seeder.start()
   return { seeder, port }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { makeRackTree } from '../../../src/rack-tree.js'
 import { hangMs } from '../../support/limits.js'
+import { until } from '../../support/processes.js'
 import { id, RawPeer, runSeeder, sampleTorrent } from './helpers.js'
 
 const options = { timeout: hangMs }
@@ -101,6 +103,54 @@ test('two agents get each piece once between them', options, async (t) => {
     Array.from({ length: pieces }, (_, i) => i),
   )
 })
+
+test(
+  'whoever hangs behind others is handed nothing, and what hangs behind what may change',
+  options,
+  async (t) => {
+    const torrent = await sampleTorrent(t, { sizeBytes: 16_000_000, pieceLength: 16_384 })
+    const links = { tree: makeRackTree([{ name: 'b', behind: 'a' }]) }
+    const rackOf = (address: string) => (address === '127.0.0.2' ? 'a' : 'b')
+    const { seeder, port } = await runSeeder(t, rackOf, () => links.tree)
+    await seeder.add(torrent)
+    const [a, b] = ['127.0.0.2', '127.0.0.3'].map((from) => new RawPeer(port, '127.0.0.1', from))
+    assert.ok(a && b)
+    const handed = { a: 0, b: 0 }
+    let limit = 200
+    let goOn: (() => void)[] = []
+    /** Announces what it is handed, up to the limit. */
+    const serve = async (peer: RawPeer, rack: 'a' | 'b') => {
+      for (;;) {
+        const grant = await peer.take((m) => m.id === id.allowedFast)
+        if (grant === undefined) return
+        handed[rack]++
+        if (handed.a + handed.b >= limit) await new Promise<void>((resolve) => goOn.push(resolve))
+        peer.sendNumbers(id.have, grant.body.readUInt32BE(0))
+      }
+    }
+    const served = () =>
+      until('pieces', async () => (handed.a + handed.b >= limit ? { ...handed } : undefined))
+    a.greet(torrent.infohash, { agent: true })
+    await until('one agent', async () => (seeder.stats().torrents[0]?.agents === 1 ? true : undefined))
+    b.greet(torrent.infohash, { agent: true })
+    await until('both agents', async () => (seeder.stats().torrents[0]?.agents === 2 ? true : undefined))
+    const serving = [serve(a, 'a'), serve(b, 'b')]
+    const first = await served()
+    // One that does not move for 0.2 s, on a machine that is slow, is passed over for a while. Without racks it would be half.
+    assert.ok(first.a > 1.5 * first.b, JSON.stringify(first))
+    links.tree = makeRackTree([{ name: 'a', behind: 'b' }])
+    seeder.racksChanged()
+    limit += 400
+    for (const go of goOn) go()
+    goOn = []
+    const second = await served()
+    assert.ok(second.b - first.b > 1.5 * (second.a - first.a), JSON.stringify([first, second]))
+    limit = Number.POSITIVE_INFINITY
+    for (const go of goOn) go()
+    for (const peer of [a, b]) peer.close()
+    await Promise.all(serving)
+  },
+)
 
 test('a stock client is unchoked and served, with and without BEP 6', options, async (t) => {
   const torrent = await sampleTorrent(t, { sizeBytes: 300_000, pieceLength: 32_768 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TrackerSwarm } from '../../../server/swarm/tracker-swarm.js'
+import { makeRackTree } from '../../../src/rack-tree.js'
 
 /** mulberry32 */
 function seeded(seed: number): () => number {
@@ -49,7 +50,7 @@ test('a small rack gets more across, numwant bounds all', () => {
   assert.equal(met.across.length, 11)
   const few = swarm.introduce(node(0, 1), 3, seeded(1))
   assert.equal(few.local.length + few.across.length, 3)
-  assert.deepEqual(swarm.introduce(node(0, 1), 0, seeded(1)), { local: [], across: [] })
+  assert.deepEqual(swarm.introduce(node(0, 1), 0, seeded(1)), { local: [], across: [], far: [] })
 })
 
 test('a big rack is sampled differently for each, and evenly', () => {
@@ -118,7 +119,7 @@ test('who is not heard is forgotten', () => {
   assert.equal(swarm.size, 1)
   swarm.expire(5_000)
   assert.equal(swarm.size, 0)
-  assert.deepEqual(swarm.introduce(node(0, 1), 50, seeded(1)), { local: [], across: [] })
+  assert.deepEqual(swarm.introduce(node(0, 1), 50, seeded(1)), { local: [], across: [], far: [] })
 })
 
 test('bounded: 8,192 peers; who invents them loses his own', () => {
@@ -266,4 +267,68 @@ test('agents at one address are a quarter of the importers at most', () => {
   assert.equal(turns.filter((turn) => turn !== 'others').length, 6)
   swarm.put(known(0, 2))
   assert.equal(swarm.introduce(known(0, 2), 50, seeded(1)).importer, 6)
+})
+
+/** `rack0` at the server, each other one behind the one before. */
+const line = makeRackTree(
+  Array.from({ length: 6 }, (_, n) => ({ name: `rack${n}`, behind: n === 0 ? undefined : `rack${n - 1}` })),
+)
+
+test('in a line of racks each meets importers of the one before and the one behind, and of no other', () => {
+  const swarm = new TrackerSwarm()
+  const random = seeded(5)
+  for (let host = 1; host <= 40; host++) {
+    for (let rack = 0; rack < 6; rack++) {
+      const peer = node(rack, host, { introduced: true })
+      swarm.put(peer)
+      swarm.introduce(peer, 200, random, line)
+    }
+  }
+  for (let host = 1; host <= 40; host++) {
+    for (let rack = 0; rack < 6; rack++) {
+      const { across, far } = swarm.introduce(node(rack, host), 50, random, line)
+      const racks = [...new Set(across.map((peer) => peer.rack))].sort()
+      const next = [rack - 1, rack + 1].filter((n) => n >= 0 && n < 6)
+      assert.deepEqual(
+        racks,
+        next.map((n) => `rack${n}`),
+      )
+      assert.deepEqual([across.length, far.length], [4, 0])
+      // The first 24 that came.
+      assert.ok(across.every((peer) => Number(peer.peerId.split('-')[1]) <= 24))
+    }
+  }
+})
+
+test('where racks have nobody the next one on the way is met, and told apart', () => {
+  const swarm = new TrackerSwarm()
+  const enter = (rack: number) => {
+    for (let host = 1; host <= 12; host++) swarm.put(node(rack, host))
+  }
+  const met = (rack: number) => {
+    const { across, far } = swarm.introduce(node(rack, 1), 50, seeded(1), line)
+    return [across, far].map((peers) => [...new Set(peers.map((peer) => peer.rack))].sort().join(' '))
+  }
+  enter(0)
+  enter(4)
+  assert.deepEqual(met(4), ['', 'rack0'])
+  enter(2)
+  assert.deepEqual(met(4), ['', 'rack2'])
+  enter(3)
+  assert.deepEqual(met(4), ['rack3', ''])
+  enter(5)
+  for (let host = 1; host <= 12; host++) swarm.remove(`3-${host}`, `10.0.3.${host}`)
+  assert.deepEqual(met(4), ['rack5', 'rack2'])
+})
+
+test('one that pieces come from is among those named, however many racks hang behind', () => {
+  const behind = Array.from({ length: 20 }, (_, n) => ({ name: `rack${n + 1}`, behind: 'rack0' }))
+  const fan = makeRackTree([{ name: 'rack0' }, ...behind])
+  const swarm = farm(21, 24)
+  swarm.put(node(99, 1))
+  for (let seed = 0; seed < 50; seed++) {
+    const { across } = swarm.introduce(node(0, 1), 50, seeded(seed), fan)
+    assert.deepEqual([across.length, across[0]?.rack], [4, 'rack99'])
+    assert.ok(swarm.introduce(node(7, 1), 50, seeded(seed), fan).across.every(({ rack }) => rack === 'rack0'))
+  }
 })

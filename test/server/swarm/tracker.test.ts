@@ -7,6 +7,7 @@ import Fastify from 'fastify'
 import { createTracker } from '../../../server/swarm/tracker.js'
 import { parseAnnounce, parseScrape } from '../../../server/swarm/tracker-query.js'
 import { type BencodeDict, type BencodeValue, decodeBencode } from '../../../src/bencode.js'
+import { flatTree, makeRackTree } from '../../../src/rack-tree.js'
 
 const infohash = Buffer.from('00ff25262b3d3f20616263646566676869fe0a0d', 'hex')
 
@@ -18,12 +19,16 @@ interface Running {
   port: number
   tracker: ReturnType<typeof createTracker>
   clock: { ms: number; isCalm: boolean }
+  /** How its racks hang together; may change. */
+  links: { tree: typeof flatTree }
 }
 
 async function run(t: TestContext): Promise<Running> {
   const clock = { ms: 1_000_000, isCalm: false }
+  const links = { tree: flatTree }
   const tracker = createTracker({
     rackOf: (address) => address.split('.').slice(0, 3).join('.'),
+    rackTree: () => links.tree,
     seeder: () => ({ port: 6881 }),
     isCalm: () => clock.isCalm,
     nowMs: () => clock.ms,
@@ -34,7 +39,7 @@ async function run(t: TestContext): Promise<Running> {
   await app.register(tracker.plugin)
   await app.listen({ port: 0, host: '127.0.0.1' })
   t.after(() => app.close())
-  return { port: (app.server.address() as AddressInfo).port, tracker, clock }
+  return { port: (app.server.address() as AddressInfo).port, tracker, clock, links }
 }
 
 async function get(port: number, path: string, localAddress = '127.0.0.1'): Promise<BencodeDict> {
@@ -76,6 +81,34 @@ test('agents meet their own rack first, and are told how many those are', async 
   assert.equal(answer.has('incomplete'), false)
   const stock = await get(port, announcePath(10, '', false), '127.0.0.10')
   assert.equal(stock.get('incomplete'), 6)
+})
+
+test('agents of a chain of switches meet the racks next to theirs, and are told who is farther away', async (t) => {
+  const { port, links } = await run(t)
+  for (const [number, rack] of [0, 1, 3, 5].entries()) {
+    await get(port, announcePath(number, '&event=started'), `127.0.${rack}.2`)
+  }
+  const meets = async (path = announcePath(9)) => {
+    const answer = await get(port, path, '127.0.3.9')
+    const peers = answer.get('peers')
+    const racks = Array.isArray(peers)
+      ? peers.map((peer) => Number(text((peer as BencodeDict).get('ip')).split('.')[2]))
+      : [...bytes(peers)].filter((_, at) => at % 6 === 2)
+    return { racks, far: answer.get('far peers') }
+  }
+  const { racks, far } = await meets()
+  assert.deepEqual([racks[0], [...racks].sort(), far], [3, [0, 1, 3, 5], undefined])
+  const name = (rack: number) => `127.0.${rack}`
+  const rules = [0, 1, 2, 3, 4, 5].map((n) => ({ name: name(n), behind: n > 0 ? name(n - 1) : undefined }))
+  links.tree = makeRackTree(rules)
+  // Racks 2 and 4 have nobody.
+  assert.deepEqual(await meets(), { racks: [3, 1, 5], far: 2 })
+  await get(port, announcePath(7), '127.0.2.2')
+  assert.deepEqual(await meets(), { racks: [3, 2, 5], far: 1 })
+  const list = announcePath(9).replace('compact=1', 'compact=0')
+  assert.deepEqual(await meets(list), { racks: [3, 2, 5], far: 1 })
+  await get(port, announcePath(8), '127.0.4.2')
+  assert.deepEqual(await meets(), { racks: [3, 2, 4], far: undefined })
 })
 
 test('stock clients get the seeder last, at the address they reached us at; agents and seeds do not', async (t) => {

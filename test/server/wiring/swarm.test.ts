@@ -13,6 +13,7 @@ import { noPorts, reachOf } from '../../../server/wiring/parts.js'
 import { makeSwarm } from '../../../server/wiring/swarm.js'
 import { type BencodeDict, decodeBencode } from '../../../src/bencode.js'
 import { configSchema } from '../../../src/config.js'
+import { flatTree } from '../../../src/rack-tree.js'
 import { loopback } from '../../support/interfaces.js'
 import { childrenOf } from '../../support/processes.js'
 import { scratch } from '../../support/scratch.js'
@@ -55,6 +56,7 @@ async function run(t: TestContext, natAddress?: string) {
     { config, log, nowMs, failures },
     {
       rackOf: () => 'rack',
+      rackTree: () => flatTree,
       pathOf: (sha256) => join(directory, sha256),
       torrentOf: () => sample.torrent,
       isCalm: () => false,
