@@ -173,9 +173,9 @@ async function compose(
   catalog.onChange(publishedVersions(timeline, nowMs()))
 
   cleanUp.push(() => nodes.stop())
-  cleanUp.push(() => timeline.site('server', 'server.stopped', {}))
+  cleanUp.push(() => timeline.site('server.stopped', {}))
   nodes.start()
-  timeline.site('server', 'server.started', { site: config.site })
+  timeline.site('server.started', { site: config.site })
   cleanUp.push(() => http.stop())
   await privileges.asRoot(() => http.start())
   cleanUp.push(() => operators.stop())
@@ -211,7 +211,7 @@ async function compose(
       nodes.reload(next)
       current = next
       swarm.racksChanged()
-      timeline.site('server', 'config.reloaded', {})
+      timeline.site('config.reloaded', {})
       log.level = next.log.level
       catalog.look()
     },

@@ -94,7 +94,7 @@ export const EVENTS_PER_NODE_MAX = 512
 export const EVENTS_PER_UNKNOWN_NODE_MAX = 128
 /** Of machines that no node has turned out to be, all together: 500 machines boot more than three times. MACs can be invented. */
 export const EVENTS_OF_STRANGERS_MAX = 65_536
-/** Of the server and its operators. */
+/** Of the server; operators have AUDIT_ROWS_MAX. */
 export const EVENTS_OF_SERVER_MAX = 16_384
 /** Older events go, those of the newest boot of each node excepted, milliseconds. */
 export const EVENT_AGE_MAX_MS = 90 * 24 * 60 * 60_000
@@ -120,7 +120,7 @@ export const TOKEN_NAME_LENGTH_MAX = 64
 export const LABEL_LENGTH_MAX = 64
 /** Labels that are kept: also those of nodes that are remembered no more, the oldest of which go first. */
 export const LABELS_MAX = 2 * NODES_MAX
-/** Lines of the audit trail; the oldest go first. */
+/** Lines of the audit trail, which are events of the timeline; the oldest go first. */
 export const AUDIT_ROWS_MAX = 65_536
 /** Nodes, events or lines in one answer to an operator. */
 export const PAGE_MAX = 1000

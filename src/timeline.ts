@@ -35,6 +35,17 @@ export const factTypes = [
 /** One of them. */
 export type FactType = (typeof factTypes)[number]
 
+/** The types of what operators do: the lines of the audit trail. */
+export const operatorActions = [
+  'node.labelled',
+  'node.unlabelled',
+  'node.forgotten',
+  'token.made',
+  'token.revoked',
+] as const
+/** One of them. */
+export type OperatorAction = (typeof operatorActions)[number]
+
 /** What a fact says beside its type. */
 export type FactData = Readonly<Record<string, string | number | boolean>>
 
@@ -65,7 +76,7 @@ export interface TimelineEvent {
   /** 16 hex digits: the agent's own from its first message on, before that one that the server chose. */
   readonly boot?: string
   readonly source: EventSource
-  /** One of {@link factTypes}, one of an agent's events, or one that only a newer agent knows. */
+  /** One of {@link factTypes} or {@link operatorActions}, one of an agent's events, or one that only a newer agent knows. */
   readonly type: string
   /** As the sender gave it. */
   readonly data: Readonly<Record<string, unknown>>

@@ -1,4 +1,7 @@
-/** What operators and their tokens have done: tokens, labels of nodes, and the audit trail. */
+/**
+ * Operators' tokens and labels of nodes, and the audit trail: the events of the timeline whose source is `operator`. They are of no
+ * node, so that they stay when one is forgotten.
+ */
 
 import type Sqlite from 'better-sqlite3'
 import { AUDIT_ROWS_MAX, LABELS_MAX, TOKENS_MAX } from '../../src/limits.js'
@@ -61,17 +64,26 @@ export function operatorTables(db: Sqlite.Database): OperatorTables {
      FROM tokens ORDER BY created_ms, id`,
   )
   const labels = db.prepare<[], { node: string; label: string }>('SELECT node, label FROM node_labels')
-  const audit = db.prepare<[number, number], AuditRow>(
-    `SELECT id, at_ms AS atMs, who, address, action, target, detail
-     FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?`,
+  const audit = db.prepare<[number, number], AuditEvent>(
+    `SELECT id, time_ms AS atMs, type AS action, data FROM timeline
+     WHERE source = 'operator' AND id < ? ORDER BY id DESC LIMIT ?`,
   )
   return {
     tokens: () => guard('reading the tokens', () => tokens.all()),
     labels: () =>
       guard('reading the labels', () => new Map(labels.all().map(({ node, label }) => [node, label]))),
-    audit: (beforeId, limit) => guard('reading the audit trail', () => audit.all(beforeId, limit)),
+    audit: (beforeId, limit) =>
+      guard('reading the audit trail', () =>
+        audit
+          .all(beforeId, limit)
+          .map(({ data, ...line }) => ({ ...line, ...(JSON.parse(data) as AuditData) })),
+      ),
   }
 }
+
+/** What the data of such an event says. */
+type AuditData = Pick<AuditRow, 'who' | 'address' | 'target' | 'detail'>
+type AuditEvent = Pick<AuditRow, 'id' | 'atMs' | 'action'> & { readonly data: string }
 
 /** How many rows there may be. */
 export interface OperatorBounds {
@@ -107,11 +119,13 @@ export function operatorWriter(
     `DELETE FROM node_labels WHERE node IN (SELECT node FROM node_labels ORDER BY set_ms, node
        LIMIT max(0, (SELECT count(*) FROM node_labels) - ?))`,
   )
-  const audit = db.prepare<[Omit<AuditRow, 'id'>]>(
-    `INSERT INTO audit (at_ms, who, address, action, target, detail)
-     VALUES (@atMs, @who, @address, @action, @target, @detail)`,
+  const audit = db.prepare<[Omit<AuditEvent, 'id'>]>(
+    `INSERT INTO timeline (time_ms, source, type, data) VALUES (@atMs, 'operator', @action, @data)`,
   )
-  const trimAudit = db.prepare<[number]>('DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?')
+  const trimAudit = db.prepare<[number]>(
+    `DELETE FROM timeline WHERE source = 'operator' AND id <=
+       (SELECT id FROM timeline WHERE source = 'operator' ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+  )
   return ({ change, audit: line }) => {
     if (change.kind === 'token-made') {
       token.run(change.token)
@@ -124,7 +138,8 @@ export function operatorWriter(
     } else if (change.kind === 'label') {
       unlabel.run(change.node)
     }
-    audit.run(line)
+    const { atMs, action, ...data } = line
+    audit.run({ atMs, action, data: JSON.stringify(data satisfies AuditData) })
     trimAudit.run(auditRowsMax)
   }
 }

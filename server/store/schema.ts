@@ -107,6 +107,14 @@ const STEPS: readonly string[] = [
    CREATE INDEX timeline_mac ON timeline (mac, id);
    CREATE INDEX timeline_strangers ON timeline (id) WHERE node IS NULL AND source NOT IN ('server', 'operator');
    CREATE INDEX timeline_server ON timeline (id) WHERE node IS NULL AND source IN ('server', 'operator');`,
+  // The audit trail is what the timeline has of operators.
+  `INSERT INTO timeline (time_ms, source, type, data)
+     SELECT at_ms, 'operator', action,
+       json_object('who', who, 'address', address, 'target', target, 'detail', detail) FROM audit ORDER BY id;
+   DROP TABLE audit;
+   DROP INDEX timeline_server;
+   CREATE INDEX timeline_server ON timeline (id) WHERE node IS NULL AND source = 'server';
+   CREATE INDEX timeline_operator ON timeline (id) WHERE source = 'operator';`,
 ]
 
 /** The schema that this server writes. */

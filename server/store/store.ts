@@ -47,7 +47,7 @@ export interface Store {
   saveTimeline(batch: TimelineBatch): Promise<void>
   /** Keeps and forgets leases: all or nothing. */
   saveLeases(changes: readonly LeaseChange[]): Promise<void>
-  /** Writes what an operator did, with its line of the audit trail: both or neither. */
+  /** Writes what an operator did, with its event of the timeline: both or neither. */
   saveOperator(job: OperatorJob): Promise<void>
   /** Waits for what is being written, writes everything back and closes the file. Idempotent. */
   close(): Promise<void>

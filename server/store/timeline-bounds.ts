@@ -1,6 +1,7 @@
 /**
  * What of the timeline is kept: so many events of each node, of machines that are no nodes and of the server, and none that
- * are too old, but for the newest boot of each node. Within the transactions that append.
+ * are too old, but for the newest boot of each node. Within the transactions that append. What operators did is bounded where it is
+ * written (operators.ts), and stays whatever else comes.
  */
 
 import type Sqlite from 'better-sqlite3'
@@ -60,7 +61,7 @@ export function timelineTrimmer(
        (SELECT id FROM timeline WHERE mac = @mac AND node IS NULL ORDER BY id DESC LIMIT 1 OFFSET @max)`,
   )
   const ofStrangers = db.prepare<[number]>(overCount("node IS NULL AND source NOT IN ('server', 'operator')"))
-  const ofServer = db.prepare<[number]>(overCount("node IS NULL AND source IN ('server', 'operator')"))
+  const ofServer = db.prepare<[number]>(overCount("node IS NULL AND source = 'server'"))
   const dropAged = agePruner(db)
   let sinceSweep = sweepEvents
   return (appended) => {
@@ -83,7 +84,7 @@ export function timelineTrimmer(
 /** Drops events of before a time, a part of the timeline at each call. */
 function agePruner(db: Sqlite.Database): (beforeMs: number) => void {
   const oldest = db.prepare<[number, number], { id: number; timeMs: number; isKept: 0 | 1 }>(
-    `SELECT id, time_ms AS timeMs, ${isNewestBoot} AS isKept FROM timeline WHERE id > ? ORDER BY id LIMIT ?`,
+    `SELECT id, time_ms AS timeMs, source = 'operator' OR ${isNewestBoot} AS isKept FROM timeline WHERE id > ? ORDER BY id LIMIT ?`,
   )
   const drop = db.prepare<[number]>('DELETE FROM timeline WHERE id = ?')
   let lookedUpTo = 0
@@ -108,9 +109,10 @@ export function timelinePruner(db: Sqlite.Database): (count: number) => number {
     oldest("node IS NULL AND source NOT IN ('server', 'operator')"),
     oldest('node IN (SELECT id FROM nodes WHERE known = 0)'),
     oldest(
-      `id <= (SELECT max(id) FROM (SELECT id FROM timeline ORDER BY id LIMIT ${oldestRowsMax})) AND NOT ${isNewestBoot}`,
+      `id <= (SELECT max(id) FROM (SELECT id FROM timeline WHERE source <> 'operator' ORDER BY id LIMIT ${oldestRowsMax}))
+       AND source <> 'operator' AND NOT ${isNewestBoot}`,
     ),
-    oldest('true'),
+    oldest("source <> 'operator'"),
   ]
   return (count) => {
     for (const step of steps) {

@@ -119,9 +119,9 @@ export class Timeline {
     if (identity !== undefined) this.#admit(fact, identity)
   }
 
-  /** Something that server or operator did. */
-  site(source: 'server' | 'operator', type: FactType, data: FactData): void {
-    this.#append({ source, type, data }, {})
+  /** Something that the server did. */
+  site(type: FactType, data: FactData): void {
+    this.#append({ source: 'server', type, data }, {})
   }
 
   /** Something that the server did for a node, or found out about it. */

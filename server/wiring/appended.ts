@@ -11,12 +11,19 @@ export interface ToldStore {
 /** Adds the listeners. */
 export function tellAppended(store: Store): ToldStore {
   const listeners = new Set<() => void>()
+  const tell = () => {
+    for (const run of listeners) run()
+  }
   return {
     store: {
       ...store,
       saveTimeline: async (batch) => {
         await store.saveTimeline(batch)
-        if (batch.events.length > 0) for (const run of listeners) run()
+        if (batch.events.length > 0) tell()
+      },
+      saveOperator: async (job) => {
+        await store.saveOperator(job)
+        tell()
       },
     },
     onAppended: (run) => {

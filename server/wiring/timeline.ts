@@ -25,7 +25,7 @@ export function publishedVersions(timeline: Timeline, startedMs: number): (live:
   return ({ current }) => {
     if (current === undefined || current.version === told || current.createdMs < startedMs) return
     told = current.version
-    timeline.site('server', 'version.published', {
+    timeline.site('version.published', {
       version: current.version,
       artifacts: current.artifacts.length,
     })

@@ -1,6 +1,7 @@
-/** What operators did, as it is written: each change with its line of the audit trail. */
+/** What operators did, as it is written: each change with its event of the timeline, which is its line of the audit trail. */
 import { BootswarmError } from '../../../src/errors.js'
 import type { Role } from '../../../src/roles.js'
+import type { OperatorAction } from '../../../src/timeline.js'
 import type { OperatorJob, Store } from '../../store/store.js'
 import type { AuditLine, Author } from './services.js'
 import type { StoredToken, TokensOptions } from './tokens.js'
@@ -64,7 +65,7 @@ export class OperatorRecords {
 
   async #save(
     { who, address }: Author,
-    action: string,
+    action: OperatorAction,
     target: string,
     detail: string,
     change: OperatorJob['change'],

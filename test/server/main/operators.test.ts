@@ -423,6 +423,42 @@ test('machines that are no nodes are listed and explained, and become nodes', as
   assert.deepEqual(await list('', third), [])
 })
 
+test('what operators do is on the timeline, for admins, and never a token', async (t) => {
+  const server = await started(site(t))
+  const [view, admin] = [await tokenOf(server, 'view', 'wall'), await tokenOf(server, 'admin')]
+  await report(server, 'a', begun)
+  const [seen, all] = await Promise.all(
+    [view, admin].map(async (client) =>
+      readStream(await openApi(client, 'GET', '/api/v1/events/stream?after=0')),
+    ),
+  )
+  await askApi(admin, 'POST', '/api/v1/nodes/a/label', { label: 'fan broken' })
+  await askApi(admin, 'DELETE', `/api/v1/tokens/${view.id}`)
+  const last = await tokenOf(server, 'view')
+  await askApi(admin, 'POST', '/api/v1/nodes/a/forget')
+  const { events } = (await askApi(admin, 'GET', '/api/v1/events?source=operator')).body
+  const said = events.map(({ type, data }: { type: string; data: Record<string, string> }) => [
+    ...[type, data.target, data.detail],
+  ])
+  assert.deepEqual(said, [
+    ['token.made', view.id, 'view, wall'],
+    ['token.made', admin.id, 'admin'],
+    ['node.labelled', 'a', 'fan broken'],
+    ['token.revoked', view.id, 'wall'],
+    ['token.made', last.id, 'view'],
+    ['node.forgotten', 'a', ''],
+  ])
+  const { lines } = (await askApi(admin, 'GET', '/api/v1/audit')).body
+  const ids = (list: { id: number }[]) => list.map(({ id }) => id)
+  assert.deepEqual(ids(lines), ids(events).reverse(), 'they are the audit trail')
+  await until('those of the operators', async () => (all?.includes(lines[0].id) ? true : undefined))
+  const others = (await askApi(last, 'GET', '/api/v1/events')).body.events as { id: number; source: string }[]
+  assert.deepEqual([...new Set(others.map(({ source }) => source))], ['server'])
+  assert.ok(!ids(events).some((id) => seen?.includes(id)))
+  const text = JSON.stringify((await askApi(admin, 'GET', '/api/v1/events')).body)
+  for (const { token = '' } of [view, admin, last]) assert.ok(!text.includes(token.slice(13)))
+})
+
 test('whom nobody has heard of there is no reason for', async (t) => {
   const server = await started(site(t))
   for (const path of [

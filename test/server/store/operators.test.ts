@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Sqlite from 'better-sqlite3'
 import { operatorTables, operatorWriter } from '../../../server/store/operators.js'
 import { migrate } from '../../../server/store/schema.js'
 import { type OperatorJob, openStore, type Store, type TokenRow } from '../../../server/store/store.js'
-import { scratch } from '../../support/scratch.js'
+import { checkout, scratch } from '../../support/scratch.js'
 
 function open(t: TestContext, file: string): Store {
   const store = openStore({ file, nowMs: 0, log: { warn: () => {} } })
@@ -61,6 +62,50 @@ test('a change that cannot be made leaves no line', async (t) => {
   await assert.rejects(store.saveOperator(made(token('a', { role: 'view' }))), { code: 'DATABASE_FAILED' })
   assert.equal(store.operators.audit(100, 100).length, 1)
   assert.deepEqual(store.operators.tokens(), [token('a')])
+})
+
+test('the audit trail is what the timeline has of operators, and a node that is forgotten takes nothing of it', async (t) => {
+  const store = open(t, ':memory:')
+  const node = {
+    ...{ id: 'n1', firstSeenMs: 1, lastSeenMs: 1, address: '10.0.0.1', rack: 'r', state: 'seen' as const },
+    ...{ version: null, boot: null, isKnown: true },
+  }
+  await store.saveTimeline({ forgotten: [], nodes: [node], events: [] })
+  await store.saveOperator(label('n1', 'one'))
+  await store.saveTimeline({ forgotten: ['n1'], nodes: [], events: [] })
+  await store.saveOperator(job({ kind: 'none' }, 7))
+  const { events } = store.eventPages.after(0, { sources: ['operator'] }, 100)
+  const data = { who: 'w', address: 'local', target: 't', detail: '' }
+  assert.deepEqual(events, [
+    { id: 1, timeMs: 5, source: 'operator', type: 'a', data },
+    { id: 2, timeMs: 7, source: 'operator', type: 'a', data },
+  ])
+  assert.deepEqual(
+    store.operators.audit(100, 100).map(({ id, atMs, action }) => [id, atMs, action]),
+    [
+      [2, 7, 'a'],
+      [1, 5, 'a'],
+    ],
+  )
+})
+
+test('the audit trail of the eighth schema goes on', async (t) => {
+  const file = join(scratch(t), 'db')
+  const old = new Sqlite(file)
+  old.exec(readFileSync(join(checkout, 'test', 'server', 'store', 'schema-8.sql'), 'utf8'))
+  old.close()
+  const store = open(t, file)
+  await store.saveOperator(job())
+  const alice = { who: 'local (alice)', address: 'local' }
+  assert.deepEqual(store.operators.audit(100, 100), [
+    { id: 5, ...job().audit },
+    { id: 4, atMs: 1100, action: 'node.labelled', target: 'rig1', detail: 'a "quoted" label', ...alice },
+    { id: 3, atMs: 900, action: 'token.made', target: '0a0b0c0d', detail: 'view, laptop', ...alice },
+  ])
+  assert.deepEqual(
+    store.timeline.after(0).map(({ source }) => source),
+    ['server', 'agent', 'operator', 'operator', 'operator'],
+  )
 })
 
 test('each table is bounded: revoked tokens, labels and lines go, the oldest first', () => {

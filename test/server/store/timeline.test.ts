@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Sqlite from 'better-sqlite3'
+import { operatorWriter } from '../../../server/store/operators.js'
 import { migrate } from '../../../server/store/schema.js'
 import { type NewTimelineEvent, type NodeRow, openStore } from '../../../server/store/store.js'
 import { timelineTable } from '../../../server/store/timeline.js'
@@ -186,6 +187,25 @@ test('above its bound the database loses strangers first, then unknown nodes, an
   assert.deepEqual(counts(), [100, 0, 0])
   nodes(50, true, 'newest', boot)
   assert.deepEqual(counts(), [0, 0, 0], 'all newest boots together are too many')
+})
+
+test('what operators did outlasts whatever else comes, and its age', (t) => {
+  const { db, save, timeline } = place(t, { serverMax: 5, ageMaxMs: 1000, sweepEvents: 1 }, 1024 * 1024)
+  const act = operatorWriter(db)
+  const acts = 20
+  for (let n = 0; n < acts; n += 1) {
+    const audit = { atMs: n, who: 'w', address: 'local', action: 'token.made', target: 't', detail: '' }
+    act({ change: { kind: 'none' }, audit })
+  }
+  const data = JSON.stringify({ text: 'x'.repeat(1000) })
+  for (let n = 0; n < 20; n += 1) {
+    save([fact({ source: 'server', type: 'config.reloaded', mac: null, boot: null, timeMs: 2000 + n })])
+    const events = Array.from({ length: 100 }, (_, seq) => report(`rig${n}`, seq, { timeMs: 5000, data }))
+    save(events, [row(`rig${n}`, { boot })])
+  }
+  const kept = timeline.after(0)
+  assert.ok(kept.filter(({ source }) => source === 'agent').length < 2000, 'the database was too large')
+  assert.equal(kept.filter(({ source }) => source === 'operator').length, acts)
 })
 
 test('no answer is longer than the bound', (t) => {

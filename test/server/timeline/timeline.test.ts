@@ -40,7 +40,7 @@ const seen = (more: Partial<Fact> = {}): Fact => ({
 
 test('a boot is one line of events, from the first packet to the agent’s last word', async (t) => {
   const { store, clock, timeline, appear } = place(t)
-  timeline.site('server', 'server.started', {})
+  timeline.site('server.started', {})
   timeline.machine(seen({ address }))
   clock.ms += 1000
   timeline.machine({
@@ -110,7 +110,7 @@ test('a flood under invented addresses is left out and counted, and a known node
   for (let n = 0; n < flood; n += 1) timeline.machine(seen({ mac: invented(n) }))
   timeline.machine(seen())
   clock.ms += 10_000
-  timeline.site('server', 'config.reloaded', {})
+  timeline.site('config.reloaded', {})
   await timeline.stop()
   const kept: { type: string; data: Readonly<Record<string, unknown>>; node?: string }[] = []
   for (let events = store.timeline.after(0); events.length > 0; ) {
