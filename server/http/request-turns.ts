@@ -2,6 +2,7 @@
  * Whose request is handled next, when more come than this process can handle at once: one of each address in turn. Without it an
  * address with hundreds of connections would have hundreds of requests handled before the next of another.
  */
+import { AddressQueues } from '../../src/address-queues.js'
 import { addressOwner } from '../../src/net.js'
 
 /** Time for requests before the loop looks at its sockets again, milliseconds. */
@@ -17,8 +18,7 @@ export interface TurnsClock {
 /** Runs the requests of all listeners. */
 export class RequestTurns {
   readonly #clock: TurnsClock
-  /** By address, next turn first. */
-  readonly #waiting = new Map<string, Set<() => void>>()
+  readonly #waiting = new AddressQueues<() => void>()
   #spentMs = 0
   #isRoundDue = false
 
@@ -29,7 +29,7 @@ export class RequestTurns {
   /** Runs a request of a client now, if there is time for it and none waits, else when its address has its turn. */
   take(address: string, run: () => void): void {
     if (this.#waiting.size === 0 && this.#spentMs < roundMs) this.#run(run)
-    else this.#wait(addressOwner(address), run)
+    else this.#waiting.add(addressOwner(address), run)
     this.#callRound()
   }
 
@@ -43,23 +43,11 @@ export class RequestTurns {
     this.#isRoundDue = false
     this.#spentMs = 0
     while (this.#spentMs < roundMs) {
-      const [first] = this.#waiting
-      if (first === undefined) return
-      const [address, queue] = first
-      const [run] = queue
-      this.#waiting.delete(address)
-      if (run === undefined) continue
-      queue.delete(run)
-      if (queue.size > 0) this.#waiting.set(address, queue)
+      const run = this.#waiting.take()
+      if (run === undefined) return
       this.#run(run)
     }
     this.#callRound()
-  }
-
-  #wait(address: string, run: () => void): void {
-    const queue = this.#waiting.get(address)
-    if (queue === undefined) this.#waiting.set(address, new Set([run]))
-    else queue.add(run)
   }
 
   #run(run: () => void): void {

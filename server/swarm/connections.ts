@@ -3,7 +3,7 @@
  * when all room is taken the least useful connection gives way. Pure.
  */
 
-import { AddressQueues } from './address-queues.js'
+import { AddressQueues } from '../../src/address-queues.js'
 
 /** How far a connection has come: accepted, handshake done, a piece moved. The further, the longer it is kept. */
 const stages = ['accepted', 'shaken', 'moved'] as const

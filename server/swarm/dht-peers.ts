@@ -3,7 +3,7 @@
  * nobody else is in it. Pure.
  */
 
-import { AddressQueues } from './address-queues.js'
+import { AddressQueues } from '../../src/address-queues.js'
 import { FairDraw } from './fair-draw.js'
 
 /** Of one torrent, and of all: 500 nodes with 64 torrents. */

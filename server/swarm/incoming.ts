@@ -4,9 +4,9 @@
  */
 
 import type { Server, Socket } from 'node:net'
+import { AddressQueues } from '../../src/address-queues.js'
 import { addressOwner } from '../../src/net.js'
 import { isOutOfDescriptors } from '../process/descriptors.js'
-import { AddressQueues } from './address-queues.js'
 import type { ConnectionTable } from './connections.js'
 import { HandOverPace } from './hand-over-pace.js'
 

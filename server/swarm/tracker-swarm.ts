@@ -6,9 +6,9 @@
  * claim reaches all of them, and each rack takes in one copy however many nodes it has.
  */
 
+import { AddressQueues } from '../../src/address-queues.js'
 import { addressOwner } from '../../src/net.js'
 import { flatTree, type RackTree } from '../../src/rack-tree.js'
-import { AddressQueues } from './address-queues.js'
 import { FairDraw } from './fair-draw.js'
 import { areLinked, neighboursOf } from './rack-neighbours.js'
 

@@ -4,7 +4,7 @@
  * left waits, and addresses are served in turn. Pure but for the event loop that it waits for.
  */
 
-import { AddressQueues } from './address-queues.js'
+import { AddressQueues } from '../../src/address-queues.js'
 
 /** Bytes of messages that are read in one turn of the event loop: of one peer without a break, and of all. */
 const peerBytes = 16_384

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AddressQueues } from '../../../server/swarm/address-queues.js'
+import { AddressQueues } from '../../src/address-queues.js'
 
 function fill(items: Record<string, number[]>): AddressQueues<number> {
   const queues = new AddressQueues<number>()
