@@ -8,7 +8,7 @@ import { addressOwner, formatUrlHost } from '../../src/net.js'
 import type { NodeConfig } from '../../src/node-config.js'
 import type { Fact, FactData } from '../../src/timeline.js'
 import type { CatalogArtifact, CatalogVersion } from '../catalog/versions.js'
-import type { BootDownload, NetbootAnswers, ScriptRequest } from '../http/services.js'
+import type { BootDownload, BootFetch, NetbootAnswers, ScriptRequest } from '../http/services.js'
 import type { BootAdmission } from '../netboot/admission.js'
 import { bootFileRole, chooseBootFiles } from '../netboot/boot-files.js'
 import { autoexecName } from '../netboot/boot-programs.js'
@@ -124,16 +124,14 @@ async function script(
 }
 
 /** A download of kernel or stage 1, whose end is told. */
-function fetchTold(
-  download: BootDownload,
-  sources: BootSources,
-): { end(isWhole: boolean): void } | undefined {
+function fetchTold(download: BootDownload, sources: BootSources): BootFetch | undefined {
   const { mac, address, name: file } = download
   const fetch = sources.admission.fetch({ ...download, address: addressOwner(address) })
   if (fetch === undefined) return undefined
   const role = bootFileRole(file)
   const startedMs = sources.nowMs()
   return {
+    isCrawling: () => fetch.isCrawling(),
     end: (isWhole) => {
       fetch.end(isWhole)
       const data = { file, bytes: download.movedBytes(), seconds: secondsSince(startedMs, sources) }

@@ -13,15 +13,12 @@ import { evaluatePreconditions, httpDate, rangeCounts } from './conditional.js'
 import { sendError } from './http-errors.js'
 import { parseRange } from './range.js'
 import { clientAddress } from './request-addresses.js'
-import type { SendTurn, SendTurns } from './send-turns.js'
+import { SEND_PART_BYTES_MAX, type SendTurn, type SendTurns } from './send-turns.js'
 import type { ServedFile } from './services.js'
 import type { StreamSlots } from './stream-slots.js'
 
 /** A client that takes less than `bytesMin` in each `windowMs` gives its slot to another. */
 const slowClient = { windowMs: 30_000, bytesMin: 512 * 1024 } as const
-
-/** Of a file that yields to others not more is read at a time, bytes: what was read still goes out. */
-const yieldingPartBytesMax = 64 * 1024
 
 /** What sending needs beside the file. */
 export interface FileSending {
@@ -97,11 +94,11 @@ async function stream(
   }
   if (admission?.ok) admission.inPlaceOf?.end()
   const turn = sending.turns?.enter(clientAddress(request))
-  const partBytes = limits.readAhead.begin(turn && yieldingPartBytesMax)
+  const partBytes = limits.readAhead.begin(turn && SEND_PART_BYTES_MAX)
   const fs = turn && readsInTurn(turn, reply.raw)
   const body = createReadStream(file.path, { start, end, highWaterMark: partBytes, ...(fs && { fs }) })
   const isOpen = opened(body)
-  const cutOff = () => !turn?.isWaiting() && reset()
+  const cutOff = () => !turn?.takeWaited() && reset()
   const watch = watchReader(body, cutOff, sending.slowWindowMs ?? slowClient.windowMs)
   whenOver(reply, () => {
     clearInterval(watch)
@@ -121,7 +118,7 @@ function readsInTurn(turn: SendTurn, response: ServerResponse) {
   type Done = (error: NodeJS.ErrnoException | null, bytes: number, buffer: Buffer) => void
   const readPart = (fd: number, buffer: Buffer, at: number, bytes: number, position: number, done: Done) =>
     whenTaken(response, () =>
-      turn.read((bytesMax) => read(fd, buffer, at, Math.min(bytes, bytesMax), position, done)),
+      turn.read(bytes, (partBytes) => read(fd, buffer, at, partBytes, position, done)),
     )
   return { open, read: readPart, close }
 }

@@ -87,19 +87,23 @@ function fileOfNode(
   if (request.method === 'HEAD') return sendFile(request, reply, file, sending)
   const { socket } = request
   const beforeBytes = takenBytes(socket)
+  const movedBytes = () => takenBytes(socket) - beforeBytes
   const fetch = netboot.fetch({
     mac,
     address: clientAddress(request),
     file: sha256,
     name,
-    movedBytes: () => takenBytes(socket) - beforeBytes,
+    movedBytes,
     close: () => sending.limits.connections.reset(socket),
   })
   if (fetch === undefined) {
     reply.header('retry-after', sending.retryAfterMinS)
     return sendError(reply, 'ORIGIN_BUSY', 'it is not this node’s turn; its script tells when it is')
   }
-  const over = sending.limits.sendTurns.goesFirst(clientAddress(request))
+  const over = sending.limits.sendTurns.goesFirst(clientAddress(request), {
+    movedBytes,
+    isCrawling: () => fetch.isCrawling(),
+  })
   whenOver(reply, () => {
     over()
     fetch.end(reply.raw.writableFinished && reply.statusCode === 200)

@@ -1,26 +1,37 @@
 /**
  * When boot files that a client loads without a turn in the boot queue (`/boot/NAME`) are read on. TCP shares a link by connection:
  * dozens of connections of one client would leave the nodes that have their turn a small part of it. So while a node of another
- * address loads in its turn, the files without one are read on one at a time, of each address after the other. At all other times
- * there is no limit. No I/O: time and timers are arguments.
+ * address loads in its turn, the files without one are read at the pace that such nodes leave (spare-link.ts), a part of each address
+ * after the other. A turn that crawls has no use for the link, and slows nobody down. At all other times there is no limit.
+ * No I/O: time and timers are arguments.
  */
+import { AddressQueues } from '../../src/address-queues.js'
 import { addressOwner } from '../../src/net.js'
+import { type FileInTurn, FilesInTurn } from './files-in-turn.js'
+import { LINK_LOOK_MS, SpareLink } from './spare-link.js'
 
-/** Each has a turn this often, milliseconds: iPXE gives up after 3 s without a byte, EDK II after 5. */
-const roundMs = 2000
+/** So many that wait have a part each this often, milliseconds: iPXE gives up after 3 s without a byte, EDK II after 5. */
+const round = { files: 500, ms: 2000 } as const
+
+/** The most that is read at a time, bytes: what was read when a node begins still goes out. */
+export const SEND_PART_BYTES_MAX = 64 * 1024
+/** The least that is worth a read. */
+const partBytesMin = 1024
+
+/** However little the link moves, all of them together are read at this pace, bytes a millisecond: half a megabit a second. */
+const paceMin = 64
+
+/** Timers are late on a busy machine. What could have been read within this is read afterwards, milliseconds. */
+const lateMsMax = 125
 
 /**
- * How long a turn lasts, milliseconds; the more wait, the shorter. A client on a slow link has its buffers filled in
- * the shortest, and empties them without a turn.
+ * A client whose connection was full wants more when a third of it has been sent (Linux). When it has waited for so many times as long
+ * as that took, there is nothing left that would slow down others.
  */
-const turnMs = { min: 4, max: 100 } as const
+const emptyAfter = 4
 
-/**
- * Read at a time in a turn, bytes: what was read when a turn ends still goes out. More for a client that has taken more in its turn
- * than the system buffers for one that shares a full link: on a busy machine it would wait for the processor, not for the link.
- */
-const partBytesMax = { usual: 16 * 1024, fast: 64 * 1024 } as const
-const fastPartsAfter = 8
+/** The shortest pause, milliseconds: each timer costs as much as a part. */
+const pauseMsMin = 4
 
 /** A node loads its next file, or the next node its first, within this, milliseconds: no flood is let in between. */
 const lingerMs = 1000
@@ -35,154 +46,196 @@ export interface SendTurnsOptions {
 
 /** A file that is sent without a turn in the boot queue. */
 export interface SendTurn {
-  /** Reads the next part, of at most so many bytes, now or when the file has its turn. */
-  read(part: (bytesMax: number) => void): void
-  /** It would read on if it had its turn. */
-  isWaiting(): boolean
+  /** Reads the next part now or when it may: `part` is told how many of the wanted bytes. */
+  read(wantedBytes: number, part: (bytes: number) => void): void
+  /** It waits, or has waited since the last call: what its client has taken says nothing about the client. */
+  takeWaited(): boolean
   /** The file has ended: a part that waits is read at once, as a stream closes its file after that only. Again: no effect. */
   end(): void
 }
 
 interface Sender {
-  readonly address: string
-  part: ((bytesMax: number) => void) | undefined
+  readonly owner: string
+  wantedBytes: number
+  part: ((bytes: number) => void) | undefined
+  /** When its last part was read, and since when it wants the next one. */
+  readMs: number
+  wantsMs: number
+  hasWaited: boolean
   hasEnded: boolean
-}
-
-interface Turn {
-  readonly sender: Sender
-  readonly sinceMs: number
-  /** Read so far. */
-  parts: number
 }
 
 /** The boot files that are sent by all listeners. */
 export class SendTurns {
   readonly #options: SendTurnsOptions
-  /** Downloads of nodes in their turn of the boot queue, by address. */
-  readonly #first = new Map<string, number>()
-  /** Whose turn it is, and since when. */
-  #turn: Turn | undefined
-  /** By address; the next turn first. */
-  readonly #waiting = new Map<string, Set<Sender>>()
-  #waitingCount = 0
-  #callOff: (() => void) | undefined
+  readonly #link = new SpareLink()
+  readonly #first = new FilesInTurn()
+  readonly #waiting = new AddressQueues<Sender>()
+  #senders = 0
+  #lookedMs = 0
+  /** Read since then of the files without a turn. */
+  #secondBytes = 0
+  /** What may be read now, bytes; 0 and less: nothing. */
+  #creditBytes = 0
+  #creditMs = 0
+  #isReading = false
+  #callOffPause: (() => void) | undefined
+  #isLooking = false
 
   constructor(options: SendTurnsOptions) {
     this.#options = options
   }
 
-  /** Files that wait for a turn. */
+  /** Files that wait. */
   get waiting(): number {
-    return this.#waitingCount
+    return this.#waiting.size
   }
 
   /** A node loads a file in its turn of the boot queue; call the result when that is over. */
-  goesFirst(address: string): () => void {
-    const owner = addressOwner(address)
-    this.#first.set(owner, (this.#first.get(owner) ?? 0) + 1)
-    let isOver = false
+  goesFirst(address: string, file: FileInTurn): () => void {
+    const loading = this.#first.begin(address, file)
+    this.#link.start(this.#leastPace(), this.#options.nowMs())
+    this.#lookLater()
     return () => {
-      if (isOver) return
-      isOver = true
+      loading.end()
       this.#options.after(lingerMs, () => {
-        const left = (this.#first.get(owner) ?? 1) - 1
-        if (left > 0) this.#first.set(owner, left)
-        else this.#first.delete(owner)
-        this.#look()
+        loading.forget()
+        this.#readFree()
       })
     }
   }
 
   /** A client loads a file without a turn. */
   enter(address: string): SendTurn {
-    const sender: Sender = { address: addressOwner(address), part: undefined, hasEnded: false }
+    const owner = addressOwner(address)
+    const nowMs = this.#options.nowMs()
+    const times = { readMs: nowMs, wantsMs: nowMs }
+    const sender: Sender = {
+      owner,
+      wantedBytes: 0,
+      part: undefined,
+      ...times,
+      hasWaited: false,
+      hasEnded: false,
+    }
+    this.#senders += 1
+    this.#lookLater()
     return {
-      read: (part) => {
+      read: (wantedBytes, part) => {
+        sender.wantedBytes = wantedBytes
         sender.part = part
-        if (sender.hasEnded || this.#isFree(sender.address)) read(sender, Number.POSITIVE_INFINITY)
-        else if (this.#turn?.sender === sender) this.#readOn(this.#turn)
-        else {
-          this.#wait(sender)
-          this.#look()
+        sender.wantsMs = this.#options.nowMs()
+        if (sender.hasEnded || this.#first.haveNoOther(owner)) {
+          this.#read(sender, wantedBytes)
+          return
         }
+        this.#waiting.add(owner, sender)
+        this.#readOn()
+        sender.hasWaited ||= sender.part !== undefined
       },
-      isWaiting: () => this.#waiting.get(sender.address)?.has(sender) === true,
+      takeWaited: () => {
+        const { hasWaited } = sender
+        sender.hasWaited = sender.part !== undefined
+        return hasWaited
+      },
       end: () => {
         if (sender.hasEnded) return
         sender.hasEnded = true
-        if (this.#turn?.sender === sender) this.#turn = undefined
-        this.#leave(sender)
-        read(sender, partBytesMax.usual)
-        this.#look()
+        this.#senders -= 1
+        this.#waiting.delete(owner, sender)
+        this.#read(sender, sender.wantedBytes)
       },
     }
   }
 
-  /** No node of another address has its turn in the boot queue. */
-  #isFree(address: string): boolean {
-    return this.#first.size === 0 || (this.#first.size === 1 && this.#first.has(address))
+  /** Reads for those that no node of another address goes before. */
+  #readFree(): void {
+    const free = [...this.#waiting.each()].flatMap((queue) =>
+      [...queue].filter((one) => this.#first.haveNoOther(one.owner)),
+    )
+    for (const sender of free) {
+      this.#waiting.delete(sender.owner, sender)
+      this.#read(sender, sender.wantedBytes)
+    }
+  }
+
+  /** Reads what may be read now, and comes back for the rest. */
+  #readOn(): void {
+    if (this.#isReading) return
+    this.#isReading = true
+    this.#callOffPause?.()
+    this.#callOffPause = undefined
+    const bytesMax = this.#earn()
+    while (this.#creditBytes > 0) {
+      const sender = this.#waiting.take()
+      if (sender === undefined) break
+      const bytes = Math.min(sender.wantedBytes, bytesMax)
+      this.#creditBytes -= bytes
+      this.#secondBytes += bytes
+      this.#read(sender, bytes)
+    }
+    this.#isReading = false
+    if (this.#waiting.size === 0) return
+    const pauseMs = Math.max(pauseMsMin, Math.ceil(-this.#creditBytes / this.#link.pace))
+    this.#callOffPause = this.#options.after(pauseMs, () => this.#readOn())
+  }
+
+  /** Adds what may be read since the last time. Returns the size of a part, bytes. */
+  #earn(): number {
+    const { pace } = this.#link
+    const nowMs = this.#options.nowMs()
+    const earnedBytes = (nowMs - this.#creditMs) * pace
+    this.#creditBytes = Math.min(this.#creditBytes + earnedBytes, lateMsMax * pace)
+    this.#creditMs = nowMs
+    const fairBytes = Math.floor((pace * round.ms) / round.files)
+    return Math.min(SEND_PART_BYTES_MAX, Math.max(partBytesMin, fairBytes))
+  }
+
+  #leastPace(): number {
+    return Math.max(paceMin, (Math.min(this.#senders, round.files) * partBytesMin) / round.ms)
+  }
+
+  /** Looks at the link for as long as files of both kinds are sent. */
+  #lookLater(): void {
+    if (this.#isLooking || this.#first.size === 0 || this.#senders === 0) return
+    this.#isLooking = true
+    this.#first.takeMoved()
+    this.#secondBytes = 0
+    this.#lookedMs = this.#options.nowMs()
+    this.#options.after(LINK_LOOK_MS, () => {
+      this.#isLooking = false
+      this.#look()
+      this.#readFree()
+      this.#readOn()
+      this.#lookLater()
+    })
   }
 
   #look(): void {
-    this.#callOff?.()
-    this.#callOff = undefined
-    for (const address of [...this.#waiting.keys()].filter((one) => this.#isFree(one))) {
-      for (const sender of this.#waiting.get(address) ?? []) {
-        this.#leave(sender)
-        read(sender, Number.POSITIVE_INFINITY)
-      }
+    const firstBytes = this.#first.takeMoved()
+    // Between two files there is nothing to learn.
+    if (firstBytes === 0 && !this.#first.areLoading) return
+    const nowMs = this.#options.nowMs()
+    const moved = {
+      elapsedMs: nowMs - this.#lookedMs,
+      firstBytes,
+      secondBytes: this.#secondBytes,
+      isTooLittle: this.#areEmpty(nowMs),
     }
-    const next = this.#next()
-    if (next === undefined) return
-    const leftMs = this.#turnLeftMs()
-    if (leftMs > 0) {
-      this.#callOff = this.#options.after(leftMs, () => this.#look())
-      return
-    }
-    this.#leave(next)
-    this.#turn = { sender: next, sinceMs: this.#options.nowMs(), parts: 0 }
-    this.#readOn(this.#turn)
-    this.#look()
+    this.#link.look(moved, this.#leastPace(), nowMs)
   }
 
-  #readOn(turn: Turn): void {
-    const bytesMax = turn.parts < fastPartsAfter ? partBytesMax.usual : partBytesMax.fast
-    turn.parts += 1
-    read(turn.sender, bytesMax)
+  /** Somebody waits, and the connections of most that do are empty. */
+  #areEmpty(nowMs: number): boolean {
+    const waiting = [...this.#waiting.each()].flatMap((queue) => [...queue])
+    const empty = waiting.filter(({ readMs, wantsMs }) => nowMs - wantsMs >= emptyAfter * (wantsMs - readMs))
+    return empty.length > waiting.length / 2
   }
 
-  /** How long the turn lasts yet, milliseconds. */
-  #turnLeftMs(): number {
-    if (this.#turn === undefined) return 0
-    const fairMs = roundMs / (this.#waitingCount + 1)
-    return this.#turn.sinceMs + Math.min(turnMs.max, Math.max(turnMs.min, fairMs)) - this.#options.nowMs()
+  #read(sender: Sender, bytes: number): void {
+    const { part } = sender
+    sender.part = undefined
+    sender.readMs = this.#options.nowMs()
+    part?.(bytes)
   }
-
-  #next(): Sender | undefined {
-    for (const [first] of this.#waiting.values()) return first
-    return undefined
-  }
-
-  #wait(sender: Sender): void {
-    const queue = this.#waiting.get(sender.address)
-    if (queue === undefined) this.#waiting.set(sender.address, new Set([sender]))
-    else queue.add(sender)
-    this.#waitingCount += 1
-  }
-
-  /** Its address has its next turn after all others. */
-  #leave(sender: Sender): void {
-    const queue = this.#waiting.get(sender.address)
-    if (queue === undefined || !queue.delete(sender)) return
-    this.#waitingCount -= 1
-    this.#waiting.delete(sender.address)
-    if (queue.size > 0) this.#waiting.set(sender.address, queue)
-  }
-}
-
-function read(sender: Sender, bytesMax: number): void {
-  const { part } = sender
-  sender.part = undefined
-  part?.(bytesMax)
 }

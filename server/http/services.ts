@@ -61,6 +61,13 @@ export interface BootDownload {
   close(): void
 }
 
+/** A boot file that a node loads in its turn. */
+export interface BootFetch {
+  /** The turn moves so little that it is no longer counted, or would be given to the next node. */
+  isCrawling(): boolean
+  end(isWhole: boolean): void
+}
+
 /** What was sent of a boot program. */
 export interface ProgramSent {
   /** `ARCH/FILE`. */
@@ -80,7 +87,7 @@ export interface NetbootAnswers {
   /** The script; resolves after a while when the node has to wait. */
   script(request: ScriptRequest): Promise<string>
   /** A node begins to load a file; undefined: it is not its turn. */
-  fetch(download: BootDownload): { end(isWhole: boolean): void } | undefined
+  fetch(download: BootDownload): BootFetch | undefined
 }
 
 /** The answers. None of them blocks. */

@@ -21,6 +21,8 @@ export interface Download {
 
 /** A download in progress. */
 export interface Fetch {
+  /** Its turn does not count, or moves so little that it is given to the next node that waits. */
+  isCrawling(): boolean
   /** It has ended, with all its bytes or not. */
   end(isWhole: boolean): void
 }
@@ -63,6 +65,10 @@ export class BootAdmission {
     this.#follow()
     if (load === undefined) return undefined
     return {
+      isCrawling: () => {
+        this.#queue.moved(load, download.movedBytes())
+        return this.#queue.isCrawling(load, this.#nowMs())
+      },
       end: (isWhole) => {
         this.#queue.moved(load, download.movedBytes())
         this.#downloads.delete(load)

@@ -196,6 +196,12 @@ export class BootQueue {
     if (turn !== undefined) turn.loads.set(load, Math.max(bytes, turn.loads.get(load) ?? 0))
   }
 
+  /** Whether the turn of a download does not count, or would not if somebody waited. */
+  isCrawling(load: number, nowMs: number): boolean {
+    const turn = this.#turnOfLoad(load)
+    return turn === undefined || !turn.counts || this.#isOver(turn, nowMs)
+  }
+
   /** A download has ended. `of` are the files that the node needs in all. */
   loaded(load: number, file: string, isWhole: boolean, of: number, nowMs: number): void {
     const key = this.#keyOfLoad.get(load)
@@ -262,7 +268,7 @@ export class BootQueue {
     return Math.min(sleepMaxS, Math.max(1, Math.floor((turnMs - queueTimes.hold) / 1000)))
   }
 
-  /** A turn that others wait for. */
+  /** A turn that does not count if others wait. */
   #isOver(turn: Turn, nowMs: number): boolean {
     if (turn.loads.size === 0 && nowMs - turn.lastMs > queueTimes.unused) return true
     const ageMs = nowMs - turn.sinceMs

@@ -31,7 +31,7 @@ const bootsAll: NetbootAnswers = {
   program: () => undefined,
   script: async () => '',
   programSent: () => {},
-  fetch: () => ({ end: () => {} }),
+  fetch: () => ({ isCrawling: () => false, end: () => {} }),
 }
 
 /** Files, services and listeners of one test. */

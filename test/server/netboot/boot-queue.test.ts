@@ -39,6 +39,10 @@ class Desk {
     this.queue.loaded(this.#load(node, file), file, isWhole, 2, this.nowMs)
   }
 
+  crawls(node: string, file = 'kernel'): boolean {
+    return this.queue.isCrawling(this.#load(node, file), this.nowMs)
+  }
+
   /** Loads both files in so many milliseconds. */
   load(node: string, tookMs: number): void {
     for (const file of ['kernel', 'stage1']) {
@@ -170,6 +174,29 @@ test('a turn whose bytes crawl beside what turns have moved is given to the next
   desk.end('crawls')
   assert.ok(desk.begin('crawls', 'stage1'), 'the other file is its right too')
   assert.equal(desk.stats().overtaken, 1)
+})
+
+test('a download crawls by the same measure, also while nobody waits', () => {
+  const desk = new Desk(2)
+  desk.ask('first', 'slow', 'crawls')
+  desk.load('first', 1000)
+  desk.begin('slow')
+  desk.begin('crawls')
+  desk.nowMs += queueTimes.judged
+  desk.moved('slow', 8_000_000)
+  desk.moved('crawls', 6_000_000)
+  assert.deepEqual([desk.crawls('slow'), desk.crawls('crawls')], [false, false], 'too early to judge')
+  desk.nowMs += 1
+  assert.deepEqual([desk.crawls('slow'), desk.crawls('crawls')], [false, true])
+  assert.equal(desk.stats().overtaken, 0)
+  desk.moved('crawls', 7_000_000)
+  assert.equal(desk.crawls('crawls'), false)
+  // Given to the next, it stays overtaken.
+  desk.nowMs += 1000
+  desk.moved('slow', 10_000_000)
+  desk.ask('next')
+  desk.moved('crawls', 30_000_000)
+  assert.deepEqual([desk.crawls('slow'), desk.crawls('crawls')], [false, true])
 })
 
 test('where all crawl and nothing tells why, one more is let in, until so many more load as there are slots', () => {
