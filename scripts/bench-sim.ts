@@ -7,10 +7,10 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { simulate, simulator } from '../bench/storm/simulate.js'
 import { BootswarmError } from '../src/errors.js'
-import { buildAgent } from './build-agent.js'
+import { buildSimulator } from './build-agent.js'
 
 try {
-  buildAgent()
+  buildSimulator()
   const argv = process.argv.slice(2)
   if (argv.includes('--help')) {
     execFileSync(simulator, ['--help'], { stdio: 'inherit' })

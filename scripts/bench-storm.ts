@@ -5,7 +5,7 @@ import { type BaselineName, parseStormOptions, usage } from '../bench/storm/stor
 import { Undo } from '../bench/storm/undo.js'
 import { ensureTools, pythonHas, type Tool } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
-import { buildAgent } from './build-agent.js'
+import { buildAgent, buildSimulator } from './build-agent.js'
 
 const libtorrent: Tool = {
   name: 'python3-libtorrent',
@@ -45,6 +45,7 @@ try {
       ...options.baselines.flatMap((name) => baselineTools[name]),
     ])
     const say = (line: string) => process.stderr.write(`${line}\n`)
+    if (options.simulation) buildSimulator()
     const { result, html } = await runStorm(options, buildAgent(), undo, say)
     if (options.json) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`)
     if (options.html) writeFileSync(options.html, html)

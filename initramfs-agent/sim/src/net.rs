@@ -88,6 +88,14 @@ impl Packets {
         self.all[number as usize].push(message);
     }
 
+    /// Reads what will be taken out soon.
+    pub fn touch(&self, number: u32) -> u64 {
+        let messages = &self.all[number as usize];
+        messages
+            .first()
+            .map_or(0, |m| u64::from(matches!(m, Outgoing::KeepAlive)))
+    }
+
     /// Takes the messages out; give the list back with [`Self::free`].
     pub fn unpack(&mut self, number: u32) -> Vec<Outgoing> {
         std::mem::take(&mut self.all[number as usize])

@@ -12,8 +12,8 @@ use bootswarm_agent::core::time::Micros;
 
 /// Microseconds ahead that have buckets. Blocks and messages on fast links live for less.
 const WHEEL: usize = 1 << 15;
-/// Emptied buckets kept for use again.
-const SPARE_MAX: usize = 4096;
+/// No place.
+const NONE: u32 = u32::MAX;
 
 struct Later {
     at: Micros,
@@ -38,15 +38,28 @@ impl Ord for Later {
     }
 }
 
+/// The events of one microsecond, linked, by their places.
+#[derive(Clone, Copy)]
+struct Bucket {
+    first: u32,
+    last: u32,
+}
+
+const EMPTY: Bucket = Bucket {
+    first: NONE,
+    last: NONE,
+};
+
 /// Events in the order of time, then of their making.
 pub(super) struct Events {
     now: Micros,
-    /// How many events of the current bucket are out.
-    taken: usize,
-    buckets: Vec<Vec<Event>>,
+    buckets: Vec<Bucket>,
     /// One bit for each bucket that holds something.
     filled: Vec<u64>,
-    spare: Vec<Vec<Event>>,
+    /// The events of all buckets, each with the place of the next. Emptied places are linked too, the last one first: it is
+    /// still in the cache.
+    places: Vec<(Event, u32)>,
+    free: u32,
     later: BinaryHeap<Later>,
     seq: u64,
 }
@@ -55,10 +68,10 @@ impl Default for Events {
     fn default() -> Self {
         Self {
             now: 0,
-            taken: 0,
-            buckets: (0..WHEEL).map(|_| Vec::new()).collect(),
+            buckets: vec![EMPTY; WHEEL],
             filled: vec![0; WHEEL / 64],
-            spare: Vec::new(),
+            places: Vec::new(),
+            free: NONE,
             later: BinaryHeap::new(),
             seq: 0,
         }
@@ -85,11 +98,9 @@ impl Events {
     /// The next event and its time. Nothing can happen before that any more.
     pub fn pop(&mut self) -> Option<(Micros, Event)> {
         loop {
-            if let Some(event) = self.buckets[bucket(self.now)].get(self.taken) {
-                self.taken += 1;
-                return Some((self.now, *event));
+            if let Some(event) = self.take() {
+                return Some((self.now, event));
             }
-            self.clear();
             self.now = match self.ahead() {
                 Some(distance) => self.now + distance,
                 None => self.later.peek()?.at,
@@ -106,30 +117,68 @@ impl Events {
         }
     }
 
-    fn put(&mut self, at: Micros, event: Event) {
-        let at = bucket(at);
-        if self.buckets[at].capacity() == 0 {
-            self.buckets[at] = self.spare.pop().unwrap_or_default();
-        }
-        self.buckets[at].push(event);
-        self.filled[at / 64] |= 1 << (at % 64);
+    /// What comes next, unless something else is added before; nothing that waits in the heap.
+    pub fn coming(&self) -> impl Iterator<Item = &Event> {
+        let mut at = bucket(self.now);
+        let mut place = self.buckets[at].first;
+        std::iter::from_fn(move || {
+            if place == NONE {
+                let distance = self.ahead_of(at)?;
+                at = (at + distance) % WHEEL;
+                place = self.buckets[at].first;
+            }
+            let (event, next) = &self.places[place as usize];
+            place = *next;
+            if place == NONE {
+                at = (at + 1) % WHEEL;
+                place = self.buckets[at].first;
+            }
+            Some(event)
+        })
     }
 
-    /// Empties the current bucket.
-    fn clear(&mut self) {
-        let at = bucket(self.now);
-        let mut done = std::mem::take(&mut self.buckets[at]);
-        if done.capacity() > 0 && self.spare.len() < SPARE_MAX {
-            done.clear();
-            self.spare.push(done);
+    fn put(&mut self, at: Micros, event: Event) {
+        let place = self.free;
+        let place = if place == NONE {
+            self.places.push((event, NONE));
+            self.places.len() as u32 - 1
+        } else {
+            self.free = self.places[place as usize].1;
+            self.places[place as usize] = (event, NONE);
+            place
+        };
+        let at = bucket(at);
+        let Bucket { first, last } = self.buckets[at];
+        if first == NONE {
+            self.buckets[at].first = place;
+            self.filled[at / 64] |= 1 << (at % 64);
+        } else {
+            self.places[last as usize].1 = place;
         }
-        self.filled[at / 64] &= !(1 << (at % 64));
-        self.taken = 0;
+        self.buckets[at].last = place;
+    }
+
+    /// The first event of the current bucket.
+    fn take(&mut self) -> Option<Event> {
+        let at = bucket(self.now);
+        let place = self.buckets[at].first;
+        let (event, next) = *self.places.get(place as usize)?;
+        self.buckets[at].first = next;
+        if next == NONE {
+            self.filled[at / 64] &= !(1 << (at % 64));
+        }
+        self.places[place as usize].1 = self.free;
+        self.free = place;
+        Some(event)
     }
 
     /// How far ahead the next bucket is that holds something; the current one is empty.
     fn ahead(&self) -> Option<Micros> {
-        let from = bucket(self.now);
+        self.ahead_of(bucket(self.now)).map(|distance| distance as Micros)
+    }
+
+    /// The same from any bucket; 0 if that one holds something.
+    fn ahead_of(&self, from: usize) -> Option<usize> {
         let words = self.filled.len();
         for step in 0..=words {
             let word = (from / 64 + step) % words;
@@ -139,7 +188,7 @@ impl Events {
             }
             if bits != 0 {
                 let at = word * 64 + bits.trailing_zeros() as usize;
-                return Some(((at + WHEEL - from) % WHEEL) as Micros);
+                return Some((at + WHEEL - from) % WHEEL);
             }
         }
         None
@@ -156,7 +205,7 @@ mod tests {
         let mut rng = Rng::new(1);
         let mut events = Events::default();
         let mut expected = std::collections::BTreeMap::new();
-        let (mut now, mut made) = (0, 0);
+        let (mut now, mut made, mut foreseen) = (0, 0, 0);
         for round in 0..200_000 {
             if round < 100_000 {
                 for _ in 0..rng.below(4) {
@@ -168,13 +217,21 @@ mod tests {
                 }
             }
             let first = expected.pop_first().map(|(key, ())| key);
+            let coming = events.coming().next().map(|event| match event {
+                Event::Tick(number) => *number,
+                _ => panic!("nothing else was put in"),
+            });
             let popped = events.pop().map(|(at, event)| match event {
                 Event::Tick(number) => (at, number),
                 _ => panic!("nothing else was put in"),
             });
             assert_eq!(popped, first);
+            if coming.is_some() {
+                assert_eq!(coming, popped.map(|(_, number)| number));
+                foreseen += 1;
+            }
             now = popped.map_or(now, |(at, _)| at);
         }
-        assert!(events.pop().is_none() && made > 100_000);
+        assert!(events.pop().is_none() && made > 100_000 && foreseen > 50_000);
     }
 }

@@ -80,10 +80,11 @@ impl Swarm {
             t.offering &= mask;
             t.local &= mask;
             t.doubtful &= mask;
+            t.room &= mask;
+            t.resting &= mask;
+            t.unproven &= mask;
             t.seeders &= mask;
-            for holders in &mut t.holders {
-                *holders &= mask;
-            }
+            t.forget_holder(&peer);
         }
         if let Some(known) = peer
             .listen

@@ -53,6 +53,7 @@ impl Swarm {
         };
         peer.given += 1;
         let t = &mut self.torrents[usize::from(peer.torrent.0)];
+        t.note_peer(peer);
         if let Some(known) = peer.listen.and_then(|a| t.known.get_mut(&a)) {
             known.doubt = 0;
         }
@@ -80,21 +81,23 @@ impl Swarm {
         } else {
             t.doubtful &= !peer.mask();
         }
+        t.note_peer(peer);
     }
 
     /// Bits of the neighbours that say that they have everything and have not given anything yet. None where there are no
     /// others: then there is nobody to be careful for.
     pub(super) fn untried(&self, torrent: TorrentId) -> u128 {
         let t = &self.torrents[usize::from(torrent.0)];
-        let (mut untried, mut others) = (0, false);
-        for peer in t.slots.iter().flatten().filter_map(|c| self.peers.get(c)) {
-            if !peer.origin && !peer.is_credible(t.pieces) {
-                untried |= peer.mask();
-            } else {
-                others |= !peer.origin;
-            }
+        debug_assert!(
+            self.peers
+                .values()
+                .filter(|p| p.established && p.torrent == torrent)
+                .all(|p| { (t.unproven & p.mask() != 0) == (!p.origin && !p.is_credible(t.pieces)) })
+        );
+        if t.present & !t.seeders & !t.unproven == 0 {
+            return 0;
         }
-        if others { untried } else { 0 }
+        t.unproven
     }
 
     /// The one job of a piece, where it is with a peer that has not given anything yet and has sent no block of it.
@@ -116,6 +119,9 @@ impl Swarm {
 
     /// Pieces in flight from these peers.
     pub(super) fn jobs_at(&self, torrent: TorrentId, bits: u128) -> usize {
+        if bits == 0 {
+            return 0;
+        }
         let of = |source| match source {
             Source::Peer(conn) => self.peers.get(&conn).is_some_and(|p| p.mask() & bits != 0),
             Source::Fetch(_) => false,

@@ -94,6 +94,7 @@ impl Swarm {
         peer.stalls = (peer.stalls + 1).min(STALLS_MAX);
         let rest = (t.stall_us(true, true, now) << (peer.stalls - 1)).min(STALL_MAX_US);
         peer.rest_until = now + rest;
+        self.torrents[usize::from(torrent.0)].note_rest(peer);
         self.wake_at(now + rest);
         self.drop_jobs_of(torrent, conn);
     }

@@ -72,6 +72,7 @@ impl Swarm {
             peer.pex_at = now + 2 * SECOND;
             self.wake_at(now + 2 * SECOND);
         }
+        self.weigh(conn);
         if let (None, Some(port)) = (self.peers[&conn].listen, listen_port.filter(|p| *p != 0)) {
             self.note_listen(conn, port);
         }
@@ -128,6 +129,7 @@ impl Swarm {
             return;
         };
         peer.choked = true;
+        self.torrents[usize::from(peer.torrent.0)].note_peer(peer);
         if !peer.fast {
             // BEP 3: a choke forgets all requests. With BEP 6 each is answered one by one.
             peer.cancelled += peer.outstanding;
@@ -139,6 +141,7 @@ impl Swarm {
     fn on_unchoke(&mut self, conn: ConnId) {
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.choked = false;
+            self.torrents[usize::from(peer.torrent.0)].note_peer(peer);
             self.dirty = true;
         }
     }
@@ -149,11 +152,13 @@ impl Swarm {
         };
         let (torrent, bit) = (peer.torrent, peer.mask());
         let t = &mut self.torrents[usize::from(torrent.0)];
-        if t.holders[piece as usize] & bit == 0 {
-            t.holders[piece as usize] |= bit;
+        if t.note_holder(piece, peer) {
             peer.have += 1;
             if t.near_holders(piece) == bit && !t.has(piece) {
                 t.rack_moved_at = self.now;
+            }
+            if peer.have == t.pieces {
+                t.note_peer(peer);
             }
             t.note_heard(piece, self.now);
             t.claims.note_kept(piece, conn);
@@ -177,7 +182,6 @@ impl Swarm {
         let Some(peer) = self.peers.get_mut(&conn) else {
             return true;
         };
-        let bit = peer.mask();
         let t = &mut self.torrents[usize::from(peer.torrent.0)];
         if bytes.len() != t.pieces.div_ceil(8) as usize {
             return false;
@@ -188,13 +192,11 @@ impl Swarm {
         }
         let had = peer.have;
         for piece in 0..t.pieces {
-            let new = t.holders[piece as usize] & bit == 0;
-            if new && bytes[piece as usize / 8] & (0x80 >> (piece % 8)) != 0 {
-                t.holders[piece as usize] |= bit;
-                peer.have += 1;
-            }
+            let has = bytes[piece as usize / 8] & (0x80 >> (piece % 8)) != 0;
+            peer.have += u32::from(has && t.note_holder(piece, peer));
         }
         peer.budget.give_back(peer.have - had);
+        t.note_peer(peer);
         self.dirty = true;
         self.note_interest(conn, None);
         self.note_complete(conn);
@@ -206,10 +208,11 @@ impl Swarm {
             return;
         };
         let t = &mut self.torrents[usize::from(peer.torrent.0)];
-        for holders in &mut t.holders {
-            *holders |= peer.mask();
+        for piece in 0..t.pieces {
+            t.note_holder(piece, peer);
         }
         peer.have = t.pieces;
+        t.note_peer(peer);
         self.dirty = true;
         self.note_interest(conn, None);
         self.note_complete(conn);
@@ -266,7 +269,9 @@ impl Swarm {
             };
         let until = peer.rest_until;
         peer.allowed.retain(|p| *p != piece);
-        self.torrents[usize::from(torrent.0)].note_answer(piece, now);
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        t.note_rest(peer);
+        t.note_answer(piece, now);
         self.drop_job_but(torrent, at, Some(block));
         self.wake_at(until);
     }

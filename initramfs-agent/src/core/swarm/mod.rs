@@ -233,6 +233,17 @@ impl Swarm {
         slot
     }
 
+    /// Reads what an input of this connection will need, so that it is in the processor's caches by then; what it returns
+    /// means nothing. For those who run many of these.
+    pub fn touch(&self, conn: ConnId) -> u64 {
+        let peer = self
+            .peers
+            .get(&conn)
+            .map_or(0, |p| p.heard_at ^ p.block_at ^ u64::from(p.rejects));
+        let torrents = self.torrents.first().map_or(0, Torrent::touch);
+        self.wake ^ self.now ^ peer ^ torrents ^ self.uploads.touch()
+    }
+
     /// Work that inputs leave behind: scheduling, timers.
     fn settle(&mut self) {
         if self.now >= self.wake {

@@ -74,7 +74,7 @@ impl Swarm {
         let Some(peer) = self.peers.get_mut(&conn) else {
             return;
         };
-        for piece in std::mem::take(&mut peer.later) {
+        for piece in peer.later.drain(..) {
             let message = Outgoing::Have(piece);
             self.out.push_back(Output::Send { conn, message });
         }

@@ -152,6 +152,11 @@ impl Peer {
         }
     }
 
+    /// Whether it may be asked for one more piece.
+    pub fn has_room(&self) -> bool {
+        self.open() && self.pending_blocks <= self.pending_low()
+    }
+
     /// Blocks that it still owes when it gets the next piece, so that it never idles: as many as it sends
     /// in [`AHEAD_US`]. On 1 Gbit/s that is the least; faster links would wait for our requests.
     pub fn pending_low(&self) -> u32 {

@@ -33,6 +33,7 @@ impl Swarm {
             peer.block_at = now;
         }
         peer.pending_blocks += blocks;
+        t.note_peer(peer);
         let late = t.late_us(now);
         self.wake_at(now + late);
         self.request_more(conn);
@@ -102,6 +103,7 @@ impl Swarm {
             return;
         };
         peer.pending_blocks = peer.pending_blocks.saturating_sub(job.blocks - job.received);
+        t.note_peer(peer);
         for i in (0..job.requested).filter(|i| !job.has_block(*i)) {
             let block = t.block(piece, i);
             peer.outstanding = peer.outstanding.saturating_sub(1);
@@ -226,6 +228,7 @@ impl Swarm {
                 slot,
             });
         }
+        t.note_peer(peer);
         if doubted {
             self.weigh(conn);
         }

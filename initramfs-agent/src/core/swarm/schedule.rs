@@ -66,6 +66,10 @@ impl Swarm {
         t.suspect = if t.caught >= CAUGHT_FEW { untried } else { 0 };
         self.take_offers(torrent);
         self.take_back_tries(torrent);
+        let free = self.free_peers(torrent);
+        if free == 0 || self.torrents[at].wanted.is_empty() {
+            return;
+        }
         let most = (self.torrents[at].in_flight_max() / share).max(2);
         // What the origin sends does not keep us from asking peers, nor does what silent ones do not send.
         let now = self.now;
@@ -79,7 +83,6 @@ impl Swarm {
         if busy(self) {
             return;
         }
-        let free = self.free_peers(torrent);
         let doubtful = self.torrents[at].doubtful;
         let mut believed = free & !doubtful;
         while !busy(self) {
@@ -174,34 +177,46 @@ impl Swarm {
 
     /// Bits of the peers that may be asked for a piece now.
     fn free_peers(&mut self, torrent: TorrentId) -> u128 {
-        let mut free = 0;
-        for peer in self
-            .peers
-            .values()
-            .filter(|p| p.established && p.torrent == torrent)
-        {
-            if peer.open() && peer.pending_blocks <= peer.pending_low() && peer.rest_until <= self.now {
-                free |= peer.mask();
+        let t = &mut self.torrents[usize::from(torrent.0)];
+        if self.now >= t.rests_until {
+            t.rests_until = Micros::MAX;
+            for peer in t.slots.iter().flatten().filter_map(|c| self.peers.get(c)) {
+                if peer.rest_until > self.now {
+                    t.rests_until = t.rests_until.min(peer.rest_until);
+                } else {
+                    t.resting &= !peer.mask();
+                }
             }
         }
+        let free = t.room & !t.resting;
+        debug_assert!(
+            self.peers
+                .values()
+                .filter(|p| p.established && p.torrent == torrent)
+                .all(|p| { (free & p.mask() != 0) == (p.has_room() && p.rest_until <= self.now) })
+        );
         free
     }
 
     /// The piece to get next from one of the free peers, and the bits of those who can give it.
     fn pick(&mut self, torrent: TorrentId, free: u128) -> Option<(u32, u128)> {
+        let salt = self.rng.next_u64() as u32;
         let t = &self.torrents[usize::from(torrent.0)];
         let now = self.now;
         let local = t.local;
+        let free = free & t.useful;
+        if free == 0 {
+            return None;
+        }
         let window = match self.cfg.window_pieces {
             0 => u32::MAX,
             n => t.first_missing.saturating_add(n),
         };
-        let outside = self.outside_in_flight(torrent);
-        let t = &self.torrents[usize::from(torrent.0)];
-        let may = !t.racked || t.may_import();
+        let may_import = (!t.racked || t.may_import()) && self.outside_in_flight(torrent) < CLAIMS_MAX;
+        if !may_import && free & local == 0 {
+            return None;
+        }
         let stale = t.stale_claims(now);
-        let salt = self.rng.next_u64() as u32;
-        let t = &self.torrents[usize::from(torrent.0)];
         // A piece with more holders near us than `most` cannot be the rarest any more: that excludes most pieces.
         let judge = |piece: u32, most: u32| {
             let holders = t.holders[piece as usize];
@@ -215,8 +230,7 @@ impl Swarm {
                 if can == 0 {
                     return None;
                 }
-            } else if (t.claims.holds(piece, now) && !stale.contains(&piece)) || !may || outside >= CLAIMS_MAX
-            {
+            } else if !may_import || (t.claims.holds(piece, now) && !stale.contains(&piece)) {
                 return None;
             }
             let near = near.count_ones();

@@ -3,6 +3,7 @@
 use super::claims::Claims;
 use super::dial::WANT_PEERS_US;
 use super::known::Addresses;
+use super::peer::Peer;
 use super::piece_times::PieceTimes;
 use super::types::{ConnId, FetchId, Progress, Slot, TorrentSpec};
 use crate::core::limits::BLOCK_BYTES;
@@ -87,6 +88,9 @@ pub(super) struct Torrent {
     wanted_at: Vec<u32>,
     /// Who has each piece, by the peers' bits.
     pub holders: Vec<u128>,
+    /// How many wanted pieces each of them has, and the bits of those that have any.
+    offers: [u32; SLOTS],
+    pub useful: u128,
     /// What our rack brings in from outside.
     pub claims: Claims,
     /// When a peer last announced each piece, in milliseconds.
@@ -100,6 +104,13 @@ pub(super) struct Torrent {
     pub local: u128,
     /// Bits of peers that were asked and gave nothing: see `doubt.rs`.
     pub doubtful: u128,
+    /// Bits of peers that may be asked for one more piece, but for those that may rest.
+    pub room: u128,
+    pub resting: u128,
+    /// No rest of them ends before.
+    pub rests_until: Micros,
+    /// Bits of peers that say that they have everything and have not given anything yet.
+    pub unproven: u128,
     /// Bits of peers that were not seen to give anything, once others were caught at giving nothing.
     pub suspect: u128,
     /// Addresses that said that they have everything and were caught at giving nothing.
@@ -163,6 +174,8 @@ impl Torrent {
                 (0..pieces).collect()
             },
             holders: vec![0; n],
+            offers: [0; SLOTS],
+            useful: 0,
             claims: Claims::new(n),
             heard_ms: vec![0; n],
             owed_ms: vec![0; n],
@@ -179,6 +192,10 @@ impl Torrent {
             started_at: now,
             seeders: 0,
             present: 0,
+            room: 0,
+            resting: 0,
+            rests_until: Micros::MAX,
+            unproven: 0,
             offering: 0,
             racked: false,
             introduced: false,
@@ -194,6 +211,12 @@ impl Torrent {
             first_missing: if have_all { pieces } else { 0 },
             spec,
         }
+    }
+
+    /// Reads what most inputs need: see [`super::Swarm::touch`].
+    pub fn touch(&self) -> u64 {
+        let jobs = self.jobs.first().map_or(0, |j| j.moved_at);
+        jobs ^ self.progress.done_bytes ^ self.local as u64 ^ self.started_at ^ self.times.p50().unwrap_or(0)
     }
 
     pub fn done(&self) -> bool {
@@ -255,6 +278,15 @@ impl Torrent {
             self.wanted_at[*moved as usize] = at;
         }
         self.wanted_at[piece as usize] = NOWHERE;
+        let mut bits = self.holders[piece as usize];
+        while bits != 0 {
+            let slot = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            self.offers[slot] -= 1;
+            if self.offers[slot] == 0 {
+                self.useful &= !(1 << slot);
+            }
+        }
     }
 
     pub fn put_wanted(&mut self, piece: u32) {
@@ -263,6 +295,35 @@ impl Torrent {
         }
         self.wanted_at[piece as usize] = self.wanted.len() as u32;
         self.wanted.push(piece);
+        let mut bits = self.holders[piece as usize];
+        self.useful |= bits;
+        while bits != 0 {
+            self.offers[bits.trailing_zeros() as usize] += 1;
+            bits &= bits - 1;
+        }
+    }
+
+    /// A peer has a piece; false when that was known.
+    pub fn note_holder(&mut self, piece: u32, peer: &Peer) -> bool {
+        let holders = &mut self.holders[piece as usize];
+        if *holders & peer.mask() != 0 {
+            return false;
+        }
+        *holders |= peer.mask();
+        if self.is_wanted(piece) {
+            self.offers[peer.bit] += 1;
+            self.useful |= peer.mask();
+        }
+        true
+    }
+
+    /// A peer is gone, and with it what it had.
+    pub fn forget_holder(&mut self, peer: &Peer) {
+        for holders in &mut self.holders {
+            *holders &= !peer.mask();
+        }
+        self.offers[peer.bit] = 0;
+        self.useful &= !peer.mask();
     }
 
     pub fn set_have(&mut self, piece: u32) {
@@ -335,6 +396,28 @@ impl Torrent {
         Micros::from(self.owed_ms[piece as usize]) * MILLISECOND
     }
 
+    /// A peer rests.
+    pub fn note_rest(&mut self, peer: &Peer) {
+        self.resting |= peer.mask();
+        self.rests_until = self.rests_until.min(peer.rest_until);
+    }
+
+    /// What decides whether a peer is asked for pieces may have changed.
+    pub fn note_peer(&mut self, peer: &Peer) {
+        if !peer.established {
+            return;
+        }
+        let bit = peer.mask();
+        self.room &= !bit;
+        self.unproven &= !bit;
+        if peer.has_room() {
+            self.room |= bit;
+        }
+        if !peer.origin && !peer.is_credible(self.pieces) {
+            self.unproven |= bit;
+        }
+    }
+
     /// How many peers there are besides the server's seeders.
     pub fn neighbours(&self) -> u64 {
         u64::from((self.present & !self.seeders).count_ones())
@@ -345,5 +428,58 @@ impl Torrent {
         let (holders, near) = (&self.holders, self.local & !(self.doubtful | self.suspect));
         let is_outside = |piece: u32| holders[piece as usize] & near == 0;
         self.claims.note(piece, now, until, by, is_outside);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::types::{MetadataSpec, TorrentId};
+    use super::*;
+    use crate::core::rng::Rng;
+
+    const PIECES: u32 = 40;
+
+    #[test]
+    fn useful_is_who_has_a_piece_that_nobody_delivers() {
+        let mut t = Torrent::new(
+            TorrentSpec {
+                infohash: [0; 20],
+                size_bytes: u64::from(PIECES * BLOCK_BYTES),
+                piece_length: BLOCK_BYTES,
+                have_all: false,
+                has_origin: false,
+                seeders: Vec::new(),
+                metadata: MetadataSpec::Known(Vec::new().into()),
+            },
+            0,
+        );
+        let addr = "10.0.0.1:6881".parse().expect("an address");
+        let peers: Vec<Peer> = (0..6)
+            .map(|bit| {
+                let mut peer = Peer::new(ConnId(bit * 2), TorrentId(0), addr, true, 0);
+                peer.bit = bit as usize;
+                peer
+            })
+            .collect();
+        let mut rng = Rng::new(1);
+        let mut seen = [0, 0];
+        for step in 0..5_000 {
+            let piece = rng.below(u64::from(PIECES)) as u32;
+            let peer = &peers[rng.below(6) as usize];
+            match rng.below(100) {
+                0 if !t.has(piece) => t.set_have(piece),
+                1..4 => t.forget_holder(peer),
+                4..20 => drop(t.note_holder(piece, peer)),
+                20..60 => t.put_wanted(piece),
+                _ => t.take_wanted(piece),
+            }
+            for peer in &peers {
+                let has = |piece: u32| t.holders[piece as usize] & peer.mask() != 0;
+                let is_useful = (0..PIECES).any(|piece| t.is_wanted(piece) && has(piece));
+                assert_eq!(t.useful & peer.mask() != 0, is_useful, "step {step}");
+                seen[usize::from(is_useful)] += 1;
+            }
+        }
+        assert!(seen.iter().all(|times| *times > 1_000), "{seen:?}");
     }
 }

@@ -120,6 +120,11 @@ impl Uploads {
         self.turns.is_empty()
     }
 
+    /// Reads what most calls need: see [`Swarm::touch`].
+    pub fn touch(&self) -> u64 {
+        self.turns.front().map_or(0, |t| t.moved_at)
+    }
+
     /// A peer requests a block; `has_piece`: we could send it. `requester` knows all connections that have requested
     /// something.
     pub fn request(
