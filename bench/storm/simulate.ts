@@ -9,7 +9,7 @@ import type { StormOptions } from './storm-options.js'
 export const simulator = fileURLToPath(new URL('../../agent/swarm-sim', import.meta.url))
 
 /** What the simulator prints with `--json`. */
-export type Simulated = Readonly<Record<string, number | string>>
+export type Simulated = Readonly<Record<string, number | string | readonly (readonly number[])[]>>
 
 /** Runs the simulator, which logs to standard error; null when it is not built or did not finish. */
 export function simulate(args: readonly string[]): Simulated | null {

@@ -51,3 +51,44 @@ test('bench:sim says whether a storm and the simulator agree within 15 %', (t) =
     assert.equal(status, code)
   }
 })
+
+test('bench:sim --layouts prints a row for each farm, and takes some farms and other seeds only', () => {
+  const table = (...args: string[]) => {
+    const { stdout, stderr, status } = run('--layouts', '--small', ...args)
+    assert.equal(status, 0, stderr)
+    const [header = '', ...rows] = stdout.trim().split('\n')
+    assert.match(header, /^layout +topology +last\/floor +p99\/floor +uplink copies +failed +seconds$/)
+    return rows.map((row) => row.split(/ +/))
+  }
+  const all = table('--seeds', '1')
+  const names = all.map(([name]) => name)
+  for (const name of ['2x240', '50x10', 'line', 'tree', 'mixed', 'flat', '4x60-faults', '21x240']) {
+    assert.ok(names.includes(name), name)
+  }
+  for (const [name, topology, last, p99, copies, failed] of all) {
+    assert.ok(Number(last) >= Number(p99) && Number(p99) > 1, `${name}: ${last}, ${p99}`)
+    // One switch has no uplink; every rack needs a copy.
+    if (topology === '20') assert.equal(copies, '-')
+    else assert.ok(Number(copies) >= 0.99, `${name}: ${copies}`)
+    assert.equal(failed, '0')
+  }
+  const without = (rows: string[][]) => rows.map((row) => row.slice(0, -1))
+  const line = without(table('--seeds', '1', '--only', 'line'))
+  assert.deepEqual(
+    line,
+    without(all).filter(([name]) => name === 'line'),
+  )
+  assert.notDeepEqual(without(table('--seeds', '2', '--only', 'line')), line)
+})
+
+test('bench:sim --layouts refuses what it does not know', () => {
+  for (const args of [
+    ['--only', 'ring'],
+    ['--seeds', '1,x'],
+    ['--nodes', '5'],
+  ]) {
+    const { status, stderr } = run('--layouts', ...args)
+    assert.equal(status, 1, args.join(' '))
+    assert.match(stderr, /USAGE_INVALID/)
+  }
+})

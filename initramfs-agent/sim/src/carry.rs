@@ -9,26 +9,6 @@ use bootswarm_agent::core::time::Micros;
 const WINDOW_BYTES: u32 = 32 << 10;
 
 impl World {
-    /// The `hop`th cable from one endpoint to another, and whether it is the last.
-    pub fn cable(&self, from: Endpoint, to: Endpoint, hop: u8) -> (usize, bool) {
-        let base = (self.nodes.len() + 1) * 2;
-        let server = self.server();
-        let mut path = [from * 2, 0, 0, 0];
-        let mut n = 1;
-        if self.cfg.racks > 1 && (from == server || to == server || self.rack(from) != self.rack(to)) {
-            if from != server {
-                path[n] = base + self.rack(from) * 2;
-                n += 1;
-            }
-            if to != server {
-                path[n] = base + self.rack(to) * 2 + 1;
-                n += 1;
-            }
-        }
-        path[n] = to * 2 + 1;
-        (path[usize::from(hop)], usize::from(hop) == n)
-    }
-
     pub fn shut(&mut self, conn: usize) {
         let c = &mut self.conns[conn];
         c.open = false;
@@ -87,7 +67,7 @@ impl World {
         let c = &self.conns[conn];
         let ends = [c.ends[1 - to].0, c.ends[to].0];
         loop {
-            let (cable, last) = self.cable(ends[0], ends[1], hop);
+            let (cable, last) = self.cables.on_the_way(ends[0], ends[1], hop);
             let first = hop == 0 && self.overtakes(conn, 1 - to);
             let link = &mut self.links[cable];
             let mut begins = link.begins(self.now);
@@ -135,7 +115,7 @@ impl World {
     pub fn acknowledge(&mut self, from: Endpoint, to: Endpoint, payload_bytes: u32) {
         let bytes = ack_bytes(payload_bytes);
         for hop in 0.. {
-            let (cable, last) = self.cable(from, to, hop);
+            let (cable, last) = self.cables.on_the_way(from, to, hop);
             self.links[cable].pass(self.now, self.now, bytes);
             if last {
                 break;
@@ -154,7 +134,7 @@ impl World {
             NODE_QUEUE_BYTES
         };
         for hop in 0.. {
-            let (cable, last) = self.cable(from, to, hop);
+            let (cable, last) = self.cables.on_the_way(from, to, hop);
             let mut begins = self.links[cable].begins(at);
             tail = match hop {
                 0 => {

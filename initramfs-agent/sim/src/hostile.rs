@@ -18,7 +18,7 @@ pub enum Hostility {
 impl World {
     /// Whether this is one of the peers that mean harm.
     pub(super) fn is_hostile(&self, endpoint: Endpoint) -> bool {
-        (self.cfg.nodes..self.nodes.len()).contains(&endpoint)
+        (self.honest..self.nodes.len()).contains(&endpoint)
     }
 
     /// It lets the tracker introduce it to the farm.

@@ -9,12 +9,14 @@
 mod agents;
 mod arrive;
 mod boot;
+mod cables;
 mod carry;
 #[cfg(test)]
 mod decisions;
 mod grants;
 mod handshakes;
 mod hostile;
+mod layout;
 mod metadata;
 mod net;
 mod queue;
@@ -32,25 +34,26 @@ mod wire;
 mod world;
 
 pub use hostile::Hostility;
-pub use report::Report;
+pub use layout::{Layout, Rack};
+pub use report::{Report, Uplink};
 pub use timeline::Moment;
 pub use world::{run, run_watched};
 
-use bootswarm_agent::core::time::Micros;
+use bootswarm_agent::core::time::{Micros, SECOND};
 
 /// What is simulated.
 #[derive(Clone, Debug)]
 pub struct SimConfig {
-    /// Nodes that boot.
-    pub nodes: usize,
-    /// Racks they are in, evenly; 1: all on one switch, no uplink in the way.
-    pub racks: usize,
+    /// The nodes that boot, and the switches between them.
+    pub layout: Layout,
     /// Bytes of the one artifact.
     pub payload_bytes: u64,
     /// Bytes of a piece; 0: what the size suggests.
     pub piece_length: u32,
-    /// Rate of each node's link, each rack's uplink and the server's link, each way, bits per second.
+    /// Rate of each node's link and the server's, each way, bits per second.
     pub link_bits: u64,
+    /// Rate of each rack's uplink, each way; 0: that of the nodes' links.
+    pub uplink_bits: u64,
     /// One-way delay.
     pub latency_us: Micros,
     /// Nodes start at random within this time.
@@ -76,11 +79,11 @@ pub struct SimConfig {
 impl Default for SimConfig {
     fn default() -> Self {
         Self {
-            nodes: 20,
-            racks: 1,
+            layout: Layout::even(20, 1),
             payload_bytes: 4 << 20,
             piece_length: 0,
             link_bits: 8_000_000,
+            uplink_bits: 0,
             latency_us: 200,
             arrival_us: 100_000,
             seed: 1,
@@ -96,6 +99,24 @@ impl Default for SimConfig {
 }
 
 impl SimConfig {
+    /// Rate of each rack's uplink, each way, bits per second.
+    pub fn uplink_rate(&self) -> u64 {
+        match self.uplink_bits {
+            0 => self.link_bits,
+            bits => bits,
+        }
+    }
+
+    /// What one copy takes over the slowest of the links that each must pass: no farm can be faster.
+    pub fn floor_us(&self) -> Micros {
+        let slowest = if self.layout.has_uplinks() {
+            self.link_bits.min(self.uplink_rate())
+        } else {
+            self.link_bits
+        };
+        self.payload_bytes * 8 * SECOND / slowest
+    }
+
     /// Bytes of a piece, as the server chooses them (`src/metainfo.ts`).
     pub fn piece_bytes(&self) -> u32 {
         if self.piece_length != 0 {

@@ -1,10 +1,14 @@
 //! Simulates a storm of booting nodes in virtual time: `swarm-sim --nodes 500 --racks 21 --seed 1`.
 
-use bootswarm_sim::{Hostility, Moment, SimConfig, run_watched};
+use bootswarm_sim::{Hostility, Layout, Moment, SimConfig, run_watched};
 
-const USAGE: &str = "swarm-sim [--nodes N] [--racks N] [--payload-mb MB] [--piece-kib KIB] [--link-mbit MBIT] \
+const USAGE: &str = "swarm-sim [--nodes N] [--racks N] \
+[--topology SIZES|line:SIZES|tree:WAYS:SIZES] [--payload-mb MB] [--piece-kib KIB] [--link-mbit MBIT] [--uplink-mbit MBIT] \
 [--latency-us US] [--arrival-ms MS] [--seed N] [--kill 5%] [--slow 5%] [--corrupt N] [--corrupt-kind wrong|silent] \
-[--server-gone-after-copy] [--no-https] [--no-manifest] [--timeline-ms MS] [--json]";
+[--server-gone-after-copy] [--no-https] [--no-manifest] [--timeline-ms MS] [--json]
+
+SIZES: nodes of each rack, as 6,24,48 or 21x24. Their uplinks lead to the core; with line: each rack is behind the one \
+before, with tree: up to WAYS racks are behind each.";
 
 /// What the command line says.
 struct Arguments {
@@ -16,10 +20,10 @@ struct Arguments {
 
 fn parse(args: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let mut cfg = SimConfig {
-        nodes: 500,
         payload_bytes: 13_000_000,
         ..SimConfig::default()
     };
+    let (mut nodes, mut racks, mut topology) = (500, 1, None);
     let mut json = false;
     let mut timeline_us = 0;
     let mut args = args.peekable();
@@ -39,6 +43,10 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Arguments, String> {
                     };
                     continue;
                 }
+                if name == "--topology" {
+                    topology = Some(Layout::parse(&text).ok_or_else(|| format!("{name}: {text}?"))?);
+                    continue;
+                }
                 let value: f64 = text
                     .trim_end_matches('%')
                     .parse()
@@ -47,11 +55,12 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Arguments, String> {
                     return Err(format!("{name}: {text}?"));
                 }
                 match name.as_str() {
-                    "--nodes" => cfg.nodes = (value as usize).clamp(1, 60_000),
-                    "--racks" => cfg.racks = (value as usize).clamp(1, 254),
+                    "--nodes" => nodes = (value as usize).clamp(1, 60_000),
+                    "--racks" => racks = value as usize,
                     "--payload-mb" => cfg.payload_bytes = (value * 1e6).max(1.0) as u64,
                     "--piece-kib" => cfg.piece_length = ((value as u32) << 10).clamp(16 << 10, 4 << 20),
                     "--link-mbit" => cfg.link_bits = (value * 1e6).max(1000.0) as u64,
+                    "--uplink-mbit" => cfg.uplink_bits = (value * 1e6).max(1000.0) as u64,
                     "--latency-us" => cfg.latency_us = value as u64,
                     "--arrival-ms" => cfg.arrival_us = (value * 1000.0) as u64,
                     "--timeline-ms" => timeline_us = (value * 1000.0) as u64,
@@ -64,7 +73,7 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Arguments, String> {
             }
         }
     }
-    cfg.racks = cfg.racks.min(cfg.nodes);
+    cfg.layout = topology.unwrap_or_else(|| Layout::even(nodes, racks));
     Ok(Arguments {
         cfg,
         json,

@@ -1,9 +1,24 @@
 //! What a simulation found.
 
+/// What one rack's uplink carried, in payloads: for the rack, and for those behind it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Uplink {
+    /// Towards the rack.
+    pub copies_in: f64,
+    /// Away from it.
+    pub copies_out: f64,
+}
+
+impl Uplink {
+    pub(super) fn most(&self) -> f64 {
+        self.copies_in.max(self.copies_out)
+    }
+}
+
 /// Figures of one run. Times count from the start of the first node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// Payload over link rate, seconds: no node can be faster.
+    /// Payload over the rate of the slowest link on the way, seconds: no node can be faster.
     pub floor_s: f64,
     /// When each piece had been with a node, seconds; 0 when that never was.
     pub first_copy_s: f64,
@@ -32,10 +47,14 @@ pub struct Report {
     pub origin_link_copies: f64,
     /// Nodes that asked the server for the hashes of the pieces.
     pub server_metadata: usize,
-    /// Most payloads that went into one rack.
+    /// Most payloads that came in over one rack's uplink.
     pub rack_copies_max: f64,
     /// The same, the mean of the racks.
     pub rack_copies_mean: f64,
+    /// Most payloads over one uplink, either way.
+    pub uplink_copies_max: f64,
+    /// Each rack's uplink; none without racks.
+    pub uplinks: Vec<Uplink>,
     /// Received bytes that were not needed, of all received.
     pub duplicate_share: f64,
     /// Nodes that lived and did not get everything.
@@ -58,7 +77,7 @@ impl Report {
         self.last_s / self.floor_s
     }
 
-    fn rows(&self) -> [(&'static str, String); 26] {
+    fn rows(&self) -> [(&'static str, String); 27] {
         let s = |v: f64| format!("{v:.3}");
         [
             ("floor_s", s(self.floor_s)),
@@ -79,6 +98,7 @@ impl Report {
             ("server_metadata", self.server_metadata.to_string()),
             ("rack_copies_max", s(self.rack_copies_max)),
             ("rack_copies_mean", s(self.rack_copies_mean)),
+            ("uplink_copies_max", s(self.uplink_copies_max)),
             ("duplicate_share", format!("{:.5}", self.duplicate_share)),
             ("failed", self.failed.to_string()),
             ("killed", self.killed.to_string()),
@@ -90,10 +110,14 @@ impl Report {
         ]
     }
 
-    /// One line of JSON.
+    /// One line of JSON; with each rack's uplink as `[in, out]`.
     pub fn json(&self) -> String {
-        let rows: Vec<String> = self.rows().iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
-        format!("{{{}}}", rows.join(","))
+        let rows = self.rows().map(|(k, v)| format!("\"{k}\":{v}"));
+        let uplinks = self.uplinks.iter();
+        let uplinks: Vec<String> = uplinks
+            .map(|u| format!("[{:.3},{:.3}]", u.copies_in, u.copies_out))
+            .collect();
+        format!("{{{},\"uplinks\":[{}]}}", rows.join(","), uplinks.join(","))
     }
 
     /// One figure on each line.

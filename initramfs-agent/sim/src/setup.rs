@@ -3,9 +3,11 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::arrive::SEEDER_TICK_US;
+use super::cables::Cables;
 use super::handshakes::Handshakes;
 use super::net::{Event, Link, Packets};
 use super::queue::Events;
+use super::report::Uplink;
 use super::seeder::Seeder;
 use super::streams::{HandingOut, Streams};
 use super::tracker::Tracker;
@@ -25,13 +27,17 @@ const SMALL_PART_BYTES: u64 = 256 << 10;
 impl World {
     pub fn new(cfg: &SimConfig) -> Self {
         let mut rng = Rng::new(cfg.seed);
-        let n = cfg.nodes;
-        let hostile = (0..cfg.corrupt).map(|i| i % cfg.racks);
-        let racks: Vec<usize> = (0..n).map(|i| i * cfg.racks / n).chain(hostile).collect();
-        let mut links: Vec<Link> = (0..=racks.len())
-            .flat_map(|_| [Link::new(cfg.link_bits), Link::new(cfg.link_bits)])
-            .collect();
-        links.extend((0..cfg.racks * 2).map(|_| Link::new(cfg.link_bits)));
+        let n = cfg.layout.nodes();
+        let sizes = cfg.layout.racks().iter().enumerate();
+        let of_nodes = sizes.flat_map(|(at, rack)| std::iter::repeat_n(at, rack.nodes));
+        let of_hostile = (0..cfg.corrupt).map(|i| i % cfg.layout.racks().len());
+        let racks: Vec<usize> = of_nodes.chain(of_hostile).collect();
+        let cables = Cables::new(&cfg.layout, racks.clone());
+        let rate = |link| match link < cables.rack_out(0) {
+            true => cfg.link_bits,
+            false => cfg.uplink_rate(),
+        };
+        let mut links: Vec<Link> = (0..cables.count()).map(|link| Link::new(rate(link))).collect();
         let mut order: Vec<usize> = (0..n).collect();
         for i in (1..n).rev() {
             order.swap(i, rng.below(i as u64 + 1) as usize);
@@ -39,13 +45,13 @@ impl World {
         let part = |percent: f64| (n as f64 * percent / 100.0).round() as usize;
         let (kills, slows) = (part(cfg.kill_percent), part(cfg.slow_percent));
         let mut events = Events::default();
-        let floor = cfg.payload_bytes * 8 * SECOND / cfg.link_bits;
+        let floor = cfg.floor_us();
         for node in &order[..kills] {
             events.push(cfg.arrival_us + rng.below(floor), Event::Kill(*node));
         }
         for node in order.iter().skip(kills).take(slows) {
-            links[node * 2] = Link::new(cfg.link_bits / 10);
-            links[node * 2 + 1] = Link::new(cfg.link_bits / 10);
+            links[cables.up(*node)] = Link::new(cfg.link_bits / 10);
+            links[cables.down(*node)] = Link::new(cfg.link_bits / 10);
         }
         let piece_bytes = cfg.piece_bytes();
         let pieces = cfg.payload_bytes.div_ceil(u64::from(piece_bytes)) as u32;
@@ -98,6 +104,8 @@ impl World {
             info: info.into(),
             unfinished: n - kills,
             cfg: cfg.clone(),
+            honest: n,
+            cables,
             now: 0,
             events,
             nodes,
@@ -123,10 +131,10 @@ impl World {
         }
     }
 
-    pub fn report(&self, floor: Micros) -> Report {
+    pub fn report(&self) -> Report {
         let (mut times, mut healthy, mut slow) = (Vec::new(), Vec::new(), Vec::new());
         let (mut wasted, mut useful, mut failed) = (0, 0, 0);
-        for n in self.nodes[..self.cfg.nodes].iter().filter(|n| !n.doomed) {
+        for n in self.nodes[..self.honest].iter().filter(|n| !n.doomed) {
             match n.done_at.map(|at| at as f64 / SECOND as f64) {
                 Some(at) => {
                     times.push(at);
@@ -152,15 +160,20 @@ impl World {
         };
         let at = |share: f64| of(&times, share).unwrap_or(f64::NAN);
         let copies = |bytes: u64| bytes as f64 / self.cfg.payload_bytes as f64;
-        let base = (self.nodes.len() + 1) * 2;
-        let racks: Vec<f64> = match self.cfg.racks {
-            1 => Vec::new(),
-            n => (0..n)
-                .map(|r| copies(self.links[base + r * 2 + 1].payload_bytes))
-                .collect(),
+        let uplink = |rack| {
+            let [into, out] = [self.cables.rack_in(rack), self.cables.rack_out(rack)];
+            Uplink {
+                copies_in: copies(self.links[into].payload_bytes),
+                copies_out: copies(self.links[out].payload_bytes),
+            }
         };
+        let racks = 0..self.cfg.layout.racks().len();
+        let uplinks: Vec<Uplink> = racks
+            .filter(|_| self.cfg.layout.has_uplinks())
+            .map(uplink)
+            .collect();
         Report {
-            floor_s: floor as f64 / SECOND as f64,
+            floor_s: self.cfg.floor_us() as f64 / SECOND as f64,
             first_copy_s: self.first_copy_at as f64 / SECOND as f64,
             first_s: at(0.0),
             median_s: at(0.5),
@@ -173,10 +186,12 @@ impl World {
             slow_last_s: of(&slow, 1.0).unwrap_or(0.0),
             origin_copies: copies(self.seeder.sent_bytes + self.https_bytes),
             https_copies: copies(self.https_bytes),
-            origin_link_copies: copies(self.links[self.server() * 2].bytes),
+            origin_link_copies: copies(self.links[self.cables.up(self.server())].bytes),
             server_metadata: self.server_metadata,
-            rack_copies_max: racks.iter().copied().fold(0.0, f64::max),
-            rack_copies_mean: racks.iter().sum::<f64>() / racks.len().max(1) as f64,
+            rack_copies_max: uplinks.iter().map(|u| u.copies_in).fold(0.0, f64::max),
+            rack_copies_mean: uplinks.iter().map(|u| u.copies_in).sum::<f64>() / uplinks.len().max(1) as f64,
+            uplink_copies_max: uplinks.iter().map(Uplink::most).fold(0.0, f64::max),
+            uplinks,
             duplicate_share: wasted as f64 / (wasted + useful).max(1) as f64,
             failed,
             killed: self.nodes.iter().filter(|n| n.doomed).count(),

@@ -8,8 +8,7 @@ use super::*;
 
 fn racks() -> SimConfig {
     SimConfig {
-        nodes: 20,
-        racks: 4,
+        layout: Layout::even(20, 4),
         payload_bytes: 4_000_000,
         ..SimConfig::default()
     }
@@ -61,8 +60,7 @@ fn a_third_that_lies_or_is_silent_costs_little_time() {
         ..SimConfig::default()
     };
     let racks = SimConfig {
-        nodes: 48,
-        racks: 4,
+        layout: Layout::even(48, 4),
         ..flat.clone()
     };
     for (cfg, seed) in [(&flat, 1), (&flat, 2), (&racks, 1), (&racks, 3)] {
@@ -70,7 +68,7 @@ fn a_third_that_lies_or_is_silent_costs_little_time() {
         let without = run(&cfg);
         for hostility in [Hostility::Silent, Hostility::Wrong] {
             let with = run(&SimConfig {
-                corrupt: cfg.nodes / 3,
+                corrupt: cfg.layout.nodes() / 3,
                 hostility,
                 ..cfg.clone()
             });
@@ -160,12 +158,77 @@ fn a_hand_out_does_not_overtake_what_its_connection_carries() {
 fn the_first_node_does_not_take_the_whole_farm_for_its_rack() {
     // All is over before anybody asks the tracker a second time, whose answer would show the first node that there are racks.
     let report = run(&SimConfig {
-        nodes: 100,
-        racks: 5,
+        layout: Layout::even(100, 5),
         payload_bytes: 20_000_000,
         link_bits: 1_000_000_000,
         ..SimConfig::default()
     });
     assert_eq!(report.failed, 0, "{report:?}");
     assert!(report.rack_copies_max <= 1.1, "{report:?}");
+}
+
+#[test]
+fn the_floor_is_one_copy_over_the_slowest_link() {
+    let copy_us = 4_000_000 * 8 * 1_000_000 / 8_000_000;
+    let flat = SimConfig {
+        uplink_bits: 2_000_000,
+        ..racks()
+    };
+    for (layout, uplink_bits, floor_us) in [
+        ("20", 2_000_000, copy_us),
+        ("4x5", 0, copy_us),
+        ("4x5", 80_000_000, copy_us),
+        ("4x5", 2_000_000, 4 * copy_us),
+        ("line:4x5", 2_000_000, 4 * copy_us),
+    ] {
+        let cfg = SimConfig {
+            layout: Layout::parse(layout).expect("a layout"),
+            uplink_bits,
+            ..flat.clone()
+        };
+        assert_eq!(cfg.floor_us(), floor_us, "{layout}, {uplink_bits} bit/s");
+    }
+}
+
+#[test]
+fn what_goes_to_the_end_of_a_line_passes_all_uplinks_and_is_slowed_by_each() {
+    let mut world = World::new(&SimConfig {
+        layout: Layout::tree(1, &[2; 3]),
+        uplink_bits: 2_000_000,
+        ..racks()
+    });
+    let (server, last) = (world.server(), 5);
+    world.acknowledge(server, last, 100_000);
+    let carried = |link: usize| world.links[link].bytes;
+    let all = carried(world.cables.up(server));
+    assert!(all > 0);
+    for rack in 0..3 {
+        assert_eq!(carried(world.cables.rack_in(rack)), all, "rack {rack}");
+        assert_eq!(carried(world.cables.rack_out(rack)), 0, "rack {rack}");
+    }
+    assert_eq!(carried(world.cables.down(last)), all);
+    let busy_us = |link: usize| world.links[link].begins(0);
+    assert_eq!(
+        busy_us(world.cables.rack_in(0)),
+        4 * busy_us(world.cables.down(last))
+    );
+}
+
+#[test]
+fn lines_and_trees_finish_and_every_uplink_is_counted_both_ways() {
+    for (layout, count) in [("line:4x5", 4), ("tree:2:5x4", 5)] {
+        let report = run(&SimConfig {
+            layout: Layout::parse(layout).expect("a layout"),
+            ..racks()
+        });
+        assert_eq!((report.failed, report.banned), (0, 0), "{layout}: {report:?}");
+        assert_eq!(report.uplinks.len(), count, "{layout}");
+        for uplink in &report.uplinks {
+            // Those behind it had to get all of it from somewhere.
+            assert!(uplink.copies_in >= 0.99, "{layout}: {report:?}");
+        }
+        let most = report.uplinks.iter().flat_map(|u| [u.copies_in, u.copies_out]);
+        assert_eq!(most.fold(0.0, f64::max), report.uplink_copies_max, "{layout}");
+        assert!(report.last_over_floor() >= 1.0, "{layout}: {report:?}");
+    }
 }

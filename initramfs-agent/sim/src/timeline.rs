@@ -63,23 +63,25 @@ impl Timeline {
     pub fn look(&mut self, world: &World) -> Moment {
         let at = self.next;
         self.next += self.every_us;
-        let (nodes, racks) = (world.cfg.nodes, world.cfg.racks);
+        let (nodes, racks) = (world.honest, world.cfg.layout.racks().len());
         let bytes = |first: usize, count: usize| -> u64 {
             let links = world.links[first..].iter().step_by(2).take(count);
             links.map(|l| l.bytes).sum()
         };
-        let base = (world.nodes.len() + 1) * 2;
+        let cables = &world.cables;
         let now = [
-            bytes(0, nodes),
-            bytes(1, nodes),
-            bytes(base, racks),
-            bytes(base + 1, racks),
-            bytes(world.server() * 2, 1),
+            bytes(cables.up(0), nodes),
+            bytes(cables.down(0), nodes),
+            bytes(cables.rack_out(0), racks),
+            bytes(cables.rack_in(0), racks),
+            bytes(cables.up(world.server()), 1),
         ];
+        let (links, uplinks) = (world.cfg.link_bits, world.cfg.uplink_rate());
+        let rates = [links, links, uplinks, uplinks, links];
         let counts = [nodes, nodes, racks, racks, 1];
         let mut shares = [0.0; 5];
         for (i, share) in shares.iter_mut().enumerate() {
-            let could = world.cfg.link_bits as f64 / 8.0 * self.every_us as f64 / SECOND as f64;
+            let could = rates[i] as f64 / 8.0 * self.every_us as f64 / SECOND as f64;
             *share = (now[i] - self.before[i]) as f64 / (could * counts[i] as f64);
         }
         self.before = now;

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use super::cables::Cables;
 use super::handshakes::Handshakes;
 use super::net::{Conn, Endpoint, Event, Link, Load, Packets, Pipe};
 use super::queue::Events;
@@ -50,6 +51,9 @@ pub(super) struct Node {
 
 pub(super) struct World {
     pub cfg: SimConfig,
+    /// Nodes that boot; those after them mean harm.
+    pub honest: usize,
+    pub cables: Cables,
     pub now: Micros,
     pub events: Events,
     pub nodes: Vec<Node>,
@@ -91,8 +95,7 @@ pub fn run(cfg: &SimConfig) -> Report {
 pub fn run_watched(cfg: &SimConfig, every_us: Micros, mut watch: impl FnMut(Moment)) -> Report {
     let mut timeline = Timeline::new(every_us);
     let mut world = World::new(cfg);
-    let floor = cfg.payload_bytes * 8 * SECOND / cfg.link_bits;
-    let limit = floor * 30 + 120 * SECOND;
+    let limit = cfg.floor_us() * 30 + 120 * SECOND;
     let mut touched = 0;
     while world.unfinished > 0 {
         if touched == 0 {
@@ -114,7 +117,7 @@ pub fn run_watched(cfg: &SimConfig, every_us: Micros, mut watch: impl FnMut(Mome
         world.step(event);
         world.tell_sent();
     }
-    world.report(floor)
+    world.report()
 }
 
 impl World {
@@ -123,10 +126,7 @@ impl World {
     }
 
     pub fn rack(&self, node: Endpoint) -> usize {
-        match node.checked_sub(self.cfg.nodes) {
-            None => node * self.cfg.racks / self.cfg.nodes,
-            Some(hostile) => hostile % self.cfg.racks,
-        }
+        self.cables.rack(node)
     }
 
     pub fn pieces(&self) -> u32 {
@@ -204,7 +204,7 @@ impl World {
     /// Gives it an input only: [`Self::drain`] must follow, unless the node is not there.
     pub fn hear(&mut self, node: Endpoint, input: Input<'_>) -> bool {
         let n = &mut self.nodes[node];
-        let there = n.alive && n.started && node < self.cfg.nodes;
+        let there = n.alive && n.started && node < self.honest;
         if there {
             n.swarm.handle(self.now, input);
         }
