@@ -6,6 +6,12 @@ import type { Ports } from '../server/process/ports-file.js'
 import type { Config } from '../src/config.js'
 import type { Finding } from './finding.js'
 
+/** How many nodes a rack has. */
+export interface RackSize {
+  readonly name: string
+  readonly nodes: number
+}
+
 /** What every check knows: the configuration, and whether a server runs on it. */
 export interface Site {
   readonly config: Config
@@ -19,6 +25,8 @@ export interface Site {
   readonly interfaces: readonly HostInterface[]
   /** The server that runs on this data directory. */
   readonly server: { readonly pid: number; readonly ports: Ports } | undefined
+  /** The rack with most nodes, as that server knows them. */
+  readonly largestRack: RackSize | undefined
   readonly isRoot: boolean
   /** How long to listen on the network. */
   readonly timeoutMs: number

@@ -54,6 +54,7 @@ export const findingCodes = {
   NETBOOT_OFF: 'note',
   PORT_NOT_OPEN: 'stops',
   PORT_TAKEN: 'stops',
+  RACK_TOO_LARGE: 'hurts',
   RECEIVE_BUFFER_SMALL: 'note',
   ROUTE_BACK_FILTERED: 'hurts',
   ROUTE_MISSING: 'stops',

@@ -9,7 +9,7 @@ import { mayOpenLowPorts } from '../server/netboot/low-ports.js'
 import type { Ports } from '../server/process/ports-file.js'
 import type { Config } from '../src/config.js'
 import { formatUrlHost } from '../src/net.js'
-import type { Site } from './check.js'
+import type { RackSize, Site } from './check.js'
 
 const statusMs = 3_000
 
@@ -20,13 +20,13 @@ export interface SiteOptions {
   readonly timeoutMs: number
 }
 
-/** Reads them; asks a running server for its mode of network boot. */
+/** Reads them; asks a running server for its mode of network boot and its largest rack. */
 export async function surveySite({ config, only, timeoutMs }: SiteOptions): Promise<Site> {
   const interfaces = readInterfaces()
   const server = runningServer(config.data_dir)
-  const running = server === undefined ? undefined : await netbootMode(config, server.ports.http)
+  const running = server === undefined ? undefined : await readStatus(config, server.ports.http)
   const wanted = config.netboot.mode === 'auto' ? 'proxy' : config.netboot.mode
-  const mode = running ?? wanted
+  const mode = running?.mode ?? wanted
   const netboot = only === undefined ? config.netboot : { ...config.netboot, interfaces: [only] }
   return {
     config,
@@ -37,6 +37,7 @@ export async function surveySite({ config, only, timeoutMs }: SiteOptions): Prom
     only,
     interfaces,
     server,
+    largestRack: running?.largestRack,
     isRoot: process.getuid?.() === 0 && mayOpenLowPorts(),
     timeoutMs,
     nowMs: Date.now(),
@@ -67,16 +68,34 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** How network boot runs, as the server itself says; undefined if it does not answer. */
-async function netbootMode({ bind }: Config, port: number): Promise<Site['mode'] | undefined> {
+/** What the checks take from the server's own status. */
+interface Running {
+  readonly mode: Site['mode'] | undefined
+  readonly largestRack: RackSize | undefined
+}
+
+/** As the server itself says; nothing if it does not answer. */
+async function readStatus({ bind }: Config, port: number): Promise<Running> {
   const host = bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind
   try {
     const url = `http://${isIPv6(host) ? formatUrlHost(host) : host}:${port}/v1/status`
     const answer = await fetch(url, { signal: AbortSignal.timeout(statusMs) })
-    const status = (await answer.json()) as { netboot?: { mode?: unknown } }
-    const mode = status.netboot?.mode
-    return mode === 'proxy' || mode === 'full' || mode === 'off' ? mode : undefined
+    return statusFacts(await answer.json())
   } catch {
-    return undefined
+    return statusFacts(undefined)
+  }
+}
+
+/** An older server does not tell all of it. */
+function statusFacts(status: unknown): Running {
+  const { netboot, largest_rack: rack } = (status ?? {}) as Record<
+    string,
+    Record<string, unknown> | undefined
+  >
+  const mode = netboot?.mode
+  const { name, nodes } = rack ?? {}
+  return {
+    mode: mode === 'proxy' || mode === 'full' || mode === 'off' ? mode : undefined,
+    largestRack: typeof name === 'string' && typeof nodes === 'number' ? { name, nodes } : undefined,
   }
 }

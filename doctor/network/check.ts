@@ -4,10 +4,11 @@ import { makeCheck } from '../check.js'
 import type { NetworkFacts } from './facts.js'
 import { gatherNetwork } from './gather.js'
 import { judgeNetwork } from './judge.js'
+import { judgeRacks } from './judge-racks.js'
 
 export const networkCheck = makeCheck<NetworkFacts>({
   name: 'network',
   title: 'the network of this machine',
   gather: gatherNetwork,
-  judge: judgeNetwork,
+  judge: (facts, site) => [...judgeNetwork(facts, site), ...judgeRacks(site)],
 })

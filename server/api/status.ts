@@ -23,6 +23,7 @@ export interface StatusSource {
   readonly failing: readonly PartFailure[]
   readonly catalog: Pick<Catalog, 'live' | 'passedOver' | 'problems' | 'progress'>
   readonly nodes: Readonly<Record<NodeState, number>>
+  readonly largestRack: { readonly name: string; readonly nodes: number } | undefined
   readonly reports: { readonly waiting: number; readonly refused: number }
   readonly seeding: SeedStats
   readonly ports: Ports
@@ -69,6 +70,8 @@ export interface ServerStatus {
   /** The file that is being read; empty if none. */
   readonly hashing: { readonly file: string; readonly percent: number }
   readonly nodes: Readonly<Record<NodeState, number>>
+  /** The rack with most nodes that have booted or are named; null: none. */
+  readonly largest_rack: { readonly name: string; readonly nodes: number } | null
   /** Reports of nodes: events that wait for the database, and reports that were refused. */
   readonly reports: { readonly waiting: number; readonly refused: number }
   /** Booted nodes that give to others, and when the rest are told to end: 0 now, null never. */
@@ -129,6 +132,7 @@ export function makeStatus(source: StatusSource): ServerStatus {
     passed_over: passedOver(catalog),
     hashing: { file: progress?.file ?? '', percent: Math.floor((progress?.done ?? 0) * 100) },
     nodes: source.nodes,
+    largest_rack: source.largestRack ?? null,
     reports: source.reports,
     seeding: { nodes: source.seeding.nodes, calm_in_s: source.seeding.calmInS },
     origin: {

@@ -196,6 +196,17 @@ export class NodeRegistry {
     return counts
   }
 
+  /** The rack with most nodes that have booted or are named; undefined: there is none. Invented nodes do not count. */
+  largestRack(): { readonly name: string; readonly nodes: number } | undefined {
+    const sizes = new Map<string, number>()
+    for (const { id, rack } of this.#inventory.list()) {
+      if (this.#inventory.isKnown(id)) sizes.set(rack, (sizes.get(rack) ?? 0) + 1)
+    }
+    let largest: { name: string; nodes: number } | undefined
+    for (const [name, nodes] of sizes) if (nodes > (largest?.nodes ?? 0)) largest = { name, nodes }
+    return largest
+  }
+
   /** How the writing of reports stands. */
   reportStats(): ReportStats {
     return this.#options.timeline.reportStats()

@@ -124,6 +124,7 @@ function makeStatusOf(
       failing: failures.list(),
       catalog,
       nodes: nodes.registry.countByState(),
+      largestRack: nodes.registry.largestRack(),
       reports: nodes.reportStats(),
       seeding: seeds.stats(),
       ports: { ...ports },

@@ -15,6 +15,7 @@ export function makeSite(yaml = '', more: Partial<Site> = {}): Site {
     only: undefined,
     interfaces: [card('lan0', '10.77.0.1')],
     server: undefined,
+    largestRack: undefined,
     isRoot: true,
     timeoutMs: 1000,
     nowMs: Date.UTC(2026, 11, 1),

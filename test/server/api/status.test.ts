@@ -30,6 +30,7 @@ const source: Source = {
     progress: { file: 'rootfs/next.tar', done: 0.999 },
   } as unknown as Source['catalog'],
   nodes: { seen: 1, manifest: 2, downloading: 3, booted: 4, failed: 5, lost: 6 },
+  largestRack: { name: '10.1.2.0/24', nodes: 240 },
   reports: { waiting: 7, refused: 9 },
   seeding: { nodes: 4, calmInS: null },
   ports: { http: 1, https: 2, seeder: 3, dht: 4, operators: 5 },
@@ -49,6 +50,8 @@ test('versions, files, problems and bytes stand where docs/protocol.md says', ()
   const status = makeStatus(source)
   assert.equal(status.version, 4)
   assert.deepEqual(status.versions, [3, 4])
+  assert.deepEqual(status.largest_rack, { name: '10.1.2.0/24', nodes: 240 })
+  assert.equal(makeStatus({ ...source, largestRack: undefined }).largest_rack, null)
   assert.deepEqual(status.failing, [
     { part: 'the catalog', code: 'PART_FAILED', message: 'EMFILE', times: 2, for_s: 60 },
   ])

@@ -263,3 +263,25 @@ test('a node that falls silent in mid-boot is told once, as it stood', async () 
   await registry.stop()
   await store.close()
 })
+
+test('the largest rack is told by nodes that have booted, not by invented ones', async () => {
+  const store = open()
+  const rackOf = (id: string) => ({ rack: id.slice(0, 1), hostname: id })
+  const registry = new NodeRegistry({
+    store: nodeRecords(store, rackOf),
+    timeline: timelineOn(store, () => 1000),
+    describe: rackOf,
+    nowMs: () => 1000,
+    failures: noFailures(),
+  })
+  registry.start()
+  assert.equal(registry.largestRack(), undefined)
+  const data = { seconds: 1, from_peers_bytes: 1, from_origin_bytes: 0, version: 4 }
+  const completed = parseEvents(JSON.stringify([{ boot, seq: 0, t_ms: 1, type: 'boot.completed', data }]))
+  for (const [at, id] of ['a1', 'b1', 'b2'].entries())
+    await registry.eventsReceived(id, `10.0.0.${at}`, completed)
+  for (let n = 0; n < 9; n++) registry.manifestServed(`c${n}`, `10.0.1.${n}`, boot, 4)
+  assert.deepEqual(registry.largestRack(), { name: 'b', nodes: 2 })
+  await registry.stop()
+  await store.close()
+})
