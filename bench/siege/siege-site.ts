@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Host, SERVER_ADDRESS } from '../storm/plan.js'
 import { seeded } from '../storm/random.js'
 import { type StormServer, startServer } from '../storm/server.js'
+import { evenFarm } from '../storm/storm-options.js'
 import { buildSite, type Site } from '../storm/storm-site.js'
 import type { Undo } from '../storm/undo.js'
 import { ADDRESSES_MAX } from './attacks.js'
@@ -45,7 +46,11 @@ export async function buildSiegeSite(
 ): Promise<SiegeSite> {
   const shape = { format: 'tar', slowShare: 0, corrupt: 0 } as const
   const others = { count: 1, addresses: ADDRESSES_MAX }
-  const site = await buildSite({ ...options, ...shape, others }, undo, say)
+  const site = await buildSite(
+    { ...options, ...evenFarm(options.nodes, options.rackSize), ...shape, others },
+    undo,
+    say,
+  )
   const { directory, plan, payload } = site
   const [attacker] = plan.others
   if (attacker === undefined) throw new RangeError('a site without an attacker')

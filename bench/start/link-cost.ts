@@ -57,7 +57,13 @@ export async function measureStart(agent: string, undo: Undo): Promise<StartCost
   checkSupport()
   const directory = mkdtempSync(join(tmpdir(), `bwstorm-${process.pid}-`))
   undo.add(() => rmSync(directory, { recursive: true, force: true }))
-  const plan = makePlan({ runId: `${process.pid}`, nodes: 2, rackSize: 0, liars: 0, isSlow: () => false })
+  const plan = makePlan({
+    runId: `${process.pid}`,
+    racks: [{ nodes: 2, behind: undefined }],
+    isFlat: true,
+    liars: 0,
+    isSlow: () => false,
+  })
   makePayload(directory, payloadBytes, 1, 'tar')
   const network = await buildNetwork(plan, shapeOf(linkMbit), shapeOf(linkMbit))
   undo.add(() => network.remove())

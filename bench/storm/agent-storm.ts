@@ -61,7 +61,9 @@ export async function stormOfAgents(site: StormSite, agent: string, undo: Undo, 
     samples: sampler.samples,
     // What the server sent arrives at the site without a bucket of ours: counted where it enters.
     serverBytes: last(sampler.samples)?.serverTxBytes ?? 0,
-    racksInBytes: plan.racks.filter((rack) => rack.corePort !== '').map((rack) => shapedDelta(rack.corePort)),
+    uplinks: plan.racks
+      .filter((rack) => rack.corePort !== '')
+      .map((rack) => ({ inBytes: shapedDelta(rack.corePort), outBytes: shapedDelta(rack.rackPort) })),
   }
   const drops = [...shaped].reduce(
     (sum, [port, { drops: n }]) => sum + n - (shapedBefore.get(port)?.drops ?? 0),

@@ -1,5 +1,6 @@
 /** The site on paper: namespaces, addresses, links, and the batches for `ip` and `tc` that build it. No I/O. */
 import { GSO_BYTES, type Shape, tbf } from './shaping.js'
+import type { RackShape } from './topology.js'
 
 /** All namespaces of all storms begin so; what comes next is the process id of the bench. */
 export const NAMESPACE_PREFIX = 'bwstorm-'
@@ -28,7 +29,9 @@ export interface Rack {
   readonly index: number
   readonly name: string
   readonly bridge: string
-  /** The end of the uplink at the core; empty in a flat network. */
+  /** The rack that its uplink leads to; undefined: it leads to the core. */
+  readonly behind: number | undefined
+  /** The end of the uplink at the core, or at the rack that it hangs behind; empty in a flat network. */
   readonly corePort: string
   /** The end of the uplink at the rack. */
   readonly rackPort: string
@@ -52,8 +55,9 @@ export interface Plan {
 /** What the plan is made of. */
 export interface PlanInput {
   readonly runId: string
-  readonly nodes: number
-  readonly rackSize: number
+  readonly racks: readonly RackShape[]
+  /** All in one network, without uplinks. */
+  readonly isFlat: boolean
   readonly liars: number
   /** Other machines, each with so many addresses. */
   readonly others?: { readonly count: number; readonly addresses: number }
@@ -61,17 +65,18 @@ export interface PlanInput {
   readonly isSlow: (index: number) => boolean
 }
 
-/** Lays the site out: node by node into racks that are filled one after the other. */
+/** Lays the site out: rack after rack, each node in its place. */
 export function makePlan(input: PlanInput): Plan {
-  const flat = input.rackSize === 0
+  const flat = input.isFlat
   const prefix = `${NAMESPACE_PREFIX}${input.runId}-`
-  const rackCount = flat ? 1 : Math.ceil(input.nodes / input.rackSize)
-  const racks = Array.from({ length: rackCount }, (_, index): Rack => {
+  const rackCount = input.racks.length
+  const racks = input.racks.map(({ behind }, index): Rack => {
     const name = flat ? 'flat' : `rack${String(index + 1).padStart(2, '0')}`
     return {
       index,
       name,
       bridge: flat ? 'core' : `r${index}`,
+      behind,
       corePort: flat ? '' : `u${index}`,
       rackPort: flat ? '' : `d${index}`,
       subnet: flat ? '10.77.0.0/16' : `10.77.${index + 1}.0/24`,
@@ -88,13 +93,10 @@ export function makePlan(input: PlanInput): Plan {
     const address = `10.77.${third}.${fourth}`
     return { id, rack, address, mac, namespace: `${prefix}${id}`, port: `p-${id}`, slow, aliases: [] }
   }
-  const digits = String(input.nodes).length
-  const nodes = Array.from({ length: input.nodes }, (_, index) =>
-    host(
-      `n${String(index + 1).padStart(digits, '0')}`,
-      flat ? 0 : Math.floor(index / input.rackSize),
-      input.isSlow(index),
-    ),
+  const places = input.racks.flatMap(({ nodes: size }, rack) => Array.from({ length: size }, () => rack))
+  const digits = String(places.length).length
+  const nodes = places.map((rack, index) =>
+    host(`n${String(index + 1).padStart(digits, '0')}`, rack, input.isSlow(index)),
   )
   const liars = Array.from({ length: input.liars }, (_, index) =>
     host(`x${index + 1}`, index % rackCount, false),
@@ -141,7 +143,8 @@ export function siteLinks(plan: Plan): string[] {
   for (const rack of plan.racks) {
     if (rack.corePort === '') continue
     lines.push(`link add name ${rack.corePort} type veth peer name ${rack.rackPort}`)
-    lines.push(...port(rack.corePort, 'core'), ...port(rack.rackPort, rack.bridge))
+    const above = rack.behind === undefined ? 'core' : (plan.racks[rack.behind]?.bridge ?? 'core')
+    lines.push(...port(rack.corePort, above), ...port(rack.rackPort, rack.bridge))
   }
   const host = (name: string, mac: string, namespace: string, bridge: string) => [
     `link add name ${name} type veth peer name eth0 address ${mac} netns ${namespace}`,
@@ -192,7 +195,13 @@ export function neighbours(plan: Plan): string[] {
   ]
 }
 
-/** The server's configuration: which subnet is which rack. */
-export function rackConfig(plan: Plan): { readonly racks: readonly object[] } {
-  return { racks: plan.racks.map((rack) => ({ name: rack.name, subnets: [rack.subnet] })) }
+/** The server's configuration: which subnet is which rack, and what it hangs behind. */
+export function rackConfig({ racks }: Plan): { readonly racks: readonly object[] } {
+  return {
+    racks: racks.map(({ name, subnet, behind }) => ({
+      name,
+      subnets: [subnet],
+      ...(behind === undefined ? {} : { behind: racks[behind]?.name }),
+    })),
+  }
 }

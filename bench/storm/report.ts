@@ -161,7 +161,8 @@ function table(result: StormResult): string {
 
 /** The whole page. */
 export function reportHtml(result: StormResult): string {
-  const shape = result.racks === 0 ? 'one flat network' : `${result.racks} racks of ${result.rack_size}`
+  const even = result.racks === 0 ? 'one flat network' : `${result.racks} racks of ${result.rack_size}`
+  const shape = result.topology === '' ? even : escapeHtml(result.topology)
   const what = `${result.nodes} nodes, ${shape}, links of ${result.link_mbit} Mbit/s (${result.scale}), ${(result.payload_bytes / 1e6).toFixed(2)} MB, seed ${result.seed}`
   const verdict = result.valid
     ? ''

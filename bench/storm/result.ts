@@ -69,6 +69,12 @@ export function failedBaseline(name: string, nodes: number, why: string): Baseli
   }
 }
 
+/** What an uplink carried: into the rack, with all behind it, and out of it. */
+interface UplinkBytes {
+  readonly inBytes: number
+  readonly outBytes: number
+}
+
 /** What a run of the agents recorded. */
 export interface RunFacts {
   readonly boots: readonly NodeBoot[]
@@ -77,7 +83,7 @@ export interface RunFacts {
   readonly samples: readonly Sample[]
   /** Bytes that the server's link and each rack's uplink carried, as the buckets count them. */
   readonly serverBytes: number
-  readonly racksInBytes: readonly number[]
+  readonly uplinks: readonly UplinkBytes[]
 }
 
 /** The figures of the agents' storm. */
@@ -91,7 +97,10 @@ export function agentFigures(facts: RunFacts) {
   const all = timesOf(seconds(booted))
   const well = timesOf(seconds(healthy))
   const received = sum((boot) => boot.fromPeersBytes + boot.fromOriginBytes + boot.duplicateBytes)
-  const racks = copies(facts.racksInBytes, payloadBytes)
+  const racks = copies(
+    facts.uplinks.map(({ inBytes }) => inBytes),
+    payloadBytes,
+  )
   const memory = boots.map((boot) => boot.rssMb ?? 0)
   return {
     ...all,
@@ -108,6 +117,7 @@ export function agentFigures(facts: RunFacts) {
     origin_copies: round(sum((boot) => boot.fromOriginBytes) / payloadBytes, 3),
     origin_link_copies: round(payloadOf(facts.serverBytes) / payloadBytes, 3),
     ...racks,
+    ...uplinkCopies(facts.uplinks, payloadBytes),
     duplicate_share: received > 0 ? round(sum((boot) => boot.duplicateBytes) / received, 5) : 0,
     failed: alive.length - booted.length,
     retried: booted.filter((boot) => boot.failures.length > 0).length,
@@ -135,4 +145,11 @@ export function copies(racksInBytes: readonly number[], payloadBytes: number) {
   if (each.length === 0) return { rack_copies_max: null, rack_copies_mean: null }
   const mean = each.reduce((sum, value) => sum + value, 0) / each.length
   return { rack_copies_max: round(Math.max(...each), 3), rack_copies_mean: round(mean, 3) }
+}
+
+/** Copies of the payload over each uplink, in and out, and the most over one of them either way. */
+function uplinkCopies(uplinks: readonly UplinkBytes[], payloadBytes: number) {
+  const copiesOf = (bytes: number) => round(payloadOf(bytes) / payloadBytes, 3)
+  const each = uplinks.map(({ inBytes, outBytes }) => [copiesOf(inBytes), copiesOf(outBytes)])
+  return { uplink_copies_max: each.length === 0 ? null : Math.max(...each.flat()), uplinks: each }
 }

@@ -30,8 +30,9 @@ export function simulate(args: readonly string[]): Simulated | null {
 
 /** The same storm in virtual time. Its links count payload only: they get the goodput of the real ones. */
 export function simulateStorm(options: StormOptions): Simulated | null {
-  const racks = options.rackSize === 0 ? 1 : Math.ceil(options.nodes / options.rackSize)
-  const shape = ['--nodes', options.nodes, '--racks', racks, '--seed', options.seed]
+  const even = ['--nodes', options.nodes, '--racks', options.racks.length]
+  const farm = options.topology === '' ? even : ['--topology', options.topology]
+  const shape = [...farm, '--seed', options.seed]
   const size = ['--payload-mb', options.payloadBytes / 1e6, '--link-mbit', options.linkMbit]
   const faults = [
     '--kill',

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { BootswarmError } from '../../src/errors.js'
+import { evenRacks, parseTopology, type RackShape } from './topology.js'
 
 /** When the nodes arrive. */
 export type Arrivals =
@@ -29,8 +30,11 @@ export type CorruptKind = (typeof corruptKinds)[number]
 /** A whole storm. */
 export interface StormOptions {
   readonly nodes: number
-  /** Nodes of a rack; 0: one flat network. */
+  /** Nodes of a rack, of the largest one; 0: one flat network. */
   readonly rackSize: number
+  readonly racks: readonly RackShape[]
+  /** As `--topology` said it; empty: even racks. */
+  readonly topology: string
   /** Rate of every link, both ways, 10^6 bits a second. */
   readonly linkMbit: number
   readonly payloadBytes: number
@@ -65,6 +69,8 @@ export interface StormOptions {
 export const usage = `npm run bench:storm -- [options]       (root, Linux)
   --nodes N           nodes that boot (500)
   --rack-size N       nodes of a rack, 0: one flat network (24)
+  --topology FARM     instead of these two: racks of these sizes, as 6,24,2x48, at the core; line:10x24, each behind the one
+                      before; tree:3:13x24, up to three behind each; 500: one network
   --link-mbit M       rate of every link, both ways (8)
   --payload-mb M      bytes that each node fetches, 10^6 (13)
   --format KIND       tar, unpacked by every node, or squashfs, handed over: it is in memory once (tar)
@@ -101,6 +107,7 @@ export function parseStormOptions(argv: readonly string[]): StormOptions {
       options: {
         nodes: text,
         'rack-size': text,
+        topology: text,
         'link-mbit': text,
         'payload-mb': text,
         format: text,
@@ -145,9 +152,13 @@ export function parseStormOptions(argv: readonly string[]): StormOptions {
   }
   const payloadMb = number('payload-mb', 13, 0.01, 10_000)
   const stage1Mb = number('stage1-mb', (payloadMb * 10) / 130, 0.001, 10_000)
+  if (values.topology !== undefined && (values.nodes ?? values['rack-size']) !== undefined) {
+    throw new BootswarmError('USAGE_INVALID', '--topology says how many nodes and racks there are')
+  }
   return {
-    nodes: whole('nodes', 500, 1, 4000),
-    rackSize: whole('rack-size', 24, 0, 250),
+    ...(values.topology === undefined
+      ? evenFarm(whole('nodes', 500, 1, 4000), whole('rack-size', 24, 0, 250))
+      : wiredFarm(String(values.topology))),
     linkMbit: number('link-mbit', 8, 0.1, 10_000),
     payloadBytes: Math.round(payloadMb * 1e6),
     format: oneOf('format', payloadFormats, String(values.format ?? 'tar')),
@@ -168,6 +179,20 @@ export function parseStormOptions(argv: readonly string[]): StormOptions {
     ...(typeof values.json === 'string' ? { json: values.json } : {}),
     ...(typeof values.html === 'string' ? { html: values.html } : {}),
   }
+}
+
+type Farm = Pick<StormOptions, 'nodes' | 'rackSize' | 'racks' | 'topology'>
+
+/** Racks of one size, or one network: 0. */
+export function evenFarm(nodes: number, rackSize: number): Farm {
+  return { nodes, rackSize, racks: evenRacks(nodes, rackSize === 0 ? nodes : rackSize), topology: '' }
+}
+
+function wiredFarm(topology: string): Farm {
+  const racks = parseTopology(topology)
+  const sizes = racks.map(({ nodes }) => nodes)
+  const nodes = sizes.reduce((sum, size) => sum + size, 0)
+  return { nodes, rackSize: racks.length === 1 ? 0 : Math.max(...sizes), racks, topology }
 }
 
 function oneOf<Word extends string>(option: string, words: readonly Word[], word: string): Word {

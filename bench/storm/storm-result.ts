@@ -19,6 +19,7 @@ export function describeStorm(
     nodes: options.nodes,
     racks: options.rackSize === 0 ? 0 : site.plan.racks.length,
     rack_size: options.rackSize,
+    topology: options.topology,
     link_mbit: options.linkMbit,
     payload_bytes: site.payload.bytes,
     payload_format: options.format,

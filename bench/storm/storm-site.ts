@@ -18,6 +18,8 @@ export type SiteOptions = Pick<
   StormOptions,
   | 'nodes'
   | 'rackSize'
+  | 'racks'
+  | 'topology'
   | 'linkMbit'
   | 'payloadBytes'
   | 'format'
@@ -80,8 +82,8 @@ export async function buildSite(
   const slow = new Set(pick(indices, Math.round(options.slowShare * options.nodes), random))
   const plan = makePlan({
     runId: `${process.pid}`,
-    nodes: options.nodes,
-    rackSize: options.rackSize,
+    racks: options.racks,
+    isFlat: options.rackSize === 0,
     liars: options.corrupt,
     ...(options.others === undefined ? {} : { others: options.others }),
     isSlow: (index) => slow.has(index),
@@ -89,7 +91,9 @@ export async function buildSite(
   const payload = makePayload(directory, options.payloadBytes, options.seed, options.format)
   const network = await buildNetwork(plan, shapeOf(options.linkMbit), shapeOf(options.linkMbit / 10))
   undo.add(() => network.remove())
-  const rackText = options.rackSize === 0 ? 'flat' : `${plan.racks.length} racks of ${options.rackSize}`
+  const rackText =
+    options.topology ||
+    (options.rackSize === 0 ? 'flat' : `${plan.racks.length} racks of ${options.rackSize}`)
   say(`site: ${options.nodes} nodes, ${rackText}, links of ${options.linkMbit} Mbit/s both ways`)
   const linkMeasured = await checkLink(
     plan,
