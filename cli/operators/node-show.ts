@@ -10,16 +10,16 @@ import { formatBytes, formatDuration, formatTime } from './words.js'
 /** All that is known of nodes. */
 export async function showNodes({ call, client }: Session): Promise<number> {
   const { nodes, areAllThere } = await nodesOf(client, call, call.words[0])
-  const reasons = await whyOf(client, nodes)
+  const reasons = new Map((await whyOf(client, nodes)).map((why) => [why.id, why]))
   if (call.flags.has('json'))
     printJson(
-      nodes.map((node, n) => ({ ...node, why: reasons[n] })),
+      nodes.map((node) => ({ ...node, why: reasons.get(node.id) })),
       2,
     )
   else
     printLines(
       nodes.flatMap((node, n) => {
-        const why = reasons[n]
+        const why = reasons.get(node.id)
         const nowMs = Date.now()
         const lines = nodeLines(node, nowMs)
         return [...(n === 0 ? [] : ['']), ...lines, ...(why === undefined ? [] : whyLines(why, nowMs))]

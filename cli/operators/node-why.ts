@@ -1,6 +1,7 @@
 /** `bootswarm node why`: where the newest boots of nodes stopped. */
 import { printJson, printLines, printText } from '../../host/console.js'
 import type { OperatorWhy } from '../../server/api/operators/schemas.js'
+import { BootswarmError } from '../../src/errors.js'
 import { printable } from '../../src/text.js'
 import type { ApiClient } from './client.js'
 import { didStop, nodesOf } from './node-list.js'
@@ -28,7 +29,7 @@ export async function explainNodes({ call, client, width }: Session): Promise<nu
   return areAllThere ? 0 : 1
 }
 
-/** Asks for each of them. */
+/** Asks for each of them; one that has been forgotten meanwhile is left out. */
 export async function whyOf(
   client: ApiClient,
   nodes: readonly { readonly id: string }[],
@@ -36,7 +37,11 @@ export async function whyOf(
   const progress = new Progress(nodes.length)
   const reasons: OperatorWhy[] = []
   for (const { id } of nodes) {
-    reasons.push(await client.why(id))
+    try {
+      reasons.push(await client.why(id))
+    } catch (error) {
+      if (!(error instanceof BootswarmError && error.code === 'NODE_UNKNOWN')) throw error
+    }
     progress.show(reasons.length)
   }
   progress.end()
@@ -92,6 +97,6 @@ function whyTable(reasons: readonly OperatorWhy[], width: number | undefined): s
   }
   const pages = [...counts].sort(([, a], [, b]) => b - a).map(([page, count]) => `${count}: see ${page}`)
   return [...formatTable(columns, reasons, width), ...(pages.length > 0 ? [''] : []), ...pages].map(
-    (line) => `${line}\n`,
+    (line) => `${printable(line)}\n`,
   )
 }

@@ -36,17 +36,9 @@ export class OperatorNodes {
 
   /** All, in no order. */
   list(): BareNode[] {
-    const { registry, timeline } = this.#parts
-    const nodes = registry.list()
-    const ids = new Set(nodes.map(({ id }) => id))
-    const netboot = new Map<string, NetbootMachine>()
-    const strangers: NetbootMachine[] = []
-    for (const machine of timeline.inNetboot()) {
-      if (machine.node !== undefined && ids.has(machine.node)) netboot.set(machine.node, machine)
-      else strangers.push(machine)
-    }
+    const { nodes, strangers } = this.#all()
     return [
-      ...nodes.map((node) => this.#node(node, netboot.get(node.id))),
+      ...nodes.map(({ node, netboot }) => this.#node(node, netboot)),
       ...strangers.map((machine) => this.#machine(machine)),
     ]
   }
@@ -59,7 +51,7 @@ export class OperatorNodes {
     const machine = timeline
       .inNetboot()
       .find((one) => (node === undefined ? one.mac === mac : one.node === node.id))
-    if (node !== undefined) return this.#node(node, machine)
+    if (node !== undefined) return this.#node(node, sinceThen(node, machine))
     return machine && this.#machine(machine)
   }
 
@@ -71,7 +63,9 @@ export class OperatorNodes {
   countByState(): OperatorStatus['nodes'] {
     const states = [...netbootStates, ...nodeStates] as const
     const counts = Object.fromEntries(states.map((state) => [state, 0])) as OperatorStatus['nodes']
-    for (const { state } of this.list()) counts[state] += 1
+    const { nodes, strangers } = this.#all()
+    for (const { node, netboot } of nodes) counts[(netboot ?? node).state] += 1
+    for (const { state } of strangers) counts[state] += 1
     return counts
   }
 
@@ -105,12 +99,26 @@ export class OperatorNodes {
     return boot === '' ? timeline.ofNode(id) : timeline.bootOfNode(id, boot)
   }
 
-  /** What an agent has said since shows that it runs: its machine has not been started anew. */
-  #node(node: NodeRecord, machine: NetbootMachine | undefined): BareNode {
+  /** Nodes with the boots that they have begun since, and machines that are no nodes. */
+  #all(): { readonly nodes: readonly BootingNode[]; readonly strangers: readonly NetbootMachine[] } {
+    const { registry, timeline } = this.#parts
+    const nodes = registry.list()
+    const ids = new Set(nodes.map(({ id }) => id))
+    const machines = new Map<string, NetbootMachine>()
+    const strangers: NetbootMachine[] = []
+    for (const machine of timeline.inNetboot()) {
+      if (machine.node !== undefined && ids.has(machine.node)) machines.set(machine.node, machine)
+      else strangers.push(machine)
+    }
+    return {
+      strangers,
+      nodes: nodes.map((node) => ({ node, netboot: sinceThen(node, machines.get(node.id)) })),
+    }
+  }
+
+  #node(node: NodeRecord, netboot: NetbootMachine | undefined): BareNode {
     const { timeline, labelOf } = this.#parts
-    const isNewer = machine !== undefined && machine.heardMs >= node.lastSeenMs
-    const names = { mac: timeline.macOf(node.id), label: labelOf(node.id) }
-    return nodeView(node, names, isNewer ? machine : undefined)
+    return nodeView(node, { mac: timeline.macOf(node.id), label: labelOf(node.id) }, netboot)
   }
 
   #machine(machine: NetbootMachine): BareNode {
@@ -118,4 +126,14 @@ export class OperatorNodes {
     const { mac, address } = machine
     return machineView(machine, describe(mac, address), labelOf(mac))
   }
+}
+
+interface BootingNode {
+  readonly node: NodeRecord
+  readonly netboot: NetbootMachine | undefined
+}
+
+/** What an agent has said since then shows that it runs: its machine has not been started anew. */
+function sinceThen(node: NodeRecord, machine: NetbootMachine | undefined): NetbootMachine | undefined {
+  return machine !== undefined && machine.heardMs >= node.lastSeenMs ? machine : undefined
 }
