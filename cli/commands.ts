@@ -1,6 +1,7 @@
 /** The commands of `bootswarm`: each a line here, its module loaded only when it is called. */
 
 import { completionOutline } from './completion-outline.js'
+import { configOutline } from './config/parts.js'
 import { auditOutline, nodeOutline, statusOutline, tokenOutline } from './operators/outlines.js'
 import type { Outline } from './outline.js'
 
@@ -30,8 +31,9 @@ export const commands: readonly [Command, ...Command[]] = [
     load: () => import('../image/main.js'),
   },
   {
-    name: 'config',
-    summary: 'check, show, compare and apply what nodes get',
+    name: configOutline.name,
+    summary: configOutline.summary,
+    outline: configOutline,
     load: () => import('./config/main.js'),
   },
   {

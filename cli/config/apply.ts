@@ -6,28 +6,11 @@ import { complain, printLines } from '../../host/console.js'
 import { configPath, readPlacedConfig } from '../../server/config/load.js'
 import { diffConfigs } from '../../src/config-diff.js'
 import { BootswarmError } from '../../src/errors.js'
-import type { Given, Part } from './arguments.js'
+import type { Given } from './arguments.js'
 import { diffLines } from './diff-text.js'
-import { configFlag, helpFlag, lastOf, type Surroundings } from './flags.js'
+import { lastOf, type Surroundings } from './flags.js'
 import { replaceFile } from './replace-file.js'
 import { signalServer } from './signal-server.js'
-
-export const part: Part = {
-  name: 'apply',
-  word: 'FILE',
-  summary: 'put FILE in the place of the configuration in use, and have the running server read it',
-  flags: [
-    { name: 'yes', description: 'do not ask' },
-    { name: 'dry-run', description: 'show the difference, and change nothing' },
-    {
-      name: 'data-dir',
-      value: 'DIR',
-      description: 'data directory of the running server (default: as configured)',
-    },
-    configFlag,
-    helpFlag,
-  ],
-}
 
 /** @throws BootswarmError CONFIG_INVALID, CONFIG_NOT_WRITTEN, CONFIG_UNKNOWN_KEY, CONFIG_UNREADABLE, USAGE_INVALID */
 export async function run(given: Given, around: Surroundings): Promise<number> {

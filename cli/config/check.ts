@@ -3,15 +3,8 @@
 import { printLines } from '../../host/console.js'
 import { readPlacedConfig } from '../../server/config/load.js'
 import { makeNodeResolver, namedIds } from '../../src/resolve-node.js'
-import type { Given, Part } from './arguments.js'
-import { helpFlag, type Surroundings } from './flags.js'
-
-export const part: Part = {
-  name: 'check',
-  word: '[FILE]',
-  summary: 'whether a file is valid; the first mistake with line and column',
-  flags: [helpFlag],
-}
+import type { Given } from './arguments.js'
+import type { Surroundings } from './flags.js'
 
 /** @throws BootswarmError CONFIG_INVALID, CONFIG_UNKNOWN_KEY, CONFIG_UNREADABLE */
 export async function run({ word }: Given, around: Surroundings): Promise<number> {

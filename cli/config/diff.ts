@@ -3,16 +3,9 @@
 import { printJson, printLines } from '../../host/console.js'
 import { readPlacedConfig } from '../../server/config/load.js'
 import { diffConfigs } from '../../src/config-diff.js'
-import type { Given, Part } from './arguments.js'
+import type { Given } from './arguments.js'
 import { diffJson, diffLines } from './diff-text.js'
-import { configFlag, helpFlag, jsonFlag, lastOf, type Surroundings } from './flags.js'
-
-export const part: Part = {
-  name: 'diff',
-  word: 'FILE',
-  summary: 'what FILE would change in place of the configuration in use, and for which nodes',
-  flags: [jsonFlag, configFlag, helpFlag],
-}
+import { lastOf, type Surroundings } from './flags.js'
 
 /** @throws BootswarmError CONFIG_INVALID, CONFIG_UNKNOWN_KEY, CONFIG_UNREADABLE */
 export async function run(given: Given, around: Surroundings): Promise<number> {

@@ -8,9 +8,15 @@ import * as apply from './apply.js'
 import { type Part, readArguments } from './arguments.js'
 import * as check from './check.js'
 import * as diff from './diff.js'
+import { applyPart, checkPart, diffPart, showPart } from './parts.js'
 import * as show from './show.js'
 
-const parts = [check, show, diff, apply]
+const parts = [
+  { part: checkPart, run: check.run },
+  { part: showPart, run: show.run },
+  { part: diffPart, run: diff.run },
+  { part: applyPart, run: apply.run },
+]
 
 /** Wrong files and wrong arguments: exit code 2. */
 const wrongCodes: readonly ErrorCode[] = ['CONFIG_INVALID', 'CONFIG_UNKNOWN_KEY', 'CONFIG_UNREADABLE']

@@ -8,23 +8,9 @@ import { BootswarmError } from '../../src/errors.js'
 import { isNodeId, normalizeMac } from '../../src/node-id.js'
 import { makeRackTree, racksAbove } from '../../src/rack-tree.js'
 import { type AskedNode, makeNodeResolver, type NodeResolver, namedIds } from '../../src/resolve-node.js'
-import type { Given, Part } from './arguments.js'
-import { configFlag, helpFlag, jsonFlag, lastOf, type Surroundings } from './flags.js'
+import type { Given } from './arguments.js'
+import { lastOf, type Surroundings } from './flags.js'
 import { nodeJson, nodeLines } from './show-node.js'
-
-export const part: Part = {
-  name: 'show',
-  word: 'NODE',
-  summary: 'what a node gets, and which line gives it; NODE is an identity, MAC address or host name',
-  flags: [
-    { name: 'address', value: 'IP', description: 'as if it had this address (groups and racks by subnet)' },
-    { name: 'relay-id', value: 'ID', description: 'as if a DHCP relay saw it there; may be repeated' },
-    { name: 'arch', value: 'ARCH', description: `as if its processor were ${kernelArchs.join(', ')}` },
-    jsonFlag,
-    configFlag,
-    helpFlag,
-  ],
-}
 
 /** @throws BootswarmError CONFIG_INVALID, CONFIG_UNKNOWN_KEY, CONFIG_UNREADABLE, NODE_ID_INVALID, USAGE_INVALID */
 export async function run(given: Given, around: Surroundings): Promise<number> {

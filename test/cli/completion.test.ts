@@ -57,6 +57,11 @@ for (const [shell, offer] of [
     // The value of a flag is no word on the way.
     assert.deepEqual(offer(t, 'node', '--data-dir', 'x', 'la'), ['label'])
     assert.deepEqual(offer(t, 'token', 'new', '--role', 'o'), ['operate'])
+    assert.deepEqual(offer(t, 'config', '').sort(), ['apply', 'check', 'diff', 'show'])
+    assert.deepEqual(offer(t, 'config', 'show', 'rig001', '--ar'), ['--arch'])
+    assert.deepEqual(offer(t, 'config', 'apply', '--dry'), ['--dry-run'])
+    assert.deepEqual(offer(t, 'node', 'w'), ['why'])
+    assert.deepEqual(offer(t, 'node', 'events', '--source', 't'), ['tftp'])
     assert.deepEqual(offer(t, 'completion', 'f'), ['fish'])
     assert.deepEqual(offer(t, 'node', 'forget', '--dry'), ['--dry-run'])
     assert.deepEqual(offer(t, 'node', 'list', '--dry'), [])

@@ -330,3 +330,42 @@ test('on a narrow terminal a table fits it', async (t) => {
   for (const line of lines) assert.ok([...line].length <= 60, line)
   assert.match(out, /…/)
 })
+
+test('a list that is watched is shown again in place, with what has changed', async (t) => {
+  const { place, server } = await started(t)
+  await report(server, 'rig001', begun)
+  const pty = ['-c', 'import pty, sys; pty.spawn(["sh", "-c", sys.argv[1], "sh"] + sys.argv[2:])']
+  const size = 'stty cols 100 rows 20; exec "$@"'
+  const args = [...pty, size, process.execPath, program, 'node', 'list', '--watch']
+  const child = spawn('python3', args, {
+    cwd: place.dir,
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { PATH: process.env.PATH, HOME: place.dir },
+  })
+  const ended = new Promise((resolve) => child.on('close', resolve))
+  t.after(() => child.kill('SIGKILL'))
+  let out = ''
+  child.stdout.on('data', (part: Buffer) => {
+    out += part.toString()
+  })
+  // Each time from the upper left corner on; what was longer before is cleared, line by line and below.
+  const shown = () => out.split('\u001b[H').filter((screen) => screen.endsWith('\u001b[J'))
+  const lastShown = (pattern: RegExp) =>
+    until(String(pattern), async () => (pattern.test(shown().at(-1) ?? '') ? shown().at(-1) : undefined))
+  const first = await lastShown(/^rig001 +seen /m)
+  assert.ok(first?.includes('\u001b[K\r\n'))
+  await report(server, 'rig002', begun, failed)
+  await lastShown(/^rig002 +failed +AGENT_FAILED /m)
+  assert.ok(shown().length >= 2)
+  // The server goes: what was shown last stays, and the reason stands above it.
+  await server.kill('SIGTERM')
+  const old = await lastShown(/^\(old\) .*no server runs/m)
+  assert.match(old, /^rig002 +failed /m)
+  const again = place.start()
+  await again.line('server.ready')
+  const back = await lastShown(/^NODE [\s\S]*^rig002 +failed /m)
+  assert.ok(!back.includes('(old)'))
+  // Control-C at the terminal ends it.
+  child.stdin.write('\u0003')
+  await ended
+})
