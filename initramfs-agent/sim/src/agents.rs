@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use super::chains::Chains;
 use super::grants::Grants;
 use bootswarm_agent::core::time::{MILLISECOND, Micros};
 
@@ -54,6 +55,8 @@ pub(super) struct Agents {
     by_rack: Vec<Rack>,
     all: Vec<Option<Agent>>,
     count: usize,
+    /// How many are connected, by the depths of their racks.
+    counts: Vec<usize>,
     /// How many connected agents have each piece.
     pub copies: Vec<u32>,
     /// How many hand-outs of each piece are unconfirmed and within their deadline.
@@ -74,6 +77,8 @@ pub(super) struct Agents {
 #[derive(Default)]
 struct Rack {
     nodes: Vec<usize>,
+    /// Racks between it and the server.
+    depth: usize,
     outstanding: u32,
     /// Pieces that came into the farm through it.
     received: u32,
@@ -88,15 +93,16 @@ impl Rack {
 /// What a recipient must keep to.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
-    /// Hand-outs of one agent.
-    pub per_agent: usize,
+    /// Hand-outs that may be under way in all.
+    pub window: f64,
     pub now: Micros,
     /// An agent that keeps us waiting for a hand-out for so long gets no other.
     pub stall_us: Micros,
 }
 
 impl Agents {
-    pub fn new(bytes: u64, piece_bytes: u32, racks: Vec<usize>) -> Self {
+    /// `racks`: of each agent.
+    pub fn new(bytes: u64, piece_bytes: u32, racks: Vec<usize>, chains: &Chains) -> Self {
         let pieces = bytes.div_ceil(u64::from(piece_bytes)).max(1) as u32;
         let n = pieces as usize;
         let mut by_rack: Vec<Rack> = Vec::new();
@@ -104,6 +110,10 @@ impl Agents {
         for (node, rack) in racks.iter().enumerate() {
             by_rack[*rack].nodes.push(node);
         }
+        for (at, rack) in by_rack.iter_mut().enumerate() {
+            rack.depth = chains.depth(at);
+        }
+        let deepest = by_rack.iter().map(|rack| rack.depth).max().unwrap_or(0);
         Self {
             pieces,
             bytes,
@@ -112,6 +122,7 @@ impl Agents {
             racks,
             by_rack,
             count: 0,
+            counts: vec![0; deepest + 1],
             copies: vec![0; n],
             outstanding: vec![0; n],
             handed: vec![0; n],
@@ -145,6 +156,18 @@ impl Agents {
         all.filter_map(|(node, agent)| Some((node, agent.as_mut()?)))
     }
 
+    /// All, with how many racks lie between their own and the server.
+    pub fn all_with_depth(&mut self) -> impl Iterator<Item = (usize, &mut Agent)> {
+        let (racks, by_rack) = (&self.racks, &self.by_rack);
+        let all = self.all.iter_mut().enumerate();
+        all.filter_map(|(node, agent)| Some((by_rack[racks[node]].depth, agent.as_mut()?)))
+    }
+
+    /// Racks between an agent's own and the server.
+    pub fn depth(&self, node: usize) -> usize {
+        self.by_rack[self.racks[node]].depth
+    }
+
     /// Those whom only the origin feeds and who keep their deadlines.
     pub fn isolated(&self) -> Vec<usize> {
         let fed = |a: &Agent| a.isolated && a.interested && a.strikes == 0;
@@ -156,6 +179,8 @@ impl Agents {
 
     pub fn join(&mut self, node: usize, conn: usize, now: Micros) {
         self.count += 1;
+        let depth = self.depth(node);
+        self.counts[depth] += 1;
         self.all[node] = Some(Agent {
             conn,
             grants: Grants::default(),
@@ -184,6 +209,8 @@ impl Agents {
             return given;
         };
         self.count -= 1;
+        let depth = self.depth(node);
+        self.counts[depth] -= 1;
         self.have_total -= u64::from(agent.have_count);
         for piece in (0..self.pieces).filter(|p| agent.have[*p as usize]) {
             self.copies[piece as usize] -= 1;
@@ -276,15 +303,53 @@ impl Agents {
         mean >= LAG_PIECES_MIN && f64::from(agent.have_count) * LAG_TIMES < mean
     }
 
-    /// Who shall get this piece: in the rack with the fewest unconfirmed hand-outs, then the fewest copies
-    /// received, an agent that does not lag, with fewest strikes, unconfirmed, and pieces given, ties at random.
+    /// Who shall get this piece: of the racks nearest to the server with an agent that can take it, in the one with the fewest
+    /// unconfirmed hand-outs, then the fewest copies received, an agent that does not lag, with fewest strikes, unconfirmed, and
+    /// pieces given, ties at random. Racks behind those get it from them: who is busy there is waited for, but nobody who
+    /// owes a hand-out.
     pub fn recipient(&self, piece: u32, limits: Limits, random: &mut dyn FnMut() -> f64) -> Option<usize> {
+        let strikes = |node: usize| self.get(node).map_or(0, |agent| agent.strikes);
+        let mut owing = None;
+        for depth in (0..self.counts.len()).filter(|depth| self.counts[*depth] > 0) {
+            let best = self.best_at(depth, piece, limits, random);
+            if best.is_some_and(|node| strikes(node) == 0) {
+                return best;
+            }
+            owing = owing.or(best);
+            if self.is_worth_waiting(depth, piece, limits) {
+                break;
+            }
+        }
+        owing
+    }
+
+    fn racks_at(&self, depth: usize) -> impl Iterator<Item = &Rack> {
+        self.by_rack.iter().filter(move |rack| rack.depth == depth)
+    }
+
+    /// Whether an agent of these racks can take a piece as soon as it is no longer busy.
+    fn is_worth_waiting(&self, depth: usize, piece: u32, limits: Limits) -> bool {
+        let agents = self.racks_at(depth).flat_map(|rack| &rack.nodes);
+        let mut agents = agents.filter_map(|node| self.get(*node));
+        agents.any(|agent| agent.strikes == 0 && agent.takes(piece, limits))
+    }
+
+    fn best_at(
+        &self,
+        depth: usize,
+        piece: u32,
+        limits: Limits,
+        random: &mut dyn FnMut() -> f64,
+    ) -> Option<usize> {
+        // A few recipients at a time, each with the next piece already waiting; a lone node gets all of it.
+        let share = (limits.window / self.counts[depth].max(1) as f64).ceil();
+        let each = (share as usize).max(2);
         let mut best: Option<(&Rack, usize)> = None;
-        for rack in &self.by_rack {
+        for rack in self.racks_at(depth) {
             if best.is_some_and(|(than, _)| rack.order() > than.order()) {
                 continue;
             }
-            let Some(node) = self.best_of(rack, piece, limits, random) else {
+            let Some(node) = self.best_of(rack, piece, each, limits, random) else {
                 continue;
             };
             if best.is_some_and(|(than, _)| rack.order() == than.order()) && random() < 0.5 {
@@ -299,22 +364,17 @@ impl Agents {
         &self,
         rack: &Rack,
         piece: u32,
+        each: usize,
         limits: Limits,
         random: &mut dyn FnMut() -> f64,
     ) -> Option<usize> {
         let mut best: Option<((bool, u32, usize, u32), usize)> = None;
         let mut ties = 1.0;
         for node in &rack.nodes {
-            let Some(agent) = &self.all[*node] else {
+            let agent = self.get(*node);
+            let Some(agent) = agent.filter(|a| a.given.len() < each && a.takes(piece, limits)) else {
                 continue;
             };
-            let rests_us = limits.now.saturating_sub(agent.progress_at);
-            let sits = !agent.given.is_empty() && rests_us > limits.stall_us;
-            let paused = agent.strikes > 0 && rests_us < strike_pause(agent.strikes);
-            let has = agent.have[piece as usize] || agent.given.iter().any(|g| g.piece == piece);
-            if !agent.interested || agent.given.len() >= limits.per_agent || has || sits || paused {
-                continue;
-            }
             let order = (
                 self.lags(agent),
                 agent.strikes,
@@ -331,6 +391,17 @@ impl Agents {
             }
         }
         best.map(|(_, node)| node)
+    }
+}
+
+impl Agent {
+    /// Whether it can take a piece, however many it is being handed.
+    fn takes(&self, piece: u32, limits: Limits) -> bool {
+        let rests_us = limits.now.saturating_sub(self.progress_at);
+        let sits = !self.given.is_empty() && rests_us > limits.stall_us;
+        let paused = self.strikes > 0 && rests_us < strike_pause(self.strikes);
+        let has = self.have[piece as usize] || self.given.iter().any(|g| g.piece == piece);
+        self.interested && !has && !sits && !paused
     }
 }
 

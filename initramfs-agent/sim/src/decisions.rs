@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use super::agents::Agents;
+use super::chains::Chains;
 use super::grants::Grants;
 use super::handshakes::Handshakes;
 use super::seeder::Seeder;
@@ -68,17 +70,52 @@ fn draws(case: &Value) -> impl FnMut() -> f64 + use<> {
     }
 }
 
+/// For each rack the one that it hangs behind, where some do.
+fn behind(case: &Value) -> Vec<Option<usize>> {
+    let behind = case["behind"].as_array().cloned().unwrap_or_default();
+    behind
+        .iter()
+        .map(|rack| rack.as_u64().map(|rack| rack as usize))
+        .collect()
+}
+
+/// Numbers in the order in which they come first, then those that do not come.
+fn by_coming(come: impl Iterator<Item = usize>, count: usize) -> Vec<usize> {
+    let mut order = Vec::new();
+    for number in come.chain(0..count) {
+        if !order.contains(&number) {
+            order.push(number);
+        }
+    }
+    order
+}
+
+/// The server goes through agents and racks as they have come, the model as they are numbered: they are numbered as they come.
+fn handout_agents(case: &Value) -> (Agents, impl Fn(usize) -> usize) {
+    let (racks, behind) = (ints(&case["racks"]), behind(case));
+    let joins = steps(case).filter(|(_, name, _)| name == "join");
+    let nodes = by_coming(joins.map(|(.., values)| int(&values[0]) as usize), racks.len());
+    let order = by_coming(nodes.iter().map(|node| racks[*node]), behind.len());
+    let rack_at = |rack: usize| order.iter().position(|r| *r == rack).unwrap();
+    let is_behind = |rack: &usize| behind.get(*rack).copied().flatten().map(rack_at);
+    let chains = Chains::new(order.iter().map(is_behind).collect());
+    let racks = nodes.iter().map(|node| rack_at(racks[*node])).collect();
+    let (bytes, piece_bytes) = (int(&case["size_bytes"]), int(&case["piece_bytes"]) as u32);
+    let at = move |node| nodes.iter().position(|n| *n == node).unwrap();
+    (Agents::new(bytes, piece_bytes, racks, &chains), at)
+}
+
 #[test]
 fn hand_outs() {
-    for case in cases("handout") {
-        let racks = ints(&case["racks"]);
-        let (bytes, piece_bytes) = (int(&case["size_bytes"]), int(&case["piece_bytes"]) as u32);
-        let mut seeder = Seeder::new(bytes, piece_bytes, racks, Box::new(draws(&case)));
+    for case in cases("handout").into_iter().chain(cases("handout-chains")) {
+        let (agents, at) = handout_agents(&case);
+        let mut seeder = Seeder::new(agents, Box::new(draws(&case)));
         for (step, name, values) in steps(&case) {
-            let node = || int(&values[0]) as usize;
+            let conn = || int(&values[0]) as usize;
+            let node = || at(conn());
             match name.as_str() {
-                "join" => seeder.connected(node(), node(), us(&values[1])),
-                "leave" => seeder.closed(node(), node()),
+                "join" => seeder.connected(node(), conn(), us(&values[1])),
+                "leave" => seeder.closed(node(), conn()),
                 "have" => seeder.has(node(), int(&values[1]) as u32, us(&values[2])),
                 "sent" => seeder.sent(node(), us(&values[1])),
                 "interest" => seeder.interest(node(), values[1].as_bool().unwrap()),
@@ -137,8 +174,8 @@ fn grants() {
 
 #[test]
 fn introductions() {
-    for case in cases("tracker") {
-        let mut tracker = Tracker::default();
+    for case in cases("tracker").into_iter().chain(cases("tracker-chains")) {
+        let mut tracker = Tracker::new(Chains::new(behind(&case)));
         let mut random = draws(&case);
         for (step, name, values) in steps(&case) {
             let node = || int(&values[0]) as usize;
@@ -149,14 +186,15 @@ fn introductions() {
                 "introduce" => {
                     let numwant = int(&values[3]) as usize;
                     let met = tracker.introduce(node(), rack(), seed(), numwant, &mut random);
-                    assert_eq!(
-                        [met.local, met.across],
-                        [ints(&values[4]), ints(&values[5])],
-                        "{step}"
-                    );
-                    let duty = match values[6].as_u64() {
+                    // Where no racks hang behind others, nobody is far.
+                    let (expected, turn) = (&values[4..values.len() - 1], &values[values.len() - 1]);
+                    let mut met_in = vec![met.local, met.across];
+                    met_in.extend((expected.len() > 2).then_some(met.far));
+                    let expected: Vec<Vec<usize>> = expected.iter().map(ints).collect();
+                    assert_eq!(met_in, expected, "{step}");
+                    let duty = match turn.as_u64() {
                         Some(turn) => Duty::Importer(turn as u8),
-                        None if values[6].is_null() => Duty::Unsaid,
+                        None if turn.is_null() => Duty::Unsaid,
                         None => Duty::Member,
                     };
                     assert_eq!(met.duty, duty, "{step}");

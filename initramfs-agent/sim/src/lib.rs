@@ -11,6 +11,7 @@ mod arrive;
 mod boot;
 mod cables;
 mod carry;
+mod chains;
 #[cfg(test)]
 mod decisions;
 mod grants;
@@ -40,6 +41,7 @@ pub use timeline::Moment;
 pub use world::{run, run_watched};
 
 use bootswarm_agent::core::time::{Micros, SECOND};
+use chains::Chains;
 
 /// What is simulated.
 #[derive(Clone, Debug)]
@@ -74,6 +76,8 @@ pub struct SimConfig {
     pub manifest: bool,
     /// Nodes have HTTPS origins.
     pub https: bool,
+    /// The server was told which racks hang behind which.
+    pub chains_told: bool,
 }
 
 impl Default for SimConfig {
@@ -94,6 +98,7 @@ impl Default for SimConfig {
             server_gone_after_copy: false,
             manifest: true,
             https: true,
+            chains_told: true,
         }
     }
 }
@@ -105,6 +110,12 @@ impl SimConfig {
             0 => self.link_bits,
             bits => bits,
         }
+    }
+
+    /// Which racks hang behind which, as far as the server knows.
+    fn chains_as_told(&self) -> Chains {
+        let behind = |rack: &Rack| rack.behind.filter(|_| self.chains_told);
+        Chains::new(self.layout.racks().iter().map(behind).collect())
     }
 
     /// What one copy takes over the slowest of the links that each must pass: no farm can be faster.

@@ -5,10 +5,10 @@ use bootswarm_sim::{Hostility, Layout, Moment, SimConfig, run_watched};
 const USAGE: &str = "swarm-sim [--nodes N] [--racks N] \
 [--topology SIZES|line:SIZES|tree:WAYS:SIZES] [--payload-mb MB] [--piece-kib KIB] [--link-mbit MBIT] [--uplink-mbit MBIT] \
 [--latency-us US] [--arrival-ms MS] [--seed N] [--kill 5%] [--slow 5%] [--corrupt N] [--corrupt-kind wrong|silent] \
-[--server-gone-after-copy] [--no-https] [--no-manifest] [--timeline-ms MS] [--json]
+[--server-gone-after-copy] [--no-https] [--no-manifest] [--chains-untold] [--timeline-ms MS] [--json]
 
 SIZES: nodes of each rack, as 6,24,48 or 21x24. Their uplinks lead to the core; with line: each rack is behind the one \
-before, with tree: up to WAYS racks are behind each.";
+before, with tree: up to WAYS racks are behind each, and the server knows unless --chains-untold.";
 
 /// What the command line says.
 struct Arguments {
@@ -33,6 +33,7 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--server-gone-after-copy" => cfg.server_gone_after_copy = true,
             "--no-https" => cfg.https = false,
             "--no-manifest" => cfg.manifest = false,
+            "--chains-untold" => cfg.chains_told = false,
             _ => {
                 let text = args.next().ok_or_else(|| format!("{name}: a value is missing"))?;
                 if name == "--corrupt-kind" {

@@ -42,8 +42,7 @@ pub(super) struct Seeder {
 }
 
 impl Seeder {
-    pub fn new(bytes: u64, piece_bytes: u32, racks: Vec<usize>, random: Box<dyn FnMut() -> f64>) -> Self {
-        let agents = Agents::new(bytes, piece_bytes, racks);
+    pub fn new(agents: Agents, random: Box<dyn FnMut() -> f64>) -> Self {
         Self {
             once: vec![false; agents.pieces as usize],
             agents,
@@ -190,10 +189,8 @@ impl Seeder {
     }
 
     fn recipient(&mut self, piece: u32, now: Micros) -> Option<usize> {
-        // A few recipients at a time, each with the next piece already waiting; a lone node gets all of it.
-        let share = (self.window.size() / self.agents.count().max(1) as f64).ceil();
         let limits = Limits {
-            per_agent: (share as usize).max(2),
+            window: self.window.size(),
             now,
             stall_us: self.stall_us(),
         };
@@ -307,12 +304,13 @@ impl Seeder {
         }
         let starve = STARVE_MIN_US.max(16 * median);
         let pieces = self.agents.pieces;
-        for (_, agent) in self.agents.all_mut() {
+        for (depth, agent) in self.agents.all_with_depth() {
             let full = agent.have_count == pieces;
             if agent.isolated || !agent.interested || full || !agent.given.is_empty() {
                 continue;
             }
-            if now - agent.have_at < starve << agent.fed.min(6) {
+            // Each rack on the way takes its time.
+            if now - agent.have_at < (starve * (1 + depth as u64)) << agent.fed.min(6) {
                 continue;
             }
             agent.fed += 1;

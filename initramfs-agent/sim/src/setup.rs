@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::agents::Agents;
 use super::arrive::SEEDER_TICK_US;
 use super::cables::Cables;
 use super::handshakes::Handshakes;
@@ -57,7 +58,9 @@ impl World {
         let pieces = cfg.payload_bytes.div_ceil(u64::from(piece_bytes)) as u32;
         let mut dice = Rng::new(rng.next_u64());
         let random = Box::new(move || fraction(&mut dice));
-        let seeder = Seeder::new(cfg.payload_bytes, piece_bytes, racks.clone(), random);
+        let chains = cfg.chains_as_told();
+        let agents = Agents::new(cfg.payload_bytes, piece_bytes, racks.clone(), &chains);
+        let seeder = Seeder::new(agents, random);
         let mut nodes = Vec::new();
         for (node, rack) in racks.iter().enumerate() {
             let mut peer_id = *b"-BW0001-000000000000";
@@ -116,7 +119,7 @@ impl World {
             links,
             seeder,
             handshakes: Handshakes::new(),
-            tracker: Tracker::default(),
+            tracker: Tracker::new(chains),
             streams: Streams::new(STREAMS_MAX, SMALL_PART_BYTES),
             handing_out: HandingOut::default(),
             rng,

@@ -232,3 +232,21 @@ fn lines_and_trees_finish_and_every_uplink_is_counted_both_ways() {
         assert!(report.last_over_floor() >= 1.0, "{layout}: {report:?}");
     }
 }
+
+#[test]
+fn a_server_that_knows_of_a_line_sends_pieces_along_it() {
+    let line = SimConfig {
+        layout: Layout::tree(1, &[8; 6]),
+        ..racks()
+    };
+    let (told, untold) = (
+        run(&line),
+        run(&SimConfig {
+            chains_told: false,
+            ..line.clone()
+        }),
+    );
+    assert_eq!((told.failed, untold.failed), (0, 0), "{told:?}");
+    assert!(told.uplink_copies_max < 1.6, "{told:?}");
+    assert!(untold.uplink_copies_max > 2.0, "{untold:?}");
+}

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::chains::{Chains, RackNeighbours};
 use super::net::Endpoint;
 use bootswarm_agent::core::nearness::Duty;
 
@@ -31,7 +32,10 @@ struct Member {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Introduction {
     pub local: Vec<Endpoint>,
+    /// In racks that one link leads to.
     pub across: Vec<Endpoint>,
+    /// In racks beyond others that have nobody now.
+    pub far: Vec<Endpoint>,
     /// Who brings pieces into its rack.
     pub duty: Duty,
 }
@@ -39,6 +43,7 @@ pub(super) struct Introduction {
 /// The nodes of one torrent.
 #[derive(Default)]
 pub(super) struct Tracker {
+    chains: Chains,
     members: Vec<Option<Member>>,
     /// Racks in the order in which they came; each with its nodes.
     racks: Vec<(usize, Vec<Endpoint>)>,
@@ -48,6 +53,14 @@ pub(super) struct Tracker {
 }
 
 impl Tracker {
+    /// `chains`: which racks hang behind which.
+    pub fn new(chains: Chains) -> Self {
+        Self {
+            chains,
+            ..Self::default()
+        }
+    }
+
     /// Enters a node, or renews it with whatever has changed.
     pub fn put(&mut self, node: Endpoint, rack: usize, seed: bool) {
         let named = self.members.get(node).copied().flatten().map_or(0, |m| m.named);
@@ -123,15 +136,23 @@ impl Tracker {
         let wanted = ACROSS_MIN
             .max(DEGREE_MIN.saturating_sub(local.len()))
             .min(numwant - local.len());
-        // One from each of the other racks, of its importers, in random order, and round again until there are enough.
-        let mut left: Vec<&Vec<Endpoint>> = racks
+        // One from each of the neighbouring racks, of its importers, in random order, and round again until there are enough;
+        // those behind the own rack come last.
+        let others: Vec<usize> = racks
             .iter()
-            .filter(|(name, _)| *name != rack)
-            .map(|(name, n)| importers.get(name).filter(|i| !i.is_empty()).unwrap_or(n))
+            .map(|(name, _)| *name)
+            .filter(|name| *name != rack)
             .collect();
-        for i in (1..left.len()).rev() {
-            left.swap(i, (random() * (i + 1) as f64) as usize);
-        }
+        let RackNeighbours { ahead, behind } = self.chains.neighbours(rack, &others);
+        let nodes_of = |name: &usize| {
+            let named = importers.get(name).filter(|i| !i.is_empty());
+            named.or_else(|| racks.iter().find(|(n, _)| n == name).map(|(_, nodes)| nodes))
+        };
+        let mut left: Vec<&Vec<Endpoint>> = [ahead, behind]
+            .into_iter()
+            .flat_map(|racks| shuffled(racks, random))
+            .filter_map(|name| nodes_of(&name))
+            .collect();
         let mut taken = vec![to];
         while taken.len() <= wanted && !left.is_empty() {
             let mut next = Vec::new();
@@ -146,8 +167,17 @@ impl Tracker {
             }
             left = next;
         }
-        let across = taken.split_off(1);
-        Introduction { local, across, duty }
+        let is_linked = |node: &Endpoint| {
+            let other = members[*node].map_or(rack, |member| member.rack);
+            self.chains.are_linked(rack, other)
+        };
+        let (across, far) = taken.split_off(1).into_iter().partition(is_linked);
+        Introduction {
+            local,
+            across,
+            far,
+            duty,
+        }
     }
 
     /// A rack's first agents that lack something become its importers.
@@ -170,6 +200,13 @@ impl Tracker {
             None => Duty::Member,
         }
     }
+}
+
+fn shuffled(mut racks: Vec<usize>, random: &mut dyn FnMut() -> f64) -> Vec<usize> {
+    for i in (1..racks.len()).rev() {
+        racks.swap(i, (random() * (i + 1) as f64) as usize);
+    }
+    racks
 }
 
 /// Up to `count` nodes at random, of two candidates the one that was named less often, so that connections spread evenly.
