@@ -3,9 +3,8 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type DhcpRow, runDhcpBench } from '../bench/dhcp/rounds.js'
 import { bootswarm, kea } from '../bench/dhcp/servers.js'
-import { Undo } from '../bench/storm/undo.js'
 import { ensureTools } from '../host/tools.js'
-import { BootswarmError } from '../src/errors.js'
+import { undone } from './undone.js'
 
 const { values } = parseArgs({
   options: {
@@ -19,17 +18,7 @@ const { values } = parseArgs({
   },
 })
 
-const undo = new Undo()
-let interrupted = false
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    if (interrupted) process.exit(1)
-    interrupted = true
-    void undo.all().finally(() => process.exit(130))
-  })
-}
-
-try {
+await undone(async (undo) => {
   ensureTools([
     { name: 'ip', debianPackage: 'iproute2' },
     { name: 'nsenter', debianPackage: 'util-linux' },
@@ -49,14 +38,7 @@ try {
   )
   if (values.json) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`)
   process.stdout.write(`${table(rows)}\n`)
-} catch (error) {
-  if (interrupted) await new Promise(() => {})
-  if (!(error instanceof BootswarmError)) throw error
-  process.stderr.write(`bootswarm: ${error.code}: ${error.message}\n`)
-  process.exitCode = 1
-} finally {
-  if (!interrupted) await undo.all()
-}
+})
 
 function table(rows: readonly DhcpRow[]): string {
   const lines = rows.map(({ server, failed, ...row }) => {

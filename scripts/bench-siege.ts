@@ -4,23 +4,11 @@ import { attacks } from '../bench/siege/attacks.js'
 import { table } from '../bench/siege/result.js'
 import { runSiege } from '../bench/siege/siege.js'
 import { parseOptions, usage } from '../bench/siege/siege-options.js'
-import { Undo } from '../bench/storm/undo.js'
 import { ensureTools } from '../host/tools.js'
-import { BootswarmError } from '../src/errors.js'
 import { buildAgent } from './build-agent.js'
+import { undone } from './undone.js'
 
-const undo = new Undo()
-let interrupted = false
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    if (interrupted) process.exit(1)
-    interrupted = true
-    process.stderr.write('bootswarm: interrupted, cleaning up\n')
-    void undo.all().finally(() => process.exit(130))
-  })
-}
-
-try {
+await undone(async (undo) => {
   const argv = process.argv.slice(2)
   if (argv.includes('--help')) process.stdout.write(usage)
   else if (argv.includes('--list')) {
@@ -39,11 +27,4 @@ try {
     process.stdout.write(`${table(result)}\n`)
     process.exitCode = result.missed > 0 ? 1 : 0
   }
-} catch (error) {
-  if (interrupted) await new Promise(() => {})
-  if (!(error instanceof BootswarmError)) throw error
-  process.stderr.write(`bootswarm: ${error.code}: ${error.message}\n`)
-  process.exitCode = 1
-} finally {
-  if (!interrupted) await undo.all()
-}
+})

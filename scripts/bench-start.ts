@@ -1,25 +1,14 @@
 /** `npm run bench:start`: what one node's start costs the server's link. See docs/bench.md. */
 import { measureStart } from '../bench/start/link-cost.js'
-import { Undo } from '../bench/storm/undo.js'
 import { ensureTools } from '../host/tools.js'
-import { BootswarmError } from '../src/errors.js'
 import { buildAgent } from './build-agent.js'
+import { undone } from './undone.js'
 
 const usage = `usage: npm run bench:start -- [--json]
 What the start of one node costs the server's link, by service and direction. Needs root on Linux.
 `
 
-const undo = new Undo()
-let interrupted = false
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    if (interrupted) process.exit(1)
-    interrupted = true
-    void undo.all().finally(() => process.exit(130))
-  })
-}
-
-try {
+await undone(async (undo) => {
   const argv = process.argv.slice(2)
   if (argv.includes('--help')) process.stdout.write(usage)
   else {
@@ -39,11 +28,4 @@ try {
       process.stdout.write(`the server sends ${cost.outBytes} bytes and is sent ${cost.inBytes}\n`)
     }
   }
-} catch (error) {
-  if (interrupted) await new Promise(() => {})
-  if (!(error instanceof BootswarmError)) throw error
-  process.stderr.write(`bootswarm: ${error.code}: ${error.message}\n`)
-  process.exitCode = 1
-} finally {
-  if (!interrupted) await undo.all()
-}
+})

@@ -2,10 +2,9 @@
 import { writeFileSync } from 'node:fs'
 import { runStorm } from '../bench/storm/storm.js'
 import { type BaselineName, parseStormOptions, usage } from '../bench/storm/storm-options.js'
-import { Undo } from '../bench/storm/undo.js'
 import { ensureTools, pythonHas, type Tool } from '../host/tools.js'
-import { BootswarmError } from '../src/errors.js'
 import { buildAgent, buildSimulator } from './build-agent.js'
+import { undone } from './undone.js'
 
 const libtorrent: Tool = {
   name: 'python3-libtorrent',
@@ -21,18 +20,7 @@ const baselineTools: Readonly<Record<BaselineName, readonly Tool[]>> = {
   udpcast: [{ name: 'udp-sender', debianPackage: 'udpcast' }],
 }
 
-const undo = new Undo()
-let interrupted = false
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    if (interrupted) process.exit(1)
-    interrupted = true
-    process.stderr.write('bootswarm: interrupted, cleaning up\n')
-    void undo.all().finally(() => process.exit(130))
-  })
-}
-
-try {
+await undone(async (undo) => {
   const argv = process.argv.slice(2)
   if (argv.includes('--help')) process.stdout.write(usage)
   else {
@@ -55,11 +43,4 @@ try {
     process.stdout.write(`${JSON.stringify(short, null, 2)}\n`)
     process.exitCode = result.failed > 0 || !result.valid ? 1 : 0
   }
-} catch (error) {
-  if (interrupted) await new Promise(() => {})
-  if (!(error instanceof BootswarmError)) throw error
-  process.stderr.write(`bootswarm: ${error.code}: ${error.message}\n`)
-  process.exitCode = 1
-} finally {
-  if (!interrupted) await undo.all()
-}
+})
