@@ -4,7 +4,7 @@
  */
 import { SEND_PART_BYTES_MAX, SendTurns } from '../../../server/http/send-turns.js'
 
-const stepMs = 2
+const stepMs = 5
 const bufferBytes = 150_000
 
 /** Timers in virtual time, and what is under test. */

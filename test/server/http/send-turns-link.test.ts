@@ -21,7 +21,7 @@ for (const { name, nodes, clients, pace } of [
   { name: 'eight nodes beside 64 clients that take all they get', nodes: 8, clients: 64, pace: hungry },
   { name: 'eight nodes beside 500 on slow lines', nodes: 8, clients: 500, pace: slowLine },
 ]) {
-  test(`${name} have most of a link, though the clients were there first`, () => {
+  test(`${name} have most of a link, though the clients were there first`, (t) => {
     const world = new LinkWorld(fastEthernet)
     for (let at = 0; at < clients; at += 1) world.client(crowd, pace, Number.MAX_SAFE_INTEGER)
     assert.equal(sentIn(world, 3000).inTurn, 0)
@@ -30,6 +30,7 @@ for (const { name, nodes, clients, pace } of [
     world.run(9000)
     const { inTurn, others } = sentIn(world, 16_000)
     const share = inTurn / (inTurn + others)
+    t.diagnostic(`${share.toFixed(2)} of the link`)
     assert.ok(share > 0.6, `${share}`)
     // The clients have a quarter of the link, as some of their tries are in vain.
     assert.ok(share < 0.76, `${share}`)
