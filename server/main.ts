@@ -62,6 +62,7 @@ async function main(): Promise<void> {
   const reloading = onReload(loaded, log)
   const server = await startServer({
     config: loaded.config,
+    placeOf: loaded.placeOf,
     configFile: loaded.file,
     noNamespace,
     isAddressAuto: loaded.isAddressAuto,
@@ -174,11 +175,11 @@ function onReload(first: LoadedConfig, log: Logger): { of(server: RunningServer)
 /** What cannot change while the server runs is told, compared with what it was started with. */
 function reload(server: RunningServer, first: LoadedConfig, log: Logger): void {
   try {
-    const { config, isAddressAuto } = load()
+    const { config, placeOf, isAddressAuto } = load()
     // An automatic address follows the machine without any restart.
     const address = isAddressAuto && first.isAddressAuto ? first.config.address : config.address
     const restart = changesAtRestart(first.config, { ...config, address }).map(({ name }) => name)
-    server.reload(config)
+    server.reload(config, placeOf)
     log.info(
       { event: 'server.reloaded', restart },
       `Read profiles, groups, nodes, racks, settings, kernel arguments, root and log level again${restart.length === 0 ? '' : `; a restart is needed for ${restart.join(', ')}`}`,

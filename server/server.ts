@@ -22,7 +22,7 @@ import { makeCatalog } from './wiring/catalog.js'
 import { makeHttp } from './wiring/http.js'
 import { makeIdentity } from './wiring/identity.js'
 import { makeNetboot } from './wiring/netboot.js'
-import { makeNodes } from './wiring/nodes.js'
+import { makeNodes, type PlaceOf } from './wiring/nodes.js'
 import { makeOperators, type OperatorSide } from './wiring/operators.js'
 import { noPorts, reachOf } from './wiring/parts.js'
 import { makeSeeds } from './wiring/seeds.js'
@@ -33,6 +33,8 @@ import { makeTimeline, publishedVersions } from './wiring/timeline.js'
 export interface ServerOptions {
   /** Paths absolute, `address` an IP address. */
   readonly config: Config
+  /** Where its values were given; missing: nobody is told. */
+  readonly placeOf?: PlaceOf
   /** The file that it was read from: it is read again. */
   readonly configFile?: string | undefined
   /** Why it could get no mount namespace of its own (privileges/namespace.ts), if it needed one. */
@@ -54,7 +56,7 @@ export interface RunningServer {
   status(): ServerStatus
   readonly operators: Pick<OperatorSide, 'makeFirstToken' | 'lacksToken'>
   /** Takes over what can change while it runs: profiles, groups, nodes, racks, settings, log level. */
-  reload(config: Config): void
+  reload(config: Config, placeOf: PlaceOf): void
   /** Ends everything in order; idempotent. */
   stop(): Promise<void>
 }
@@ -93,7 +95,7 @@ async function endAll(cleanUp: (() => unknown)[], log: Logger): Promise<void> {
 
 /** Each part is made from those above it; ports of below are read from `ports` when they are told to a node. */
 async function compose(
-  { config, configFile, noNamespace, isAddressAuto, log }: ServerOptions,
+  { config, placeOf = () => undefined, configFile, noNamespace, isAddressAuto, log }: ServerOptions,
   cleanUp: (() => unknown)[],
   stop: () => Promise<void>,
 ): Promise<RunningServer> {
@@ -117,7 +119,7 @@ async function compose(
   const reach = reachOf(config, addresses)
 
   const timeline = makeTimeline(common, store)
-  const nodes = makeNodes(common, store, timeline)
+  const nodes = makeNodes(common, store, timeline, placeOf)
   const { registry, relayPorts } = nodes
   let current = config
   const catalog = makeCatalog(common, store, registry, () => current)
@@ -162,6 +164,7 @@ async function compose(
     registry,
     timeline,
     describe: nodes.describe,
+    explain: nodes.explain,
     status: http.status,
     limits: http.limits,
     tls: identity.first.tls,
@@ -206,9 +209,9 @@ async function compose(
     catalog,
     status: http.status,
     operators,
-    reload: (next) => {
+    reload: (next, nextPlaceOf) => {
       // First what may refuse it: then nothing of it has been taken over.
-      nodes.reload(next)
+      nodes.reload(next, nextPlaceOf)
       current = next
       swarm.racksChanged()
       timeline.site('config.reloaded', {})

@@ -34,11 +34,6 @@ export interface PlacedConfig {
   readonly placeOf: (path: ConfigPath) => string | undefined
 }
 
-/** As {@link parsePlacedConfig}, without the places. */
-export function parseConfig(file: ConfigFile | undefined, overrides: readonly ConfigOverride[] = []): Config {
-  return parsePlacedConfig(file, overrides).config
-}
-
 /**
  * @param file the file's text and name, if there is one
  * @param overrides in rising precedence

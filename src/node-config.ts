@@ -24,6 +24,12 @@ export interface NodeConfig {
 export interface NodeConfigs {
   /** What a node at an address gets; `arch` is iPXE's name of its architecture, where it is known. */
   readonly of: (nodeId: string, address: string, arch?: string) => NodeConfig
+  /** The same with where each value comes from, and the groups that the node may be in, by what is not known of it. */
+  readonly explain: (node: AskedNode) => {
+    readonly node: ResolvedNode
+    readonly isNamed: boolean
+    readonly openGroups: readonly string[]
+  }
   /** The rack alone, also for peers without a known identity. */
   readonly rackOf: RackOf
   readonly rackTree: RackTree
@@ -49,6 +55,14 @@ export function makeNodeConfigs(config: DesiredState, relayIdsOf: RelayIdsOf = (
   return {
     rackOf: resolver.rackOf,
     rackTree: makeRackTree(config.racks),
+    explain: (asked) => {
+      const node = resolver.resolve(asked)
+      const isWhole = asked.address !== '' && asked.arch !== undefined
+      const openGroups = resolver.groups.flatMap(({ name, match }) =>
+        match.isByPlace && !isWhole && !node.groups.includes(name) ? [name] : [],
+      )
+      return { node, openGroups, isNamed: resolver.isNamed(asked.id) }
+    },
     of: (id, address, arch) => {
       // All that a value can depend on.
       const key = [id, address, arch ?? '', ...relayIdsOf(id)].join('\n')

@@ -8,9 +8,10 @@ import { BootswarmError } from '../../src/errors.js'
 import { isNodeId, normalizeMac } from '../../src/node-id.js'
 import { makeRackTree, racksAbove } from '../../src/rack-tree.js'
 import { type AskedNode, makeNodeResolver, type NodeResolver, namedIds } from '../../src/resolve-node.js'
+import { type ShownNode, shownNode } from '../../src/shown-node.js'
+import { shownLines } from '../show-node.js'
 import type { Given } from './arguments.js'
 import { lastOf, type Surroundings } from './flags.js'
-import { nodeJson, nodeLines } from './show-node.js'
 
 /** @throws BootswarmError CONFIG_INVALID, CONFIG_UNKNOWN_KEY, CONFIG_UNREADABLE, NODE_ID_INVALID, USAGE_INVALID */
 export async function run(given: Given, around: Surroundings): Promise<number> {
@@ -21,7 +22,7 @@ export async function run(given: Given, around: Surroundings): Promise<number> {
   const named = namedIds(resolver)
   const id = findNode(given.word ?? '', resolver, named)
   const node = resolver.resolve({ id, ...asked })
-  const shown = {
+  const shown = shownNode({
     node,
     placeOf,
     isNamed: named.has(id),
@@ -30,10 +31,24 @@ export async function run(given: Given, around: Surroundings): Promise<number> {
     openGroups: resolver.groups.flatMap(({ name, match }) =>
       match.isByPlace && !node.groups.includes(name) ? [name] : [],
     ),
-  }
-  if (given.flags.has('json')) printJson(nodeJson(shown), 2)
-  else printLines(nodeLines(shown))
+  })
+  if (given.flags.has('json')) printJson(shown, 2)
+  else printLines(linesOf(shown))
   return 0
+}
+
+function linesOf(shown: ShownNode): string[] {
+  const { id, named, open_groups: open } = shown
+  return [
+    `${id}${named ? '' : ' (the configuration does not name it)'}`,
+    ...shownLines(shown),
+    ...(open.length === 0
+      ? []
+      : [
+          '',
+          `It may be in ${open.join(', ')} too, which go by address, rack, switch port or architecture: --address, --relay-id, --arch say those.`,
+        ]),
+  ]
 }
 
 function askedFacts(given: Given): Pick<AskedNode, 'address' | 'arch'> {

@@ -15,6 +15,7 @@ import type {
 } from '../../server/api/operators/schemas.js'
 import { BootswarmError, type ErrorCode, errorCodes } from '../../src/errors.js'
 import { PAGE_MAX } from '../../src/limits.js'
+import type { ShownNode } from '../../src/shown-node.js'
 import type { Door } from './connect.js'
 import { EventLines } from './event-lines.js'
 
@@ -66,6 +67,11 @@ export class ApiClient {
   /** Where the newest boot of a node stopped. */
   why(node: string): Promise<OperatorWhy> {
     return this.#json('GET', `/nodes/${encodeURIComponent(node)}/why`)
+  }
+
+  /** What the running server gives to a node, and which lines of its configuration do. */
+  configOf(node: string): Promise<ShownNode> {
+    return this.#json('GET', `/nodes/${encodeURIComponent(node)}/config`)
   }
 
   /** The newest events that match, of all or of one node, oldest first; `next`: what comes has greater ids. */

@@ -1,35 +1,40 @@
 /** `bootswarm node show`. */
 import { printJson, printLines } from '../../host/console.js'
-import type { OperatorNode } from '../../server/api/operators/schemas.js'
+import type { OperatorNode, OperatorWhy } from '../../server/api/operators/schemas.js'
+import type { ShownNode } from '../../src/shown-node.js'
 import { printable } from '../../src/text.js'
+import { shownLines } from '../show-node.js'
+import { askEach } from './ask-each.js'
 import { nodesOf } from './node-list.js'
-import { whyLines, whyOf } from './node-why.js'
+import { whyLines } from './node-why.js'
 import type { Session } from './session.js'
 import { formatBytes, formatDuration, formatTime } from './words.js'
 
 /** All that is known of nodes. */
 export async function showNodes({ call, client }: Session): Promise<number> {
   const { nodes, areAllThere } = await nodesOf(client, call, call.words[0])
-  const reasons = new Map((await whyOf(client, nodes)).map((why) => [why.id, why]))
-  if (call.flags.has('json'))
-    printJson(
-      nodes.map((node) => ({ ...node, why: reasons.get(node.id) })),
-      2,
-    )
-  else
-    printLines(
-      nodes.flatMap((node, n) => {
-        const why = reasons.get(node.id)
-        const nowMs = Date.now()
-        const lines = nodeLines(node, nowMs)
-        return [...(n === 0 ? [] : ['']), ...lines, ...(why === undefined ? [] : whyLines(why, nowMs))]
-      }),
-    )
+  const answers = await askEach(nodes, async (id) => ({
+    why: await client.why(id),
+    config: await client.configOf(id),
+  }))
+  const whole = nodes.map((node) => ({ ...node, ...answers.get(node.id) }))
+  if (call.flags.has('json')) printJson(whole, 2)
+  else printLines(whole.flatMap((node, n) => [...(n === 0 ? [] : ['']), ...wholeLines(node, Date.now())]))
   return areAllThere ? 0 : 1
 }
 
-/** All of a node. */
-export function nodeLines(node: OperatorNode, nowMs: number): string[] {
+/** What it does, where its newest boot stopped, and what it gets. */
+function wholeLines({ why, config, ...node }: WholeNode, nowMs: number): string[] {
+  return [
+    ...nodeLines(node, nowMs),
+    ...(why === undefined ? [] : whyLines(why, nowMs)),
+    ...(config === undefined ? [] : ['', ...shownLines(config)]),
+  ]
+}
+
+type WholeNode = OperatorNode & { readonly why?: OperatorWhy; readonly config?: ShownNode }
+
+function nodeLines(node: OperatorNode, nowMs: number): string[] {
   const ago = (ms: number) => `${formatTime(ms)}, ${formatDuration((nowMs - ms) / 1000)} ago`
   const { failure, from_peers_bytes: peers, from_origin_bytes: origin } = node
   const rows: [string, string][] = [

@@ -1,11 +1,9 @@
 /** `bootswarm node why`: where the newest boots of nodes stopped. */
 import { printJson, printLines, printText } from '../../host/console.js'
 import type { OperatorWhy } from '../../server/api/operators/schemas.js'
-import { BootswarmError } from '../../src/errors.js'
 import { printable } from '../../src/text.js'
-import type { ApiClient } from './client.js'
+import { askEach } from './ask-each.js'
 import { didStop, nodesOf } from './node-list.js'
-import { Progress } from './progress.js'
 import type { Session } from './session.js'
 import { formatTable } from './table.js'
 import { formatDuration, formatFacts, formatTime } from './words.js'
@@ -19,7 +17,7 @@ export async function explainNodes({ call, client, width }: Session): Promise<nu
   const { nodes: found, areAllThere } = await nodesOf(client, call, hostlist)
   const isOpen = hostlist === undefined && !call.flags.has('where')
   const nodes = isOpen ? found.filter(didStop) : found
-  const reasons = await whyOf(client, nodes)
+  const reasons = [...(await askEach(nodes, (id) => client.why(id))).values()]
   const [only] = reasons
   if (call.flags.has('json')) printJson(reasons, 2)
   else if (only === undefined) {
@@ -27,25 +25,6 @@ export async function explainNodes({ call, client, width }: Session): Promise<nu
   } else if (reasons.length === 1) printLines([titleOf(only), ...whyLines(only, Date.now())])
   else printText(whyTable(reasons, width).join(''))
   return areAllThere ? 0 : 1
-}
-
-/** Asks for each of them; one that has been forgotten meanwhile is left out. */
-export async function whyOf(
-  client: ApiClient,
-  nodes: readonly { readonly id: string }[],
-): Promise<OperatorWhy[]> {
-  const progress = new Progress(nodes.length)
-  const reasons: OperatorWhy[] = []
-  for (const { id } of nodes) {
-    try {
-      reasons.push(await client.why(id))
-    } catch (error) {
-      if (!(error instanceof BootswarmError && error.code === 'NODE_UNKNOWN')) throw error
-    }
-    progress.show(reasons.length)
-  }
-  progress.end()
-  return reasons
 }
 
 function titleOf({ id, mac, state }: OperatorWhy): string {

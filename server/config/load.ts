@@ -11,7 +11,6 @@ import {
   type ConfigOverride,
   keyOfVariable,
   type PlacedConfig,
-  parseConfig,
   parsePlacedConfig,
 } from '../../src/config-parse.js'
 import { BootswarmError } from '../../src/errors.js'
@@ -38,6 +37,8 @@ export interface LoadOptions {
 export interface LoadedConfig {
   /** Paths absolute (relative ones count from the working directory), `address` an IP address. */
   readonly config: Config
+  /** Where its values were given. */
+  readonly placeOf: PlacedConfig['placeOf']
   /** The file that was read. */
   readonly file: string | undefined
   /** `address` is `auto`: it was chosen now, and may be another later. */
@@ -59,7 +60,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   const named = line.file ?? options.env[VARIABLE_OF_FILE]
   const file = readFile(options.cwd, named)
   const overrides = [...fromVariables(options.env, options.extraVariables ?? []), ...line.overrides]
-  const config = parseConfig(file, overrides)
+  const { config, placeOf } = parsePlacedConfig(file, overrides)
   const addresses = addressesOf(options.interfaces)
   const address =
     config.address === 'auto' ? chooseAddress(options.interfaces, config.netboot) : config.address
@@ -76,6 +77,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
         ipxe_dir: config.netboot.ipxe_dir && resolve(options.cwd, config.netboot.ipxe_dir),
       },
     },
+    placeOf,
     file: file && resolve(options.cwd, file.name),
     isAddressAuto: config.address === 'auto',
     flags: line.flags,

@@ -1,8 +1,10 @@
 /** The inventory of nodes, with what the configuration and the relays' DHCP packets say of each. */
 import type { KernelArch } from '../../src/arch.js'
 import type { Config } from '../../src/config.js'
+import type { PlacedConfig } from '../../src/config-parse.js'
 import { makeNodeConfigs, type NodeConfig } from '../../src/node-config.js'
-import type { RackTree } from '../../src/rack-tree.js'
+import { type RackTree, racksAbove } from '../../src/rack-tree.js'
+import { type ShownNode, shownNode } from '../../src/shown-node.js'
 import { RelayPorts } from '../netboot/relay-ports.js'
 import { lostNodeLog, nodeEventLog } from '../nodes/event-log.js'
 import { KnownArchs } from '../nodes/known-archs.js'
@@ -23,6 +25,8 @@ export interface Nodes {
   readonly unverifiedReports: UnverifiedReports
   /** What the configuration gives to a node at an address. */
   describe(id: string, address: string): NodeConfig
+  /** The same with the lines that give it. */
+  explain(id: string, address: string): ShownNode
   /** A node tells the architecture of its processor. */
   archSeen(id: string, arch: KernelArch): void
   /** The rack of the node that was last seen at an address. */
@@ -31,7 +35,7 @@ export interface Nodes {
   rackTree(): RackTree
   start(): void
   /** Describes nodes by this configuration from now on. */
-  reload(config: Config): void
+  reload(config: Config, placeOf: PlaceOf): void
   /** @throws BootswarmError REPORTS_TOO_MANY */
   admitReport(node: string, address: string, bytes: number): void
   /** Those of the database and those that came too fast. */
@@ -39,14 +43,23 @@ export interface Nodes {
   stop(): Promise<void>
 }
 
+/** Where a value of the configuration was given. */
+export type PlaceOf = PlacedConfig['placeOf']
+
 /** Loads nothing before `start`. */
-export function makeNodes({ config, failures, log, nowMs }: Common, store: Store, timeline: Timeline): Nodes {
+export function makeNodes(
+  { config, failures, log, nowMs }: Common,
+  store: Store,
+  timeline: Timeline,
+  firstPlaceOf: PlaceOf,
+): Nodes {
   const relayPorts = new RelayPorts()
   for (const { mac, relayPort } of store.leases.list()) {
     if (relayPort !== undefined) relayPorts.note(mac, relayPort)
   }
   const readConfig = (from: Config) => makeNodeConfigs(from, (node) => relayPorts.idsOf(node))
   let nodeConfigs = readConfig(config)
+  let placeOf = firstPlaceOf
   const archs = new KnownArchs()
   const describe = (id: string, address: string) => nodeConfigs.of(id, address, archs.of(id))
   const nodeLog = log.child({ part: 'nodes' })
@@ -65,6 +78,11 @@ export function makeNodes({ config, failures, log, nowMs }: Common, store: Store
     relayPorts,
     unverifiedReports: new UnverifiedReports(nodeLog, nowMs),
     describe,
+    explain: (id, address) => {
+      const explained = nodeConfigs.explain({ id, address, arch: archs.of(id) })
+      const above = racksAbove(nodeConfigs.rackTree, explained.node.rack.value)
+      return shownNode({ ...explained, placeOf, racksAbove: above })
+    },
     archSeen: (id, arch) => archs.note(id, arch),
     rackOf: (address) => nodeConfigs.rackOf(registry.idAt(address), address),
     rackTree: () => nodeConfigs.rackTree,
@@ -75,8 +93,9 @@ export function makeNodes({ config, failures, log, nowMs }: Common, store: Store
       return { waiting, refused: refused + admission.refused }
     },
     start: () => registry.start(),
-    reload: (next) => {
+    reload: (next, nextPlaceOf) => {
       nodeConfigs = readConfig(next)
+      placeOf = nextPlaceOf
     },
     stop: () => registry.stop(),
   }

@@ -3,6 +3,7 @@ import { createHash, randomBytes, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import { programVersion } from '../../host/program-version.js'
 import { formatIpPort } from '../../src/net.js'
+import type { ShownNode } from '../../src/shown-node.js'
 import { localCaller, tokenCaller } from '../api/operators/admission.js'
 import { EventStreams } from '../api/operators/event-streams.js'
 import { OperatorRecords } from '../api/operators/records.js'
@@ -31,6 +32,7 @@ export interface OperatorParts {
   readonly registry: NodeRegistry
   readonly timeline: Timeline
   readonly describe: DescribeNode
+  readonly explain: (id: string, address: string) => ShownNode
   readonly status: () => ServerStatus
   readonly limits: ClientLimits
   readonly tls: TlsFiles
@@ -114,7 +116,7 @@ export function makeOperators(common: Common, parts: OperatorParts): OperatorSid
 
 function makeServices(
   { config, nowMs }: Common,
-  { registry, timeline, describe, told, status, tls, addresses, ports }: OperatorParts,
+  { registry, timeline, describe, explain, told, status, tls, addresses, ports }: OperatorParts,
   records: OperatorRecords,
   events: EventReader,
 ): OperatorServices {
@@ -137,6 +139,7 @@ function makeServices(
     isNode: (id) => nodes.isNode(id),
     withCauses: (some) => nodes.withCauses(some),
     why: (node) => nodes.why(node),
+    configOf: ({ id, address }) => explain(id, address),
     events,
     label: (node, label, author) => records.label(node, label, author),
     forget: async (node, author) => {

@@ -1,8 +1,8 @@
 /** A site for the judges, without any I/O. */
 
 import type { Site } from '../../doctor/check.js'
-import { parseConfig } from '../../src/config-parse.js'
 import { ipv4Subnet, parseIpv4 } from '../../src/ipv4.js'
+import { parseConfig } from '../support/config.js'
 import { card } from '../support/interfaces.js'
 
 /** One interface `lan0` with 10.77.0.1/24, mode proxy, no server. `yaml` is the configuration. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ConfigDiff, diffConfigs, isNoChange, type ValueChange } from '../../src/config-diff.js'
-import { parseConfig } from '../../src/config-parse.js'
 import { foldHostlist } from '../../src/hostlist.js'
+import { parseConfig } from '../support/config.js'
 
 const diff = (before: string, after: string) =>
   diffConfigs(parseConfig({ text: before, name: 'a' }), parseConfig({ text: after, name: 'b' }))

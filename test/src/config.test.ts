@@ -4,9 +4,9 @@ import { test } from 'node:test'
 import { PAGE_FILE, SCHEMA_FILE, schemaText, withTable } from '../../scripts/config-docs.js'
 import { configSchema } from '../../src/config.js'
 import { configKeys, knownNames } from '../../src/config-keys.js'
-import { parseConfig } from '../../src/config-parse.js'
 import { nearest } from '../../src/spelling.js'
 import { fuzzed, outcome } from '../fuzz.js'
+import { parseConfig } from '../support/config.js'
 
 const parse = (text: string) => parseConfig({ text, name: 'f.yaml' })
 

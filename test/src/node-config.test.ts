@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseConfig } from '../../src/config-parse.js'
 import { makeNodeConfigs } from '../../src/node-config.js'
+import { parseConfig } from '../support/config.js'
 
 const configs = makeNodeConfigs(
   parseConfig({

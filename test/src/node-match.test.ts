@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseConfig } from '../../src/config-parse.js'
 import { comparable, makeNodeMatch, type NodeFacts } from '../../src/node-match.js'
+import { parseConfig } from '../support/config.js'
 
 const facts: NodeFacts = {
   id: '52:54:00:ab:cd:ef',

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { diffConfigs } from '../../src/config-diff.js'
-import { parseConfig } from '../../src/config-parse.js'
 import { makeNodeConfigs } from '../../src/node-config.js'
 import { makeNodeResolver, namedIds } from '../../src/resolve-node.js'
 import { fuzzed, outcome } from '../fuzz.js'
+import { parseConfig } from '../support/config.js'
 
 const parse = (text: string) => parseConfig({ text, name: 'f.yaml' })
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { configSchema } from '../../src/config.js'
 import { diffConfigs } from '../../src/config-diff.js'
-import { parseConfig } from '../../src/config-parse.js'
 import { makeNodeConfigs } from '../../src/node-config.js'
 import { makeRackTree, racksAbove } from '../../src/rack-tree.js'
+import { parseConfig } from '../support/config.js'
 
 const parse = (text: string) => parseConfig({ text, name: 'f.yaml' })
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseConfig, parsePlacedConfig } from '../../src/config-parse.js'
+import { parsePlacedConfig } from '../../src/config-parse.js'
 import { commandLine } from '../../src/node-config.js'
 import type { ResolvedNode } from '../../src/node-values.js'
 import { makeNodeResolver } from '../../src/resolve-node.js'
+import { parseConfig } from '../support/config.js'
 
 const text = `settings: {POOL: a, MODE: slow}
 netboot: {kernel_args: quiet}

@@ -3,6 +3,7 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import { BootswarmError } from '../../../src/errors.js'
 import { admitCallers } from './admission.js'
 import { eventRoutes } from './event-routes.js'
+import { nodeConfigSchema } from './node-config-schema.js'
 import { nodePage } from './node-pages.js'
 import { describeRoutes, openApiText } from './openapi.js'
 import { type App, describe, known, type OperatorRoutes, prefix } from './routing.js'
@@ -88,6 +89,19 @@ function nodeRoutes(app: App, { services }: OperatorRoutes): void {
       params: nodeParams,
     }),
     ({ params }) => services.why(bare(params.id)),
+  )
+  api.get(
+    `${prefix}/nodes/:id/config`,
+    describe(
+      'view',
+      'getNodeConfig',
+      'What a node gets, and which line of the configuration gives it',
+      nodeConfigSchema,
+      {
+        params: nodeParams,
+      },
+    ),
+    ({ params }) => services.configOf(bare(params.id)),
   )
   api.post(
     `${prefix}/nodes/:id/label`,

@@ -1,4 +1,5 @@
 /** What the operators' API asks of the rest of the server, and nothing else (server/wiring/ has the answers). */
+import type { ShownNode } from '../../../src/shown-node.js'
 import type { EventPages } from '../../store/store.js'
 import type { OperatorNode, OperatorStatus, OperatorWhy } from './schemas.js'
 import type { BareNode } from './views.js'
@@ -39,6 +40,8 @@ export interface OperatorServices {
   withCauses(nodes: readonly BareNode[]): Promise<OperatorNode[]>
   /** Where the newest boot of a node stopped. */
   why(node: BareNode): OperatorWhy
+  /** What the running configuration gives to a node, and which lines do. */
+  configOf(node: BareNode): ShownNode
   readonly events: EventReader
   /** Labels a node; an empty label takes it away. @throws BootswarmError CHANGE_NOT_SAVED */
   label(node: string, label: string, author: Author): Promise<void>

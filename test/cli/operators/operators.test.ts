@@ -118,7 +118,7 @@ test('nodes are listed, shown, labelled and forgotten, by hostlist and by condit
 })
 
 test('where nodes and machines stopped, and why', async (t) => {
-  const { place, server } = await started(t)
+  const { place, server } = await started(t, 'settings: {POOL: pool.example}')
   const mac = '52:54:00:00:00:01'
   await report(server, 'rig001', begun, failed)
   await report(server, 'rig002', begun)
@@ -154,6 +154,13 @@ test('where nodes and machines stopped, and why', async (t) => {
   assert.ok(!one.out.includes('\u001b'))
   const shown = await node('show', 'rig001')
   assert.ok(shown.out.includes(reason) && /^state +failed$/m.test(shown.out))
+  assert.match(shown.out, /^groups: none\nprofiles: none\n\nhostname +rig001$/m)
+  assert.match(shown.out, /^settings\.POOL +pool\.example +every node +\S*site\.yaml:\d+:\d+$/m)
+  const [json] = JSON.parse((await node('show', 'rig001', '--json')).out)
+  assert.deepEqual(
+    [json.id, json.why.cause, json.config.settings.POOL.value],
+    [...['rig001', 'AGENT_FAILED', 'pool.example']],
+  )
 
   // Without NODES it is those that stand still, each on a line.
   const all = await node('why')

@@ -5,9 +5,9 @@ import { makeBootAnswers } from '../../../server/api/boot-answers.js'
 import type { CatalogArtifact, CatalogVersion } from '../../../server/catalog/versions.js'
 import { BootAdmission } from '../../../server/netboot/admission.js'
 import { KnownArchs } from '../../../server/nodes/known-archs.js'
-import { parseConfig } from '../../../src/config-parse.js'
 import { makeNodeConfigs } from '../../../src/node-config.js'
 import type { Fact } from '../../../src/timeline.js'
+import { parseConfig } from '../../support/config.js'
 
 const mac = '52:54:00:00:00:01'
 const file = (name: string): CatalogArtifact => ({

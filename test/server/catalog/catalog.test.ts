@@ -22,7 +22,7 @@ import { gunzipSync } from 'node:zlib'
 import type { Catalog } from '../../../server/catalog/catalog.js'
 import { catalogRecords } from '../../../server/catalog/records.js'
 import { wantedArtifacts } from '../../../src/artifact-choice.js'
-import { parseConfig } from '../../../src/config-parse.js'
+import { parseConfig } from '../../support/config.js'
 import { Bench, tarball, until } from './support.js'
 
 const names = (catalog: Catalog) => catalog.live.current?.artifacts.map(({ name }) => name)

@@ -9,7 +9,7 @@ import {
 import type { CatalogKind } from '../../../server/catalog/names.js'
 import type { CatalogArtifact } from '../../../server/catalog/versions.js'
 import { wantedArtifacts } from '../../../src/artifact-choice.js'
-import { parseConfig } from '../../../src/config-parse.js'
+import { parseConfig } from '../../support/config.js'
 
 function artifact(
   kind: CatalogKind,

@@ -116,6 +116,7 @@ test('the port wants a token whose role includes what is asked', async (t) => {
     ['GET', '/api/v1/nodes/n1', undefined, 200, 200, 200],
     ['GET', '/api/v1/nodes/n1/events', undefined, 200, 200, 200],
     ['GET', '/api/v1/nodes/n1/why', undefined, 200, 200, 200],
+    ['GET', '/api/v1/nodes/n1/config', undefined, 200, 200, 200],
     ['GET', '/api/v1/events?source=operator', undefined, 403, 403, 200],
     ['GET', '/api/v1/events/stream?source=operator', undefined, 403, 403],
     ['GET', '/api/v1/events', undefined, 200, 200, 200],
@@ -423,6 +424,49 @@ test('machines that are no nodes are listed and explained, and become nodes', as
   assert.deepEqual(await list('', third), [])
 })
 
+test('what the running configuration gives to a node, and which lines do, before and after it is read again', async (t) => {
+  const text = (args: string) =>
+    [
+      'profiles:',
+      '  gpu: {kernel_args: quiet, settings: {POOL: a}}',
+      'nodes:',
+      `  - {match: rig001, profile: gpu, hostname: gpu-1, settings: {POOL: b}${args}}`,
+    ].join('\n')
+  const place = site(t, text(''))
+  const server = await started(place)
+  await report(server, 'rig001', begun)
+  const get = async () => {
+    const { status, body } = await askApi(local(server), 'GET', '/api/v1/nodes/rig001/config')
+    assert.equal(status, 200, JSON.stringify(body))
+    return body
+  }
+  const lineOf = (part: string) => {
+    const lines = readFileSync(place.config, 'utf8').split('\n')
+    return lines.findIndex((line) => line.includes(part)) + 1
+  }
+  const first = await get()
+  assert.deepEqual([first.id, first.named, first.profiles], ['rig001', true, ['gpu']])
+  const at = (value: { place: string }) => value.place.split(':').slice(-2)[0]
+  assert.deepEqual([first.hostname.value, at(first.hostname)], ['gpu-1', String(lineOf('match: rig001'))])
+  const { POOL: pool } = first.settings
+  assert.deepEqual(
+    [pool.value, pool.by, pool.over[0].value, pool.over[0].by],
+    ['b', 'node', 'a', 'profile gpu (node)'],
+  )
+  assert.match(pool.place, /site\.yaml:\d+:\d+$/)
+  assert.equal(at(pool.over[0]), String(lineOf('gpu: {')))
+  assert.deepEqual([first.root.value, first.root.place], ['tmpfs', ''])
+  assert.equal(first.kernel_command_line, 'quiet')
+  // Another file is asked for, a line lower.
+  place.configure(`# rigs\n${text(', kernel_args: nomodeset')}`)
+  server.signal('SIGHUP')
+  await server.line('server.reloaded')
+  const next = await get()
+  assert.equal(next.kernel_command_line, 'quiet nomodeset')
+  assert.equal(at(next.hostname), String(lineOf('match: rig001')))
+  assert.notEqual(at(next.hostname), at(first.hostname))
+})
+
 test('what operators do is on the timeline, for admins, and never a token', async (t) => {
   const server = await started(site(t))
   const [view, admin] = [await tokenOf(server, 'view', 'wall'), await tokenOf(server, 'admin')]
@@ -465,6 +509,7 @@ test('whom nobody has heard of there is no reason for', async (t) => {
     '/nodes/nobody',
     `/nodes/${mac(9)}`,
     '/nodes/nobody/why',
+    '/nodes/nobody/config',
     `/nodes/${mac(9)}/why`,
     '/nodes/x/events',
   ])

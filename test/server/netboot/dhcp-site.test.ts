@@ -4,8 +4,8 @@ import type { HostInterface } from '../../../host/interfaces.js'
 import { parseArpTable } from '../../../server/netboot/dhcp/arp.js'
 import { makeDhcpSite, whyNothingServed } from '../../../server/netboot/dhcp-site.js'
 import { mayOpenLowPorts } from '../../../server/netboot/low-ports.js'
-import { parseConfig } from '../../../src/config-parse.js'
 import { formatIpv4 } from '../../../src/ipv4.js'
+import { parseConfig } from '../../support/config.js'
 import { card, loopback, virtual } from '../../support/interfaces.js'
 
 const netboot = (yaml: string) => parseConfig({ text: `netboot: ${yaml}`, name: 'f.yaml' }).netboot

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { HostInterface } from '../../../host/interfaces.js'
 import { Addresses } from '../../../server/process/addresses.js'
 import { reachOf } from '../../../server/wiring/parts.js'
-import { parseConfig } from '../../../src/config-parse.js'
+import { parseConfig } from '../../support/config.js'
 import { card, loopback } from '../../support/interfaces.js'
 
 const config = parseConfig(undefined)
