@@ -29,6 +29,7 @@ mod piece_times;
 mod pieces;
 mod places;
 mod schedule;
+mod shares;
 mod torrent;
 mod types;
 mod uploads;

@@ -22,7 +22,7 @@ struct Place {
 }
 
 /// What one machine can have any number of counts as one address: the lower half of IPv6.
-fn site(ip: IpAddr) -> IpAddr {
+pub(super) fn site(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
         IpAddr::V6(ip) => {

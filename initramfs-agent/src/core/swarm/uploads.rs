@@ -1,9 +1,13 @@
-//! What we send: whole pieces, first come first served, few at a time, so that each arrives soon. [`Uploads`] decides who is
-//! served and owns what each connection has requested; `impl Swarm` asks it and sends.
+//! What we send: whole pieces, first come first served, few at a time, so that each arrives soon. One address has at most half
+//! of what is served and of what waits while others ask, and nobody waits for those that read nothing. [`Uploads`] decides
+//! who is served and owns what each connection has requested; `impl Swarm` asks it and sends.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use super::peers::Peers;
+use super::places::site;
+use super::shares::Shares;
 use super::torrent::Torrent;
 use super::types::{ConnId, Output};
 use super::{Micros, Swarm};
@@ -20,9 +24,11 @@ const UPLOADS_ACROSS_MAX: usize = 2;
 /// asks for: with fewer places than questions most are turned away, with more they wait.
 const TURNS_MAX: usize = super::schedule::IN_FLIGHT_PIECES_MIN;
 const TURNS_ACROSS_MAX: usize = 6;
-/// Turns of one connection. Each begins with a request that waits, so that nobody needs more; a peer that requests and
-/// cancels would get one for every piece of the torrent.
-const TURNS_OF_ONE_MAX: usize = REQUESTS_QUEUED_MAX;
+/// Turns of one connection at a time: as many pieces as an agent has in flight. What else it has requested gets one when
+/// another is over, so that nobody makes the queue as long as the torrent.
+const TURNS_OF_ONE_MAX: usize = super::schedule::IN_FLIGHT_PIECES_MIN;
+/// Turns of addresses with half of the places that are looked at again when others leave room.
+const PASSED_OVER_MAX: usize = 4 * UPLOADS_FLAT_MAX;
 /// Payload bytes of one connection that wait in the shell.
 const UNSENT_BYTES_MAX: u32 = 32 << 10;
 
@@ -37,6 +43,8 @@ const PATIENCE_MAX_US: Micros = 5 * SECOND;
 /// What decides how a peer is served. It may change from one call to the next.
 #[derive(Clone, Copy)]
 pub(super) struct Requester {
+    /// Its address, or network.
+    pub site: IpAddr,
     /// It is in another rack.
     pub is_across: bool,
     /// It is an agent: it finds another holder when it is rejected.
@@ -50,7 +58,7 @@ pub(super) struct Requester {
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// It waits for its turn.
+    /// It waits to be served.
     Queued,
     /// It is not served, and the peer shall know.
     Rejected,
@@ -81,10 +89,51 @@ struct Turn {
 enum Stage {
     /// All is sent, and the peer has had the time to announce the piece.
     Over,
-    /// Nothing has moved for so long that others are served beside it.
+    /// Nothing has moved for so long that others are served beside it; another piece of its connection has moved.
     Stuck,
+    /// Nothing of its connection moves: it has no turns any more.
+    Deaf,
     /// It goes on until then at least.
     Until(Micros),
+}
+
+/// The turns that are served at a time.
+struct Served {
+    count: usize,
+    across: usize,
+    shares: Shares,
+    /// Turns of addresses that have half of the places.
+    passed_over: Vec<(ConnId, u32)>,
+    /// When to look again.
+    next_at: Micros,
+}
+
+impl Default for Served {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            across: 0,
+            shares: Shares::default(),
+            passed_over: Vec::new(),
+            next_at: Micros::MAX,
+        }
+    }
+}
+
+impl Served {
+    fn note(&mut self, peer: &Requester, until: Micros) {
+        self.next_at = self.next_at.min(until);
+        self.count += 1;
+        self.across += usize::from(peer.is_across);
+        self.shares.add(peer.site);
+    }
+
+    /// Remembers a turn, as long as there may be room for it.
+    fn pass_over(&mut self, conn: ConnId, piece: u32) {
+        if self.passed_over.len() < PASSED_OVER_MAX {
+            self.passed_over.push((conn, piece));
+        }
+    }
 }
 
 /// What one connection has requested and not received.
@@ -94,17 +143,32 @@ struct Requests {
     waiting: VecDeque<Block>,
     /// Payload bytes handed to the shell that have not gone to the kernel.
     unsent_bytes: u32,
+    /// When a block last went to the shell, or bytes to the kernel.
+    moved_at: Micros,
+    /// Its peer reads nothing: it has no turns until it does.
+    is_deaf: bool,
 }
 
 impl Requests {
+    fn new(conn: ConnId, now: Micros) -> Self {
+        Self {
+            conn,
+            waiting: VecDeque::new(),
+            unsent_bytes: 0,
+            moved_at: now,
+            is_deaf: false,
+        }
+    }
+
     /// Takes the next block of a piece, if the shell may hold more.
-    fn next_block(&mut self, piece: u32) -> Option<Block> {
+    fn next_block(&mut self, piece: u32, now: Micros) -> Option<Block> {
         if self.unsent_bytes >= UNSENT_BYTES_MAX {
             return None;
         }
         let at = self.waiting.iter().position(|b| b.piece == piece)?;
         let block = self.waiting.remove(at)?;
         self.unsent_bytes += block.len;
+        self.moved_at = now;
         Some(block)
     }
 
@@ -149,30 +213,18 @@ impl Uploads {
         if !has_piece || waiting.is_ok_and(|w| w.len() >= REQUESTS_QUEUED_MAX) {
             return refused;
         }
-        let piece = block.piece;
-        if !self.turns.iter().any(|t| t.conn == conn && t.piece == piece) {
-            if peer.is_agent && peer.is_fast && self.is_crowded(conn, peer.is_across, requester) {
-                return Answer::Rejected;
-            }
-            if self.turns.iter().filter(|t| t.conn == conn).count() >= TURNS_OF_ONE_MAX {
-                return refused;
-            }
-            self.turns.push_back(Turn {
-                conn,
-                piece,
-                moved_at: now,
-            });
+        let has_turn = self.has_turn(conn, block.piece);
+        if !has_turn && peer.is_agent && peer.is_fast && self.is_crowded(conn, peer, requester) {
+            return Answer::Rejected;
         }
         let at = found.unwrap_or_else(|at| {
-            let requests = Requests {
-                conn,
-                waiting: VecDeque::new(),
-                unsent_bytes: 0,
-            };
-            self.requests.insert(at, requests);
+            self.requests.insert(at, Requests::new(conn, now));
             at
         });
         self.requests[at].waiting.push_back(block);
+        if !has_turn {
+            self.give_turns(conn, now);
+        }
         Answer::Queued
     }
 
@@ -187,18 +239,33 @@ impl Uploads {
     }
 
     /// Payload bytes of a connection have gone to the kernel.
-    pub fn sent(&mut self, conn: ConnId, bytes: u32) {
+    pub fn sent(&mut self, now: Micros, conn: ConnId, bytes: u32) {
         if let Ok(at) = self.find(conn) {
-            let unsent = &mut self.requests[at].unsent_bytes;
-            *unsent = unsent.saturating_sub(bytes);
+            let requests = &mut self.requests[at];
+            requests.unsent_bytes = requests.unsent_bytes.saturating_sub(bytes);
+            requests.moved_at = now;
+            if std::mem::take(&mut requests.is_deaf) {
+                self.give_turns(conn, now);
+            }
         }
     }
 
-    /// A peer has announced a piece; whether that ends a turn.
-    pub fn announced(&mut self, conn: ConnId, piece: u32) -> bool {
+    /// A peer has announced a piece: that ends its turn, and what else it has requested of the piece is not sent. `None` if
+    /// it has requested nothing of it.
+    pub fn announced(&mut self, now: Micros, conn: ConnId, piece: u32) -> Option<Vec<Block>> {
+        let Ok(at) = self.find(conn) else {
+            return None;
+        };
         let before = self.turns.len();
         self.turns.retain(|t| t.conn != conn || t.piece != piece);
-        self.turns.len() < before
+        let waiting = &mut self.requests[at].waiting;
+        let needless: Vec<Block> = waiting.iter().filter(|b| b.piece == piece).copied().collect();
+        if self.turns.len() == before && needless.is_empty() {
+            return None;
+        }
+        waiting.retain(|b| b.piece != piece);
+        self.give_turns(conn, now);
+        Some(needless)
     }
 
     /// A connection is gone.
@@ -211,31 +278,59 @@ impl Uploads {
     /// has happened. `is_flat`: there are no other racks.
     pub fn advance(&mut self, now: Micros, is_flat: bool, requester: impl Fn(ConnId) -> Requester) -> Micros {
         let most = if is_flat { UPLOADS_FLAT_MAX } else { UPLOADS_MAX };
-        let (mut served, mut served_across) = (0, 0);
-        let mut next = Micros::MAX;
+        let mut served = Served::default();
+        let mut sites = self.turns.iter().map(|t| requester(t.conn).site);
+        let first = sites.next();
+        let others_wait = sites.any(|site| Some(site) != first);
         let mut at = 0;
-        while at < self.turns.len() && served < most {
-            let peer = requester(self.turns[at].conn);
+        while at < self.turns.len() && served.count < most {
+            let Turn { conn, piece, .. } = self.turns[at];
+            let peer = requester(conn);
             // One after the other: the first rack that has a piece passes it on while the next one gets it.
-            if peer.is_across && served_across >= UPLOADS_ACROSS_MAX {
+            if peer.is_across && served.across >= UPLOADS_ACROSS_MAX {
                 at += 1;
                 continue;
             }
-            match self.serve(at, now, peer.patience_us) {
-                Stage::Over => {
-                    self.turns.remove(at);
-                    continue;
-                }
-                Stage::Stuck => {}
-                Stage::Until(until) => {
-                    next = next.min(until);
-                    served += 1;
-                    served_across += usize::from(peer.is_across);
-                }
+            let share = if peer.is_across { UPLOADS_ACROSS_MAX } else { most } / 2;
+            if others_wait && served.shares.of(peer.site) >= share {
+                served.pass_over(conn, piece);
+                at += 1;
+                continue;
             }
-            at += 1;
+            at = self.serve_next(at, now, &peer, &mut served);
         }
-        next
+        // What nobody else asks for.
+        for (conn, piece) in std::mem::take(&mut served.passed_over) {
+            let at = self.turns.iter().position(|t| t.conn == conn && t.piece == piece);
+            let peer = requester(conn);
+            let room = served.count < most && !(peer.is_across && served.across >= UPLOADS_ACROSS_MAX);
+            if let Some(at) = at.filter(|_| room) {
+                self.serve_next(at, now, &peer, &mut served);
+            }
+        }
+        served.next_at
+    }
+
+    /// Serves a turn; where the next one is.
+    fn serve_next(&mut self, at: usize, now: Micros, peer: &Requester, served: &mut Served) -> usize {
+        let conn = self.turns[at].conn;
+        match self.serve(at, now, peer.patience_us) {
+            Stage::Over => {
+                self.turns.remove(at);
+                self.give_turns(conn, now);
+                at
+            }
+            Stage::Stuck => at + 1,
+            Stage::Deaf => {
+                let before = self.turns.iter().take(at).filter(|t| t.conn == conn).count();
+                self.turns.retain(|t| t.conn != conn);
+                at - before
+            }
+            Stage::Until(until) => {
+                served.note(peer, until);
+                at + 1
+            }
+        }
     }
 
     /// The blocks to send, in order.
@@ -250,7 +345,7 @@ impl Uploads {
             return Stage::Over;
         };
         let (turn, requests) = (&mut self.turns[at], &mut self.requests[found]);
-        while let Some(block) = requests.next_block(piece) {
+        while let Some(block) = requests.next_block(piece, now) {
             turn.moved_at = now;
             self.blocks.push((conn, block));
         }
@@ -266,18 +361,66 @@ impl Uploads {
             Stage::Until(turn.moved_at + lasts_us)
         } else if is_gone {
             Stage::Over
-        } else {
+        } else if now.saturating_sub(requests.moved_at) < lasts_us {
             Stage::Stuck
+        } else {
+            requests.is_deaf = true;
+            Stage::Deaf
         }
     }
 
     /// Whether an agent had better look for another holder of a piece: a long queue here would only keep it waiting. What
-    /// leaves the rack serves a whole rack, and is not kept out by our own.
-    fn is_crowded(&self, conn: ConnId, is_across: bool, requester: impl Fn(ConnId) -> Requester) -> bool {
-        let most = if is_across { TURNS_ACROSS_MAX } else { TURNS_MAX };
-        let alike = |t: &&Turn| requester(t.conn).is_across == is_across;
+    /// leaves the rack serves a whole rack, and is not kept out by our own; other clients queue beside agents.
+    fn is_crowded(&self, conn: ConnId, peer: Requester, requester: impl Fn(ConnId) -> Requester) -> bool {
+        let most = if peer.is_across {
+            TURNS_ACROSS_MAX
+        } else {
+            TURNS_MAX
+        };
+        let all = self.turns.iter().map(|t| requester(t.conn));
+        let alike = all.filter(|r| r.is_agent && r.is_across == peer.is_across);
+        let mut shares = Shares::default();
+        alike.for_each(|r| shares.add(r.site));
+        // To an address that has less than half, none has more than half.
+        let has_half = shares.of(peer.site) >= most / 2;
+        let turns = shares.sum(if has_half { usize::MAX } else { most / 2 });
         // Alone it may ask for as much as it likes: there is nobody to be fair to.
-        self.turns.iter().filter(alike).count() >= most && self.turns.iter().any(|t| t.conn != conn)
+        turns >= most && self.turns.iter().any(|t| t.conn != conn)
+    }
+
+    fn has_turn(&self, conn: ConnId, piece: u32) -> bool {
+        self.turns.iter().any(|t| t.conn == conn && t.piece == piece)
+    }
+
+    /// Gives a connection turns for what it has requested, in that order, as many as one may have.
+    fn give_turns(&mut self, conn: ConnId, now: Micros) {
+        let Ok(found) = self.find(conn) else {
+            return;
+        };
+        if self.requests[found].is_deaf {
+            return;
+        }
+        let mut own: Vec<u32> = self
+            .turns
+            .iter()
+            .filter(|t| t.conn == conn)
+            .map(|t| t.piece)
+            .collect();
+        for block in &self.requests[found].waiting {
+            let piece = block.piece;
+            if own.len() >= TURNS_OF_ONE_MAX {
+                return;
+            }
+            if !own.contains(&piece) {
+                own.push(piece);
+                let moved_at = now;
+                self.turns.push_back(Turn {
+                    conn,
+                    piece,
+                    moved_at,
+                });
+            }
+        }
     }
 
     /// Where the requests of a connection are, or belong.
@@ -294,6 +437,7 @@ fn requesters(peers: &Peers, torrents: &[Torrent]) -> impl Fn(ConnId) -> Request
         let piece_us = t.times.p50().unwrap_or(SECOND);
         let patience_us = (piece_us * PATIENCE_TIMES).clamp(PATIENCE_MIN_US, PATIENCE_MAX_US);
         Requester {
+            site: site(peer.addr.ip()),
             is_across: t.is_across(peer.mask()),
             is_agent: peer.bootswarm,
             is_fast: peer.fast,
@@ -336,16 +480,22 @@ impl Swarm {
     pub(super) fn on_sent(&mut self, conn: ConnId, bytes: u32) {
         if let Some(peer) = self.peers.get_mut(&conn) {
             peer.sent_at = self.now;
-            self.uploads.sent(conn, bytes);
+            self.uploads.sent(self.now, conn, bytes);
             self.pump_uploads();
         }
     }
 
     /// A peer has announced a piece: if it was from us, the next one's turn comes.
     pub(super) fn on_announced(&mut self, conn: ConnId, piece: u32) {
-        if self.uploads.announced(conn, piece) {
-            self.pump_uploads();
+        let Some(needless) = self.uploads.announced(self.now, conn, piece) else {
+            return;
+        };
+        if self.peers.get(&conn).is_some_and(|p| p.fast) {
+            for block in needless {
+                self.send(conn, Outgoing::Reject(block));
+            }
         }
+        self.pump_uploads();
     }
 
     /// Sends what the turn allows.
@@ -372,6 +522,7 @@ mod tests {
     use super::*;
 
     const NEIGHBOUR: Requester = Requester {
+        site: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
         is_across: false,
         is_agent: true,
         is_fast: true,
@@ -388,9 +539,19 @@ mod tests {
     };
     const LEN: u32 = 16 << 10;
 
-    /// The peers of these tests: the first hundred are neighbours, the next are elsewhere, then come other clients.
+    /// The peers of these tests: the first hundred are neighbours, the next are elsewhere, then come other clients, each at
+    /// its own address. The next three hundred are the same at one address.
     fn who(conn: ConnId) -> Requester {
-        [NEIGHBOUR, ELSEWHERE, CLIENT][conn.0 as usize / 100]
+        let [.., third, last] = conn.0.to_be_bytes();
+        let host = if conn.0 < 300 {
+            [10, 0, third, last]
+        } else {
+            [10, 9, 9, 9]
+        };
+        Requester {
+            site: host.into(),
+            ..[NEIGHBOUR, ELSEWHERE, CLIENT][conn.0 as usize / 100 % 3]
+        }
     }
 
     fn block(piece: u32, index: u32) -> Block {
@@ -424,8 +585,8 @@ mod tests {
             }
             assert_eq!(advance(&mut uploads, 0, is_flat).0, order[..most]);
             assert_eq!(advance(&mut uploads, 1, is_flat).0, [0; 0]);
-            assert!(!uploads.announced(ConnId(order[2]), 6), "not its piece");
-            assert!(uploads.announced(ConnId(order[2]), 5));
+            assert_eq!(uploads.announced(0, ConnId(order[2]), 6), None, "not its piece");
+            assert_eq!(uploads.announced(0, ConnId(order[2]), 5), Some(vec![]));
             assert_eq!(advance(&mut uploads, 1, is_flat).0, order[most..most + 1]);
             assert!(!uploads.is_idle());
         }
@@ -448,12 +609,12 @@ mod tests {
             let new: Vec<Block> = uploads.blocks().map(|(_, block)| block).collect();
             assert_eq!(new.len(), if now == 0 { 2 } else { usize::from(now < 7) });
             sent.extend(new);
-            uploads.sent(conn, LEN);
+            uploads.sent(now, conn, LEN);
         }
         let all = [7, 8].map(|piece| [0, 1, 2, 3].map(|index| block(piece, index)));
         assert_eq!(sent, all.concat());
-        uploads.sent(conn, u32::MAX); // more than there was
-        uploads.sent(ConnId(2), LEN);
+        uploads.sent(0, conn, u32::MAX); // more than there was
+        uploads.sent(0, ConnId(2), LEN);
     }
 
     #[test]
@@ -463,7 +624,7 @@ mod tests {
             request(&mut uploads, conn, 5);
         }
         assert_eq!(advance(&mut uploads, 0, false).0, [100, 101, 1]);
-        uploads.announced(ConnId(101), 5);
+        uploads.announced(0, ConnId(101), 5);
         assert_eq!(advance(&mut uploads, 0, false).0, [102]);
     }
 
@@ -490,7 +651,11 @@ mod tests {
         for piece in 0..20 {
             assert_eq!(request(&mut uploads, 1, piece), Answer::Queued);
         }
-        assert_eq!(request(&mut uploads, 2, 0), Answer::Rejected);
+        // It has half of them when another one asks.
+        for piece in 0..6 {
+            let answer = request(&mut uploads, 2, piece);
+            assert_eq!(answer == Answer::Queued, piece < 4, "{piece}");
+        }
     }
 
     #[test]
@@ -499,7 +664,7 @@ mod tests {
             let mut uploads = Uploads::default();
             request(&mut uploads, conn, 5);
             assert_eq!(advance(&mut uploads, 10, true), (vec![conn], 10 + STUCK_US));
-            uploads.sent(ConnId(conn), LEN);
+            uploads.sent(10, ConnId(conn), LEN);
             if patience_us > 0 {
                 assert_eq!(advance(&mut uploads, 20, true).1, 10 + patience_us);
                 assert_eq!(advance(&mut uploads, 9 + patience_us, true).1, 10 + patience_us);
@@ -520,10 +685,84 @@ mod tests {
         let next = 2 * STUCK_US;
         assert_eq!(advance(&mut uploads, STUCK_US, true), (vec![200], next));
         // Once their bytes have gone out, their turns are over.
-        (0..7).for_each(|conn| uploads.sent(ConnId(conn), LEN));
+        (0..7).for_each(|conn| uploads.sent(STUCK_US, ConnId(conn), LEN));
         assert_eq!(advance(&mut uploads, STUCK_US + 1, true), (vec![], next));
-        uploads.announced(ConnId(200), 5);
+        uploads.announced(0, ConnId(200), 5);
         assert!(uploads.is_idle());
+    }
+
+    #[test]
+    fn who_reads_nothing_keeps_nobody_out() {
+        // An agent and another client that request as much as they may, each over one connection.
+        for deaf in [1, 200] {
+            let mut uploads = Uploads::default();
+            for piece in 0..20 {
+                assert_eq!(request(&mut uploads, deaf, piece), Answer::Queued);
+            }
+            assert_eq!(advance(&mut uploads, 0, true).0, [deaf; 2]);
+            for conn in 2..6 {
+                assert_eq!(request(&mut uploads, conn, 0), Answer::Queued, "{conn}");
+            }
+            assert_eq!(advance(&mut uploads, 1, true).0, [2, 3, 4, 5]);
+            // Then it is not counted any more.
+            advance(&mut uploads, STUCK_US, true);
+            assert!(uploads.turns.iter().all(|t| t.conn.0 != deaf));
+            for conn in 6..10 {
+                assert_eq!(request(&mut uploads, conn, 0), Answer::Queued, "{conn}");
+            }
+            assert_eq!(advance(&mut uploads, STUCK_US, true).0, [6, 7, 8]);
+            // And is served on when it reads.
+            uploads.sent(STUCK_US, ConnId(deaf), LEN);
+            (2..10).for_each(|conn| drop(uploads.announced(STUCK_US, ConnId(conn), 0)));
+            assert_eq!(advance(&mut uploads, STUCK_US, true).0, [deaf]);
+        }
+    }
+
+    #[test]
+    fn what_a_peer_has_got_elsewhere_is_not_sent() {
+        let mut uploads = Uploads::default();
+        for index in 0..3 {
+            uploads.request(0, ConnId(1), block(5, index), true, who);
+        }
+        assert_eq!(advance(&mut uploads, 0, true).0, [1, 1]);
+        let needless = uploads.announced(0, ConnId(1), 5);
+        assert_eq!(needless, Some(vec![block(5, 2)]));
+        uploads.sent(0, ConnId(1), 2 * LEN);
+        assert!(uploads.is_idle());
+        assert_eq!(uploads.announced(0, ConnId(1), 5), None);
+    }
+
+    #[test]
+    fn one_address_has_half_of_the_places_while_others_wait() {
+        let mut uploads = Uploads::default();
+        let is_queued = |uploads: &mut Uploads, conn| request(uploads, conn, 5) == Answer::Queued;
+        let of_one = (300..312).filter(|conn| is_queued(&mut uploads, *conn)).count();
+        assert_eq!(of_one, 8);
+        let others = (1..9).filter(|conn| is_queued(&mut uploads, *conn)).count();
+        assert_eq!(others, 4);
+        assert!(!is_queued(&mut uploads, 320));
+        assert_eq!(advance(&mut uploads, 0, true).0, [300, 301, 302, 1, 2, 3, 4]);
+        (1..5).for_each(|conn| drop(uploads.announced(0, ConnId(conn), 5)));
+        assert_eq!(advance(&mut uploads, 0, true).0, [303, 304, 305, 306]);
+        // What others leave is its own again.
+        assert!(is_queued(&mut uploads, 1));
+        (300..304).for_each(|conn| drop(uploads.announced(0, ConnId(conn), 5)));
+        assert_eq!(advance(&mut uploads, 0, true).0, [1, 307]);
+    }
+
+    #[test]
+    fn one_address_elsewhere_has_one_of_the_two_places_for_other_racks() {
+        let mut uploads = Uploads::default();
+        for conn in [400, 401, 402] {
+            request(&mut uploads, conn, 5);
+        }
+        assert_eq!(advance(&mut uploads, 0, false).0, [400, 401]);
+        request(&mut uploads, 100, 5);
+        assert_eq!(advance(&mut uploads, 0, false).0, [100]);
+        uploads.announced(0, ConnId(100), 5);
+        assert_eq!(advance(&mut uploads, 0, false).0, [0; 0]);
+        uploads.announced(0, ConnId(400), 5);
+        assert_eq!(advance(&mut uploads, 0, false).0, [402]);
     }
 
     #[test]
@@ -558,13 +797,13 @@ mod tests {
             let answer = request(&mut uploads, conn.0, piece);
             assert_eq!(answer == Answer::Queued, piece < most as u32);
         }
-        assert_eq!(held(&uploads), (most, Some(most)));
+        assert_eq!(held(&uploads), (8, Some(most)));
         for piece in 0..2 * most as u32 {
             request(&mut uploads, conn.0, piece);
             uploads.cancel(conn, block(piece, 0));
             uploads.advance(0, true, who);
         }
-        assert_eq!(held(&uploads), (most, Some(0)));
+        assert_eq!(held(&uploads), (8, Some(0)));
         uploads.forget(conn);
         assert_eq!(uploads.turns.len(), 7);
         assert!(uploads.requests.iter().all(|r| r.conn != conn));

@@ -314,3 +314,30 @@ fn rejects_of_what_we_have_cancelled_cost_a_peer_nothing() {
         assert_eq!(hears(&mut s, SECOND, conn, Message::Reject(block)), []);
     }
 }
+
+#[test]
+fn clients_that_read_nothing_do_not_keep_agents_from_being_served() {
+    let mut s = swarm(1);
+    let all = TorrentSpec {
+        have_all: true,
+        ..spec(40)
+    };
+    s.add_torrent(0, all);
+    let request = |piece| {
+        let (begin, len) = (0, 16 << 10);
+        Message::Request(Block { piece, begin, len })
+    };
+    // One that is no agent, and one that says that it is.
+    for (n, peer_id) in [(66, *b"-TR4000-000000000000"), (67, id(67))] {
+        let conn = join(&mut s, n * 2 + 1, n as u8, peer_id);
+        for piece in 0..39 {
+            hears(&mut s, 0, conn, request(piece));
+        }
+    }
+    for (n, now) in [(2, MILLISECOND), (3, 3 * SECOND)] {
+        let conn = join(&mut s, n * 2 + 1, n as u8, id(n as u8));
+        let out = hears(&mut s, now, conn, request(7));
+        let serves = |o: &Output| matches!(o, Output::SendBlock { conn: to, .. } if *to == conn);
+        assert!(out.iter().any(serves), "{n}: {out:?}");
+    }
+}
