@@ -169,11 +169,13 @@ impl Swarm {
             }
             return self.close(conn, None);
         }
-        // Two connections to one peer: both ends keep the one that the lower identity opened.
+        // Two connections to one peer: both ends keep the one that the lower identity opened. Anybody can say that he is
+        // another one: from elsewhere he ends no connection of that one, nor keeps him out.
         let twin = self
             .peers
             .values()
-            .find(|p| p.established && p.torrent == torrent && p.peer_id == peer_id)
+            .filter(|p| p.established && p.torrent == torrent && p.peer_id == peer_id)
+            .find(|p| p.addr.ip() == addr.ip())
             .map(|p| (p.id, p.outgoing));
         if let Some((old, old_outgoing)) = twin {
             let ours_stays = self.cfg.peer_id < peer_id;

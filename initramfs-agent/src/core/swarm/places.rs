@@ -1,5 +1,6 @@
 //! Who gives way to a newcomer when all places are taken: first whoever is doubted, then the address that has most places,
-//! then whoever has been of no use for longest. Whoever was of use lately, in either direction, stays.
+//! then whoever has been of no use for longest. Whoever was of use lately, in either direction, stays, but for what an
+//! address has beyond a quarter of the places: to seem useful is cheap.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -12,6 +13,8 @@ use crate::core::time::{Micros, SECOND};
 const USEFUL_US: Micros = 10 * SECOND;
 /// The same of an address that has more places than the newcomer's.
 const USEFUL_CROWD_US: Micros = SECOND;
+/// The part of all places of which an address keeps what is of use.
+const KEPT_PART: usize = 4;
 
 /// A connection that may give way.
 struct Place {
@@ -44,7 +47,7 @@ fn who_gives_way(places: &[Place], newcomer: IpAddr) -> Option<ConnId> {
         // More than the newcomer's address will have with it.
         let crowd = if count > own + 1 { count } else { 0 };
         let useful_us = if crowd > 0 { USEFUL_CROWD_US } else { USEFUL_US };
-        let gives_way = place.is_doubted || place.idle_us >= useful_us;
+        let gives_way = place.is_doubted || place.idle_us >= useful_us || crowd > places.len() / KEPT_PART;
         gives_way.then_some((place.is_doubted, crowd, place.idle_us))
     };
     let ranked = places.iter().filter_map(|p| Some((rank(p)?, p.conn)));
@@ -117,9 +120,18 @@ mod tests {
     }
 
     #[test]
-    fn many_behind_one_address_that_are_of_use_stay() {
-        let all = places(&[(7, SECOND / 2, false); 100]);
-        assert_eq!(who_gives_way(&all, ip(9)), None);
+    fn those_behind_one_address_that_are_of_use_keep_a_quarter() {
+        let mut all = vec![(1, 0, false); 3];
+        for host in 2..=76 {
+            all.push((host, 0, false));
+        }
+        all.extend([(77, SECOND / 2, false); 25]);
+        assert_eq!(who_gives_way(&places(&all), ip(99)), None);
+        all[0].0 = 77;
+        all[3].0 = 77;
+        assert!(who_gives_way(&places(&all), ip(99)).is_some_and(|c| c.0 > 78));
+        // To one of the same address, they are like all others.
+        assert_eq!(who_gives_way(&places(&all), ip(77)), None);
     }
 
     #[test]

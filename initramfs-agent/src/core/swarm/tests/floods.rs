@@ -341,3 +341,37 @@ fn clients_that_read_nothing_do_not_keep_agents_from_being_served() {
         assert!(out.iter().any(serves), "{n}: {out:?}");
     }
 }
+
+#[test]
+fn nobody_ends_anothers_connection_by_its_identity() {
+    let peers = |s: &Swarm| -> Vec<ConnId> { s.peers.values().map(|p| p.id).collect() };
+    let knock = |s: &mut Swarm, conn, host| knocks(s, 0, conn, ([10, 0, 0, host], 40_000), id(2));
+    // We have dialled the peer, and its identity is the lower one.
+    let mut s = swarm(9);
+    s.add_torrent(0, spec(9));
+    let (torrent, told) = (T0, [(addr(2), Nearness::Local)]);
+    let peers_input = Input::Peers {
+        torrent,
+        peers: &told,
+    };
+    s.handle(0, peers_input);
+    let conn = ConnId(0);
+    s.handle(0, Input::Connected { conn });
+    let (peer_id, fast, extended) = (id(2), true, true);
+    s.handle(
+        0,
+        Input::Handshake {
+            conn,
+            peer_id,
+            fast,
+            extended,
+        },
+    );
+    assert!(knock(&mut s, 1, 66));
+    assert_eq!(peers(&s), [conn, ConnId(1)]);
+    // Or it dials us after the other has.
+    let mut s = swarm(1);
+    s.add_torrent(0, spec(9));
+    assert!(knock(&mut s, 1, 66) && knock(&mut s, 3, 2));
+    assert!(!knock(&mut s, 5, 2), "its second one");
+}
