@@ -33,11 +33,17 @@ use crate::core::error::{Code, Error, Result};
 pub struct Timeouts {
     /// For a connection.
     pub connect: Duration,
-    /// For the next byte, in either direction.
+    /// For the next byte, in either direction. Three times this is enough for all but the body.
     pub idle: Duration,
     /// For the whole exchange, to the last byte of the body.
     pub total: Duration,
 }
+
+/// The TLS handshake, the head of an answer and the body of an error are small: a server that sends them byte by byte holds
+/// nobody up for longer than this, in times of [`Timeouts::idle`].
+const SMALL_TIMES: u32 = 3;
+/// A body gets as much time more as it takes at this rate, bytes a second: a server ends slower downloads too.
+const BODY_BYTES_PER_S_MIN: u64 = 8 << 10;
 
 impl Default for Timeouts {
     fn default() -> Self {
@@ -195,12 +201,23 @@ impl Client {
     }
 
     fn attempt(&self, mut conn: Conn, request: &[u8], until: Instant) -> Result<Response> {
-        conn.set_waits(self.timeouts.idle, until);
+        let idle = self.timeouts.idle;
+        conn.set_waits(idle, until.min(Instant::now() + idle * SMALL_TIMES));
         let (_, addr) = conn.peer;
         conn.write_all(request)
             .and_then(|()| conn.flush())
             .map_err(|e| failure_at(&e, addr))?;
-        response::read_head(conn, self.idle.clone())
+        let mut response = response::read_head(conn, self.idle.clone())?;
+        let body_time = match (response.status, response.content_length) {
+            (200..=299, None) => self.timeouts.total,
+            (200..=299, Some(bytes)) => {
+                idle * SMALL_TIMES + Duration::from_secs(bytes / BODY_BYTES_PER_S_MIN)
+            }
+            _ => idle * SMALL_TIMES,
+        };
+        let body_time = body_time.min(self.timeouts.total);
+        response.set_waits(idle, until.min(Instant::now() + body_time));
+        Ok(response)
     }
 }
 

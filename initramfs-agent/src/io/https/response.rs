@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use super::coding::Coding;
 use super::conn::Conn;
@@ -253,6 +254,13 @@ impl Response {
     /// The agent's error for what reading this body returned.
     pub fn error_of(&self, e: &io::Error) -> Error {
         failure_at(e, self.addr)
+    }
+
+    /// Bounds the waits for the body as [`Conn::set_waits`] does.
+    pub(super) fn set_waits(&mut self, idle: Duration, until: Instant) {
+        if let Some(conn) = &mut self.conn {
+            conn.set_waits(idle, until);
+        }
     }
 
     /// The body has been read: the connection may serve the next request.

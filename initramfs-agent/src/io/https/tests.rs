@@ -311,6 +311,57 @@ fn waits_no_longer_than_it_was_told() {
     }
 }
 
+/// Answers the first request with these bytes, then with one byte after the other; how many of those were taken.
+fn dripping(head: &'static str, bytes: usize) -> (String, std::thread::JoinHandle<usize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let answering = std::thread::spawn(move || {
+        let mut tcp = listener.accept().unwrap().0;
+        tcp.read_exact(&mut [0; 16]).unwrap();
+        tcp.write_all(head.as_bytes()).unwrap();
+        let takes = |_: &usize| {
+            std::thread::sleep(Duration::from_millis(1));
+            tcp.write_all(b"x").is_ok()
+        };
+        (0..bytes).take_while(takes).count()
+    });
+    (url, answering)
+}
+
+#[test]
+fn a_server_that_sends_byte_by_byte_is_left() {
+    let mut client = client();
+    client.set_timeouts(Timeouts {
+        connect: Duration::from_secs(60),
+        idle: Duration::from_millis(100),
+        total: Duration::from_secs(600),
+    });
+    let late = |answer: crate::core::error::Result<Vec<u8>>| {
+        let e = answer.unwrap_err();
+        assert_eq!(
+            (e.code, e.message.contains("in time")),
+            (Code::ServerUnreachable, true),
+            "{e}"
+        );
+    };
+    // Shorter than the longest head, so that nothing else ends it.
+    let (url, answering) = dripping("HTTP/1.1 200 OK\r\nX: ", 15_000);
+    late(client.get(&url, None).and_then(|answer| answer.read_all(9)));
+    assert!(answering.join().unwrap() < 15_000);
+    // 12,000 bytes are worth a second.
+    let (url, answering) = dripping("HTTP/1.1 200 OK\r\nContent-Length: 12000\r\n\r\n", 12_000);
+    late(client.get(&url, None).and_then(|answer| answer.read_all(12_000)));
+    assert!(answering.join().unwrap() < 12_000);
+    let (url, answering) = dripping("HTTP/1.1 503 Busy\r\nContent-Length: 4000\r\n\r\n", 4000);
+    let e = client
+        .get(&url, None)
+        .and_then(|answer| answer.check())
+        .map(|_| ())
+        .unwrap_err();
+    assert_eq!(e.code, Code::OriginBusy);
+    assert!(answering.join().unwrap() < 4000);
+}
+
 #[test]
 fn connects_from_the_address_it_is_given() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
