@@ -5,8 +5,10 @@
 pub enum Nearness {
     /// In our rack: the first `local peers` of a tracker's answer.
     Local,
-    /// In another rack.
+    /// In another rack; where switches hang behind one another, in one that a single link leads to.
     Across,
+    /// In a rack beyond others, which have nobody now: the last `far peers` of a tracker's answer.
+    Far,
     /// Not known (LSD, DHT, PEX, incoming).
     Unknown,
 }

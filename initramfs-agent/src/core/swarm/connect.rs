@@ -44,7 +44,7 @@ impl Swarm {
         };
         let seeder = t.spec.seeders.contains(&addr);
         // A tracker that knows nodes elsewhere names some; where it does not, all are on one switch.
-        t.racked |= nearness == Nearness::Across && !seeder;
+        t.racked |= matches!(nearness, Nearness::Across | Nearness::Far) && !seeder;
         t.introduced |= nearness != Nearness::Unknown && !seeder;
         if let Some(known) = t.known.get_mut(&addr) {
             if nearness != Nearness::Unknown && !seeder {
@@ -105,6 +105,7 @@ impl Swarm {
     pub(super) fn refresh_local(&mut self, torrent: TorrentId) {
         let t = &mut self.torrents[usize::from(torrent.0)];
         t.local = 0;
+        t.across = 0;
         t.seeders = 0;
         for conn in t.slots.iter().flatten() {
             let Some(peer) = self.peers.get(conn) else {
@@ -119,6 +120,8 @@ impl Swarm {
                 t.seeders |= peer.mask();
             } else if Self::counts_local(t.racked, nearness) {
                 t.local |= peer.mask();
+            } else if nearness == Nearness::Across {
+                t.across |= peer.mask();
             }
         }
         self.rank_importers(torrent);

@@ -25,6 +25,8 @@ const DIALLING_HINTS_MAX: usize = 2;
 /// search the network for him.
 const HINTS_DEAD_MAX: u32 = 16;
 const HINTS_DEAD_US: Micros = 250 * MILLISECOND;
+/// Hints that may be of any rack are dialled for so many neighbours elsewhere.
+const HINTS_ELSEWHERE: usize = 1;
 /// Between announces that we ask for.
 pub(super) const WANT_PEERS_US: Micros = 5 * SECOND;
 
@@ -33,6 +35,8 @@ pub(super) const WANT_PEERS_US: Micros = 5 * SECOND;
 struct Neighbours {
     local: usize,
     across: usize,
+    /// Those that may be beyond the racks next to ours: they take nobody's place there.
+    far: usize,
     /// Those that fell silent: they keep nobody's place.
     doubted: usize,
     /// Those that say that they have everything and have not sent anything.
@@ -62,8 +66,10 @@ impl Neighbours {
             self.doubted += 1;
         } else if Swarm::counts_local(racked, known.nearness) {
             self.local += 1;
-        } else {
+        } else if known.nearness == Nearness::Across {
             self.across += 1;
+        } else {
+            self.far += 1;
         }
     }
 
@@ -74,10 +80,12 @@ impl Neighbours {
     /// Whether one more of this sort shall be dialled.
     fn wants(&self, known: &Known, racked: bool) -> bool {
         let doubted = if known.doubt > 0 { self.doubted } else { 0 };
-        let room = if Swarm::counts_local(racked, known.nearness) {
-            self.local + doubted < self.local_wanted
-        } else {
-            self.across + doubted < self.across_wanted
+        let elsewhere = self.across + self.far + doubted;
+        let room = match known.nearness {
+            nearness if Swarm::counts_local(racked, nearness) => self.local + doubted < self.local_wanted,
+            Nearness::Across => self.across + doubted < self.across_wanted,
+            Nearness::Unknown => elsewhere < self.across_wanted.min(HINTS_ELSEWHERE),
+            _ => elsewhere < self.across_wanted,
         };
         known.seeder
             || room
@@ -99,10 +107,11 @@ impl Swarm {
             let Neighbours {
                 local,
                 across,
+                far,
                 untried,
                 ..
             } = neighbours;
-            self.want_peers(torrent, (local + across).saturating_sub(untried));
+            self.want_peers(torrent, (local + across + far).saturating_sub(untried));
             let full_at = self.torrents[at].started_at + super::import::SETTLE_US;
             if full_at >= self.now {
                 self.wake_at(full_at + 1);

@@ -210,7 +210,7 @@ impl Swarm {
         let holders = if near != 0 {
             near
         } else {
-            t.holders[piece as usize] & !t.doubtful
+            t.holders[piece as usize] & !t.doubtful & !t.too_far_for(piece, self.now)
         };
         t.slots
             .iter()

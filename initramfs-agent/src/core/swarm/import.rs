@@ -78,7 +78,8 @@ impl Swarm {
             }
             if t.starves_at() <= now {
                 let lacks = |piece: &u32| {
-                    t.near_holders(*piece) == 0 && t.holders[*piece as usize] & t.outside() != 0
+                    let elsewhere = t.outside() & !t.too_far_for(*piece, now);
+                    t.near_holders(*piece) == 0 && t.holders[*piece as usize] & elsewhere != 0
                 };
                 if t.wanted.iter().any(lacks) {
                     t.forsaken = true;
@@ -157,6 +158,29 @@ impl Torrent {
     /// Bits of the agents and clients in other racks.
     pub(super) fn outside(&self) -> u128 {
         self.present & !self.local & !self.seeders
+    }
+
+    /// Bits of those of them that may be in a rack beyond the next ones, as long as we have neighbours in these: what they
+    /// give comes over the links of all racks on the way, which bring in the same.
+    pub(super) fn distant(&self) -> u128 {
+        match self.across & self.present {
+            0 => 0,
+            across => self.outside() & !across,
+        }
+    }
+
+    /// How long we wait for the racks next to ours to get a piece that a rack beyond has announced.
+    pub(super) fn distant_us(&self) -> Micros {
+        let later = self.import_rank.min(STARVE_RANKS_MAX) as Micros;
+        self.claim_us() + self.claim_us() / OTHERS * later
+    }
+
+    /// Bits of the peers that are not asked for a piece yet.
+    pub(super) fn too_far_for(&self, piece: u32, now: Micros) -> u128 {
+        if now >= self.heard_at(piece) + self.distant_us() {
+            return 0;
+        }
+        self.distant()
     }
 
     /// Whether a peer is in another rack.

@@ -169,7 +169,12 @@ impl Swarm {
             }
             self.dirty |= t.is_wanted(piece);
             if t.local & bit == 0 && t.racked {
-                self.note_outside(torrent, piece);
+                if t.distant() & bit == 0 {
+                    self.note_outside(torrent, piece);
+                } else {
+                    let at = self.now + t.distant_us();
+                    self.claim_ends_at(at);
+                }
             }
             self.note_interest(conn, Some(piece));
             self.on_announced(conn, piece);
@@ -335,7 +340,7 @@ impl Swarm {
     pub(super) fn counts_local(racked: bool, nearness: Nearness) -> bool {
         match nearness {
             Nearness::Local => true,
-            Nearness::Across => false,
+            Nearness::Across | Nearness::Far => false,
             Nearness::Unknown => !racked,
         }
     }

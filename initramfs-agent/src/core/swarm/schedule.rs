@@ -217,6 +217,7 @@ impl Swarm {
             return None;
         }
         let stale = t.stale_claims(now);
+        let distant = t.distant();
         // A piece with more holders near us than `most` cannot be the rarest any more: that excludes most pieces.
         let judge = |piece: u32, most: u32| {
             let holders = t.holders[piece as usize];
@@ -225,6 +226,12 @@ impl Swarm {
                 return None;
             }
             let near = t.near_holders(piece);
+            if near == 0 && distant != 0 {
+                can &= !t.too_far_for(piece, now);
+                if can == 0 {
+                    return None;
+                }
+            }
             if near != 0 {
                 can &= local;
                 if can == 0 {

@@ -102,6 +102,8 @@ pub(super) struct Torrent {
     pub slots: Vec<Option<ConnId>>,
     /// Bits of peers that count as being in our rack.
     pub local: u128,
+    /// Bits of peers in racks next to ours.
+    pub across: u128,
     /// Bits of peers that were asked and gave nothing: see `doubt.rs`.
     pub doubtful: u128,
     /// Bits of peers that may be asked for one more piece, but for those that may rest.
@@ -182,6 +184,7 @@ impl Torrent {
             jobs: Vec::new(),
             slots: vec![None; SLOTS],
             local: 0,
+            across: 0,
             doubtful: 0,
             suspect: 0,
             caught: 0,

@@ -1,4 +1,4 @@
-//! A tracker's answer (BEP 3, 7, 23, and `local peers` of docs/protocol.md).
+//! A tracker's answer (BEP 3, 7, 23, and `local peers`, `far peers` of docs/protocol.md).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -60,14 +60,9 @@ impl Answer {
                 readable(reason.as_bytes().unwrap_or_default()),
             ));
         }
-        let local = match root.get(b"local peers") {
-            None => None,
-            Some(value) => {
-                let count = value.as_int().and_then(|count| usize::try_from(count).ok());
-                Some(count.ok_or_else(|| malformed("local peers"))?)
-            }
-        };
-        let mut peers = peers(root, local)?;
+        let local = count(root, "local peers")?;
+        let far = count(root, "far peers")?.unwrap_or(0);
+        let mut peers = peers(root, local, far)?;
         peers.retain(|(addr, _)| compact::is_usable(addr));
         peers.truncate(PEERS_PER_ANSWER_MAX);
         Ok(Self {
@@ -77,6 +72,14 @@ impl Answer {
             duty: duty(root),
         })
     }
+}
+
+fn count(root: &Dict<'_>, key: &str) -> Result<Option<usize>> {
+    let Some(value) = root.get(key.as_bytes()) else {
+        return Ok(None);
+    };
+    let count = value.as_int().and_then(|count| usize::try_from(count).ok());
+    count.map(Some).ok_or_else(|| malformed(key))
 }
 
 /// `importer`: our turn among the importers of our rack, or -1 when others are; missing: nothing is said. What a newer
@@ -113,11 +116,13 @@ fn seconds(root: &Dict<'_>, key: &[u8]) -> Result<Option<u32>> {
     Ok(Some(u32::try_from(seconds).unwrap_or(u32::MAX)))
 }
 
-fn peers(root: &Dict<'_>, local: Option<usize>) -> Result<Vec<(SocketAddr, Nearness)>> {
-    // Counted before anything is left out, because `local peers` counts that way too.
-    let nearness = |at: usize| match local {
+/// The first ones are in our rack, so many; the last ones are far, so many.
+fn peers(root: &Dict<'_>, local: Option<usize>, far: usize) -> Result<Vec<(SocketAddr, Nearness)>> {
+    // Counted before anything is left out, because `local peers` and `far peers` count that way too.
+    let nearness = |at: usize, of: usize| match local {
         None => Nearness::Unknown,
         Some(count) if at < count => Nearness::Local,
+        Some(_) if at.saturating_add(far) >= of => Nearness::Far,
         Some(_) => Nearness::Across,
     };
     let mut peers = Vec::new();
@@ -126,17 +131,25 @@ fn peers(root: &Dict<'_>, local: Option<usize>) -> Result<Vec<(SocketAddr, Nearn
         Some(value) => {
             if let Some(list) = value.as_list() {
                 for (at, entry) in list.iter().enumerate() {
-                    peers.extend(dictionary_peer(entry)?.map(|addr| (addr, nearness(at))));
+                    let nearness = nearness(at, list.len());
+                    peers.extend(dictionary_peer(entry)?.map(|addr| (addr, nearness)));
                 }
             } else {
-                let found = compact_peers(value, compact::V4_BYTES)?;
-                peers.extend(found.enumerate().map(|(at, addr)| (addr, nearness(at))));
+                let found: Vec<SocketAddr> = compact_peers(value, compact::V4_BYTES)?.collect();
+                let of = found.len();
+                peers.extend(
+                    found
+                        .into_iter()
+                        .enumerate()
+                        .map(|(at, addr)| (addr, nearness(at, of))),
+                );
             }
         }
     }
     if let Some(value) = root.get(b"peers6") {
         let found = compact_peers(value, compact::V6_BYTES)?;
-        peers.extend(found.map(|addr| (addr, nearness(usize::MAX))));
+        let elsewhere = local.map_or(Nearness::Unknown, |_| Nearness::Across);
+        peers.extend(found.map(|addr| (addr, elsewhere)));
     }
     Ok(peers)
 }

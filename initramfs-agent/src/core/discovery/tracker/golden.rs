@@ -72,6 +72,7 @@ fn peer(value: &Value) -> (std::net::SocketAddr, Nearness) {
     let nearness = match value[1].as_str().unwrap() {
         "local" => Nearness::Local,
         "across" => Nearness::Across,
+        "far" => Nearness::Far,
         _ => Nearness::Unknown,
     };
     (value[0].as_str().unwrap().parse().unwrap(), nearness)

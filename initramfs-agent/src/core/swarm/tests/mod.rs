@@ -1,6 +1,7 @@
 //! Hand-driven tests in virtual time: one state machine, and we are its peers.
 
 mod busy;
+mod far;
 mod floods;
 mod hedge;
 mod hostile;
