@@ -119,7 +119,7 @@ impl World {
         let local = named(met.local, Nearness::Local);
         let answer: Vec<_> = local
             .chain(named(met.across, Nearness::Across))
-            .chain(named(met.far, Nearness::Across))
+            .chain(named(met.far, Nearness::Far))
             .map(|(other, nearness)| (self.addr(other), nearness))
             .collect();
         let (asks, says) = match (introduced, asked == 1 && self.cfg.manifest) {
