@@ -64,8 +64,12 @@ export function didStop({ cause }: Pick<OperatorNode, 'cause'>): boolean {
   return cause !== 'BOOTED' && cause !== 'UNDER_WAY'
 }
 
+/** A narrower terminal has no room for all columns, characters. */
+const wideLength = 80
+
 /** The table; every cell is printable. */
 export function nodeTable(nodes: readonly OperatorNode[], nowMs: number, width?: number): string[] {
+  const isWide = width === undefined || width >= wideLength
   const columns: (Column<OperatorNode> & { readonly isShown?: boolean })[] = [
     { title: 'NODE', of: ({ id }) => id, min: 8 },
     {
@@ -75,11 +79,16 @@ export function nodeTable(nodes: readonly OperatorNode[], nowMs: number, width?:
       isShown: nodes.some(({ id, hostname }) => id !== hostname),
     },
     { title: 'STATE', of: ({ state }) => state },
-    { title: 'CAUSE', of: (node) => (didStop(node) ? node.cause : ''), isShown: nodes.some(didStop) },
+    { title: 'CAUSE', of: (node) => (didStop(node) ? node.cause : ''), min: 8, isShown: nodes.some(didStop) },
     { title: 'DONE', of: doneOf, isRight: true },
     { title: 'RACK', of: ({ rack }) => rack, min: 4 },
-    { title: 'ADDRESS', of: ({ address }) => address, min: 7 },
-    { title: 'VER', of: ({ version }) => (version === 0 ? '' : String(version)), isRight: true },
+    { title: 'ADDRESS', of: ({ address }) => address, min: 7, isShown: isWide },
+    {
+      title: 'VER',
+      of: ({ version }) => (version === 0 ? '' : String(version)),
+      isRight: true,
+      isShown: isWide,
+    },
     { title: 'SEEN', of: ({ last_seen_ms: ms }) => formatDuration((nowMs - ms) / 1000), isRight: true },
     { title: 'NOTE', of: noteOf, min: 6, isShown: nodes.some((node) => noteOf(node) !== '') },
   ]
