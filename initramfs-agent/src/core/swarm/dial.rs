@@ -138,10 +138,10 @@ impl Swarm {
         }
         if !t.done() {
             let settles = self.now < t.started_at + super::import::SETTLE_US;
-            // Importers are all neighbours of one another; others know more of their rack than the tracker names.
+            // Importers are all neighbours of one another.
             all.local_wanted = if t.racked && matches!(t.duty, Duty::Importer(_)) {
                 LOCAL_WANTED
-            } else if crowd > RACK_MAX || settles || t.duty == Duty::Member {
+            } else if crowd > RACK_MAX || settles {
                 LOCAL_WANTED_CROWD
             } else {
                 LOCAL_WANTED

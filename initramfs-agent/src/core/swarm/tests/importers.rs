@@ -252,3 +252,46 @@ fn ticks_until(s: &mut Swarm, until: Micros) -> Vec<Output> {
     }
     out
 }
+
+/// How many of 23 agents of its rack a node dials within a second.
+fn dials(duty: Duty, elsewhere: &[(SocketAddr, Nearness)]) -> usize {
+    let mut s = swarm(1);
+    s.add_torrent(0, spec(4));
+    s.handle(0, Input::Duty { torrent: T0, duty });
+    let near = (0..23).map(|n| (addr(20 + n), Nearness::Local));
+    let peers: Vec<(SocketAddr, Nearness)> = near.chain(elsewhere.iter().copied()).collect();
+    s.handle(
+        0,
+        Input::Peers {
+            torrent: T0,
+            peers: &peers,
+        },
+    );
+    let mut dialled = 0;
+    for now in (0..SECOND).step_by(10 * MILLISECOND as usize) {
+        s.handle(now, Input::Tick);
+        for output in drain(&mut s) {
+            let Output::Connect { conn, addr: to, .. } = output else {
+                continue;
+            };
+            dialled += usize::from(elsewhere.iter().all(|(other, _)| *other != to));
+            s.handle(now, Input::Connected { conn });
+            let hello = Input::Handshake {
+                conn,
+                peer_id: id(conn.0 as u8 + 100),
+                fast: true,
+                extended: true,
+            };
+            s.handle(now, hello);
+        }
+    }
+    dialled
+}
+
+#[test]
+fn who_brings_pieces_in_changes_nothing_of_whom_others_dial() {
+    for elsewhere in [&[][..], &[(addr(9), Nearness::Across)]] {
+        assert_eq!(dials(Duty::Unsaid, elsewhere), 23);
+        assert_eq!(dials(Duty::Member, elsewhere), 23);
+    }
+}
