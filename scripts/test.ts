@@ -10,7 +10,7 @@ import { BootswarmError } from '../src/errors.js'
 import { buildAgent, buildSimulator } from './build-agent.js'
 import { type Choice, choose, usage } from './test/choose.js'
 import { type Load, startLoad } from './test/load.js'
-import { type Outcome, reportLines, totals } from './test/report.js'
+import { failureLines, type Outcome, reportLines, totals } from './test/report.js'
 import { runStep } from './test/steps.js'
 import { type SuiteStep, suite } from './test/suite.js'
 
@@ -66,6 +66,7 @@ async function run(steps: readonly SuiteStep[], choice: Choice): Promise<void> {
   say('')
   for (const line of reportLines(outcomes, (file) => relative(root, file))) say(line)
   if (choice.quick) sayLeftOut(steps)
+  for (const line of failureLines(outcomes)) say(line)
   const { passed, failed, broken } = totals(outcomes)
   if (broken.length > 0) say(`\nfailed: ${broken.join(', ')}`)
   say(`\n${passed} passed, ${failed} failed`)

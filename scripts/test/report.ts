@@ -16,6 +16,8 @@ export interface Outcome {
   /** Processor time of all that it started and waited for; next to `seconds` it tells waiting from work. */
   readonly cpuSeconds: number
   readonly files: readonly FileTime[]
+  /** If it failed: what it said of that. */
+  readonly lastWords: readonly string[]
 }
 
 const FILES_SHOWN = 5
@@ -34,6 +36,13 @@ export function reportLines(outcomes: readonly Outcome[], short: (file: string) 
   })
   const total = outcomes.reduce((sum, { seconds }) => sum + seconds, 0)
   return [...lines, `${total.toFixed(1).padStart(8)} s  in all`]
+}
+
+/** What failed, said again where it is looked for: output may be long, and only its end at hand. */
+export function failureLines(outcomes: readonly Outcome[]): string[] {
+  return outcomes
+    .filter(({ lastWords }) => lastWords.length > 0)
+    .flatMap(({ name, lastWords }) => ['', `== ${name}, again:`, ...lastWords])
 }
 
 /** Passed and failed; what was skipped has failed: nothing is left out in silence. */

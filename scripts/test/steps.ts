@@ -43,6 +43,18 @@ export function countNode(output: string): Count {
   }
 }
 
+/** Lines of a failed step that are said again at the end of the whole. */
+const lastWordsMax = 100
+
+/** What a step that failed said of its failures: from the list that its runner closes with, else its last lines. */
+export function lastWords(output: string): string[] {
+  const lines = output.trimEnd().split('\n')
+  const list = lines.findLastIndex((line) => /^\S* ?failing tests:$/.test(line))
+  // Cargo writes two: first with the output of each test, then the names alone.
+  const start = list >= 0 ? list : lines.indexOf('failures:')
+  return start >= 0 ? lines.slice(start, start + lastWordsMax) : lines.slice(-lastWordsMax)
+}
+
 /** What is told to end has this long for it. */
 const killMs = 5000
 
@@ -97,7 +109,8 @@ export async function runStep(
   const seconds = (performance.now() - started) / 1000
   const cpuSeconds = childrenCpuSeconds() - cpuBeforeS
   write(`== ${step.name}: ${ok ? 'ok' : 'FAILED'} in ${seconds.toFixed(1)} s\n`)
-  return { name: step.name, count, seconds, cpuSeconds, files: takeFileTimes(step.timesFile) }
+  const files = takeFileTimes(step.timesFile)
+  return { name: step.name, count, seconds, cpuSeconds, files, lastWords: ok ? [] : lastWords(output) }
 }
 
 /** Processor time of all children that have ended, and of theirs (proc_pid_stat(5): cutime, cstime). */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Outcome, reportLines, totals } from '../../scripts/test/report.js'
+import { failureLines, type Outcome, reportLines, totals } from '../../scripts/test/report.js'
 
 const unit: Outcome = {
   name: 'unit',
@@ -8,6 +8,7 @@ const unit: Outcome = {
   seconds: 61.25,
   cpuSeconds: 90.4,
   files: ['a', 'b', 'c', 'd', 'e', 'f'].map((name, index) => ({ file: `dist/${name}`, seconds: 30 - index })),
+  lastWords: [],
 }
 const boot: Outcome = {
   name: 'boot',
@@ -15,6 +16,7 @@ const boot: Outcome = {
   seconds: 8,
   cpuSeconds: 0.6,
   files: [],
+  lastWords: ['failing tests:', 'a boot'],
 }
 
 test('each step is told with its time, its processor time and its five slowest files', () => {
@@ -35,4 +37,8 @@ test('each step is told with its time, its processor time and its five slowest f
 
 test('what was skipped has failed', () => {
   assert.deepEqual(totals([unit, boot]), { passed: 7, failed: 2, broken: ['boot'] })
+})
+
+test('what failed is said again', () => {
+  assert.deepEqual(failureLines([unit, boot]), ['', '== boot, again:', 'failing tests:', 'a boot'])
 })

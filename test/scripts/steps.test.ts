@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { countCargo, countNode, runStep } from '../../scripts/test/steps.js'
+import { countCargo, countNode, lastWords, runStep } from '../../scripts/test/steps.js'
 import { scratch } from '../support/scratch.js'
 
 /** What a test prints would mix with what node's runner says over the same pipe. */
@@ -38,6 +38,25 @@ test('a step that dies has failed whatever it counted before', async () => {
     quiet,
   )
   assert.deepEqual(outcome.count, { passed: 3, failed: 1, skipped: 0 })
+  assert.deepEqual(outcome.lastWords, ['ℹ pass 3'])
+})
+
+test("of a failed step the list of failures is kept, node's or cargo's, else its last lines", () => {
+  const node = ['✖ x (1ms)', 'ℹ fail 1', '', '✖ failing tests:', '', 'test at x.js:1:1', '✖ x (1ms)']
+  assert.deepEqual(lastWords(node.join('\n')), node.slice(3))
+  const cargo = [
+    'test x ... FAILED',
+    'failures:',
+    '---- x stdout ----',
+    'why',
+    'failures:',
+    '    x',
+    '',
+    'failed',
+  ]
+  assert.deepEqual(lastWords(cargo.join('\n')), cargo.slice(1))
+  const lines = Array.from({ length: 300 }, (_, index) => `line ${index}`)
+  assert.deepEqual(lastWords(lines.join('\n')), lines.slice(-100))
 })
 
 test('a step that does not end is ended, and has failed', async () => {
@@ -66,6 +85,7 @@ test('what each file takes is told, and its failed tests count', async (t) => {
   ]
   const outcome = await runStep({ name: 'timed', command, count: countNode, timesFile }, quiet)
   assert.deepEqual(outcome.count, { passed: 4, failed: 0, skipped: 0 })
+  assert.deepEqual(outcome.lastWords, [])
   assert.deepEqual(outcome.files.map(({ file }) => file).sort(), files)
   assert.ok(outcome.files.every(({ seconds }) => seconds > 0))
   assert.ok(!existsSync(timesFile))
