@@ -171,8 +171,11 @@ export const KERNEL_ARGS_LENGTH_MAX = 1024
  * (COMMAND_LINE_SIZE), and the boot script's own words take up to 250.
  */
 export const KERNEL_LINE_LENGTH_MAX = 1792
-/** How often a node asks for its boot script again after failures before it gives up. */
-export const BOOT_TRIES_MAX = 8
+/**
+ * How often a node asks for its boot script before it gives up: for half an hour, in which a server starts anew, or an
+ * operator puts the kernel in its place. Where no other boot device is left, who gives up needs a power cycle.
+ */
+export const BOOT_TRIES_MAX = 64
 /** Nodes that wait in the queue for kernel and stage 1; those silent for longest go first. */
 export const BOOT_QUEUE_MAX = 16_384
 /** Of one address: a large farm behind a router that translates addresses, four times over. */

@@ -11,6 +11,9 @@ import { scriptPath } from './boot-choice.js'
 /** iPXE gives up on a fetch that makes no progress for this time. */
 const fetchTimeoutMs = 3000
 
+/** Between two of its questions a node waits no longer, seconds; a power of two, since iPXE can only double and compare. */
+const waitMaxS = 32
+
 /** How long the prompt for the shell waits before the next boot device is tried, milliseconds. */
 const promptMs = 15_000
 
@@ -114,7 +117,7 @@ export function problemScript(node: ScriptNode, reason: string): string {
 
 /** How long a node waits after this many failures, seconds. */
 export function waitAfterS(tries: number): number {
-  return Math.min(2 ** tries, 30)
+  return Math.min(2 ** tries, waitMaxS)
 }
 
 /** Text for the screen without anything that iPXE would take for its own. */
@@ -155,7 +158,7 @@ function ask(url: string): string[] {
     `iseq ${setting('bs-tries')} ${BOOT_TRIES_MAX} && goto failed ||`,
     `echo bootswarm: no answer from the server, asking again in ${setting('bs-wait')} s`,
     `sleep ${setting('bs-wait')}`,
-    `inc bs-wait ${setting('bs-wait')}`,
+    `iseq ${setting('bs-wait')} ${waitMaxS} || inc bs-wait ${setting('bs-wait')}`,
     'goto ask',
   ]
 }

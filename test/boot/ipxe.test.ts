@@ -121,8 +121,10 @@ test('without a kernel it says why and asks again; with the server gone it waits
   const { directory, server, script } = await bench(t, false)
   const machine = startIpxe(t, directory, script)
   await machine.says(
-    /artifacts\/boot on the server has no vmlinuz and stage1 for x86_64\. Try 2 of 8, the next in 2 s/,
+    /artifacts\/boot on the server has no vmlinuz and stage1 for x86_64\. Try 2 of 64, the next in 2 s/,
   )
   await server.kill('SIGKILL')
-  await machine.says(/no answer from the server, asking again in 1 s.*asking again in 2 s/)
+  await machine.says(
+    /no answer from the server, asking again in 1 s.*asking again in 2 s.*asking again in 4 s/,
+  )
 })

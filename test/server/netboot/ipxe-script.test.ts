@@ -66,7 +66,17 @@ test('failures are tried again with growing waits, a bounded number of times', (
     tries += 1
   }
   assert.equal(tries, BOOT_TRIES_MAX - 1)
-  assert.ok(waitedS >= 60 && waitedS <= 180, `${waitedS} s`)
+  assert.ok(waitedS >= 1800 && waitedS <= 2100, `${waitedS} s`)
+})
+
+test('a server that does not answer is asked as long, with waits that double up to the same', () => {
+  const lines = autoexecScript(node.http).split('\n')
+  const wait = '\u0024{bs-wait}'
+  assert.deepEqual(lines.slice(lines.indexOf(`sleep ${wait}`)).slice(1, 3), [
+    `iseq ${wait} ${waitAfterS(BOOT_TRIES_MAX)} || inc bs-wait ${wait}`,
+    'goto ask',
+  ])
+  assert.ok(lines.includes(`iseq \u0024{bs-tries} ${BOOT_TRIES_MAX} && goto failed ||`))
 })
 
 test('no text becomes a command', () => {
