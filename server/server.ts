@@ -5,6 +5,7 @@
 import { readInterfaces } from '../host/interfaces.js'
 import type { Config } from '../src/config.js'
 import { torrentOf } from './api/answers.js'
+import { OperatorRecords } from './api/operators/records.js'
 import type { ServerStatus } from './api/status.js'
 import type { Catalog } from './catalog/catalog.js'
 import type { NodeRegistry } from './nodes/registry.js'
@@ -119,7 +120,9 @@ async function compose(
   const reach = reachOf(config, addresses)
 
   const timeline = makeTimeline(common, store)
-  const nodes = makeNodes(common, store, timeline, placeOf)
+  const records = new OperatorRecords(store, nowMs)
+  const isApproved = (node: string) => records.isApproved(node)
+  const nodes = makeNodes(common, { store, timeline, isApproved, placeOf })
   const { registry, relayPorts } = nodes
   let current = config
   const catalog = makeCatalog(common, store, registry, () => current)
@@ -161,6 +164,7 @@ async function compose(
   })
   const operators = makeOperators(common, {
     told,
+    records,
     registry,
     timeline,
     describe: nodes.describe,

@@ -5,6 +5,7 @@
 
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { admitModes } from './admit.js'
 import { kernelArgs, netbootSchema, rootPlace } from './config-netboot.js'
 import { artifactKeys, groupsSchema, profileNames, profilesSchema } from './config-profiles.js'
 import { hostlist, printableName as name, relayId, settings } from './config-values.js'
@@ -163,6 +164,12 @@ export const configSchema = z
         .default('auto')
         .describe('pretty for people, json for machines, auto: pretty on a terminal'),
     }),
+    admit: z
+      .enum(admitModes)
+      .default('any')
+      .describe(
+        'machines that may boot: any; known: that the configuration names, that have booted before, or that an operator approved; approved: the same without those that have booted before',
+      ),
     racks: z.array(rack).max(4096).default([]).describe('racks by subnet or node; others: their /24 or /64'),
     settings: settings.default({}).describe('environment of every node'),
     profiles: profilesSchema

@@ -39,6 +39,8 @@ export type FactType = (typeof factTypes)[number]
 export const operatorActions = [
   'node.labelled',
   'node.unlabelled',
+  'node.approved',
+  'node.disapproved',
   'node.forgotten',
   'token.made',
   'token.revoked',

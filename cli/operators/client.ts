@@ -108,6 +108,10 @@ export class ApiClient {
     return this.#json('POST', `/nodes/${encodeURIComponent(node)}/label`, {}, { label })
   }
 
+  approve(node: string, approved: boolean): Promise<OperatorNode> {
+    return this.#json('POST', `/nodes/${encodeURIComponent(node)}/approve`, {}, { approved })
+  }
+
   forget(node: string): Promise<OperatorNode> {
     return this.#json('POST', `/nodes/${encodeURIComponent(node)}/forget`)
   }

@@ -1,4 +1,4 @@
-/** `bootswarm node label` and `node forget`: one request for each node, and what became of it. */
+/** `bootswarm node label`, `node approve` and `node forget`: one request for each node, and what became of it. */
 import { complain, printJson, printLines } from '../../host/console.js'
 import type { OperatorNode } from '../../server/api/operators/schemas.js'
 import { BootswarmError } from '../../src/errors.js'
@@ -39,6 +39,17 @@ export function labelNodes(session: Session): Promise<number> {
       ? { verb: 'take the label from', done: 'unlabelled' }
       : { verb: 'label', done: 'labelled' }),
     run: ({ id }) => client.label(id, text),
+  })
+}
+
+/** `node approve [NODES]`. */
+export function approveNodes(session: Session): Promise<number> {
+  const isRevoked = session.call.flags.has('revoke')
+  return changeNodes(session, session.call.words[0], {
+    ...(isRevoked
+      ? { verb: 'take the approval from', done: 'no longer approved' }
+      : { verb: 'approve', done: 'approved' }),
+    run: ({ id }) => session.client.approve(id, !isRevoked),
   })
 }
 

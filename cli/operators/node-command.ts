@@ -1,5 +1,5 @@
 /** `bootswarm node ...`. */
-import { forgetNodes, labelNodes } from './node-change.js'
+import { approveNodes, forgetNodes, labelNodes } from './node-change.js'
 import { showEvents } from './node-events.js'
 import { listNodes } from './node-list.js'
 import { showNodes } from './node-show.js'
@@ -13,6 +13,7 @@ const parts: Readonly<Record<string, (session: Session) => Promise<number>>> = {
   why: explainNodes,
   events: showEvents,
   label: labelNodes,
+  approve: approveNodes,
   forget: forgetNodes,
 }
 

@@ -42,6 +42,7 @@ function nodeLines(node: OperatorNode, nowMs: number): string[] {
     ['mac', node.mac === node.id ? '' : (node.mac ?? '')],
     ['host', node.hostname],
     ['label', node.label],
+    ['approved', node.approved ? 'yes' : ''],
     ['rack', node.rack],
     ['address', node.address],
     ['state', node.state],

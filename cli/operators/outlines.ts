@@ -44,7 +44,7 @@ export const statusOutline: Outline = {
 /** `bootswarm node ...`. */
 export const nodeOutline: Outline = {
   name: 'node',
-  summary: 'the nodes of the running server: list, show, why, events, label, forget',
+  summary: 'the nodes of the running server: list, show, why, events, label, approve, forget',
   flags: [],
   parts: [
     {
@@ -114,8 +114,15 @@ export const nodeOutline: Outline = {
       flags: [{ name: 'clear', description: 'take the label away' }, where, dryRun, json, ...common],
     },
     {
+      name: 'approve',
+      summary: 'let nodes or machines boot, whatever `admit` says',
+      words: '[NODES]',
+      details: [...nodesText, 'Those that wait: --where cause=NOT_ADMITTED.'],
+      flags: [{ name: 'revoke', description: 'let them boot no more' }, where, dryRun, json, ...common],
+    },
+    {
       name: 'forget',
-      summary: 'forget nodes or machines, their events and labels',
+      summary: 'forget nodes or machines, their events, labels and approvals',
       words: '[NODES]',
       details: [...nodesText, 'A node that speaks again is a new one.'],
       flags: [where, dryRun, json, ...common],

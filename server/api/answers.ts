@@ -21,6 +21,8 @@ export interface AnswerSources {
   readonly registry: NodeRegistry
   readonly maker: ManifestMaker
   readonly describe: (id: string, address: string) => NodeConfig
+  /** Whether a node may boot. */
+  readonly admits: (id: string, address: string) => boolean
   /** A node tells the architecture of its processor, before it is described. */
   readonly archSeen: (id: string, arch: KernelArch) => void
   /** The address that a client uses for us, from the one that its connection arrived at. */
@@ -58,6 +60,11 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
     },
     manifest: ({ node: id, nonce, boot, address, serverAddress, arch, listening }) => {
       if (arch !== undefined) sources.archSeen(id, arch)
+      if (!sources.admits(id, address))
+        throw new BootswarmError(
+          'NODE_NOT_ADMITTED',
+          `an operator has to approve it: bootswarm node approve ${id}`,
+        )
       const config = sources.describe(id, address)
       const { version, artifacts } = bootable(catalog, registry.versionOfBoot(id, boot), config)
       const timeS = Math.floor(sources.nowMs() / 1000)

@@ -13,6 +13,7 @@ import type { BootAdmission } from '../netboot/admission.js'
 import { bootFileRole, chooseBootFiles } from '../netboot/boot-files.js'
 import { autoexecName } from '../netboot/boot-programs.js'
 import {
+  approvalScript,
   archScript,
   autoexecScript,
   bootScript,
@@ -31,6 +32,8 @@ export interface BootSources {
   readonly program: (name: string) => Uint8Array | undefined
   readonly currentVersion: () => CatalogVersion | undefined
   readonly describe: (id: string, address: string) => NodeConfig
+  /** Whether a machine may boot. */
+  readonly admits: (mac: string, address: string) => boolean
   /** A node tells the architecture of its processor, before it is described. */
   readonly archSeen: (id: string, arch: KernelArch) => void
   /** The address that a client uses for us, from the one that its connection arrived at. */
@@ -68,6 +71,8 @@ export function makeBootAnswers(sources: BootSources): NetbootAnswers {
   }
 }
 
+const notApproved = 'it waits for an operator to approve it'
+
 async function script(
   request: ScriptRequest,
   http: string,
@@ -83,12 +88,21 @@ async function script(
   if (arch !== undefined) sources.archSeen(mac, arch)
   const config = sources.describe(mac, address)
   const node = { http, mac, hostname: config.hostname, arch: request.arch, tries }
-  const refuse = (code: ErrorCode, reason: string) => {
+  const say = (code: ErrorCode, reason: string) => {
     const leftOut = refusals.take(sources.nowMs())
     const facts = { event: 'netboot.refused', code, mac, address, tries, ...(leftOut ? { leftOut } : {}) }
     if (leftOut !== undefined) sources.log.warn(facts, `${mac}: ${reason}`)
+  }
+  const refuse = (code: ErrorCode, reason: string) => {
+    say(code, reason)
     tell('http', 'script.refused', { code, why: reason })
     return problemScript(node, reason)
+  }
+  if (!sources.admits(mac, address)) {
+    // It asks for as long as it takes: one line is enough.
+    if (tries === 0) say('NODE_NOT_ADMITTED', notApproved)
+    tell('http', 'script.refused', { code: 'NODE_NOT_ADMITTED', why: notApproved })
+    return approvalScript(node)
   }
   if (arch === undefined) {
     return refuse('BOOT_REFUSED', `no kernel is known for architecture ${request.arch}`)

@@ -18,6 +18,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   EVENT_STREAMS_TOO_MANY: 503,
   MANIFEST_BAD_NONCE: 400,
   NODE_ID_INVALID: 400,
+  NODE_NOT_ADMITTED: 403,
   NODE_UNKNOWN: 404,
   ORIGIN_BUSY: 503,
   PROFILE_ARTIFACT_MISSING: 503,
@@ -39,6 +40,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
 /** Clients ask again after this, where nothing else is known, seconds. */
 const retryAfterS: Partial<Record<ErrorCode, number>> = {
   CATALOG_EMPTY: 5,
+  NODE_NOT_ADMITTED: 15,
   ORIGIN_BUSY: 2,
   PROFILE_ARTIFACT_MISSING: 5,
 }

@@ -14,6 +14,9 @@ const fetchTimeoutMs = 3000
 /** Between two of its questions a node waits no longer, seconds; a power of two, since iPXE can only double and compare. */
 const waitMaxS = 32
 
+/** An operator who has approved a machine waits for it no longer, seconds. */
+const approvalWaitS = 10
+
 /** How long the prompt for the shell waits before the next boot device is tried, milliseconds. */
 const promptMs = 15_000
 
@@ -113,6 +116,16 @@ export function waitScript(
 /** Says what is wrong and asks again a bounded number of times: the operator may be mending it. */
 export function problemScript(node: ScriptNode, reason: string): string {
   return lines(...tryAgain(node, reason), ...failed(reason))
+}
+
+/** Says what the operator has to do, and asks again for as long as it takes: nothing is wrong with the machine. */
+export function approvalScript(node: ScriptNode): string {
+  return lines(
+    `echo bootswarm: ${title(node)} waits to be approved: bootswarm node approve ${node.mac}`,
+    `sleep ${approvalWaitS}`,
+    ...ask(urlOf(node, 1)),
+    ...failed('no answer from the bootswarm server'),
+  )
 }
 
 /** How long a node waits after this many failures, seconds. */

@@ -1,10 +1,10 @@
 /**
- * Operators' tokens and labels of nodes, and the audit trail: the events of the timeline whose source is `operator`. They are of no
+ * Operators' tokens, labels and approvals of nodes, and the audit trail: the events of the timeline whose source is `operator`. They are of no
  * node, so that they stay when one is forgotten.
  */
 
 import type Sqlite from 'better-sqlite3'
-import { AUDIT_ROWS_MAX, LABELS_MAX, TOKENS_MAX } from '../../src/limits.js'
+import { APPROVALS_MAX, AUDIT_ROWS_MAX, LABELS_MAX, TOKENS_MAX } from '../../src/limits.js'
 import { guard } from './open.js'
 
 /** A token as it is remembered: never the secret itself. */
@@ -44,6 +44,10 @@ export interface OperatorJob {
     | { readonly kind: 'token-revoked'; readonly id: string; readonly revokedMs: number }
     /** An empty label takes it away. */
     | { readonly kind: 'label'; readonly node: string; readonly label: string; readonly setMs: number }
+    /** Null takes it back. */
+    | { readonly kind: 'approval'; readonly node: string; readonly approvedMs: number | null }
+    /** Nothing that operators said of a node stays, but the audit trail. */
+    | { readonly kind: 'forgotten'; readonly node: string }
     | { readonly kind: 'none' }
 }
 
@@ -53,6 +57,8 @@ export interface OperatorTables {
   tokens(): TokenRow[]
   /** Label by node. */
   labels(): Map<string, string>
+  /** The nodes that are approved. */
+  approvals(): Set<string>
   /** The newest lines before one, newest first. */
   audit(beforeId: number, limit: number): AuditRow[]
 }
@@ -64,6 +70,7 @@ export function operatorTables(db: Sqlite.Database): OperatorTables {
      FROM tokens ORDER BY created_ms, id`,
   )
   const labels = db.prepare<[], { node: string; label: string }>('SELECT node, label FROM node_labels')
+  const approvals = db.prepare<[], { node: string }>('SELECT node FROM approvals')
   const audit = db.prepare<[number, number], AuditEvent>(
     `SELECT id, time_ms AS atMs, type AS action, data FROM timeline
      WHERE source = 'operator' AND id < ? ORDER BY id DESC LIMIT ?`,
@@ -72,6 +79,7 @@ export function operatorTables(db: Sqlite.Database): OperatorTables {
     tokens: () => guard('reading the tokens', () => tokens.all()),
     labels: () =>
       guard('reading the labels', () => new Map(labels.all().map(({ node, label }) => [node, label]))),
+    approvals: () => guard('reading the approvals', () => new Set(approvals.all().map(({ node }) => node))),
     audit: (beforeId, limit) =>
       guard('reading the audit trail', () =>
         audit
@@ -89,15 +97,21 @@ type AuditEvent = Pick<AuditRow, 'id' | 'atMs' | 'action'> & { readonly data: st
 export interface OperatorBounds {
   readonly tokensMax: number
   readonly labelsMax: number
+  readonly approvalsMax: number
   readonly auditRowsMax: number
 }
 
-const bounds: OperatorBounds = { tokensMax: TOKENS_MAX, labelsMax: LABELS_MAX, auditRowsMax: AUDIT_ROWS_MAX }
+const bounds: OperatorBounds = {
+  tokensMax: TOKENS_MAX,
+  labelsMax: LABELS_MAX,
+  approvalsMax: APPROVALS_MAX,
+  auditRowsMax: AUDIT_ROWS_MAX,
+}
 
 /** Writes one change and its line within a transaction. */
 export function operatorWriter(
   db: Sqlite.Database,
-  { tokensMax, labelsMax, auditRowsMax }: OperatorBounds = bounds,
+  { tokensMax, labelsMax, approvalsMax, auditRowsMax }: OperatorBounds = bounds,
 ): (job: OperatorJob) => void {
   const token = db.prepare<[TokenRow]>(
     `INSERT INTO tokens (id, sha256, role, name, created_ms, revoked_ms)
@@ -119,6 +133,15 @@ export function operatorWriter(
     `DELETE FROM node_labels WHERE node IN (SELECT node FROM node_labels ORDER BY set_ms, node
        LIMIT max(0, (SELECT count(*) FROM node_labels) - ?))`,
   )
+  const approve = db.prepare<[string, number]>(
+    `INSERT INTO approvals (node, approved_ms) VALUES (?, ?)
+     ON CONFLICT (node) DO UPDATE SET approved_ms = excluded.approved_ms`,
+  )
+  const disapprove = db.prepare<[string]>('DELETE FROM approvals WHERE node = ?')
+  const trimApprovals = db.prepare<[number]>(
+    `DELETE FROM approvals WHERE node IN (SELECT node FROM approvals ORDER BY approved_ms, node
+       LIMIT max(0, (SELECT count(*) FROM approvals) - ?))`,
+  )
   const audit = db.prepare<[Omit<AuditEvent, 'id'>]>(
     `INSERT INTO timeline (time_ms, source, type, data) VALUES (@atMs, 'operator', @action, @data)`,
   )
@@ -137,6 +160,14 @@ export function operatorWriter(
       trimLabels.run(labelsMax)
     } else if (change.kind === 'label') {
       unlabel.run(change.node)
+    } else if (change.kind === 'approval' && change.approvedMs !== null) {
+      approve.run(change.node, change.approvedMs)
+      trimApprovals.run(approvalsMax)
+    } else if (change.kind === 'approval') {
+      disapprove.run(change.node)
+    } else if (change.kind === 'forgotten') {
+      unlabel.run(change.node)
+      disapprove.run(change.node)
     }
     const { atMs, action, ...data } = line
     audit.run({ atMs, action, data: JSON.stringify(data satisfies AuditData) })

@@ -115,6 +115,10 @@ const STEPS: readonly string[] = [
    DROP INDEX timeline_server;
    CREATE INDEX timeline_server ON timeline (id) WHERE node IS NULL AND source = 'server';
    CREATE INDEX timeline_operator ON timeline (id) WHERE source = 'operator';`,
+  `CREATE TABLE approvals (
+     node TEXT PRIMARY KEY,
+     approved_ms INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ]
 
 /** The schema that this server writes. */

@@ -19,6 +19,7 @@ export const stopCauses = [
   'TFTP_STOPPED_AFTER_SIZE',
   'PROGRAM_BROKEN_OFF',
   'NO_SCRIPT_ASKED',
+  'NOT_ADMITTED',
   'SCRIPT_REFUSED',
   'IN_QUEUE',
   'KERNEL_NOT_FETCHED',
@@ -149,6 +150,8 @@ function queueStop(boot: Boot): Stop | undefined {
 function scriptStop(boot: Boot): Stop | undefined {
   const last = boot.last('script.asked', 'script.refused')
   if (last === undefined) return undefined
+  if (last.type === 'script.refused' && last.data.code === 'NODE_NOT_ADMITTED')
+    return stop('NOT_ADMITTED', 'It asked for its boot script, and waits for an operator to approve it')
   if (last.type === 'script.refused')
     return stop('SCRIPT_REFUSED', `It got no boot script: ${text(last, 'code')}: ${text(last, 'why')}`)
   if (!boot.isSilent(patienceMs.script)) return underWay('It asked for its boot script')

@@ -1,4 +1,5 @@
 /** The inventory of nodes, with what the configuration and the relays' DHCP packets say of each. */
+import { isAdmitted } from '../../src/admit.js'
 import type { KernelArch } from '../../src/arch.js'
 import type { Config } from '../../src/config.js'
 import type { PlacedConfig } from '../../src/config-parse.js'
@@ -25,6 +26,8 @@ export interface Nodes {
   readonly unverifiedReports: UnverifiedReports
   /** What the configuration gives to a node at an address. */
   describe(id: string, address: string): NodeConfig
+  /** Whether it may boot (`admit`). */
+  admits(id: string, address: string): boolean
   /** The same with the lines that give it. */
   explain(id: string, address: string): ShownNode
   /** A node tells the architecture of its processor. */
@@ -43,15 +46,22 @@ export interface Nodes {
   stop(): Promise<void>
 }
 
+/** What the nodes need of the others. */
+export interface NodesParts {
+  readonly store: Store
+  readonly timeline: Timeline
+  /** An operator lets this node boot. */
+  readonly isApproved: (node: string) => boolean
+  readonly placeOf: PlaceOf
+}
+
 /** Where a value of the configuration was given. */
 export type PlaceOf = PlacedConfig['placeOf']
 
 /** Loads nothing before `start`. */
 export function makeNodes(
   { config, failures, log, nowMs }: Common,
-  store: Store,
-  timeline: Timeline,
-  firstPlaceOf: PlaceOf,
+  { store, timeline, isApproved, placeOf: firstPlaceOf }: NodesParts,
 ): Nodes {
   const relayPorts = new RelayPorts()
   for (const { mac, relayPort } of store.leases.list()) {
@@ -60,6 +70,7 @@ export function makeNodes(
   const readConfig = (from: Config) => makeNodeConfigs(from, (node) => relayPorts.idsOf(node))
   let nodeConfigs = readConfig(config)
   let placeOf = firstPlaceOf
+  let { admit } = config
   const archs = new KnownArchs()
   const describe = (id: string, address: string) => nodeConfigs.of(id, address, archs.of(id))
   const nodeLog = log.child({ part: 'nodes' })
@@ -78,6 +89,15 @@ export function makeNodes(
     relayPorts,
     unverifiedReports: new UnverifiedReports(nodeLog, nowMs),
     describe,
+    admits: (id, address) => {
+      // Operators and the configuration may know it by its other name.
+      const names = [id, timeline.nodeOf(id) ?? timeline.macOf(id) ?? id]
+      return isAdmitted(admit, {
+        isNamed: names.some((name) => describe(name, address).isNamed),
+        hasBooted: names.some((name) => registry.get(name)?.hasBooted === true),
+        isApproved: names.some(isApproved),
+      })
+    },
     explain: (id, address) => {
       const explained = nodeConfigs.explain({ id, address, arch: archs.of(id) })
       const above = racksAbove(nodeConfigs.rackTree, explained.node.rack.value)
@@ -96,6 +116,7 @@ export function makeNodes(
     reload: (next, nextPlaceOf) => {
       nodeConfigs = readConfig(next)
       placeOf = nextPlaceOf
+      admit = next.admit
     },
     stop: () => registry.stop(),
   }

@@ -20,8 +20,8 @@ export interface OperatorNodesParts {
   readonly timeline: Pick<Timeline, 'inNetboot' | 'macOf' | 'nodeOf'>
   readonly store: Pick<Store, 'timeline'>
   readonly describe: DescribeNode
-  /** Empty: none. */
-  readonly labelOf: (node: string) => string
+  /** What operators said of a node; an empty label: none. */
+  readonly saidOf: (node: string) => { readonly label: string; readonly approved: boolean }
   /** Wall clock, milliseconds since 1970. */
   readonly nowMs: () => number
 }
@@ -117,14 +117,14 @@ export class OperatorNodes {
   }
 
   #node(node: NodeRecord, netboot: NetbootMachine | undefined): BareNode {
-    const { timeline, labelOf } = this.#parts
-    return nodeView(node, { mac: timeline.macOf(node.id), label: labelOf(node.id) }, netboot)
+    const { timeline, saidOf } = this.#parts
+    return nodeView(node, { mac: timeline.macOf(node.id), ...saidOf(node.id) }, netboot)
   }
 
   #machine(machine: NetbootMachine): BareNode {
-    const { describe, labelOf } = this.#parts
+    const { describe, saidOf } = this.#parts
     const { mac, address } = machine
-    return machineView(machine, describe(mac, address), labelOf(mac))
+    return machineView(machine, describe(mac, address), saidOf(mac))
   }
 }
 

@@ -6,7 +6,7 @@ import { formatIpPort } from '../../src/net.js'
 import type { ShownNode } from '../../src/shown-node.js'
 import { localCaller, tokenCaller } from '../api/operators/admission.js'
 import { EventStreams } from '../api/operators/event-streams.js'
-import { OperatorRecords } from '../api/operators/records.js'
+import type { OperatorRecords } from '../api/operators/records.js'
 import { registerOperatorRoutes } from '../api/operators/routes.js'
 import type { OperatorRoutes } from '../api/operators/routing.js'
 import type { EventReader, OperatorServices } from '../api/operators/services.js'
@@ -29,6 +29,7 @@ const socketName = 'operators.sock'
 /** What the answers come from. */
 export interface OperatorParts {
   readonly told: ToldStore
+  readonly records: OperatorRecords
   readonly registry: NodeRegistry
   readonly timeline: Timeline
   readonly describe: DescribeNode
@@ -66,10 +67,9 @@ export interface OperatorSide {
 /** Opens nothing before it is started. */
 export function makeOperators(common: Common, parts: OperatorParts): OperatorSide {
   const { config, failures, nowMs } = common
-  const { told, limits, tls, ports } = parts
+  const { told, records, limits, tls, ports } = parts
   const { enabled, port, bind } = config.operators
   const log = common.log.child({ part: 'operators' })
-  const records = new OperatorRecords(told.store, nowMs)
   const tokens = new Tokens({
     stored: records.tokens(),
     save: records.tokenChanges,
@@ -78,7 +78,7 @@ export function makeOperators(common: Common, parts: OperatorParts): OperatorSid
   })
   const events: EventReader = { ...told.store.eventPages, onAppended: told.onAppended }
   const streams = new EventStreams(events)
-  const services = makeServices(common, parts, records, events)
+  const services = makeServices(common, parts, events)
   const app = { services, tokens, streams }
   const shared = { limits, log }
   const routes = (callerOf: OperatorRoutes['callerOf']): Parameters<typeof listen>[0]['routes'] => {
@@ -116,8 +116,7 @@ export function makeOperators(common: Common, parts: OperatorParts): OperatorSid
 
 function makeServices(
   { config, nowMs }: Common,
-  { registry, timeline, describe, explain, told, status, tls, addresses, ports }: OperatorParts,
-  records: OperatorRecords,
+  { registry, timeline, describe, explain, told, records, status, tls, addresses, ports }: OperatorParts,
   events: EventReader,
 ): OperatorServices {
   const program = programVersion()
@@ -130,7 +129,7 @@ function makeServices(
   }
   const nodes = new OperatorNodes({
     ...{ registry, timeline, describe, nowMs, store: told.store },
-    labelOf: (node) => records.labelOf(node),
+    saidOf: (node) => ({ label: records.labelOf(node), approved: records.isApproved(node) }),
   })
   return {
     status: () => statusView(status(), nodes.countByState(), program, { url: url(), key_sha256: keySha256 }),
@@ -142,6 +141,7 @@ function makeServices(
     configOf: ({ id, address }) => explain(id, address),
     events,
     label: (node, label, author) => records.label(node, label, author),
+    approve: (node, isApproved, author) => records.approve(node, isApproved, author),
     forget: async (node, author) => {
       await records.forgetting(node, author)
       if (nodes.isNode(node)) await registry.forget(node)

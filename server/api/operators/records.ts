@@ -6,17 +6,19 @@ import type { OperatorJob, Store } from '../../store/store.js'
 import type { AuditLine, Author } from './services.js'
 import type { StoredToken, TokensOptions } from './tokens.js'
 
-/** The tables, and the labels in memory. */
+/** The tables, with labels and approvals in memory. */
 export class OperatorRecords {
   readonly #store: Pick<Store, 'operators' | 'saveOperator'>
   readonly #nowMs: () => number
   readonly #labels: Map<string, string>
+  readonly #approved: Set<string>
 
   /** @param nowMs wall clock, milliseconds since 1970 */
   constructor(store: Pick<Store, 'operators' | 'saveOperator'>, nowMs: () => number) {
     this.#store = store
     this.#nowMs = nowMs
     this.#labels = store.operators.labels()
+    this.#approved = store.operators.approvals()
   }
 
   /** All tokens, as they were written. */
@@ -36,11 +38,23 @@ export class OperatorRecords {
     this.#setLabel(node, label)
   }
 
+  isApproved(node: string): boolean {
+    return this.#approved.has(node)
+  }
+
+  /** Lets a node boot, or no more. @throws BootswarmError CHANGE_NOT_SAVED */
+  async approve(node: string, isApproved: boolean, author: Author): Promise<void> {
+    const change = { kind: 'approval', node, approvedMs: isApproved ? this.#nowMs() : null } as const
+    await this.#save(author, isApproved ? 'node.approved' : 'node.disapproved', node, '', change)
+    if (isApproved) this.#approved.add(node)
+    else this.#approved.delete(node)
+  }
+
   /** The node is about to be forgotten. @throws BootswarmError CHANGE_NOT_SAVED */
   async forgetting(node: string, author: Author): Promise<void> {
-    const change = { kind: 'label', node, label: '', setMs: this.#nowMs() } as const
-    await this.#save(author, 'node.forgotten', node, '', change)
+    await this.#save(author, 'node.forgotten', node, '', { kind: 'forgotten', node })
     this.#setLabel(node, '')
+    this.#approved.delete(node)
   }
 
   /** How tokens are saved. */

@@ -8,6 +8,7 @@ import { nodePage } from './node-pages.js'
 import { describeRoutes, openApiText } from './openapi.js'
 import { type App, describe, known, type OperatorRoutes, prefix } from './routing.js'
 import {
+  approveBody,
   auditPageSchema,
   auditQuery,
   labelBody,
@@ -116,10 +117,28 @@ function nodeRoutes(app: App, { services }: OperatorRoutes): void {
     },
   )
   api.post(
-    `${prefix}/nodes/:id/forget`,
-    describe('operate', 'forgetNode', 'Forgets a node or machine, its events and its label', nodeSchema, {
+    `${prefix}/nodes/:id/approve`,
+    describe('operate', 'approveNode', 'Lets a node boot whatever `admit` says, or no more', nodeSchema, {
       params: nodeParams,
+      body: approveBody,
     }),
+    async ({ params, body, caller }) => {
+      const { id } = bare(params.id)
+      await services.approve(id, body.approved, known(caller))
+      return node(id)
+    },
+  )
+  api.post(
+    `${prefix}/nodes/:id/forget`,
+    describe(
+      'operate',
+      'forgetNode',
+      'Forgets a node or machine, its events, label and approval',
+      nodeSchema,
+      {
+        params: nodeParams,
+      },
+    ),
     async ({ params, caller }) => {
       const forgotten = await node(params.id)
       await services.forget(forgotten.id, known(caller))

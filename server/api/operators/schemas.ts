@@ -92,6 +92,7 @@ export const nodeSchema = z
     mac: z.string().nullable().describe('aa:bb:cc:dd:ee:ff; null: not known'),
     hostname: z.string(),
     label: z.string().describe('set by operators; may be empty'),
+    approved: z.boolean().describe('by an operator: it may boot whatever `admit` says'),
     rack: z.string(),
     address: z.string().describe('it last spoke from'),
     state: z
@@ -342,6 +343,11 @@ export const tokenParams = z.strictObject({ id: z.string().regex(/^[0-9a-f]{8}$/
 /** The body of `POST /nodes/ID/label`. */
 export const labelBody = z.strictObject({
   label: printableText(LABEL_LENGTH_MAX).describe('empty: none'),
+})
+
+/** The body of `POST /nodes/ID/approve`. */
+export const approveBody = z.strictObject({
+  approved: z.boolean().describe('false: no more'),
 })
 
 /** The body of `POST /tokens`. */

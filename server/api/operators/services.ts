@@ -45,6 +45,8 @@ export interface OperatorServices {
   readonly events: EventReader
   /** Labels a node; an empty label takes it away. @throws BootswarmError CHANGE_NOT_SAVED */
   label(node: string, label: string, author: Author): Promise<void>
+  /** Lets a node boot, or no more. @throws BootswarmError CHANGE_NOT_SAVED */
+  approve(node: string, isApproved: boolean, author: Author): Promise<void>
   /** Forgets a node or a machine, and its events. @throws BootswarmError CHANGE_NOT_SAVED */
   forget(node: string, author: Author): Promise<void>
   /** The newest lines before one, newest first. */

@@ -16,16 +16,22 @@ export type BareNode = Omit<OperatorNode, 'cause'>
 interface Names {
   readonly mac: string | undefined
   readonly label: string
+  readonly approved: boolean
 }
 
 /** A node; `netboot`: it has begun another boot since its agent spoke last. */
-export function nodeView(node: NodeRecord, { mac, label }: Names, netboot?: NetbootMachine): BareNode {
+export function nodeView(
+  node: NodeRecord,
+  { mac, label, approved }: Names,
+  netboot?: NetbootMachine,
+): BareNode {
   const { failureCode: code, failureMessage: message } = node
   return {
     id: node.id,
     mac: mac ?? null,
     hostname: node.hostname,
     label,
+    approved,
     rack: node.rack,
     address: node.address,
     state: node.state,
@@ -59,10 +65,10 @@ function ofThisBoot({ state, boot, bootMs, heardMs }: NetbootMachine) {
 export function machineView(
   machine: NetbootMachine,
   { hostname, rack }: { readonly hostname: string; readonly rack: string },
-  label: string,
+  said: Pick<Names, 'label' | 'approved'>,
 ): BareNode {
   const { mac, address, firstMs } = machine
-  return nodeView(newNode(mac, rack, hostname, address, firstMs), { mac, label }, machine)
+  return nodeView(newNode(mac, rack, hostname, address, firstMs), { mac, ...said }, machine)
 }
 
 /** An event as it is stored. */

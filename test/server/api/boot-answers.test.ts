@@ -29,7 +29,7 @@ netboot: {kernel_args: quiet}
 nodes: [{match: "${mac}", hostname: rig1}]`
 
 /** The answers over a real queue with this many places, and a catalog that can be replaced. */
-function place(slots = 8, natAddress?: string, yaml = oneRig) {
+function place(slots = 8, natAddress?: string, yaml = oneRig, admits = () => true) {
   const configs = makeNodeConfigs(parseConfig({ text: yaml, name: 'f' }))
   const archs = new KnownArchs()
   const catalog: { current: CatalogVersion | undefined } = { current: version(1, 'vmlinuz', 'stage1.img') }
@@ -41,6 +41,7 @@ function place(slots = 8, natAddress?: string, yaml = oneRig) {
     program: (name) => (name === 'x64/ipxe.efi' ? Buffer.from('MZ') : undefined),
     currentVersion: () => catalog.current,
     describe: (id, address) => configs.of(id, address, archs.of(id)),
+    admits,
     archSeen: (id, arch) => archs.note(id, arch),
     reachedAt: (address) => natAddress ?? address,
     log: pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
@@ -95,6 +96,25 @@ test('what cannot boot is told why, and takes no place in the queue', async () =
     lines.map(({ code }) => code),
     ['BOOT_REFUSED', 'BOOT_FILES_MISSING', 'BOOT_FILES_MISSING'],
   )
+  assert.equal(admission.stats().admitted, 0)
+})
+
+test('who has to be approved waits for it, takes no place in the queue, and is named in the log once', async () => {
+  const { script, lines, facts, admission } = place(8, undefined, oneRig, () => false)
+  for (const tries of [0, 1, 1]) {
+    const text = await script('x86_64', mac, tries)
+    assert.match(
+      text,
+      /rig1 \(52:54:00:00:00:01\) waits to be approved: bootswarm node approve 52:54:00:00:00:01/,
+    )
+    // It does not count up: it asks for as long as it takes.
+    assert.match(text, /&tries=1 /)
+  }
+  assert.deepEqual(
+    lines.map(({ code }) => code),
+    ['NODE_NOT_ADMITTED'],
+  )
+  assert.equal(facts.filter(({ type }) => type === 'script.refused').length, 3)
   assert.equal(admission.stats().admitted, 0)
 })
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
+  approvalScript,
   archScript,
   autoexecScript,
   bootScript,
@@ -25,6 +26,7 @@ const all = () => [
   archScript(node.http, node.mac),
   bootScript(node, boot),
   waitScript(node, { position: 3, of: 9, sleepS: 2 }),
+  approvalScript(node),
   problemScript(node, 'no kernel'),
   problemScript({ ...node, tries: BOOT_TRIES_MAX }, 'no kernel'),
 ]

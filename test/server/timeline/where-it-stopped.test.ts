@@ -79,6 +79,12 @@ const cases: readonly (readonly [StopCause, Said[], silentS: number, RegExp])[] 
     /exhausted/,
   ],
   [
+    'NOT_ADMITTED',
+    [...toScript, ['script.refused', { code: 'NODE_NOT_ADMITTED', why: 'x' }]],
+    0,
+    /waits for an operator/,
+  ],
+  [
     'SCRIPT_REFUSED',
     [...toScript, ['script.refused', { code: 'BOOT_FILES_MISSING', why: 'no vmlinuz' }]],
     0,

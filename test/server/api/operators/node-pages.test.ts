@@ -6,7 +6,7 @@ import { nodeView } from '../../../../server/api/operators/views.js'
 import { newNode } from '../../../../server/nodes/state.js'
 
 const node = (id: string, more: Partial<OperatorNode> = {}): OperatorNode => ({
-  ...nodeView(newNode(id, 'r1', `host-${id}`, '10.0.0.1', 1), { mac: undefined, label: '' }),
+  ...nodeView(newNode(id, 'r1', `host-${id}`, '10.0.0.1', 1), { mac: undefined, label: '', approved: false }),
   cause: 'UNDER_WAY',
   ...more,
 })
