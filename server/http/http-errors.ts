@@ -45,6 +45,12 @@ const retryAfterS: Partial<Record<ErrorCode, number>> = {
   PROFILE_ARTIFACT_MISSING: 5,
 }
 
+/**
+ * A client that was told of its mistake is read for so long, milliseconds: what it has sent would make the system drop the answer
+ * (RFC 9112, 9.6). Longer would be for ever, for one that sends on.
+ */
+const lingerMs = 2000
+
 /** Logs what a client must not see. */
 export type LogUnexpected = (error: unknown, request: FastifyRequest) => void
 
@@ -94,7 +100,8 @@ export function invalidCode({ url }: FastifyRequest): ErrorCode {
 
 /** Answers what is no HTTP at all, or comes too slowly, and hangs up. */
 export function answerClientError(error: Error & { code?: string }, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  // Of a TLS handshake that fails or takes too long nothing that is written leaves: its end would never come.
+  if (!isOfHttp(error) || !socket.writable) {
     socket.destroy()
     return
   }
@@ -105,9 +112,16 @@ export function answerClientError(error: Error & { code?: string }, socket: Dupl
         ? ['431 Request Header Fields Too Large', 'the header is too large']
         : ['400 Bad Request', 'the request is malformed']
   const body = JSON.stringify({ code: 'REQUEST_INVALID', message })
+  const timer = setTimeout(() => socket.destroy(), lingerMs).unref()
+  socket.once('close', () => clearTimeout(timer))
   socket.end(
     `HTTP/1.1 ${line}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   )
+}
+
+/** Whether a client was understood as far as HTTP, and not beyond. */
+function isOfHttp({ code = '' }: { readonly code?: string }): boolean {
+  return code.startsWith('HPE_') || code === 'ERR_HTTP_REQUEST_TIMEOUT'
 }
 
 /** The status of a mistake that fastify found in a request; undefined if the mistake is ours. */

@@ -5,6 +5,7 @@ import { connect as connectTls } from 'node:tls'
 import { gunzipSync, inflateSync } from 'node:zlib'
 import { BootswarmError } from '../../../src/errors.js'
 import { MANIFEST_DICTIONARY } from '../../../src/manifest-coding.js'
+import { hangMs } from '../../support/limits.js'
 import { ask, codeOf, HttpBench, infohash, rest } from './support.js'
 
 const nonce = '00112233445566778899aabbccddeeff'
@@ -261,6 +262,16 @@ test('headers that trickle in are cut off, and so is a body', async (t) => {
   const body = connect(port, '127.0.0.1')
   body.write('POST /v1/nodes/a/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n[')
   assert.match((await rest(body)).toString(), /^HTTP\/1\.1 4/)
+})
+
+test('who was told that he is too slow and sends on is disconnected', { timeout: hangMs }, async (t) => {
+  const site = await bench(t)
+  const { port } = await site.listen(false, { timeoutsMs: { header: 100, check: 50 } })
+  const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  client.write('GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ')
+  const drip = setInterval(() => client.writable && client.write('a'), 50)
+  t.after(() => clearInterval(drip))
+  assert.match((await rest(client)).toString(), /^HTTP\/1\.1 408 /)
 })
 
 test('what is no HTTP, or has too large a header, is told so and hung up on', async (t) => {

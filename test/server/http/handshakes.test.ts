@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { HANDSHAKES_MIN } from '../../../server/http/handshake-window.js'
 import { hangMs } from '../../support/limits.js'
+import { untilEqual } from '../../support/processes.js'
 import { ask, HttpBench } from './support.js'
 
 /** No test lasts so long: who is inside stays there. */
@@ -161,6 +162,27 @@ test('what is longer than any greeting is hung up on while it waits', async (t) 
   await settle()
   long.write(Buffer.alloc(256 * 1024))
   await over
+})
+
+test('a handshake that does not end in time is closed, and nothing of it is left', {
+  timeout: hangMs,
+}, async (t) => {
+  const site = new HttpBench(Buffer.from('content'))
+  const hangers = new Hangers()
+  t.after(async () => {
+    for (const socket of hangers.sockets) socket.destroy()
+    await site.end()
+  })
+  const { port } = await site.listen(true, { timeoutsMs: { handshake: neverMs, header: 200 } })
+  await hangers.come(
+    port,
+    Array.from({ length: 4 }, (_, index) => addressOf(index)),
+  )
+  const half = connect({ port, host: '127.0.0.1', localAddress: '127.0.2.1' })
+  hangers.sockets.push(half)
+  half.write((await greeting()).subarray(0, 50))
+  await Promise.all(hangers.sockets.map(closed))
+  await untilEqual('connections', () => site.limits.connections.stats().open, 0)
 })
 
 test('a server that stops does not wait for queued handshakes', { timeout: hangMs }, async (t) => {
