@@ -28,6 +28,8 @@ declare module 'bittorrent-protocol' {
     peerExtendedHandshake: ExtendedHandshake
     extendedHandshake: ExtendedHandshake
     extendedMapping: Record<string, string>
+    /** Where the peer wants the messages of each extension. */
+    peerExtendedMapping: Record<string, number>
     remoteAddress?: string
     handshake(infoHash: string, peerId: string, extensions: { fast: boolean; dht: boolean }): void
     interested(): void

@@ -321,7 +321,9 @@ function extendedHandler(
           return
         }
         onExtended.call(this, ext, buffer)
-        greet(wire.peerExtendedHandshake.bs === 1 && wire.hasFast)
+        const isAgent = wire.peerExtendedHandshake.bs === 1 && wire.hasFast
+        keepMetadataId(wire)
+        greet(isAgent)
         return
       }
       const answer = ext === metadataId(wire) ? torrent.metadata.answer(buffer) : undefined
@@ -331,6 +333,13 @@ function extendedHandler(
     },
   })
   return greet
+}
+
+/** What a peer says of itself takes megabytes as objects, and all that is looked at again is where it wants its metadata. */
+function keepMetadataId(wire: Wire): void {
+  const id = wire.peerExtendedMapping[metadataName]
+  wire.peerExtendedHandshake = {}
+  wire.peerExtendedMapping = id === undefined ? {} : { [metadataName]: id }
 }
 
 /** The number under which we offered ut_metadata (BEP 9) on this wire. */

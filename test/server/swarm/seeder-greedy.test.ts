@@ -155,6 +155,34 @@ test('a bitfield comes once', options, async (t) => {
   to.lives()
 })
 
+test('what peers say of themselves is not kept', options, async (t) => {
+  const to = await target(t)
+  const before = await to.peakKib()
+  const peers: RawPeer[] = []
+  for (let i = 0; i < 80; i++) {
+    const peer = new RawPeer(to.port)
+    peers.push(peer)
+    peer.greet(to.torrent.infohash, {})
+    const isRead = async () => {
+      peer.sendNumbers(id.request, 0, 0, 16_384)
+      return (await peer.take((m) => m.id === id.reject)) !== undefined
+    }
+    assert.ok(await isRead())
+    // As long as a message may be, and other names each time: BEP 10 adds extensions.
+    for (let again = 1; again < 16; again++) {
+      const names = Array.from({ length: 1_200 }, (_, n) => (n * 16 + again) * 80 + i)
+      const entries = names.map((name) => `8:${name.toString(36).padStart(8, '0')}i1e`)
+      peer.send(id.extended, Buffer.from(`\0d1:md${entries.join('')}ee`, 'latin1'))
+    }
+    assert.ok(await isRead())
+  }
+  const grownKib = (await to.peakKib()) - before
+  assert.ok(grownKib < 100_000, `grew by ${grownKib} KiB`)
+  for (const peer of peers) peer.close()
+  await to.serves('127.0.0.2')
+  to.lives()
+})
+
 test('metadata for peers that do not read it waits in the peers’ memory', options, async (t) => {
   // One megabyte of hashes: each peer may have them five times.
   const to = await target(t, 50_000_000, 1_000)
