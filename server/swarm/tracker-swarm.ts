@@ -21,6 +21,8 @@ const degreeMin = 12
 const importersMax = localMax + 1
 /** Of one address: whoever invents agents does not keep a rack waiting for them. */
 const importersOfOwnerMax = importersMax / 4
+/** Agents with a turn below this begin at once, others leave pieces to them for a while (`IMPORTERS` of the agent's import.rs). */
+const turnsAtOnce = 3
 /** Peers of one torrent. */
 const peersMax = 8_192
 /** Of an answer, those that have only announced themselves get this part where enough others are known. */
@@ -51,7 +53,7 @@ export interface Introduction {
   across: SwarmPeer[]
   /** In racks beyond others that have nobody now: only until somebody nearer is there. */
   far: SwarmPeer[]
-  /** Its turn among the importers of its rack, from 0; `others`: it is none; undefined: there are none. */
+  /** Its turn among the importers of its rack, from 0, which several may share; `others`: it is none; undefined: there are none. */
   importer?: number | 'others'
 }
 
@@ -147,7 +149,7 @@ export class TrackerSwarm {
       !(to.seed && peer.seed) &&
       !(peer.address === to.address && (peer.port === to.port || peer.peerId === to.peerId))
     const met = pick(this.#racks.get(to.rack), Math.min(localMax, numwant), fits, random)
-    const importer = this.#turnOf(to)
+    const importer = this.#turnOf(to, tree)
     const local = typeof importer === 'number' ? this.#importersFirst(to.rack, met, fits, numwant) : met
     const wanted = Math.min(numwant - local.length, Math.max(acrossMin, degreeMin - local.length))
     const elsewhere = this.#elsewhere(to.rack, wanted, fits, random, tree)
@@ -156,17 +158,25 @@ export class TrackerSwarm {
     return importer === undefined ? { local, across, far } : { local, across, far, importer }
   }
 
-  /** A rack's first agents that lack something become its importers. */
-  #turnOf(to: { peerId: string; address: string }): Introduction['importer'] {
+  /**
+   * A rack's first agents that lack something become its importers. Racks at the server are handed pieces, and leave what they
+   * lack to the first few. Pieces reach a rack behind another one through importers only, mostly with one of them as the only
+   * neighbour of whoever has it: there all of them begin at once, and those that share a turn settle it by their claims.
+   */
+  #turnOf(to: { peerId: string; address: string }, tree: RackTree): Introduction['importer'] {
     const peer = this.#peers.get(keyOf(to))
     if (peer === undefined || !peer.agent) return undefined
     const importers = this.#importersOf(peer.rack)
-    const turn = importers.indexOf(peer)
-    if (turn >= 0) return turn
+    let place = importers.indexOf(peer)
+    if (place < 0 && this.#mayImport(peer, importers)) place = importers.push(peer) - 1
+    if (place < 0) return importers.length > 0 ? 'others' : undefined
+    return tree.behind(peer.rack) === undefined ? place : place % turnsAtOnce
+  }
+
+  #mayImport(peer: SwarmPeer, importers: readonly SwarmPeer[]): boolean {
     const ofOwner = importers.filter(({ owner }) => owner === peer.owner).length
-    const mayBe = peer.introduced && !peer.seed && importers.length < importersMax
-    if (mayBe && ofOwner < importersOfOwnerMax) return importers.push(peer) - 1
-    return importers.length > 0 ? 'others' : undefined
+    const isFree = importers.length < importersMax && ofOwner < importersOfOwnerMax
+    return isFree && peer.introduced && !peer.seed
   }
 
   #importersFirst(

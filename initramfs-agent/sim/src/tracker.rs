@@ -14,6 +14,8 @@ const ACROSS_MIN: usize = 4;
 const DEGREE_MIN: usize = 12;
 /// Importers of a rack: as many as can all be neighbours of one another.
 const IMPORTERS_MAX: usize = LOCAL_MAX + 1;
+/// Agents with a turn below this begin at once.
+const TURNS_AT_ONCE: usize = 3;
 /// Announces a second that all nodes together shall stay below, and the bounds of what follows from it.
 const ANNOUNCES_PER_SECOND: usize = 25;
 const INTERVAL_MIN_S: u64 = 2;
@@ -180,7 +182,7 @@ impl Tracker {
         }
     }
 
-    /// A rack's first agents that lack something become its importers.
+    /// A rack's first agents that lack something become its importers; in racks behind others several share a turn.
     fn duty(&mut self, node: Endpoint, rack: usize, seed: bool) -> Duty {
         if self.members.get(node).copied().flatten().is_none() {
             return Duty::Unsaid;
@@ -195,7 +197,8 @@ impl Tracker {
             })
         });
         match turn {
-            Some(turn) => Duty::Importer(turn as u8),
+            Some(turn) if self.chains.depth(rack) == 0 => Duty::Importer(turn as u8),
+            Some(turn) => Duty::Importer((turn % TURNS_AT_ONCE) as u8),
             None if importers.is_empty() => Duty::Unsaid,
             None => Duty::Member,
         }

@@ -300,6 +300,23 @@ test('in a line of racks each meets importers of the one before and the one behi
   }
 })
 
+test('importers of racks behind others share three turns; at the server each has its own', () => {
+  const swarm = new TrackerSwarm()
+  const turnsIn = (rack: number) =>
+    Array.from({ length: 30 }, (_, host) => {
+      const peer = known(rack, host + 1)
+      swarm.put(peer)
+      return swarm.introduce(peer, 50, seeded(host), line).importer
+    })
+  const [first, second] = [turnsIn(0), turnsIn(1)]
+  assert.deepEqual(first.slice(0, 24), [...Array(24).keys()])
+  assert.deepEqual(
+    second.slice(0, 24),
+    [...Array(24).keys()].map((place) => place % 3),
+  )
+  for (const turns of [first, second]) assert.ok(turns.slice(24).every((turn) => turn === 'others'))
+})
+
 test('where racks have nobody the next one on the way is met, and told apart', () => {
   const swarm = new TrackerSwarm()
   const enter = (rack: number) => {
