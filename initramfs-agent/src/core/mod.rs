@@ -5,6 +5,7 @@ pub mod bencode;
 pub mod discovery;
 pub mod error;
 pub mod giveback;
+pub mod inventory;
 pub mod json;
 pub mod limits;
 pub mod manifest;

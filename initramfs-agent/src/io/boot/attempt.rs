@@ -61,6 +61,7 @@ pub fn run(context: &mut Context) -> std::result::Result<Running, Failure> {
     add_torrents(&mut node, &context.options, &manifest, introductions, &places)?;
     let monitor = monitor(context, &manifest, &places, &id, &unpacked_bytes);
     let running = start(node, monitor, &manifest, &places, &totals)?;
+    context.report_inventory();
     let mut filling = Filling::new(&context.options, &log, root, unpacked_bytes);
     if let Err(error) = filling.run(&manifest, &places, &mut context.kept) {
         running.stop();
@@ -106,6 +107,7 @@ fn fetch_manifest(
         // No manifest names another URL. Set before, the reporter would open a second connection during the request.
         let url = format!("{}/v1/nodes/{id}/events", context.options.server);
         context.log.reporter().set_url(&url);
+        context.report_inventory();
     }
     fetched
 }

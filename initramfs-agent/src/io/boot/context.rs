@@ -1,8 +1,10 @@
 //! What all tries of a boot share, and why one of them ended.
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use super::events::Log;
+use super::inventory;
 use super::options::Options;
 use super::places::Kept;
 use crate::core::error::{Code, Error};
@@ -23,6 +25,8 @@ pub struct Context {
     pub refused: Option<Refused>,
     /// How long the last manifest took, microseconds.
     pub server_us: u64,
+    /// Reports `machine.inventory`; `None` before that is begun.
+    pub inventory: Option<JoinHandle<()>>,
 }
 
 impl Context {
@@ -35,6 +39,15 @@ impl Context {
             kept: Kept::default(),
             refused: None,
             server_us: 0,
+            inventory: None,
+        }
+    }
+
+    /// Has the machine's inventory reported, unless an earlier try of this boot has: beside the boot, which has asked for
+    /// what it needs by now.
+    pub fn report_inventory(&mut self) {
+        if self.inventory.is_none() {
+            self.inventory = inventory::report(self.log.clone());
         }
     }
 }

@@ -34,6 +34,47 @@ impl Data {
         data
     }
 
+    /// An integer, where it is known.
+    pub fn number_if(self, name: &str, value: Option<u64>) -> Self {
+        match value {
+            Some(value) => self.number(name, value),
+            None => self,
+        }
+    }
+
+    /// `true` or `false`.
+    pub fn flag(self, name: &str, value: bool) -> Self {
+        let mut data = self.name(name);
+        data.0.push_str(if value { "true" } else { "false" });
+        data
+    }
+
+    /// Objects in order.
+    pub fn list(self, name: &str, items: Vec<Data>) -> Self {
+        let mut data = self.name(name);
+        let items: Vec<_> = items.into_iter().map(|item| item.0).collect();
+        data.0.push('[');
+        if !items.is_empty() {
+            data.0.push_str(&format!("{{{}}}", items.join("},{")));
+        }
+        data.0.push(']');
+        data
+    }
+
+    /// A text, where there is one.
+    pub fn text_if(self, name: &str, value: Option<String>) -> Self {
+        match value {
+            Some(value) => self.text(name, &value),
+            None => self,
+        }
+    }
+
+    /// Its members as JSON, without the braces.
+    #[cfg(test)]
+    pub fn members(&self) -> &str {
+        &self.0
+    }
+
     /// A duration in seconds, to the millisecond.
     pub fn seconds(self, name: &str, value: Duration) -> Self {
         let mut data = self.name(name);

@@ -5,6 +5,7 @@ use std::path::Path;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::core::error::{Code, Error, Result};
+use crate::core::inventory;
 
 /// Whether a text is a node identity of docs/protocol.md.
 pub fn is_valid(id: &str) -> bool {
@@ -39,14 +40,7 @@ pub fn mac(sys_class_net: &Path) -> Result<String> {
         }
         _ => 0,
     };
-    let address = |path: &Path| {
-        let mac = read(path, "address");
-        let is_mac = mac.len() == 17
-            && mac
-                .split(':')
-                .all(|h| h.len() == 2 && h.bytes().all(|c| c.is_ascii_hexdigit()));
-        (is_mac && mac != "00:00:00:00:00:00").then_some(mac)
-    };
+    let address = |path: &Path| inventory::mac(&read(path, "address"));
     let of = |state: u32| {
         names
             .iter()

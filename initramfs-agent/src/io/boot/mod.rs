@@ -11,6 +11,7 @@ mod context;
 mod events;
 mod filling;
 pub mod identity;
+mod inventory;
 mod memory;
 mod monitor;
 mod mounting;
@@ -31,6 +32,7 @@ mod unverified;
 
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use self::background::{Notifier, Role};
@@ -150,16 +152,19 @@ fn run(options: Options, mut notifier: Notifier, stop: &Stop, out: Box<dyn Write
     log.event("boot.started", data, Some(&line));
     let seed = options.seed;
     let mut context = Context::new(options, log.clone(), client);
-    let Some(running) = boot(&mut context)? else {
-        log.reporter().finish(LAST_EVENTS);
-        return Ok(1);
-    };
+    let booted = boot(&mut context)?;
+    let inventory = context.inventory.take();
     drop(context);
-    notifier.complete();
-    let rng = Rng::new(u64::from_le_bytes(random()?));
-    Seeding::new(running, &log, rng).run(seed, stop);
+    let code = if booted.is_some() { 0 } else { 1 };
+    if let Some(running) = booted {
+        notifier.complete();
+        let rng = Rng::new(u64::from_le_bytes(random()?));
+        Seeding::new(running, &log, rng).run(seed, stop);
+    }
+    // Over long ago, but after the shortest of boots.
+    let _ = inventory.map(JoinHandle::join);
     log.reporter().finish(LAST_EVENTS);
-    Ok(0)
+    Ok(code)
 }
 
 /// Tries until it works; `None` when it may not be tried again.

@@ -1,7 +1,7 @@
 //! Files that are handed over outside of the root, when a boot fails and begins anew.
 
 use super::site::{PIECE, Plan, Scratch, Site, SiteFile, noise, tar};
-use super::{MARKER, TargetRoot, alone, boot, root_and_plugins};
+use super::{MARKER, TargetRoot, alone, boot, of, root_and_plugins};
 use crate::core::manifest::testing::artifact;
 
 /// A squashfs, and a plugin whose SHA-256 is wrong the first time.
@@ -26,6 +26,8 @@ fn second_try(change: impl Fn(String) -> String + Send + 'static) -> (Scratch, V
         console.contains("BOOT FAILED: ARTIFACT_BAD_SHA256: p.tar"),
         "{console}"
     );
+    let events = site.events();
+    assert_eq!(of(&events, "machine.inventory").len(), 1, "once a boot");
     let entries = std::fs::read_dir(scratch.0.join("files")).unwrap();
     let read = |entry: std::io::Result<std::fs::DirEntry>| {
         let entry = entry.unwrap();
