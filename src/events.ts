@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { BootswarmError } from './errors.js'
+import { type Inventory, inventorySchema, inventoryType, reportedInventory } from './inventory.js'
 import {
   EVENT_DATA_MAX,
   EVENT_STRING_LENGTH_MAX,
@@ -66,6 +67,16 @@ export type BootEvent = {
 /** All known types, in the order of a boot. */
 export const bootEventTypes = Object.keys(DATA) as BootEventType[]
 
+/** What the machine is: the one event whose data is not flat. */
+export interface InventoryEvent {
+  readonly boot: string
+  readonly seq: number
+  readonly t_ms: number
+  readonly type: typeof inventoryType
+  /** Of a newer agent it may have more members. */
+  readonly data: Inventory
+}
+
 /** An event of a type that this release does not know: a newer agent's, kept as it came. */
 export interface UnknownEvent {
   readonly boot: string
@@ -78,7 +89,7 @@ export interface UnknownEvent {
 }
 
 /** What an agent reports. */
-export type AgentEvent = BootEvent | UnknownEvent
+export type AgentEvent = BootEvent | InventoryEvent | UnknownEvent
 
 const scalar = z.union([text, z.number().finite(), z.boolean()])
 const frame = {
@@ -99,6 +110,7 @@ const event = z.discriminatedUnion(
     }),
   ) as unknown as [z.ZodObject<{ type: z.ZodLiteral<string> }>],
 )
+const inventoryEvent = z.strictObject({ ...frame, type: z.literal(inventoryType), data: reportedInventory })
 /** A newer frame may have more members. */
 const unknownEvent = z.object({
   ...frame,
@@ -134,15 +146,24 @@ export function isBootEventType(type: unknown): type is BootEventType {
 function checkEvent(value: unknown, index: number): AgentEvent {
   const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined
   if (isBootEventType(type)) return checked(event, value, [index]) as unknown as BootEvent
+  if (type === inventoryType) {
+    const { data, ...rest } = checked(inventoryEvent, value, [index])
+    return { ...rest, data: whyTooLarge(data) === undefined ? data : inventorySchema.parse(data) }
+  }
   const { type: name, data = {}, ...rest } = checked(unknownEvent, value, [index])
   return { ...rest, type: 'unknown', name, data: boundedUnknown(data) }
 }
 
 /** What is too large to keep is left out as a whole: half of it could say something else. */
 function boundedUnknown(data: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  if (!isShallow(data, EVENT_UNKNOWN_DEPTH_MAX)) return { left_out: 'nested too deeply' }
+  const left_out = whyTooLarge(data)
+  return left_out === undefined ? data : { left_out }
+}
+
+function whyTooLarge(data: Readonly<Record<string, unknown>>): string | undefined {
+  if (!isShallow(data, EVENT_UNKNOWN_DEPTH_MAX)) return 'nested too deeply'
   const bytes = Buffer.byteLength(JSON.stringify(data))
-  return bytes <= EVENT_UNKNOWN_DATA_BYTES_MAX ? data : { left_out: `${bytes} bytes` }
+  return bytes <= EVENT_UNKNOWN_DATA_BYTES_MAX ? undefined : `${bytes} bytes`
 }
 
 function isShallow(value: unknown, depthMax: number): boolean {

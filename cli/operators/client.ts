@@ -12,6 +12,7 @@ import type {
   OperatorToken,
   OperatorWhy,
   TokenList,
+  WholeOperatorNode,
 } from '../../server/api/operators/schemas.js'
 import { BootswarmError, type ErrorCode, errorCodes } from '../../src/errors.js'
 import { PAGE_MAX } from '../../src/limits.js'
@@ -62,6 +63,11 @@ export class ApiClient {
       cursor = page.next
     } while (cursor !== null)
     return nodes
+  }
+
+  /** One node, with what its machine is. */
+  node(id: string): Promise<WholeOperatorNode> {
+    return this.#json('GET', `/nodes/${encodeURIComponent(id)}`)
   }
 
   /** Where the newest boot of a node stopped. */

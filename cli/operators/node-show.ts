@@ -1,10 +1,12 @@
 /** `bootswarm node show`. */
 import { printJson, printLines } from '../../host/console.js'
 import type { OperatorNode, OperatorWhy } from '../../server/api/operators/schemas.js'
+import type { Inventory } from '../../src/inventory.js'
 import type { ShownNode } from '../../src/shown-node.js'
 import { printable } from '../../src/text.js'
 import { shownLines } from '../show-node.js'
 import { askEach } from './ask-each.js'
+import { inventoryRows } from './inventory-lines.js'
 import { nodesOf } from './node-list.js'
 import { whyLines } from './node-why.js'
 import type { Session } from './session.js'
@@ -14,6 +16,7 @@ import { formatBytes, formatDuration, formatTime } from './words.js'
 export async function showNodes({ call, client }: Session): Promise<number> {
   const { nodes, areAllThere } = await nodesOf(client, call, call.words[0])
   const answers = await askEach(nodes, async (id) => ({
+    inventory: (await client.node(id)).inventory,
     why: await client.why(id),
     config: await client.configOf(id),
   }))
@@ -23,16 +26,21 @@ export async function showNodes({ call, client }: Session): Promise<number> {
   return areAllThere ? 0 : 1
 }
 
-/** What it does, where its newest boot stopped, and what it gets. */
-function wholeLines({ why, config, ...node }: WholeNode, nowMs: number): string[] {
+/** What it does and is, where its newest boot stopped, and what it gets. */
+function wholeLines({ inventory = null, why, config, ...node }: WholeNode, nowMs: number): string[] {
   return [
     ...nodeLines(node, nowMs),
+    ...lines(inventory === null ? [] : inventoryRows(inventory)),
     ...(why === undefined ? [] : whyLines(why, nowMs)),
     ...(config === undefined ? [] : ['', ...shownLines(config)]),
   ]
 }
 
-type WholeNode = OperatorNode & { readonly why?: OperatorWhy; readonly config?: ShownNode }
+type WholeNode = OperatorNode & {
+  readonly inventory?: Inventory | null
+  readonly why?: OperatorWhy
+  readonly config?: ShownNode
+}
 
 function nodeLines(node: OperatorNode, nowMs: number): string[] {
   const ago = (ms: number) => `${formatTime(ms)}, ${formatDuration((nowMs - ms) / 1000)} ago`
@@ -59,6 +67,10 @@ function nodeLines(node: OperatorNode, nowMs: number): string[] {
     ['seeds', { no: '', part: 'a part', whole: 'all' }[node.seeding]],
     ['seen', `${ago(node.last_seen_ms)}; at first ${formatTime(node.first_seen_ms)}`],
   ]
+  return lines(rows)
+}
+
+function lines(rows: readonly (readonly [name: string, text: string])[]): string[] {
   return rows.filter(([, text]) => text !== '').map(([name, text]) => printable(`${name.padEnd(9)}${text}`))
 }
 

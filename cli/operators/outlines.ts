@@ -27,11 +27,12 @@ const common = [...connection, help]
 const where: Flag = {
   name: 'where',
   value: 'KEY=VALUE,...',
-  description: 'only nodes with this state, cause, rack or text; several are possible, but of text',
+  description:
+    'only nodes with this state, cause, rack, text, or vendor, product, serial, uuid, pci, mac of the machine; several are possible, but of text',
 }
 const nodesText = [
   'NODES is a hostlist of identities, host names or MACs: rig[001-240], or aa:bb:cc:dd:ee:ff. --where narrows it down:',
-  '--where state=failed,rack=r7. A key that is named twice means either value.',
+  '--where state=failed,rack=r7 or pci=10de:*. A key that is named twice means either value.',
 ]
 
 /** `bootswarm status`. */

@@ -2,9 +2,9 @@
 import { BootswarmError } from '../../src/errors.js'
 import { nearest } from '../../src/spelling.js'
 
-const keys = ['state', 'cause', 'rack', 'text'] as const
-/** Either value may hold. */
-const several: readonly string[] = ['state', 'cause', 'rack']
+/** Of a key that is named twice either value may hold. */
+const several = ['state', 'cause', 'rack', 'vendor', 'product', 'serial', 'uuid', 'pci', 'mac'] as const
+const keys = [...several, 'text'] as const
 
 /** What the server is asked: the values of each key, with commas. */
 export type Query = Readonly<Record<string, string>>
@@ -25,7 +25,7 @@ export function parseWhere(text: string): Query {
     }
     if (value === '') throw usage(`${key}= needs a value`)
     const before = query.get(key)
-    if (before !== undefined && !several.includes(key)) throw usage(`${key}= is possible once`)
+    if (before !== undefined && key === 'text') throw usage(`${key}= is possible once`)
     query.set(key, before === undefined ? value : `${before},${value}`)
   }
   return Object.fromEntries(query)

@@ -3,23 +3,9 @@
  */
 import type { ArtifactChoice, WantedArtifacts } from '../../src/artifact-choice.js'
 import { compareVersions } from '../../src/version-order.js'
+import { matchesName } from '../../src/wildcard.js'
 import { compareNames } from './names.js'
 import type { CatalogArtifact, CatalogVersion } from './versions.js'
-
-/** Whether a name is the one that is meant; `*` stands for anything, nothing too. */
-export function matchesName(pattern: string, name: string): boolean {
-  const [first = '', ...rest] = pattern.split('*')
-  const last = rest.pop()
-  if (last === undefined) return name === pattern
-  if (!name.startsWith(first) || name.length < first.length + last.length) return false
-  let at = first.length
-  for (const part of rest) {
-    const found = name.indexOf(part, at)
-    if (found < 0) return false
-    at = found + part.length
-  }
-  return name.endsWith(last) && at <= name.length - last.length
-}
 
 /**
  * Of the root file systems those that nodes boot: the one for every node first, then the newest by its name of each that

@@ -3,8 +3,9 @@
  */
 import type { WantedArtifacts } from '../../src/artifact-choice.js'
 import { MANIFEST_ARTIFACTS_MAX } from '../../src/limits.js'
+import { matchesName } from '../../src/wildcard.js'
 import { isFit } from './acceptance.js'
-import { chooseRoots, matchesName } from './choice.js'
+import { chooseRoots } from './choice.js'
 import { type CatalogKind, compareNames } from './names.js'
 import type { CatalogProblem } from './scan.js'
 import { fileKey } from './settler.js'

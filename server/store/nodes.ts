@@ -29,6 +29,8 @@ export interface NodeRow {
 export interface NodeTable {
   /** All, by identity. */
   list(): NodeRow[]
+  /** What their machines are, as it was last reported. */
+  inventories(): Map<string, unknown>
 }
 
 type Stored = Omit<NodeRow, 'isKnown'> & { known: number }
@@ -39,7 +41,15 @@ export function nodeTable(db: Sqlite.Database): NodeTable {
     `SELECT id, first_seen_ms AS firstSeenMs, last_seen_ms AS lastSeenMs, address, rack, state, version, boot, known
      FROM nodes ORDER BY id`,
   )
+  const inventories = db.prepare<[], { node: string; data: string }>(
+    'SELECT node, data FROM node_inventories',
+  )
   return {
+    inventories: () =>
+      guard(
+        'reading inventories',
+        () => new Map(inventories.all().map(({ node, data }) => [node, JSON.parse(data)])),
+      ),
     list: () =>
       guard('reading the nodes', () =>
         list.all().map(({ known, ...row }) => ({ ...row, isKnown: known !== 0 })),

@@ -119,6 +119,11 @@ const STEPS: readonly string[] = [
      node TEXT PRIMARY KEY,
      approved_ms INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  // The newest of each node: the timeline forgets.
+  `CREATE TABLE node_inventories (
+     node TEXT PRIMARY KEY REFERENCES nodes (id) ON DELETE CASCADE,
+     data TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ]
 
 /** The schema that this server writes. */

@@ -5,6 +5,7 @@
 
 import type Sqlite from 'better-sqlite3'
 import { type AgentEvent, isBootEventType } from '../../src/events.js'
+import { inventoryType, storedInventory } from '../../src/inventory.js'
 import { TIMELINE_READ_MAX } from '../../src/limits.js'
 import type { EventSource, TimelineEvent, TimelineReader } from '../../src/timeline.js'
 import { guard } from './open.js'
@@ -106,7 +107,7 @@ export function timelineTable(db: Sqlite.Database): TimelineTable {
 
 /**
  * Adds events within a transaction. An agent's that was kept already (same boot and sequence: it repeats what was not
- * acknowledged) is left as it is.
+ * acknowledged) is left as it is. A new inventory is the node's from now on.
  */
 export function timelineAppender(db: Sqlite.Database): (events: readonly NewTimelineEvent[]) => void {
   const written = 'time_ms, sender_ms, mac, node, boot, seq, source, type, data'
@@ -114,6 +115,10 @@ export function timelineAppender(db: Sqlite.Database): (events: readonly NewTime
     `INSERT INTO timeline (${written})
      SELECT @timeMs, @senderMs, @mac, @node, @boot, @seq, @source, @type, @data
      WHERE EXISTS (SELECT 1 FROM nodes WHERE id = @node) ON CONFLICT DO NOTHING`,
+  )
+  const inventory = db.prepare<[NewTimelineEvent]>(
+    `INSERT INTO node_inventories (node, data) VALUES (@node, @data)
+     ON CONFLICT (node) DO UPDATE SET data = @data`,
   )
   const fact = db.prepare<[NewTimelineEvent]>(
     `INSERT INTO timeline (${written})
@@ -133,7 +138,7 @@ export function timelineAppender(db: Sqlite.Database): (events: readonly NewTime
         identifyMachine.run(event)
       }
       if (event.seq === null) fact.run(event)
-      else report.run(event)
+      else if (report.run(event).changes > 0 && event.type === inventoryType) inventory.run(event)
     }
   }
 }
@@ -159,6 +164,10 @@ function reportOf(row: ReportRow): StoredReport {
   const { boot, seq, sender_ms: t_ms, time_ms: receivedMs, type } = row
   const data = JSON.parse(row.data) as Record<string, unknown>
   const frame = { boot, seq, t_ms, receivedMs, data }
+  if (type === inventoryType) {
+    const inventory = storedInventory(data)
+    if (inventory !== undefined) return { ...frame, type, data: inventory }
+  }
   if (isBootEventType(type)) return { ...frame, type } as unknown as StoredReport
   return { ...frame, type: 'unknown', name: type }
 }

@@ -135,6 +135,7 @@ function makeServices(
     status: () => statusView(status(), nodes.countByState(), program, { url: url(), key_sha256: keySha256 }),
     nodes: () => nodes.list(),
     node: (id) => nodes.get(id),
+    inventoryOf: (id) => registry.get(id)?.inventory,
     isNode: (id) => nodes.isNode(id),
     withCauses: (some) => nodes.withCauses(some),
     why: (node) => nodes.why(node),

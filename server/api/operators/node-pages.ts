@@ -1,7 +1,9 @@
 /** Which nodes are in one page of a list: filtered, sorted, cut. Pure, but for what the causes are read from. */
 import { BootswarmError } from '../../../src/errors.js'
 import { expandHostlist } from '../../../src/hostlist.js'
-import type { NodePage, NodesQuery, nodeSorts, OperatorNode } from './schemas.js'
+import { hasSome, type Inventory } from '../../../src/inventory.js'
+import type { NodePage, NodesQuery, nodeSorts } from './schemas.js'
+import type { OperatorServices } from './services.js'
 import type { BareNode } from './views.js'
 
 type SortKey = (typeof nodeSorts)[number]
@@ -16,22 +18,22 @@ interface Cursor {
 /**
  * One page of those that match. A node whose place changes between two pages may be in both or in neither.
  *
- * @param withCauses is asked for the nodes of the page; for all that match otherwise where the cause is a condition
+ * @param services the causes are asked for the nodes of the page; for all that match otherwise where the cause is a condition
  * @throws BootswarmError REQUEST_INVALID for a hostlist or a cursor that is none
  */
 export async function nodePage(
   nodes: readonly BareNode[],
   query: NodesQuery,
-  withCauses: (nodes: readonly BareNode[]) => Promise<OperatorNode[]>,
+  services: Pick<OperatorServices, 'withCauses' | 'inventoryOf'>,
 ): Promise<NodePage> {
   const { cause } = query
   const cursor = query.cursor === undefined ? undefined : parseCursor(query.cursor)
-  const candidates = nodes.filter(matcher(query))
+  const candidates = nodes.filter(matcher(query, services))
   if (cause === undefined) {
     const page = cut(candidates, query, cursor)
-    return { ...page, nodes: await withCauses(page.nodes) }
+    return { ...page, nodes: await services.withCauses(page.nodes) }
   }
-  const judged = await withCauses(candidates)
+  const judged = await services.withCauses(candidates)
   return cut(
     judged.filter((node) => cause.includes(node.cause)),
     query,
@@ -70,14 +72,34 @@ export function namesOf(hostlist: string): ReadonlySet<string> {
   }
 }
 
-function matcher({ state, rack, nodes, text }: NodesQuery): (node: BareNode) => boolean {
+function matcher(
+  { state, rack, nodes, text, ...query }: NodesQuery,
+  { inventoryOf }: Pick<OperatorServices, 'inventoryOf'>,
+): (node: BareNode) => boolean {
   const names = nodes === undefined ? undefined : namesOf(nodes)
   const part = text?.toLowerCase()
+  const asked = inventoryKeys.flatMap((key) => {
+    const patterns = query[key]
+    return patterns === undefined ? [] : [{ key, patterns }]
+  })
   return (node) =>
     (state === undefined || state.includes(node.state)) &&
     (rack === undefined || rack.includes(node.rack)) &&
     (names === undefined || namesOfNode(node).some((name) => names.has(name))) &&
-    (part === undefined || textsOf(node).some((own) => own.toLowerCase().includes(part)))
+    (part === undefined || textsOf(node).some((own) => own.toLowerCase().includes(part))) &&
+    asked.every(({ key, patterns }) => hasSome(patterns, inventoryTexts(key, node, inventoryOf(node.id))))
+}
+
+const inventoryKeys = ['vendor', 'product', 'serial', 'uuid', 'pci', 'mac'] as const
+
+function inventoryTexts(
+  key: (typeof inventoryKeys)[number],
+  { mac }: BareNode,
+  inventory: Inventory | undefined,
+): readonly (string | undefined)[] {
+  if (key === 'mac') return [mac ?? undefined, ...(inventory?.nics ?? []).map((nic) => nic.mac)]
+  if (key === 'pci') return (inventory?.pci ?? []).map(({ id }) => id)
+  return [inventory?.[key]]
 }
 
 function namesOfNode({ id, hostname, mac }: BareNode): string[] {

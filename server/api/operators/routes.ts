@@ -23,6 +23,7 @@ import {
   tokenListSchema,
   tokenParams,
   tokenSchema,
+  wholeNodeSchema,
   whySchema,
 } from './schemas.js'
 import type { Token } from './tokens.js'
@@ -77,12 +78,15 @@ function nodeRoutes(app: App, { services }: OperatorRoutes): void {
       nodePageSchema,
       { querystring: nodesQuery },
     ),
-    ({ query }) => nodePage(services.nodes(), query, (nodes) => services.withCauses(nodes)),
+    ({ query }) => nodePage(services.nodes(), query, services),
   )
   api.get(
     `${prefix}/nodes/:id`,
-    describe('view', 'getNode', 'One node or machine', nodeSchema, { params: nodeParams }),
-    ({ params }) => node(params.id),
+    describe('view', 'getNode', 'One node or machine', wholeNodeSchema, { params: nodeParams }),
+    async ({ params }) => {
+      const one = await node(params.id)
+      return { ...one, inventory: services.inventoryOf(one.id) ?? null }
+    },
   )
   api.get(
     `${prefix}/nodes/:id/why`,

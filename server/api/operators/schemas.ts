@@ -3,6 +3,7 @@
  * (openapi.ts), and the command line takes its types from here.
  */
 import { z } from 'zod'
+import { inventorySchema } from '../../../src/inventory.js'
 import {
   HOSTLIST_LENGTH_MAX,
   LABEL_LENGTH_MAX,
@@ -117,6 +118,15 @@ export const nodeSchema = z
   })
   .meta({ id: 'Node' })
 
+/** `GET /nodes/ID`. */
+export const wholeNodeSchema = nodeSchema
+  .extend({
+    inventory: inventorySchema
+      .nullable()
+      .describe('what its machine is, as its agent last reported it; null: it never has'),
+  })
+  .meta({ id: 'WholeNode' })
+
 /** An event. */
 const eventSchema = z
   .object({
@@ -203,6 +213,13 @@ const limit = z.coerce.number().int().min(1).max(PAGE_MAX).default(pageDefault)
 const afterId = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional()
 const descending = nodeSorts.map((name) => `-${name}` as const)
 
+/** What of its inventory a node is looked for by. */
+const patterns = z
+  .string()
+  .max(1024)
+  .transform((text) => text.split(','))
+  .optional()
+
 /** The query of `GET /nodes`. */
 export const nodesQuery = z.strictObject({
   state: listOf(states).optional().describe('one or several, with commas'),
@@ -218,6 +235,16 @@ export const nodesQuery = z.strictObject({
     .max(HOSTLIST_LENGTH_MAX)
     .optional()
     .describe('hostlist of identities, host names or MACs: rig[001-240]'),
+  vendor: patterns.describe('of DMI; one or several, with commas; * stands for anything'),
+  product: patterns.describe('of DMI; one or several, with commas; * stands for anything'),
+  serial: patterns.describe('of DMI; one or several, with commas; * stands for anything'),
+  uuid: patterns.describe('of DMI; one or several, with commas; * stands for anything'),
+  pci: patterns.describe(
+    'vendor:device of a PCI device, such as 10de:*; one or several, with commas; * stands for anything',
+  ),
+  mac: patterns.describe(
+    'MAC address of any of its network cards; one or several, with commas; * stands for anything',
+  ),
   text: z
     .string()
     .max(100)
@@ -377,6 +404,7 @@ export const auditPageSchema = z.object({
 
 export type OperatorStatus = z.output<typeof statusSchema>
 export type OperatorNode = z.output<typeof nodeSchema>
+export type WholeOperatorNode = z.output<typeof wholeNodeSchema>
 export type OperatorEvent = z.output<typeof eventSchema>
 export type OperatorWhy = z.output<typeof whySchema>
 export type OperatorToken = z.output<typeof tokenSchema>

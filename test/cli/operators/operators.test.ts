@@ -136,6 +136,49 @@ test('machines that wait are listed and approved', async (t) => {
   assert.equal((await node('approve')).code, 2)
 })
 
+test('what machines are is shown, and nodes are found by it', async (t) => {
+  const { place, server } = await started(t)
+  const data = {
+    ...{ vendor: 'Dell Inc.', product: 'PowerEdge R740', serial: 'ABC\u001b[31m1', uuid: '4c4c-1' },
+    ...{ cpu: 'A CPU', cpus: 32, cores: 16, memory_bytes: 256e9 },
+    ...{ firmware: 'uefi', secure_boot: false, tpm: 'none' },
+    pci: [
+      { class: '0300', id: '10de:2684', count: 8 },
+      { class: '0200', id: '8086:1533', count: 1 },
+    ],
+    nics: [{ name: 'eth0', mac: '52:54:00:00:00:01', driver: 'igb', speed_mbps: 1000 }],
+    disks: [{ name: 'nvme0n1', size_bytes: 512e9, model: 'A DISK' }],
+    fans: [{ rpm: 900 }],
+  }
+  await report(server, 'rig001', begun, { type: 'machine.inventory', data })
+  await report(server, 'rig002', begun)
+  const node = (...args: string[]) => run(place.dir, ['node', ...args])
+  const { out } = await node('show', 'rig001')
+  for (const line of [
+    'machine  Dell Inc. PowerEdge R740, serial ABC\\u001b[31m1, UUID 4c4c-1',
+    'cpu      A CPU, 32 processors on 16 cores',
+    'memory   256 GB',
+    'firmware UEFI, Secure Boot off, no TPM',
+    'pci      8 x 10de:2684 display, 8086:1533 network',
+    'nics     eth0 52:54:00:00:00:01 igb 1000 Mbit/s',
+    'disks    nvme0n1 512 GB A DISK',
+  ])
+    assert.ok(out.split('\n').includes(line), `${line}\n${out}`)
+  assert.ok(!(await node('show', 'rig002')).out.includes('machine '))
+  const shown = async (id: string) => JSON.parse((await node('show', id, '--json')).out)[0].inventory
+  const { fans: _, ...known } = data
+  assert.deepEqual([await shown('rig001'), await shown('rig002')], [known, null])
+  const ids = async (where: string) => {
+    const found = JSON.parse((await node('list', '--json', '--where', where)).out) as { id: string }[]
+    return found.map(({ id }) => id)
+  }
+  assert.deepEqual(await ids('product=*R740,pci=10de:*'), ['rig001'])
+  assert.deepEqual(await ids('pci=1002:*,pci=8086:*'), ['rig001'])
+  assert.deepEqual(await ids('mac=52:54:00:*'), ['rig001'])
+  assert.deepEqual(await ids('serial=other'), [])
+  assert.match((await node('list', '--where', 'seral=1')).err, /did you mean serial=\?/)
+})
+
 test('where nodes and machines stopped, and why', async (t) => {
   const { place, server } = await started(t, 'settings: {POOL: pool.example}')
   const mac = '52:54:00:00:00:01'

@@ -217,6 +217,50 @@ test('invented names come and go, in memory and in the database, and known nodes
   await store.close()
 })
 
+test('remembers what a machine is: in later boots, after a restart, and until the node is forgotten', async () => {
+  const store = open()
+  const registry = registryOn(store, () => 1000)
+  const inventoryOf = (serial: string, more: object = {}) => ({
+    ...{ boot, seq: 1, t_ms: 5, type: 'machine.inventory' },
+    data: { serial, pci: [{ class: '0300', id: '10de:2684', count: 8 }], nics: [], disks: [] },
+    ...more,
+  })
+  const reported = (...some: object[]) =>
+    registry.eventsReceived('aa', '10.0.0.1', parseEvents(JSON.stringify(some)))
+  await registry.eventsReceived('aa', '10.0.0.1', events.slice(0, 1))
+  assert.equal(registry.get('aa')?.inventory, undefined)
+  await reported(inventoryOf('S1'))
+  assert.deepEqual(registry.get('aa')?.inventory, inventoryOf('S1').data)
+  await reported(inventoryOf('S2'))
+  assert.equal(registry.get('aa')?.inventory?.serial, 'S1', 'the same event again')
+  const next = '8899aabbccddeeff'
+  const begun = {
+    boot: next,
+    seq: 0,
+    t_ms: 1,
+    type: 'boot.started',
+    data: { agent: '1', mem_total_bytes: 1 },
+  }
+  await reported(begun)
+  assert.equal(registry.get('aa')?.inventory?.serial, 'S1', 'of the boot before')
+  await reported(inventoryOf('S3', { boot: next }))
+  await registry.stop()
+
+  const restarted = registryOn(store, () => 2000)
+  assert.equal(restarted.get('aa')?.inventory?.serial, 'S3')
+  const third = { ...begun, boot: '1122334455667788' }
+  await restarted.eventsReceived('aa', '10.0.0.1', parseEvents(JSON.stringify([third])))
+  await restarted.stop()
+  // The events of the newest boot, from which the state is made again, do not have it.
+  const again = registryOn(store, () => 3000)
+  assert.equal(again.get('aa')?.inventory?.serial, 'S3')
+  assert.equal(store.nodes.inventories().size, 1)
+  await again.forget('aa')
+  assert.equal(store.nodes.inventories().size, 0)
+  await again.stop()
+  await store.close()
+})
+
 test('tells who is at an address, also after nodes have moved and after a restart', async () => {
   const store = open()
   const registry = registryOn(store, () => 1000)

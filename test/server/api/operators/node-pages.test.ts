@@ -4,6 +4,7 @@ import { nodePage } from '../../../../server/api/operators/node-pages.js'
 import { nodesQuery, type OperatorNode } from '../../../../server/api/operators/schemas.js'
 import { nodeView } from '../../../../server/api/operators/views.js'
 import { newNode } from '../../../../server/nodes/state.js'
+import type { Inventory } from '../../../../src/inventory.js'
 
 const node = (id: string, more: Partial<OperatorNode> = {}): OperatorNode => ({
   ...nodeView(newNode(id, 'r1', `host-${id}`, '10.0.0.1', 1), { mac: undefined, label: '', approved: false }),
@@ -18,12 +19,33 @@ const nodes = [
   node('b', { last_seen_ms: 3 }),
 ]
 
+const inventories: Readonly<Record<string, Inventory>> = {
+  a: {
+    ...{ vendor: 'Dell Inc.', product: 'PowerEdge R740', serial: 'ABC123', disks: [] },
+    pci: [
+      { class: '0200', id: '8086:1533', count: 2 },
+      { class: '0300', id: '10de:2684', count: 8 },
+    ],
+    nics: [{ mac: '52:54:00:00:00:01' }, { mac: '52:54:00:00:00:02' }],
+  },
+  b: {
+    product: 'X11',
+    uuid: '4c4c-1',
+    pci: [{ class: '0300', id: '1002:744c', count: 1 }],
+    nics: [],
+    disks: [],
+  },
+}
+
 /** The causes are those that the nodes have already; `asked`: of how many nodes they were asked for. */
 function pageOf(of: readonly OperatorNode[], query: object, asked: { nodes: number } = { nodes: 0 }) {
   const causes = new Map(of.map(({ id, cause }) => [id, cause]))
-  return nodePage(of, nodesQuery.parse(query), async (some) => {
-    asked.nodes += some.length
-    return some.map((one) => ({ ...one, cause: causes.get(one.id) ?? 'NOT_SEEN' }))
+  return nodePage(of, nodesQuery.parse(query), {
+    withCauses: async (some) => {
+      asked.nodes += some.length
+      return some.map((one) => ({ ...one, cause: causes.get(one.id) ?? 'NOT_SEEN' }))
+    },
+    inventoryOf: (id) => inventories[id],
   })
 }
 
@@ -58,6 +80,21 @@ test('nodes are filtered by their MACs, and by where they stopped; causes are as
   const page = await pageOf(some, { limit: '1' }, asked)
   assert.deepEqual([page.nodes[0]?.cause, page.total, asked.nodes], ['NO_DHCP_ANSWER', 3, 1])
   assert.deepEqual((await pageOf(some, { limit: '1', cause: 'LOST' })).total, 2)
+})
+
+test('nodes are filtered by what their machines are; one whose machine is not known is none of them', async () => {
+  assert.deepEqual(await ids({ serial: 'ABC123' }), ['a', 1])
+  assert.deepEqual(await ids({ serial: 'abc*,other' }), ['a', 1])
+  assert.deepEqual(await ids({ vendor: 'dell*', product: '*R7*' }), ['a', 1])
+  assert.deepEqual(await ids({ product: 'PowerEdge' }), [0])
+  assert.deepEqual(await ids({ product: '*' }), ['a', 'b', 2])
+  assert.deepEqual(await ids({ uuid: '4C4C-*' }), ['b', 1])
+  assert.deepEqual(await ids({ pci: '10de:*' }), ['a', 1])
+  assert.deepEqual(await ids({ pci: '10de:*,1002:*' }), ['a', 'b', 2])
+  assert.deepEqual(await ids({ pci: '10de:*', product: 'X11' }), [0])
+  assert.deepEqual(await ids({ mac: '52:54:00:00:00:02' }), ['a', 1])
+  const seen = [node('c', { mac: '02:00:00:00:00:09' }), node('a')]
+  assert.deepEqual(await ids({ mac: '02:*' }, seen), ['c', 1])
 })
 
 test('nodes are sorted by a column, those that are equal by their identity', async () => {
