@@ -4,8 +4,9 @@
  * node its share of the uplink, so that none of them finishes.
  *
  * Fair: beyond a quarter of the slots an address may use what nobody else asks for, but for a quarter that others find free. When
- * all are taken, a stream that runs for long gives way to an address that holds less than its own. The waiting times of refused
- * nodes are staggered, so that they do not all return together.
+ * all are taken, an address that has had slots for long gives one up to an address that holds less. How long its streams last does not
+ * count: whoever ends them and asks again at once would have all slots for ever. The waiting times of refused nodes are staggered, so
+ * that they do not all return together.
  */
 
 /** Slots are counted in quarters: a small part takes one, a stream four. */
@@ -14,10 +15,12 @@ const slotQuarters = 4
 /** So many slots are left while the seeder hands out: what it gives away is passed on, a stream helps one node. */
 const slotsWhileHandingOut = 1
 
-/** A stream gives way after this if its address holds more than the other one then would, milliseconds: a part of 4 MiB took less. */
+/** An address gives way after this if it holds more than the other one then would, milliseconds: a part of 4 MiB took less. */
 const yieldsMs = 10_000
 /** And after this if it holds more than the other one does: a turn each. */
 const turnMs = 60_000
+/** Without a slot for so long an address begins anew, milliseconds: agents ask for the next part at once. */
+const pauseMs = 10_000
 
 /** The waiting time of a refused node lies within these, seconds. */
 const retryAfterS = { min: 1, max: 30 } as const
@@ -39,6 +42,14 @@ export interface Lease {
   readonly end: () => void
 }
 
+/** What an address holds, and since when it has held something. */
+interface Holder {
+  quarters: number
+  readonly sinceMs: number
+  /** When it gave back the last of it. */
+  leftMs: number
+}
+
 /** Counts the streams of the origin. */
 export class StreamSlots {
   readonly #quartersMax: number
@@ -46,7 +57,8 @@ export class StreamSlots {
   readonly #smallBytesMax: number
   readonly #isHandingOut: () => boolean
   #quarters = 0
-  readonly #byAddress = new Map<string, number>()
+  /** Also those that hold nothing, until they begin anew. */
+  readonly #holders = new Map<string, Holder>()
   readonly #leases = new Set<Lease>()
   #durationMs = firstGuessMs
   #tickets = 0
@@ -71,13 +83,13 @@ export class StreamSlots {
   /** Asks for a slot for a body of `bodyBytes` to `address`; `end` is for whom the stream must give way to. */
   admit(address: string, bodyBytes: number, nowMs: number, end: () => void = () => {}): Admission {
     const quarters = bodyBytes <= this.#smallBytesMax ? 1 : slotQuarters
-    const held = this.#byAddress.get(address) ?? 0
+    const held = this.#heldBy(address)
     const quartersMax = this.#isHandingOut() ? slotsWhileHandingOut * slotQuarters : this.#quartersMax
     const isWithinShare = held + quarters <= this.#addressQuartersMax
     const freeForOthers = isWithinShare ? 0 : this.#addressQuartersMax
     const lease: Lease = { quarters, address, startedMs: nowMs, end }
     if (this.#quarters + quarters <= quartersMax - freeForOthers) {
-      this.#hold(lease)
+      this.#hold(lease, nowMs)
       return { ok: true, lease }
     }
     const other = this.#givesWay(held, quarters, nowMs)
@@ -85,23 +97,31 @@ export class StreamSlots {
       return { ok: false, retryAfterS: this.#ticket(nowMs) }
     }
     this.release(other, nowMs)
-    this.#hold(lease)
+    this.#hold(lease, nowMs)
     return { ok: true, lease, inPlaceOf: other }
   }
 
-  #hold(lease: Lease): void {
+  #heldBy(address: string): number {
+    return this.#holders.get(address)?.quarters ?? 0
+  }
+
+  #hold(lease: Lease, nowMs: number): void {
+    for (const [address, { quarters, leftMs }] of this.#holders)
+      if (quarters === 0 && nowMs - leftMs >= pauseMs) this.#holders.delete(address)
+    const holder = this.#holders.get(lease.address) ?? { quarters: 0, sinceMs: nowMs, leftMs: nowMs }
+    holder.quarters += lease.quarters
+    this.#holders.set(lease.address, holder)
     this.#leases.add(lease)
     this.#quarters += lease.quarters
-    this.#byAddress.set(lease.address, (this.#byAddress.get(lease.address) ?? 0) + lease.quarters)
   }
 
   /** The oldest stream whose place an address may take that holds `held` and wants `quarters` more. */
   #givesWay(held: number, quarters: number, nowMs: number): Lease | undefined {
     for (const lease of this.#leases) {
-      const ageMs = nowMs - lease.startedMs
-      if (ageMs < yieldsMs) break
-      const others = this.#byAddress.get(lease.address) ?? 0
-      if (others > held + quarters || (others > held && ageMs >= turnMs)) return lease
+      const other = this.#holders.get(lease.address)
+      if (other === undefined || nowMs - other.sinceMs < yieldsMs) continue
+      const hadTurn = nowMs - other.sinceMs >= turnMs
+      if (other.quarters > held + quarters || (other.quarters > held && hadTurn)) return lease
     }
     return undefined
   }
@@ -110,9 +130,11 @@ export class StreamSlots {
   release(lease: Lease, nowMs: number): void {
     if (!this.#leases.delete(lease)) return
     this.#quarters -= lease.quarters
-    const held = (this.#byAddress.get(lease.address) ?? 0) - lease.quarters
-    if (held > 0) this.#byAddress.set(lease.address, held)
-    else this.#byAddress.delete(lease.address)
+    const holder = this.#holders.get(lease.address)
+    if (holder !== undefined) {
+      holder.quarters -= lease.quarters
+      holder.leftMs = nowMs
+    }
     if (lease.quarters === slotQuarters) {
       this.#durationMs = this.#durationMs * 0.8 + Math.max(0, nowMs - lease.startedMs) * 0.2
     }

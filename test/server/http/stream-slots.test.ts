@@ -82,6 +82,45 @@ test('with one stream for each address every one has a minute at least', () => {
   assert.ok(admitted(slots, '10.0.0.8', big, 60_001))
 })
 
+test('whoever ends his streams and asks again at once gives way as others do', () => {
+  const [slotsMax, lastsMs, stepMs, endMs] = [16, 5000, 50, 60_000]
+  const slots = new StreamSlots(slotsMax, 1024)
+  const held = new Set<Lease>()
+  const take = (address: string, nowMs: number) => {
+    const admission = slots.admit(address, big, nowMs)
+    if (!admission.ok) return admission.retryAfterS
+    if (admission.inPlaceOf !== undefined) held.delete(admission.inPlaceOf)
+    held.add(admission.lease)
+    return 0
+  }
+  let [asksMs, waitedMs] = [1000, Number.POSITIVE_INFINITY]
+  for (let nowMs = 0; nowMs < endMs && waitedMs > nowMs; nowMs += stepMs) {
+    for (const lease of held) {
+      if (nowMs - lease.startedMs < lastsMs) continue
+      slots.release(lease, nowMs)
+      held.delete(lease)
+    }
+    for (let n = 0; n < 2 * slotsMax; n += 1) take(`10.0.0.${n % 4}`, nowMs)
+    if (nowMs < asksMs) continue
+    const retryAfterS = take('10.0.0.9', nowMs)
+    if (retryAfterS === 0) waitedMs = nowMs
+    asksMs = nowMs + retryAfterS * 1000
+  }
+  // Ten seconds, and until it asks again.
+  assert.ok(waitedMs <= 10_000 + 31_000, `${waitedMs} ms`)
+})
+
+test('an address that has held nothing for a while begins anew', () => {
+  const slots = new StreamSlots(2, 1024)
+  const first = admitted(slots, '10.0.0.1', big, 0)
+  assert.ok(first)
+  slots.release(first, 9_000)
+  assert.ok(admitted(slots, '10.0.0.1', big, 19_000))
+  assert.ok(admitted(slots, '10.0.0.2', big, 19_000))
+  assert.equal(admitted(slots, '10.0.0.3', big, 78_999), undefined)
+  assert.ok(admitted(slots, '10.0.0.3', big, 79_000))
+})
+
 test('while the seeder hands out, a stream gives way only if that makes room', () => {
   let isHandingOut = false
   const slots = new StreamSlots(8, 1024, () => isHandingOut)
