@@ -28,8 +28,8 @@ interface Known {
 /** Those of all listeners. A file counts until it is forgotten, but for the time in which it crawls. */
 export class FilesInTurn {
   readonly #files = new Set<Known>()
-  /** Whose files do not crawl. */
-  #owners = new Set<string>()
+  /** Files that do not crawl, by whose they are. Counted: a node asks again as often as it likes, and each file is known for a second. */
+  readonly #counting = new Map<string, number>()
   #movedBytes = 0
 
   get size(): number {
@@ -40,22 +40,21 @@ export class FilesInTurn {
     const owner = addressOwner(address)
     const known: Known = { owner, file, countedBytes: file.movedBytes(), isCrawling: false, hasEnded: false }
     this.#files.add(known)
-    this.#owners.add(owner)
+    this.#add(owner, 1)
     return {
       end: () => {
         this.#count(known)
         known.hasEnded = true
       },
       forget: () => {
-        this.#files.delete(known)
-        this.#findOwners()
+        if (this.#files.delete(known) && !known.isCrawling) this.#add(owner, -1)
       },
     }
   }
 
   /** Whether all that count belong to `owner`, or none does. */
   haveNoOther(owner: string): boolean {
-    return this.#owners.size === 0 || (this.#owners.size === 1 && this.#owners.has(owner))
+    return this.#counting.size === 0 || (this.#counting.size === 1 && this.#counting.has(owner))
   }
 
   /** Whether a file is being loaded that counts. */
@@ -66,7 +65,6 @@ export class FilesInTurn {
   /** What those that count have moved since the last time, bytes. Crawling is judged as of now. */
   takeMoved(): number {
     for (const known of this.#files) this.#count(known)
-    this.#findOwners()
     const bytes = this.#movedBytes
     this.#movedBytes = 0
     return bytes
@@ -75,13 +73,16 @@ export class FilesInTurn {
   #count(known: Known): void {
     if (known.hasEnded) return
     const bytes = known.file.movedBytes()
-    known.isCrawling = known.file.isCrawling()
+    const isCrawling = known.file.isCrawling()
+    if (isCrawling !== known.isCrawling) this.#add(known.owner, isCrawling ? -1 : 1)
+    known.isCrawling = isCrawling
     if (!known.isCrawling) this.#movedBytes += bytes - known.countedBytes
     known.countedBytes = bytes
   }
 
-  #findOwners(): void {
-    const counting = [...this.#files].filter(({ isCrawling }) => !isCrawling)
-    this.#owners = new Set(counting.map(({ owner }) => owner))
+  #add(owner: string, count: 1 | -1): void {
+    const sum = (this.#counting.get(owner) ?? 0) + count
+    if (sum > 0) this.#counting.set(owner, sum)
+    else this.#counting.delete(owner)
   }
 }

@@ -150,9 +150,10 @@ export class SendTurns {
 
   /** Reads for those that no node of another address goes before. */
   #readFree(): void {
-    const free = [...this.#waiting.each()].flatMap((queue) =>
-      [...queue].filter((one) => this.#first.haveNoOther(one.owner)),
-    )
+    const free = [...this.#waiting.each()].flatMap((queue) => {
+      const [first] = queue
+      return first !== undefined && this.#first.haveNoOther(first.owner) ? [...queue] : []
+    })
     for (const sender of free) {
       this.#waiting.delete(sender.owner, sender)
       this.#read(sender, sender.wantedBytes)
