@@ -22,6 +22,7 @@ mod messages;
 mod metadata;
 mod news;
 mod origin;
+mod pace;
 mod peer;
 mod peers;
 mod pex;

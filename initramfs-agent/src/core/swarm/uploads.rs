@@ -1,10 +1,14 @@
 //! What we send: whole pieces, first come first served, few at a time, so that each arrives soon. One address has at most half
 //! of what is served and of what waits while others ask, and nobody waits for those that read nothing. [`Uploads`] decides
 //! who is served and owns what each connection has requested; `impl Swarm` asks it and sends.
+//!
+//! A connection that crawls ([`super::pace`]) has one turn at a time, served beside those of the others and counted apart from
+//! them: a slow link gets what it takes, and nobody waits for it.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use super::pace::Pace;
 use super::peers::Peers;
 use super::places::site;
 use super::shares::Shares;
@@ -75,6 +79,10 @@ pub(super) struct Uploads {
     requests: Vec<Requests>,
     /// Blocks to send that [`Self::blocks`] has not yet given out.
     blocks: Vec<(ConnId, Block)>,
+    /// Payload bytes that have gone to the kernel, those for our rack and those for others.
+    sent_bytes: [u64; 2],
+    /// When it was last looked whose turn it is.
+    looked_at: Micros,
 }
 
 /// A peer and the piece that it is served in this turn.
@@ -83,6 +91,32 @@ struct Turn {
     piece: u32,
     /// The last block was given to the shell, or the turn began waiting.
     moved_at: Micros,
+    /// When it was last served.
+    served_at: Option<Micros>,
+    /// Its connection crawls.
+    is_crawling: bool,
+}
+
+impl Turn {
+    fn new(conn: ConnId, piece: u32, is_crawling: bool, now: Micros) -> Self {
+        Self {
+            conn,
+            piece,
+            moved_at: now,
+            served_at: None,
+            is_crawling,
+        }
+    }
+
+    /// For how long it has been served since `looked_at`.
+    fn held_us(&self, looked_at: Micros, now: Micros) -> Micros {
+        let was_served = self.served_at == Some(looked_at);
+        if was_served {
+            now.saturating_sub(looked_at)
+        } else {
+            0
+        }
+    }
 }
 
 /// How far a turn has come.
@@ -97,34 +131,51 @@ enum Stage {
     Until(Micros),
 }
 
-/// The turns that are served at a time.
+/// The turns that are served at a time, of those that crawl or of the others.
 struct Served {
+    most: usize,
     count: usize,
     across: usize,
     shares: Shares,
     /// Turns of addresses that have half of the places.
     passed_over: Vec<(ConnId, u32)>,
+    /// Of one in our rack, or in another one, it has been unknown for long whether it crawls.
+    has_unjudged: [bool; 2],
     /// When to look again.
     next_at: Micros,
 }
 
-impl Default for Served {
-    fn default() -> Self {
+impl Served {
+    fn new(most: usize) -> Self {
         Self {
+            most,
             count: 0,
             across: 0,
             shares: Shares::default(),
             passed_over: Vec::new(),
+            has_unjudged: [false; 2],
             next_at: Micros::MAX,
         }
     }
-}
 
-impl Served {
-    fn note(&mut self, peer: &Requester, until: Micros) {
+    /// Whether one more of this peer can be served. To other racks one goes after the other: the first rack that has a piece
+    /// passes it on while the next one gets it.
+    fn has_room(&self, peer: &Requester) -> bool {
+        let is_first = self.shares.of(peer.site) == 0;
+        let more = usize::from(is_first && self.has_unjudged[usize::from(peer.is_across)]);
+        self.count < self.most + more && !(peer.is_across && self.across >= UPLOADS_ACROSS_MAX + more)
+    }
+
+    /// Whether there is room for nobody.
+    fn is_full(&self) -> bool {
+        self.count >= self.most + usize::from(self.has_unjudged.contains(&true))
+    }
+
+    fn note(&mut self, peer: &Requester, until: Micros, is_unjudged: bool) {
         self.next_at = self.next_at.min(until);
         self.count += 1;
         self.across += usize::from(peer.is_across);
+        self.has_unjudged[usize::from(peer.is_across)] |= is_unjudged;
         self.shares.add(peer.site);
     }
 
@@ -147,16 +198,20 @@ struct Requests {
     moved_at: Micros,
     /// Its peer reads nothing: it has no turns until it does.
     is_deaf: bool,
+    is_across: bool,
+    pace: Pace,
 }
 
 impl Requests {
-    fn new(conn: ConnId, now: Micros) -> Self {
+    fn new(conn: ConnId, now: Micros, is_across: bool, pace: Pace) -> Self {
         Self {
             conn,
             waiting: VecDeque::new(),
             unsent_bytes: 0,
             moved_at: now,
             is_deaf: false,
+            is_across,
+            pace,
         }
     }
 
@@ -218,7 +273,9 @@ impl Uploads {
             return Answer::Rejected;
         }
         let at = found.unwrap_or_else(|at| {
-            self.requests.insert(at, Requests::new(conn, now));
+            let pace = Pace::new(now, self.sent_bytes[usize::from(peer.is_across)]);
+            self.requests
+                .insert(at, Requests::new(conn, now, peer.is_across, pace));
             at
         });
         self.requests[at].waiting.push_back(block);
@@ -244,6 +301,8 @@ impl Uploads {
             let requests = &mut self.requests[at];
             requests.unsent_bytes = requests.unsent_bytes.saturating_sub(bytes);
             requests.moved_at = now;
+            requests.pace.moved(bytes);
+            self.sent_bytes[usize::from(requests.is_across)] += u64::from(bytes);
             if std::mem::take(&mut requests.is_deaf) {
                 self.give_turns(conn, now);
             }
@@ -256,11 +315,13 @@ impl Uploads {
         let Ok(at) = self.find(conn) else {
             return None;
         };
-        let before = self.turns.len();
-        self.turns.retain(|t| t.conn != conn || t.piece != piece);
+        let turn = self.turns.iter().position(|t| t.conn == conn && t.piece == piece);
+        let ended = turn.and_then(|at| self.turns.remove(at));
+        let held_us = ended.as_ref().map_or(0, |t| t.held_us(self.looked_at, now));
+        self.requests[at].pace.held(held_us);
         let waiting = &mut self.requests[at].waiting;
         let needless: Vec<Block> = waiting.iter().filter(|b| b.piece == piece).copied().collect();
-        if self.turns.len() == before && needless.is_empty() {
+        if ended.is_none() && needless.is_empty() {
             return None;
         }
         waiting.retain(|b| b.piece != piece);
@@ -278,43 +339,46 @@ impl Uploads {
     /// has happened. `is_flat`: there are no other racks.
     pub fn advance(&mut self, now: Micros, is_flat: bool, requester: impl Fn(ConnId) -> Requester) -> Micros {
         let most = if is_flat { UPLOADS_FLAT_MAX } else { UPLOADS_MAX };
-        let mut served = Served::default();
+        let mut lanes = [Served::new(most), Served::new(most)];
         let mut sites = self.turns.iter().map(|t| requester(t.conn).site);
         let first = sites.next();
         let others_wait = sites.any(|site| Some(site) != first);
+        let any_crawls = self.turns.iter().any(|t| t.is_crawling);
         let mut at = 0;
-        while at < self.turns.len() && served.count < most {
-            let Turn { conn, piece, .. } = self.turns[at];
+        while at < self.turns.len() && (any_crawls || !lanes[0].is_full()) {
+            let turn = &self.turns[at];
+            let (conn, piece) = (turn.conn, turn.piece);
             let peer = requester(conn);
-            // One after the other: the first rack that has a piece passes it on while the next one gets it.
-            if peer.is_across && served.across >= UPLOADS_ACROSS_MAX {
-                at += 1;
-                continue;
-            }
+            let served = &mut lanes[usize::from(turn.is_crawling)];
             let share = if peer.is_across { UPLOADS_ACROSS_MAX } else { most } / 2;
-            if others_wait && served.shares.of(peer.site) >= share {
+            if !served.has_room(&peer) {
+                at += 1;
+            } else if others_wait && served.shares.of(peer.site) >= share {
                 served.pass_over(conn, piece);
                 at += 1;
-                continue;
+            } else {
+                at = self.serve_next(at, now, &peer, served);
             }
-            at = self.serve_next(at, now, &peer, &mut served);
         }
         // What nobody else asks for.
-        for (conn, piece) in std::mem::take(&mut served.passed_over) {
-            let at = self.turns.iter().position(|t| t.conn == conn && t.piece == piece);
-            let peer = requester(conn);
-            let room = served.count < most && !(peer.is_across && served.across >= UPLOADS_ACROSS_MAX);
-            if let Some(at) = at.filter(|_| room) {
-                self.serve_next(at, now, &peer, &mut served);
+        for served in &mut lanes {
+            for (conn, piece) in std::mem::take(&mut served.passed_over) {
+                let at = self.turns.iter().position(|t| t.conn == conn && t.piece == piece);
+                let peer = requester(conn);
+                if let Some(at) = at.filter(|_| served.has_room(&peer)) {
+                    self.serve_next(at, now, &peer, served);
+                }
             }
         }
-        served.next_at
+        self.looked_at = now;
+        let [others, crawling] = lanes;
+        others.next_at.min(crawling.next_at)
     }
 
     /// Serves a turn; where the next one is.
     fn serve_next(&mut self, at: usize, now: Micros, peer: &Requester, served: &mut Served) -> usize {
         let conn = self.turns[at].conn;
-        match self.serve(at, now, peer.patience_us) {
+        match self.serve(at, now, peer) {
             Stage::Over => {
                 self.turns.remove(at);
                 self.give_turns(conn, now);
@@ -327,10 +391,37 @@ impl Uploads {
                 at - before
             }
             Stage::Until(until) => {
-                served.note(peer, until);
-                at + 1
+                served.note(peer, until, self.is_unjudged(conn));
+                self.judge(at, now)
             }
         }
+    }
+
+    /// Looks whether the connection of a turn begins or ceases to crawl; where the next turn is.
+    fn judge(&mut self, at: usize, now: Micros) -> usize {
+        let Turn { conn, piece, .. } = self.turns[at];
+        let Ok(found) = self.find(conn) else {
+            return at + 1;
+        };
+        let requests = &mut self.requests[found];
+        let places = if requests.is_across {
+            UPLOADS_ACROSS_MAX
+        } else {
+            UPLOADS_FLAT_MAX
+        };
+        let all_bytes = self.sent_bytes[usize::from(requests.is_across)];
+        if !requests.pace.judge(now, all_bytes, places) {
+            return at + 1;
+        }
+        let is_crawling = requests.pace.is_crawling();
+        self.turns[at].is_crawling = is_crawling;
+        if !is_crawling {
+            self.give_turns(conn, now);
+            return at + 1;
+        }
+        let before = self.turns.iter().take(at).filter(|t| t.conn == conn).count();
+        self.turns.retain(|t| t.conn != conn || t.piece == piece);
+        at + 1 - before
     }
 
     /// The blocks to send, in order.
@@ -339,12 +430,19 @@ impl Uploads {
     }
 
     /// Takes the blocks of a turn as far as the shell may hold them.
-    fn serve(&mut self, at: usize, now: Micros, patience_us: Micros) -> Stage {
+    fn serve(&mut self, at: usize, now: Micros, peer: &Requester) -> Stage {
         let Turn { conn, piece, .. } = self.turns[at];
         let Ok(found) = self.find(conn) else {
             return Stage::Over;
         };
         let (turn, requests) = (&mut self.turns[at], &mut self.requests[found]);
+        if requests.is_across != peer.is_across {
+            turn.is_crawling = false;
+            requests.is_across = peer.is_across;
+            requests.pace = Pace::new(now, self.sent_bytes[usize::from(peer.is_across)]);
+        }
+        requests.pace.held(turn.held_us(self.looked_at, now));
+        turn.served_at = Some(now);
         while let Some(block) = requests.next_block(piece, now) {
             turn.moved_at = now;
             self.blocks.push((conn, block));
@@ -353,9 +451,9 @@ impl Uploads {
         // that are stuck, do not hold the others up.
         let is_gone = requests.is_gone(piece);
         let lasts_us = if is_gone {
-            patience_us
+            peer.patience_us
         } else {
-            patience_us.max(STUCK_US)
+            peer.patience_us.max(STUCK_US)
         };
         if now.saturating_sub(turn.moved_at) < lasts_us {
             Stage::Until(turn.moved_at + lasts_us)
@@ -377,15 +475,31 @@ impl Uploads {
         } else {
             TURNS_MAX
         };
-        let all = self.turns.iter().map(|t| requester(t.conn));
+        let is_crawling = self.is_crawling(conn);
+        let all = self.turns.iter().filter(|t| t.is_crawling == is_crawling);
+        let all = all.map(|t| requester(t.conn));
         let alike = all.filter(|r| r.is_agent && r.is_across == peer.is_across);
         let mut shares = Shares::default();
         alike.for_each(|r| shares.add(r.site));
-        // To an address that has less than half, none has more than half.
-        let has_half = shares.of(peer.site) >= most / 2;
-        let turns = shares.sum(if has_half { usize::MAX } else { most / 2 });
+        // To an address that has less than half, none has more than half; to one that has none, none more than a quarter where
+        // nobody moves enough to tell who crawls.
+        let own = shares.of(peer.site);
+        let mut turns = shares.sum(if own >= most / 2 { usize::MAX } else { most / 2 });
+        if own == 0 && turns >= most && self.turns.iter().any(|t| self.is_unjudged(t.conn)) {
+            turns = shares.sum(most / 4);
+        }
         // Alone it may ask for as much as it likes: there is nobody to be fair to.
         turns >= most && self.turns.iter().any(|t| t.conn != conn)
+    }
+
+    fn is_crawling(&self, conn: ConnId) -> bool {
+        self.find(conn)
+            .is_ok_and(|at| self.requests[at].pace.is_crawling())
+    }
+
+    fn is_unjudged(&self, conn: ConnId) -> bool {
+        self.find(conn)
+            .is_ok_and(|at| self.requests[at].pace.is_unjudged())
     }
 
     fn has_turn(&self, conn: ConnId, piece: u32) -> bool {
@@ -397,9 +511,12 @@ impl Uploads {
         let Ok(found) = self.find(conn) else {
             return;
         };
-        if self.requests[found].is_deaf {
+        let Requests { is_deaf, pace, .. } = &self.requests[found];
+        if *is_deaf {
             return;
         }
+        let is_crawling = pace.is_crawling();
+        let most = if is_crawling { 1 } else { TURNS_OF_ONE_MAX };
         let mut own: Vec<u32> = self
             .turns
             .iter()
@@ -408,17 +525,12 @@ impl Uploads {
             .collect();
         for block in &self.requests[found].waiting {
             let piece = block.piece;
-            if own.len() >= TURNS_OF_ONE_MAX {
+            if own.len() >= most {
                 return;
             }
             if !own.contains(&piece) {
                 own.push(piece);
-                let moved_at = now;
-                self.turns.push_back(Turn {
-                    conn,
-                    piece,
-                    moved_at,
-                });
+                self.turns.push_back(Turn::new(conn, piece, is_crawling, now));
             }
         }
     }
@@ -809,5 +921,184 @@ mod tests {
         assert!(uploads.requests.iter().all(|r| r.conn != conn));
         (0..7).for_each(|conn| uploads.forget(ConnId(conn)));
         assert!(uploads.is_idle() && uploads.requests.is_empty());
+    }
+
+    /// A machine that requests pieces of four blocks, and reads them over a link of its own.
+    struct Reader {
+        conn: ConnId,
+        bytes_a_second: u64,
+        /// It requests as much as it may and announces nothing; others take one piece after the other.
+        is_greedy: bool,
+        piece: u32,
+        /// What it has not yet read, and what it has read of its piece, bytes.
+        unread: u64,
+        read: u64,
+        pieces: usize,
+    }
+
+    impl Reader {
+        fn new(conn: u32, bytes_a_second: u64, is_greedy: bool) -> Self {
+            Self {
+                conn: ConnId(conn),
+                bytes_a_second,
+                is_greedy,
+                piece: 0,
+                unread: 0,
+                read: 0,
+                pieces: 0,
+            }
+        }
+
+        fn asks(&self, uploads: &mut Uploads, now: Micros) {
+            let wanted = if self.is_greedy {
+                self.piece..self.piece + 9
+            } else {
+                self.piece..self.piece + 1
+            };
+            for piece in wanted {
+                for index in 0..4 {
+                    uploads.request(now, self.conn, block(piece, index), true, who);
+                }
+            }
+        }
+
+        fn reads(&mut self, uploads: &mut Uploads, now: Micros, bytes: u64) {
+            let bytes = bytes.min(self.unread);
+            self.unread -= bytes;
+            self.read += bytes;
+            if bytes > 0 {
+                uploads.sent(now, self.conn, bytes as u32);
+            }
+            if self.read >= 4 * u64::from(LEN) {
+                self.read = 0;
+                if !self.is_greedy {
+                    uploads.announced(now, self.conn, self.piece);
+                }
+                self.piece += 1;
+                self.pieces += 1;
+            }
+        }
+    }
+
+    /// Lets them read over a link that they share for so many seconds. Returns the pieces that each got in the second half,
+    /// and whether anybody crawled.
+    fn share(
+        link_bytes_a_second: u64,
+        seconds: u64,
+        is_flat: bool,
+        mut all: Vec<Reader>,
+    ) -> (Vec<usize>, bool) {
+        const STEPS: u64 = 100;
+        let mut uploads = Uploads::default();
+        let (mut early, mut crawled) = (Vec::new(), false);
+        for step in 0..seconds * STEPS {
+            let now = step * SECOND / STEPS;
+            if step == seconds * STEPS / 2 {
+                early = all.iter().map(|r| r.pieces).collect();
+            }
+            for at in 0..all.len() {
+                all[(at + step as usize) % all.len()].asks(&mut uploads, now);
+            }
+            uploads.advance(now, is_flat, who);
+            for (conn, block) in uploads.blocks() {
+                let reader = all.iter_mut().find(|r| r.conn == conn);
+                reader.expect("one of them").unread += u64::from(block.len);
+            }
+            let reading = all.iter().filter(|r| r.unread > 0).count();
+            crawled |= uploads.requests.iter().any(|r| r.pace.is_crawling());
+            // What a slow reader leaves is for the others.
+            let (mut link, mut left) = (link_bytes_a_second / STEPS, reading as u64);
+            all.sort_by_key(|r| r.bytes_a_second);
+            for reader in all.iter_mut().filter(|r| r.unread > 0) {
+                let bytes = (link / left).min(reader.bytes_a_second / STEPS);
+                link -= bytes;
+                left -= 1;
+                reader.reads(&mut uploads, now, bytes);
+            }
+        }
+        let late = all.iter().zip(early).map(|(r, early)| r.pieces - early);
+        (late.collect(), crawled)
+    }
+
+    const FAST: u64 = 12_500_000;
+
+    fn honest(conns: std::ops::Range<u32>) -> Vec<Reader> {
+        conns.map(|conn| Reader::new(conn, FAST, false)).collect()
+    }
+
+    #[test]
+    fn two_addresses_that_trickle_hold_nobody_up() {
+        for (is_flat, first) in [(true, 1), (false, 1), (false, 101)] {
+            let (without, ..) = share(FAST, 40, is_flat, honest(first + 2..first + 8));
+            let mut all = vec![
+                Reader::new(first, 8_000, true),
+                Reader::new(first + 1, 16_000, true),
+            ];
+            all.extend(honest(first + 2..first + 8));
+            let (with, crawled) = share(FAST, 40, is_flat, all);
+            assert!(crawled);
+            assert!(
+                with[..2].iter().all(|pieces| *pieces > 0),
+                "they are served on: {with:?}"
+            );
+            for (with, without) in with[2..].iter().zip(&without) {
+                assert!(
+                    *with * 10 >= *without * 9,
+                    "{is_flat} {first}: {with} of {without}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn who_takes_little_of_each_piece_is_counted_as_who_trickles() {
+        let mut uploads = Uploads::default();
+        let (mut served, mut asked) = (0, 0);
+        for step in 0..2_000u64 {
+            let now = step * SECOND / 100;
+            for conn in [1, 2] {
+                for piece in 0..9 {
+                    let tiny = Block {
+                        len: 1,
+                        ..block(piece + 9 * step as u32, 0)
+                    };
+                    uploads.request(now, ConnId(conn), tiny, true, who);
+                }
+            }
+            for conn in 3..9 {
+                let answer = uploads.request(now, ConnId(conn), block(step as u32, 0), true, who);
+                asked += usize::from(step >= 1_000);
+                served += usize::from(step >= 1_000 && answer == Answer::Queued);
+            }
+            uploads.advance(now, true, who);
+            let blocks: Vec<_> = uploads.blocks().collect();
+            for (conn, block) in blocks {
+                uploads.sent(now, conn, block.len);
+                if conn.0 > 2 {
+                    uploads.announced(now, conn, block.piece);
+                }
+            }
+        }
+        assert!(served * 10 >= asked * 9, "{served} of {asked}");
+    }
+
+    #[test]
+    fn where_all_links_are_slow_nobody_crawls() {
+        for link in [125_000, 1_000_000] {
+            let slow = |conns: std::ops::Range<u32>| conns.map(|c| Reader::new(c, link, false)).collect();
+            let (pieces, crawled) = share(link, 120, true, slow(1..11));
+            assert!(!crawled, "{link}");
+            assert!(pieces.iter().all(|p| *p > 0), "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn a_slow_link_gets_what_it_takes() {
+        let slow = || Reader::new(1, 187_500, false);
+        let (alone, ..) = share(FAST, 40, true, vec![slow()]);
+        let mut all = vec![slow()];
+        all.extend(honest(2..12));
+        let (among, ..) = share(FAST, 40, true, all);
+        assert!(among[0] * 10 >= alone[0] * 9, "{among:?} {alone:?}");
     }
 }
