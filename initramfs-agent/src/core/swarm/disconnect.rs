@@ -68,7 +68,7 @@ impl Swarm {
         let Some(peer) = self.peers.remove(&conn) else {
             return;
         };
-        self.uploads.forget(conn);
+        self.uploads.forget(self.now, conn);
         let (torrent, now) = (peer.torrent, self.now);
         let jitter = self.rng.below(SECOND);
         let t = &mut self.torrents[usize::from(torrent.0)];

@@ -47,6 +47,17 @@ impl Pace {
         self.held_us >= UNJUDGED_US
     }
 
+    /// The two of them as one.
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            from: self.from.min(other.from),
+            all_bytes: self.all_bytes.min(other.all_bytes),
+            held_us: self.held_us + other.held_us,
+            bytes: self.bytes + other.bytes,
+            is_crawling: self.is_crawling || other.is_crawling,
+        }
+    }
+
     /// A turn of it has lasted so much longer.
     pub fn held(&mut self, us: Micros) {
         self.held_us += us;

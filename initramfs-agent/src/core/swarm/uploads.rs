@@ -36,6 +36,9 @@ const PASSED_OVER_MAX: usize = 4 * UPLOADS_FLAT_MAX;
 /// Payload bytes of one connection that wait in the shell.
 const UNSENT_BYTES_MAX: u32 = 32 << 10;
 
+/// Addresses without a connection of which is known what they moved.
+const GONE_MAX: usize = 64;
+
 /// A turn in which nothing moves for this long does not count against the others.
 const STUCK_US: Micros = 2 * SECOND;
 /// An agent's turn lasts this many times what a piece takes after its last block, within these bounds, unless the agent
@@ -81,6 +84,9 @@ pub(super) struct Uploads {
     blocks: Vec<(ConnId, Block)>,
     /// Payload bytes that have gone to the kernel, those for our rack and those for others.
     sent_bytes: [u64; 2],
+    /// What those moved whose connections are gone, by address and by whether it is in another rack: who connects anew is the
+    /// same. The oldest first.
+    gone: VecDeque<((IpAddr, bool), Pace)>,
     /// When it was last looked whose turn it is.
     looked_at: Micros,
 }
@@ -198,19 +204,21 @@ struct Requests {
     moved_at: Micros,
     /// Its peer reads nothing: it has no turns until it does.
     is_deaf: bool,
+    site: IpAddr,
     is_across: bool,
     pace: Pace,
 }
 
 impl Requests {
-    fn new(conn: ConnId, now: Micros, is_across: bool, pace: Pace) -> Self {
+    fn new(conn: ConnId, now: Micros, peer: &Requester, pace: Pace) -> Self {
         Self {
             conn,
             waiting: VecDeque::new(),
             unsent_bytes: 0,
             moved_at: now,
             is_deaf: false,
-            is_across,
+            site: peer.site,
+            is_across: peer.is_across,
             pace,
         }
     }
@@ -273,9 +281,8 @@ impl Uploads {
             return Answer::Rejected;
         }
         let at = found.unwrap_or_else(|at| {
-            let pace = Pace::new(now, self.sent_bytes[usize::from(peer.is_across)]);
-            self.requests
-                .insert(at, Requests::new(conn, now, peer.is_across, pace));
+            let pace = self.pace_of(now, &peer);
+            self.requests.insert(at, Requests::new(conn, now, &peer, pace));
             at
         });
         self.requests[at].waiting.push_back(block);
@@ -330,9 +337,36 @@ impl Uploads {
     }
 
     /// A connection is gone.
-    pub fn forget(&mut self, conn: ConnId) {
+    pub fn forget(&mut self, now: Micros, conn: ConnId) {
+        let own = self.turns.iter().filter(|t| t.conn == conn);
+        let held_us = own.map(|t| t.held_us(self.looked_at, now)).sum();
         self.turns.retain(|t| t.conn != conn);
-        self.requests.retain(|r| r.conn != conn);
+        let Ok(at) = self.find(conn) else {
+            return;
+        };
+        let mut requests = self.requests.remove(at);
+        requests.pace.held(held_us);
+        let key = (requests.site, requests.is_across);
+        let pace = match self.take_gone(key) {
+            Some(known) => known.with(requests.pace),
+            None => requests.pace,
+        };
+        if self.gone.len() >= GONE_MAX {
+            self.gone.pop_front();
+        }
+        self.gone.push_back((key, pace));
+    }
+
+    /// What a connection has moved that has just come: what its address has since another one ended.
+    fn pace_of(&mut self, now: Micros, peer: &Requester) -> Pace {
+        let all_bytes = self.sent_bytes[usize::from(peer.is_across)];
+        let known = self.take_gone((peer.site, peer.is_across));
+        known.unwrap_or_else(|| Pace::new(now, all_bytes))
+    }
+
+    fn take_gone(&mut self, key: (IpAddr, bool)) -> Option<Pace> {
+        let at = self.gone.iter().position(|(other, _)| *other == key)?;
+        self.gone.remove(at).map(|(_, pace)| pace)
     }
 
     /// Serves those whose turn it is; [`Self::blocks`] has what is to be sent. Returns when to call this again though nothing
@@ -384,7 +418,7 @@ impl Uploads {
                 self.give_turns(conn, now);
                 at
             }
-            Stage::Stuck => at + 1,
+            Stage::Stuck => self.judge(at, now),
             Stage::Deaf => {
                 let before = self.turns.iter().take(at).filter(|t| t.conn == conn).count();
                 self.turns.retain(|t| t.conn != conn);
@@ -652,13 +686,13 @@ mod tests {
     const LEN: u32 = 16 << 10;
 
     /// The peers of these tests: the first hundred are neighbours, the next are elsewhere, then come other clients, each at
-    /// its own address. The next three hundred are the same at one address.
+    /// its own address. The next three hundred are the same at one address, all others at two.
     fn who(conn: ConnId) -> Requester {
         let [.., third, last] = conn.0.to_be_bytes();
-        let host = if conn.0 < 300 {
-            [10, 0, third, last]
-        } else {
-            [10, 9, 9, 9]
+        let host = match conn.0 {
+            ..300 => [10, 0, third, last],
+            300..600 => [10, 9, 9, 9],
+            _ => [10, 8, 8, last % 2],
         };
         Requester {
             site: host.into(),
@@ -916,10 +950,10 @@ mod tests {
             uploads.advance(0, true, who);
         }
         assert_eq!(held(&uploads), (8, Some(0)));
-        uploads.forget(conn);
+        uploads.forget(0, conn);
         assert_eq!(uploads.turns.len(), 7);
         assert!(uploads.requests.iter().all(|r| r.conn != conn));
-        (0..7).for_each(|conn| uploads.forget(ConnId(conn)));
+        (0..7).for_each(|conn| uploads.forget(0, ConnId(conn)));
         assert!(uploads.is_idle() && uploads.requests.is_empty());
     }
 
@@ -1028,26 +1062,63 @@ mod tests {
 
     #[test]
     fn two_addresses_that_trickle_hold_nobody_up() {
-        for (is_flat, first) in [(true, 1), (false, 1), (false, 101)] {
-            let (without, ..) = share(FAST, 40, is_flat, honest(first + 2..first + 8));
+        for (is_flat, first, rate) in [
+            (true, 1, 8_000),
+            (true, 1, 500),
+            (false, 1, 8_000),
+            (false, 1, 500),
+            (false, 101, 8_000),
+            (false, 101, 500),
+        ] {
+            let (without, _) = share(FAST, 40, is_flat, honest(first + 2..first + 8));
             let mut all = vec![
-                Reader::new(first, 8_000, true),
-                Reader::new(first + 1, 16_000, true),
+                Reader::new(first, rate, true),
+                Reader::new(first + 1, 2 * rate, true),
             ];
             all.extend(honest(first + 2..first + 8));
             let (with, crawled) = share(FAST, 40, is_flat, all);
             assert!(crawled);
-            assert!(
-                with[..2].iter().all(|pieces| *pieces > 0),
-                "they are served on: {with:?}"
-            );
+            let are_served = with[..2].iter().all(|pieces| *pieces > 0);
+            assert!(are_served || rate < 8_000, "{with:?}");
             for (with, without) in with[2..].iter().zip(&without) {
                 assert!(
                     *with * 10 >= *without * 9,
-                    "{is_flat} {first}: {with} of {without}"
+                    "{is_flat} {first} {rate}: {with} of {without}"
                 );
             }
         }
+    }
+
+    #[test]
+    fn who_connects_again_and_again_is_known() {
+        let mut uploads = Uploads::default();
+        let (mut served, mut asked) = (0, 0);
+        for step in 0..4_000u64 {
+            let now = step * SECOND / 100;
+            // They read nothing, and begin anew before that shows.
+            let bad = [1_200, 1_201].map(|first| ConnId(first + 2 * (step / 100) as u32));
+            for conn in bad {
+                for piece in 0..9 {
+                    uploads.request(now, conn, block(piece, 0), true, who);
+                }
+            }
+            for conn in 3..9 {
+                let answer = uploads.request(now, ConnId(conn), block(step as u32, 0), true, who);
+                asked += usize::from(step >= 2_000);
+                served += usize::from(step >= 2_000 && answer == Answer::Queued);
+            }
+            uploads.advance(now, true, who);
+            let blocks: Vec<_> = uploads.blocks().collect();
+            for (conn, block) in blocks.into_iter().filter(|(conn, _)| conn.0 < 9) {
+                uploads.sent(now, conn, block.len);
+                uploads.announced(now, conn, block.piece);
+            }
+            if step % 100 == 99 {
+                bad.into_iter().for_each(|conn| uploads.forget(now, conn));
+            }
+        }
+        assert!(served * 10 >= asked * 9, "{served} of {asked}");
+        assert_eq!(uploads.gone.len(), 2, "one for each address");
     }
 
     #[test]
