@@ -22,7 +22,6 @@ mod messages;
 mod metadata;
 mod news;
 mod origin;
-mod pace;
 mod peer;
 mod peers;
 mod pex;

@@ -1,7 +1,7 @@
 //! Whether a connection crawls: whether it moves far less in its turns than turns move at that time. Never in bytes a second: where
 //! every link is slow nobody crawls, nor does who is served alone.
 
-use super::Micros;
+use super::super::Micros;
 use crate::core::time::SECOND;
 
 /// A connection is judged by what it has moved in so much time of its turns,
