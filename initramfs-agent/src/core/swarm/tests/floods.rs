@@ -343,6 +343,46 @@ fn clients_that_read_nothing_do_not_keep_agents_from_being_served() {
 }
 
 #[test]
+fn agents_that_trickle_do_not_keep_others_from_being_served() {
+    let mut s = swarm(1);
+    let all = TorrentSpec {
+        have_all: true,
+        ..spec(500)
+    };
+    s.add_torrent(0, all);
+    let (begin, len) = (0, 16 << 10);
+    let request = |piece| Message::Request(Block { piece, begin, len });
+    let bad = [66, 67].map(|n| join(&mut s, u32::from(n) * 2 + 1, n, id(n)));
+    let good = join(&mut s, 5, 2, id(2));
+    let mut served = 0;
+    for step in 0..400 {
+        let now = Micros::from(step) * 100 * MILLISECOND;
+        for conn in bad {
+            for piece in 0..9 {
+                hears(&mut s, now, conn, request(piece));
+            }
+            s.handle(now, Input::Sent { conn, bytes: 400 });
+            drain(&mut s);
+        }
+        let piece = 20 + step;
+        let out = hears(&mut s, now, good, request(piece));
+        let serves = |o: &Output| matches!(o, Output::SendBlock { conn, .. } if *conn == good);
+        if out.iter().any(serves) {
+            served += u32::from(step >= 300);
+            s.handle(
+                now,
+                Input::Sent {
+                    conn: good,
+                    bytes: len,
+                },
+            );
+            hears(&mut s, now, good, Message::Have { piece });
+        }
+    }
+    assert_eq!(served, 100, "of the last hundred pieces");
+}
+
+#[test]
 fn nobody_ends_anothers_connection_by_its_identity() {
     let peers = |s: &Swarm| -> Vec<ConnId> { s.peers.values().map(|p| p.id).collect() };
     let knock = |s: &mut Swarm, conn, host| knocks(s, 0, conn, ([10, 0, 0, host], 40_000), id(2));
