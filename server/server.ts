@@ -121,8 +121,7 @@ async function compose(
 
   const timeline = makeTimeline(common, store)
   const records = new OperatorRecords(store, nowMs)
-  const isApproved = (node: string) => records.isApproved(node)
-  const nodes = makeNodes(common, { store, timeline, isApproved, placeOf })
+  const nodes = makeNodes(common, { store, timeline, said: records, placeOf })
   const { registry, relayPorts } = nodes
   let current = config
   const catalog = makeCatalog(common, store, registry, () => current)

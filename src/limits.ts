@@ -120,6 +120,10 @@ export const TOKEN_NAME_LENGTH_MAX = 64
 export const LABEL_LENGTH_MAX = 64
 /** Labels that are kept: also those of nodes that are remembered no more, the oldest of which go first. */
 export const LABELS_MAX = 2 * NODES_MAX
+/** Characters of the reason for which a node is drained. */
+export const DRAIN_REASON_LENGTH_MAX = 64
+/** Nodes that are drained; the longest drained go first. */
+export const DRAINS_MAX = 2 * NODES_MAX
 /** Approvals that are kept, also of nodes that are remembered no more; the oldest go first. */
 export const APPROVALS_MAX = 2 * NODES_MAX
 /** Lines of the audit trail, which are events of the timeline; the oldest go first. */

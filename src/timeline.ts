@@ -41,6 +41,8 @@ export const operatorActions = [
   'node.unlabelled',
   'node.approved',
   'node.disapproved',
+  'node.drained',
+  'node.undrained',
   'node.forgotten',
   'token.made',
   'token.revoked',

@@ -118,6 +118,12 @@ export class ApiClient {
     return this.#json('POST', `/nodes/${encodeURIComponent(node)}/approve`, {}, { approved })
   }
 
+  /** @param reason undefined: it is drained no more */
+  drain(node: string, reason: string | undefined): Promise<OperatorNode> {
+    const body = reason === undefined ? { drained: false } : { drained: true, reason }
+    return this.#json('POST', `/nodes/${encodeURIComponent(node)}/drain`, {}, body)
+  }
+
   forget(node: string): Promise<OperatorNode> {
     return this.#json('POST', `/nodes/${encodeURIComponent(node)}/forget`)
   }

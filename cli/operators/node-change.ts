@@ -1,4 +1,4 @@
-/** `bootswarm node label`, `node approve` and `node forget`: one request for each node, and what became of it. */
+/** `bootswarm node label`, `approve`, `drain` and `forget`: one request for each node, and what became of it. */
 import { complain, printJson, printLines } from '../../host/console.js'
 import type { OperatorNode } from '../../server/api/operators/schemas.js'
 import { BootswarmError } from '../../src/errors.js'
@@ -50,6 +50,20 @@ export function approveNodes(session: Session): Promise<number> {
       ? { verb: 'take the approval from', done: 'no longer approved' }
       : { verb: 'approve', done: 'approved' }),
     run: ({ id }) => session.client.approve(id, !isRevoked),
+  })
+}
+
+/** `node drain [NODES]`. */
+export function drainNodes(session: Session): Promise<number> {
+  const { flags, words } = session.call
+  const isCleared = flags.has('clear')
+  if (isCleared && flags.has('reason')) throw usage('--clear takes no --reason')
+  const reason = isCleared ? undefined : (flags.get('reason') ?? '')
+  return changeNodes(session, words[0], {
+    ...(isCleared
+      ? { verb: 'let boot again', done: 'no longer drained' }
+      : { verb: 'drain', done: 'drained' }),
+    run: ({ id }) => session.client.drain(id, reason),
   })
 }
 

@@ -1,5 +1,5 @@
 /** `bootswarm node ...`. */
-import { approveNodes, forgetNodes, labelNodes } from './node-change.js'
+import { approveNodes, drainNodes, forgetNodes, labelNodes } from './node-change.js'
 import { showEvents } from './node-events.js'
 import { listNodes } from './node-list.js'
 import { showNodes } from './node-show.js'
@@ -14,6 +14,7 @@ const parts: Readonly<Record<string, (session: Session) => Promise<number>>> = {
   events: showEvents,
   label: labelNodes,
   approve: approveNodes,
+  drain: drainNodes,
   forget: forgetNodes,
 }
 

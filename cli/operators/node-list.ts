@@ -109,6 +109,9 @@ function doneOf({
   return total === 0 ? '' : `${Math.floor((100 * done) / total)} %`
 }
 
-function noteOf({ label, failure }: OperatorNode): string {
-  return [label, failure === null ? '' : `${failure.code}: ${failure.message}`].filter(Boolean).join('; ')
+function noteOf({ label, drained, failure }: OperatorNode): string {
+  const drain = drained && ['drained', drained.reason].filter(Boolean).join(': ')
+  return [label, drain, failure === null ? '' : `${failure.code}: ${failure.message}`]
+    .filter(Boolean)
+    .join('; ')
 }

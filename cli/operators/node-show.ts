@@ -51,6 +51,7 @@ function nodeLines(node: OperatorNode, nowMs: number): string[] {
     ['host', node.hostname],
     ['label', node.label],
     ['approved', node.approved ? 'yes' : ''],
+    ['drained', node.drained === null ? '' : node.drained.reason || 'yes'],
     ['rack', node.rack],
     ['address', node.address],
     ['state', node.state],

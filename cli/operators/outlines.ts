@@ -45,7 +45,7 @@ export const statusOutline: Outline = {
 /** `bootswarm node ...`. */
 export const nodeOutline: Outline = {
   name: 'node',
-  summary: 'the nodes of the running server: list, show, why, events, label, approve, forget',
+  summary: 'the nodes of the running server: list, show, why, events, label, approve, drain, forget',
   flags: [],
   parts: [
     {
@@ -122,8 +122,22 @@ export const nodeOutline: Outline = {
       flags: [{ name: 'revoke', description: 'let them boot no more' }, where, dryRun, json, ...common],
     },
     {
+      name: 'drain',
+      summary: 'let nodes boot no more: those that run go on until they are switched off',
+      words: '[NODES]',
+      details: nodesText,
+      flags: [
+        { name: 'reason', value: 'TEXT', description: 'why, for its screen and for other operators' },
+        { name: 'clear', description: 'let them boot again' },
+        where,
+        dryRun,
+        json,
+        ...common,
+      ],
+    },
+    {
       name: 'forget',
-      summary: 'forget nodes or machines, their events, labels and approvals',
+      summary: 'forget nodes or machines, their events, and what operators said of them',
       words: '[NODES]',
       details: [...nodesText, 'A node that speaks again is a new one.'],
       flags: [where, dryRun, json, ...common],

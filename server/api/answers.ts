@@ -1,6 +1,7 @@
 /**
  * The answers to the HTTP routes' questions, from catalog, registry and configuration.
  */
+import type { Hold } from '../../src/admit.js'
 import type { KernelArch } from '../../src/arch.js'
 import { BootswarmError } from '../../src/errors.js'
 import { formatUrlHost } from '../../src/net.js'
@@ -21,8 +22,8 @@ export interface AnswerSources {
   readonly registry: NodeRegistry
   readonly maker: ManifestMaker
   readonly describe: (id: string, address: string) => NodeConfig
-  /** Whether a node may boot. */
-  readonly admits: (id: string, address: string) => boolean
+  /** What holds a node back from booting, if anything does. */
+  readonly holdOf: (id: string, address: string) => Hold | undefined
   /** A node tells the architecture of its processor, before it is described. */
   readonly archSeen: (id: string, arch: KernelArch) => void
   /** The address that a client uses for us, from the one that its connection arrived at. */
@@ -60,11 +61,8 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
     },
     manifest: ({ node: id, nonce, boot, address, serverAddress, arch, listening }) => {
       if (arch !== undefined) sources.archSeen(id, arch)
-      if (!sources.admits(id, address))
-        throw new BootswarmError(
-          'NODE_NOT_ADMITTED',
-          `an operator has to approve it: bootswarm node approve ${id}`,
-        )
+      const hold = sources.holdOf(id, address)
+      if (hold !== undefined) throw new BootswarmError(hold.code, `${id} does not boot: ${hold.why}`)
       const config = sources.describe(id, address)
       const { version, artifacts } = bootable(catalog, registry.versionOfBoot(id, boot), config)
       const timeS = Math.floor(sources.nowMs() / 1000)

@@ -1,6 +1,7 @@
 /**
  * The answers to the HTTP routes of network boot: which script a node gets, from catalog, configuration and queue.
  */
+import type { Hold } from '../../src/admit.js'
 import { type KernelArch, kernelArch } from '../../src/arch.js'
 import type { ErrorCode } from '../../src/errors.js'
 import { LineBudget } from '../../src/line-budget.js'
@@ -13,10 +14,10 @@ import type { BootAdmission } from '../netboot/admission.js'
 import { bootFileRole, chooseBootFiles } from '../netboot/boot-files.js'
 import { autoexecName } from '../netboot/boot-programs.js'
 import {
-  approvalScript,
   archScript,
   autoexecScript,
   bootScript,
+  holdScript,
   problemScript,
   type ScriptFile,
   waitScript,
@@ -32,8 +33,8 @@ export interface BootSources {
   readonly program: (name: string) => Uint8Array | undefined
   readonly currentVersion: () => CatalogVersion | undefined
   readonly describe: (id: string, address: string) => NodeConfig
-  /** Whether a machine may boot. */
-  readonly admits: (mac: string, address: string) => boolean
+  /** What holds a machine back from booting, if anything does. */
+  readonly holdOf: (mac: string, address: string) => Hold | undefined
   /** A node tells the architecture of its processor, before it is described. */
   readonly archSeen: (id: string, arch: KernelArch) => void
   /** The address that a client uses for us, from the one that its connection arrived at. */
@@ -71,7 +72,11 @@ export function makeBootAnswers(sources: BootSources): NetbootAnswers {
   }
 }
 
-const notApproved = 'it waits for an operator to approve it'
+/** What lets a machine boot that is held back; its MAC follows. */
+const remedies: Readonly<Record<Hold['code'], string>> = {
+  NODE_NOT_ADMITTED: 'bootswarm node approve',
+  NODE_DRAINED: 'bootswarm node drain --clear',
+}
 
 async function script(
   request: ScriptRequest,
@@ -98,11 +103,12 @@ async function script(
     tell('http', 'script.refused', { code, why: reason })
     return problemScript(node, reason)
   }
-  if (!sources.admits(mac, address)) {
+  const hold = sources.holdOf(mac, address)
+  if (hold !== undefined) {
     // It asks for as long as it takes: one line is enough.
-    if (tries === 0) say('NODE_NOT_ADMITTED', notApproved)
-    tell('http', 'script.refused', { code: 'NODE_NOT_ADMITTED', why: notApproved })
-    return approvalScript(node)
+    if (tries === 0) say(hold.code, hold.why)
+    tell('http', 'script.refused', { ...hold })
+    return holdScript(node, `${hold.why}: ${remedies[hold.code]} ${mac}`)
   }
   if (arch === undefined) {
     return refuse('BOOT_REFUSED', `no kernel is known for architecture ${request.arch}`)

@@ -17,6 +17,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   EVENTS_INVALID: 400,
   EVENT_STREAMS_TOO_MANY: 503,
   MANIFEST_BAD_NONCE: 400,
+  NODE_DRAINED: 403,
   NODE_ID_INVALID: 400,
   NODE_NOT_ADMITTED: 403,
   NODE_UNKNOWN: 404,
@@ -40,6 +41,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
 /** Clients ask again after this, where nothing else is known, seconds. */
 const retryAfterS: Partial<Record<ErrorCode, number>> = {
   CATALOG_EMPTY: 5,
+  NODE_DRAINED: 15,
   NODE_NOT_ADMITTED: 15,
   ORIGIN_BUSY: 2,
   PROFILE_ARTIFACT_MISSING: 5,

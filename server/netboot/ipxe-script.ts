@@ -14,8 +14,8 @@ const fetchTimeoutMs = 3000
 /** Between two of its questions a node waits no longer, seconds; a power of two, since iPXE can only double and compare. */
 const waitMaxS = 32
 
-/** An operator who has approved a machine waits for it no longer, seconds. */
-const approvalWaitS = 10
+/** An operator who lets a machine boot waits for it no longer, seconds. */
+const holdWaitS = 10
 
 /** How long the prompt for the shell waits before the next boot device is tried, milliseconds. */
 const promptMs = 15_000
@@ -118,11 +118,11 @@ export function problemScript(node: ScriptNode, reason: string): string {
   return lines(...tryAgain(node, reason), ...failed(reason))
 }
 
-/** Says what the operator has to do, and asks again for as long as it takes: nothing is wrong with the machine. */
-export function approvalScript(node: ScriptNode): string {
+/** Says what holds the machine back, and asks again for as long as it takes: nothing is wrong with it. */
+export function holdScript(node: ScriptNode, reason: string): string {
   return lines(
-    `echo bootswarm: ${title(node)} waits to be approved: bootswarm node approve ${node.mac}`,
-    `sleep ${approvalWaitS}`,
+    `echo bootswarm: ${title(node)}: ${plain(reason)}`,
+    `sleep ${holdWaitS}`,
     ...ask(urlOf(node, 1)),
     ...failed('no answer from the bootswarm server'),
   )

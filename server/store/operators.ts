@@ -1,10 +1,10 @@
 /**
- * Operators' tokens, labels and approvals of nodes, and the audit trail: the events of the timeline whose source is `operator`. They are of no
+ * Operators' tokens, what they said of nodes (labels, approvals, drains), and the audit trail: the events of the timeline whose source is `operator`. They are of no
  * node, so that they stay when one is forgotten.
  */
 
 import type Sqlite from 'better-sqlite3'
-import { APPROVALS_MAX, AUDIT_ROWS_MAX, LABELS_MAX, TOKENS_MAX } from '../../src/limits.js'
+import { APPROVALS_MAX, AUDIT_ROWS_MAX, DRAINS_MAX, LABELS_MAX, TOKENS_MAX } from '../../src/limits.js'
 import { guard } from './open.js'
 
 /** A token as it is remembered: never the secret itself. */
@@ -46,6 +46,13 @@ export interface OperatorJob {
     | { readonly kind: 'label'; readonly node: string; readonly label: string; readonly setMs: number }
     /** Null takes it back. */
     | { readonly kind: 'approval'; readonly node: string; readonly approvedMs: number | null }
+    /** A reason of null ends it. */
+    | {
+        readonly kind: 'drain'
+        readonly node: string
+        readonly reason: string | null
+        readonly drainedMs: number
+      }
     /** Nothing that operators said of a node stays, but the audit trail. */
     | { readonly kind: 'forgotten'; readonly node: string }
     | { readonly kind: 'none' }
@@ -57,6 +64,8 @@ export interface OperatorTables {
   tokens(): TokenRow[]
   /** Label by node. */
   labels(): Map<string, string>
+  /** The reason by node, of those that are drained; it may be empty. */
+  drains(): Map<string, string>
   /** The nodes that are approved. */
   approvals(): Set<string>
   /** The newest lines before one, newest first. */
@@ -70,6 +79,7 @@ export function operatorTables(db: Sqlite.Database): OperatorTables {
      FROM tokens ORDER BY created_ms, id`,
   )
   const labels = db.prepare<[], { node: string; label: string }>('SELECT node, label FROM node_labels')
+  const drains = db.prepare<[], { node: string; reason: string }>('SELECT node, reason FROM drains')
   const approvals = db.prepare<[], { node: string }>('SELECT node FROM approvals')
   const audit = db.prepare<[number, number], AuditEvent>(
     `SELECT id, time_ms AS atMs, type AS action, data FROM timeline
@@ -79,6 +89,8 @@ export function operatorTables(db: Sqlite.Database): OperatorTables {
     tokens: () => guard('reading the tokens', () => tokens.all()),
     labels: () =>
       guard('reading the labels', () => new Map(labels.all().map(({ node, label }) => [node, label]))),
+    drains: () =>
+      guard('reading what is drained', () => new Map(drains.all().map(({ node, reason }) => [node, reason]))),
     approvals: () => guard('reading the approvals', () => new Set(approvals.all().map(({ node }) => node))),
     audit: (beforeId, limit) =>
       guard('reading the audit trail', () =>
@@ -98,6 +110,7 @@ export interface OperatorBounds {
   readonly tokensMax: number
   readonly labelsMax: number
   readonly approvalsMax: number
+  readonly drainsMax: number
   readonly auditRowsMax: number
 }
 
@@ -105,13 +118,14 @@ const bounds: OperatorBounds = {
   tokensMax: TOKENS_MAX,
   labelsMax: LABELS_MAX,
   approvalsMax: APPROVALS_MAX,
+  drainsMax: DRAINS_MAX,
   auditRowsMax: AUDIT_ROWS_MAX,
 }
 
 /** Writes one change and its line within a transaction. */
 export function operatorWriter(
   db: Sqlite.Database,
-  { tokensMax, labelsMax, approvalsMax, auditRowsMax }: OperatorBounds = bounds,
+  { tokensMax, labelsMax, approvalsMax, drainsMax, auditRowsMax }: OperatorBounds = bounds,
 ): (job: OperatorJob) => void {
   const token = db.prepare<[TokenRow]>(
     `INSERT INTO tokens (id, sha256, role, name, created_ms, revoked_ms)
@@ -124,24 +138,9 @@ export function operatorWriter(
     `DELETE FROM tokens WHERE revoked_ms IS NOT NULL AND id NOT IN
        (SELECT id FROM tokens ORDER BY revoked_ms IS NULL DESC, revoked_ms DESC LIMIT ?)`,
   )
-  const label = db.prepare<[string, string, number]>(
-    `INSERT INTO node_labels (node, label, set_ms) VALUES (?, ?, ?)
-     ON CONFLICT (node) DO UPDATE SET label = excluded.label, set_ms = excluded.set_ms`,
-  )
-  const unlabel = db.prepare<[string]>('DELETE FROM node_labels WHERE node = ?')
-  const trimLabels = db.prepare<[number]>(
-    `DELETE FROM node_labels WHERE node IN (SELECT node FROM node_labels ORDER BY set_ms, node
-       LIMIT max(0, (SELECT count(*) FROM node_labels) - ?))`,
-  )
-  const approve = db.prepare<[string, number]>(
-    `INSERT INTO approvals (node, approved_ms) VALUES (?, ?)
-     ON CONFLICT (node) DO UPDATE SET approved_ms = excluded.approved_ms`,
-  )
-  const disapprove = db.prepare<[string]>('DELETE FROM approvals WHERE node = ?')
-  const trimApprovals = db.prepare<[number]>(
-    `DELETE FROM approvals WHERE node IN (SELECT node FROM approvals ORDER BY approved_ms, node
-       LIMIT max(0, (SELECT count(*) FROM approvals) - ?))`,
-  )
+  const labels = nodeRows(db, 'node_labels', ['label', 'set_ms'], labelsMax)
+  const approvals = nodeRows(db, 'approvals', ['approved_ms'], approvalsMax)
+  const drains = nodeRows(db, 'drains', ['reason', 'drained_ms'], drainsMax)
   const audit = db.prepare<[Omit<AuditEvent, 'id'>]>(
     `INSERT INTO timeline (time_ms, source, type, data) VALUES (@atMs, 'operator', @action, @data)`,
   )
@@ -149,28 +148,61 @@ export function operatorWriter(
     `DELETE FROM timeline WHERE source = 'operator' AND id <=
        (SELECT id FROM timeline WHERE source = 'operator' ORDER BY id DESC LIMIT 1 OFFSET ?)`,
   )
-  return ({ change, audit: line }) => {
-    if (change.kind === 'token-made') {
-      token.run(change.token)
-      trimTokens.run(tokensMax)
-    } else if (change.kind === 'token-revoked') {
-      revoke.run(change.revokedMs, change.id)
-    } else if (change.kind === 'label' && change.label !== '') {
-      label.run(change.node, change.label, change.setMs)
-      trimLabels.run(labelsMax)
-    } else if (change.kind === 'label') {
-      unlabel.run(change.node)
-    } else if (change.kind === 'approval' && change.approvedMs !== null) {
-      approve.run(change.node, change.approvedMs)
-      trimApprovals.run(approvalsMax)
-    } else if (change.kind === 'approval') {
-      disapprove.run(change.node)
-    } else if (change.kind === 'forgotten') {
-      unlabel.run(change.node)
-      disapprove.run(change.node)
+  const run = (change: OperatorJob['change']): void => {
+    switch (change.kind) {
+      case 'token-made':
+        token.run(change.token)
+        trimTokens.run(tokensMax)
+        return
+      case 'token-revoked':
+        revoke.run(change.revokedMs, change.id)
+        return
+      case 'label':
+        if (change.label === '') labels.remove(change.node)
+        else labels.put(change.node, change.label, change.setMs)
+        return
+      case 'approval':
+        if (change.approvedMs === null) approvals.remove(change.node)
+        else approvals.put(change.node, change.approvedMs)
+        return
+      case 'drain':
+        if (change.reason === null) drains.remove(change.node)
+        else drains.put(change.node, change.reason, change.drainedMs)
+        return
+      case 'forgotten':
+        for (const table of [labels, approvals, drains]) table.remove(change.node)
+        return
+      case 'none':
+        return
     }
+  }
+  return ({ change, audit: line }) => {
+    run(change)
     const { atMs, action, ...data } = line
     audit.run({ atMs, action, data: JSON.stringify(data satisfies AuditData) })
     trimAudit.run(auditRowsMax)
+  }
+}
+
+/** A table with a row for each node. The last column is the time: above so many rows the oldest go. */
+function nodeRows(db: Sqlite.Database, table: string, columns: readonly string[], rowsMax: number) {
+  const [time = ''] = columns.slice(-1)
+  const put = db.prepare<unknown[]>(
+    `INSERT INTO ${table} (node, ${columns.join(', ')}) VALUES (?${', ?'.repeat(columns.length)})
+     ON CONFLICT (node) DO UPDATE SET ${columns.map((name) => `${name} = excluded.${name}`).join(', ')}`,
+  )
+  const remove = db.prepare<[string]>(`DELETE FROM ${table} WHERE node = ?`)
+  const trim = db.prepare<[number]>(
+    `DELETE FROM ${table} WHERE node IN (SELECT node FROM ${table} ORDER BY ${time}, node
+       LIMIT max(0, (SELECT count(*) FROM ${table}) - ?))`,
+  )
+  return {
+    put: (node: string, ...values: readonly (string | number)[]): void => {
+      put.run(node, ...values)
+      trim.run(rowsMax)
+    },
+    remove: (node: string): void => {
+      remove.run(node)
+    },
   }
 }

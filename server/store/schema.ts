@@ -124,6 +124,11 @@ const STEPS: readonly string[] = [
      node TEXT PRIMARY KEY REFERENCES nodes (id) ON DELETE CASCADE,
      data TEXT NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE drains (
+     node TEXT PRIMARY KEY,
+     reason TEXT NOT NULL,
+     drained_ms INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ]
 
 /** The schema that this server writes. */

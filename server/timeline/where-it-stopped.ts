@@ -20,6 +20,7 @@ export const stopCauses = [
   'PROGRAM_BROKEN_OFF',
   'NO_SCRIPT_ASKED',
   'NOT_ADMITTED',
+  'DRAINED',
   'SCRIPT_REFUSED',
   'IN_QUEUE',
   'KERNEL_NOT_FETCHED',
@@ -152,6 +153,8 @@ function scriptStop(boot: Boot): Stop | undefined {
   if (last === undefined) return undefined
   if (last.type === 'script.refused' && last.data.code === 'NODE_NOT_ADMITTED')
     return stop('NOT_ADMITTED', 'It asked for its boot script, and waits for an operator to approve it')
+  if (last.type === 'script.refused' && last.data.code === 'NODE_DRAINED')
+    return stop('DRAINED', `It asked for its boot script: ${text(last, 'why')}`)
   if (last.type === 'script.refused')
     return stop('SCRIPT_REFUSED', `It got no boot script: ${text(last, 'code')}: ${text(last, 'why')}`)
   if (!boot.isSilent(patienceMs.script)) return underWay('It asked for its boot script')

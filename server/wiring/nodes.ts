@@ -1,11 +1,12 @@
 /** The inventory of nodes, with what the configuration and the relays' DHCP packets say of each. */
-import { isAdmitted } from '../../src/admit.js'
+import { type Hold, holdOf } from '../../src/admit.js'
 import type { KernelArch } from '../../src/arch.js'
 import type { Config } from '../../src/config.js'
 import type { PlacedConfig } from '../../src/config-parse.js'
 import { makeNodeConfigs, type NodeConfig } from '../../src/node-config.js'
 import { type RackTree, racksAbove } from '../../src/rack-tree.js'
 import { type ShownNode, shownNode } from '../../src/shown-node.js'
+import type { OperatorRecords } from '../api/operators/records.js'
 import { RelayPorts } from '../netboot/relay-ports.js'
 import { lostNodeLog, nodeEventLog } from '../nodes/event-log.js'
 import { KnownArchs } from '../nodes/known-archs.js'
@@ -26,8 +27,8 @@ export interface Nodes {
   readonly unverifiedReports: UnverifiedReports
   /** What the configuration gives to a node at an address. */
   describe(id: string, address: string): NodeConfig
-  /** Whether it may boot (`admit`). */
-  admits(id: string, address: string): boolean
+  /** What holds it back from booting, if anything does. */
+  holdOf(id: string, address: string): Hold | undefined
   /** The same with the lines that give it. */
   explain(id: string, address: string): ShownNode
   /** A node tells the architecture of its processor. */
@@ -50,8 +51,8 @@ export interface Nodes {
 export interface NodesParts {
   readonly store: Store
   readonly timeline: Timeline
-  /** An operator lets this node boot. */
-  readonly isApproved: (node: string) => boolean
+  /** What operators said of a node. */
+  readonly said: Pick<OperatorRecords, 'isApproved' | 'drainOf'>
   readonly placeOf: PlaceOf
 }
 
@@ -61,7 +62,7 @@ export type PlaceOf = PlacedConfig['placeOf']
 /** Loads nothing before `start`. */
 export function makeNodes(
   { config, failures, log, nowMs }: Common,
-  { store, timeline, isApproved, placeOf: firstPlaceOf }: NodesParts,
+  { store, timeline, said, placeOf: firstPlaceOf }: NodesParts,
 ): Nodes {
   const relayPorts = new RelayPorts()
   for (const { mac, relayPort } of store.leases.list()) {
@@ -89,13 +90,14 @@ export function makeNodes(
     relayPorts,
     unverifiedReports: new UnverifiedReports(nodeLog, nowMs),
     describe,
-    admits: (id, address) => {
+    holdOf: (id, address) => {
       // Operators and the configuration may know it by its other name.
       const names = [id, timeline.nodeOf(id) ?? timeline.macOf(id) ?? id]
-      return isAdmitted(admit, {
+      return holdOf(admit, {
         isNamed: names.some((name) => describe(name, address).isNamed),
         hasBooted: names.some((name) => registry.get(name)?.hasBooted === true),
-        isApproved: names.some(isApproved),
+        isApproved: names.some((name) => said.isApproved(name)),
+        drained: names.map((name) => said.drainOf(name)).find((reason) => reason !== undefined),
       })
     },
     explain: (id, address) => {

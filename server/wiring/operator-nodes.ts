@@ -21,7 +21,7 @@ export interface OperatorNodesParts {
   readonly store: Pick<Store, 'timeline'>
   readonly describe: DescribeNode
   /** What operators said of a node; an empty label: none. */
-  readonly saidOf: (node: string) => { readonly label: string; readonly approved: boolean }
+  readonly saidOf: (node: string) => Omit<Parameters<typeof nodeView>[1], 'mac'>
   /** Wall clock, milliseconds since 1970. */
   readonly nowMs: () => number
 }

@@ -129,7 +129,10 @@ function makeServices(
   }
   const nodes = new OperatorNodes({
     ...{ registry, timeline, describe, nowMs, store: told.store },
-    saidOf: (node) => ({ label: records.labelOf(node), approved: records.isApproved(node) }),
+    saidOf: (node) => ({
+      ...{ label: records.labelOf(node), approved: records.isApproved(node) },
+      drained: records.drainOf(node),
+    }),
   })
   return {
     status: () => statusView(status(), nodes.countByState(), program, { url: url(), key_sha256: keySha256 }),
@@ -143,6 +146,7 @@ function makeServices(
     events,
     label: (node, label, author) => records.label(node, label, author),
     approve: (node, isApproved, author) => records.approve(node, isApproved, author),
+    drain: (node, reason, author) => records.drain(node, reason, author),
     forget: async (node, author) => {
       await records.forgetting(node, author)
       if (nodes.isNode(node)) await registry.forget(node)

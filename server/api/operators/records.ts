@@ -6,12 +6,13 @@ import type { OperatorJob, Store } from '../../store/store.js'
 import type { AuditLine, Author } from './services.js'
 import type { StoredToken, TokensOptions } from './tokens.js'
 
-/** The tables, with labels and approvals in memory. */
+/** The tables, with what operators said of nodes in memory. */
 export class OperatorRecords {
   readonly #store: Pick<Store, 'operators' | 'saveOperator'>
   readonly #nowMs: () => number
   readonly #labels: Map<string, string>
   readonly #approved: Set<string>
+  readonly #drained: Map<string, string>
 
   /** @param nowMs wall clock, milliseconds since 1970 */
   constructor(store: Pick<Store, 'operators' | 'saveOperator'>, nowMs: () => number) {
@@ -19,6 +20,7 @@ export class OperatorRecords {
     this.#nowMs = nowMs
     this.#labels = store.operators.labels()
     this.#approved = store.operators.approvals()
+    this.#drained = store.operators.drains()
   }
 
   /** All tokens, as they were written. */
@@ -50,11 +52,26 @@ export class OperatorRecords {
     else this.#approved.delete(node)
   }
 
+  /** Why a node is drained, which may be empty; undefined: it is not. */
+  drainOf(node: string): string | undefined {
+    return this.#drained.get(node)
+  }
+
+  /** Lets a node boot no more, or (`undefined`) again. @throws BootswarmError CHANGE_NOT_SAVED */
+  async drain(node: string, reason: string | undefined, author: Author): Promise<void> {
+    const change = { kind: 'drain', node, reason: reason ?? null, drainedMs: this.#nowMs() } as const
+    const action = reason === undefined ? 'node.undrained' : 'node.drained'
+    await this.#save(author, action, node, reason ?? '', change)
+    if (reason === undefined) this.#drained.delete(node)
+    else this.#drained.set(node, reason)
+  }
+
   /** The node is about to be forgotten. @throws BootswarmError CHANGE_NOT_SAVED */
   async forgetting(node: string, author: Author): Promise<void> {
     await this.#save(author, 'node.forgotten', node, '', { kind: 'forgotten', node })
     this.#setLabel(node, '')
     this.#approved.delete(node)
+    this.#drained.delete(node)
   }
 
   /** How tokens are saved. */

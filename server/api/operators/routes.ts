@@ -11,6 +11,7 @@ import {
   approveBody,
   auditPageSchema,
   auditQuery,
+  drainBody,
   labelBody,
   newTokenSchema,
   nodePageSchema,
@@ -133,11 +134,23 @@ function nodeRoutes(app: App, { services }: OperatorRoutes): void {
     },
   )
   api.post(
+    `${prefix}/nodes/:id/drain`,
+    describe('operate', 'drainNode', 'Lets a node boot no more, or again', nodeSchema, {
+      params: nodeParams,
+      body: drainBody,
+    }),
+    async ({ params, body: { drained, reason }, caller }) => {
+      const { id } = bare(params.id)
+      await services.drain(id, drained ? reason : undefined, known(caller))
+      return node(id)
+    },
+  )
+  api.post(
     `${prefix}/nodes/:id/forget`,
     describe(
       'operate',
       'forgetNode',
-      'Forgets a node or machine, its events, label and approval',
+      'Forgets a node or machine, its events, label and approval; it is drained no more',
       nodeSchema,
       {
         params: nodeParams,

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { inventorySchema } from '../../../src/inventory.js'
 import {
+  DRAIN_REASON_LENGTH_MAX,
   HOSTLIST_LENGTH_MAX,
   LABEL_LENGTH_MAX,
   PAGE_MAX,
@@ -94,6 +95,10 @@ export const nodeSchema = z
     hostname: z.string(),
     label: z.string().describe('set by operators; may be empty'),
     approved: z.boolean().describe('by an operator: it may boot whatever `admit` says'),
+    drained: z
+      .object({ reason: z.string() })
+      .nullable()
+      .describe('by an operator: it does not boot any more; null: it is not'),
     rack: z.string(),
     address: z.string().describe('it last spoke from'),
     state: z
@@ -375,6 +380,12 @@ export const labelBody = z.strictObject({
 /** The body of `POST /nodes/ID/approve`. */
 export const approveBody = z.strictObject({
   approved: z.boolean().describe('false: no more'),
+})
+
+/** The body of `POST /nodes/ID/drain`. */
+export const drainBody = z.strictObject({
+  drained: z.boolean().describe('false: no more'),
+  reason: printableText(DRAIN_REASON_LENGTH_MAX).default('').describe('for people'),
 })
 
 /** The body of `POST /tokens`. */

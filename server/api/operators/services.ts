@@ -50,6 +50,8 @@ export interface OperatorServices {
   label(node: string, label: string, author: Author): Promise<void>
   /** Lets a node boot, or no more. @throws BootswarmError CHANGE_NOT_SAVED */
   approve(node: string, isApproved: boolean, author: Author): Promise<void>
+  /** Lets a node boot no more, or (`undefined`) again. @throws BootswarmError CHANGE_NOT_SAVED */
+  drain(node: string, reason: string | undefined, author: Author): Promise<void>
   /** Forgets a node or a machine, and its events. @throws BootswarmError CHANGE_NOT_SAVED */
   forget(node: string, author: Author): Promise<void>
   /** The newest lines before one, newest first. */

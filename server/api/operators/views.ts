@@ -17,12 +17,14 @@ interface Names {
   readonly mac: string | undefined
   readonly label: string
   readonly approved: boolean
+  /** Why it is drained; undefined: it is not. */
+  readonly drained: string | undefined
 }
 
 /** A node; `netboot`: it has begun another boot since its agent spoke last. */
 export function nodeView(
   node: NodeRecord,
-  { mac, label, approved }: Names,
+  { mac, label, approved, drained }: Names,
   netboot?: NetbootMachine,
 ): BareNode {
   const { failureCode: code, failureMessage: message } = node
@@ -32,6 +34,7 @@ export function nodeView(
     hostname: node.hostname,
     label,
     approved,
+    drained: drained === undefined ? null : { reason: drained },
     rack: node.rack,
     address: node.address,
     state: node.state,
@@ -65,7 +68,7 @@ function ofThisBoot({ state, boot, bootMs, heardMs }: NetbootMachine) {
 export function machineView(
   machine: NetbootMachine,
   { hostname, rack }: { readonly hostname: string; readonly rack: string },
-  said: Pick<Names, 'label' | 'approved'>,
+  said: Omit<Names, 'mac'>,
 ): BareNode {
   const { mac, address, firstMs } = machine
   return nodeView(newNode(mac, rack, hostname, address, firstMs), { mac, ...said }, machine)

@@ -117,23 +117,29 @@ test('nodes are listed, shown, labelled and forgotten, by hostlist and by condit
   assert.match(audit.out, /local \(.+\) from local: node\.forgotten other$/m)
 })
 
-test('machines that wait are listed and approved', async (t) => {
+test('machines that wait are listed and approved; drained ones wait too', async (t) => {
   const { place, server } = await started(t, 'admit: approved')
   const mac = '52:54:00:00:00:01'
   const path = `/v1/ipxe/script/${mac.replaceAll(':', '-')}?arch=x86_64`
   const script = async () => (await ask(server.ports().http, path)).body.toString()
-  assert.match(await script(), /waits to be approved/)
+  assert.match(await script(), /waits for an operator/)
   const node = (...args: string[]) => run(place.dir, ['node', ...args])
   await until('the machine', async () => (/NOT_ADMITTED/.test((await node('list')).out) ? true : undefined))
   const dry = await node('approve', '--where', 'cause=NOT_ADMITTED', '--dry-run')
   assert.match(dry.out, /^would approve 52:54:00:00:00:01 .*\n1 node; nothing was changed\n$/)
-  assert.match(await script(), /waits to be approved/)
+  assert.match(await script(), /waits for an operator/)
   assert.equal((await node('approve', '--where', 'cause=NOT_ADMITTED')).out, '1 node approved\n')
   assert.match(await script(), /no vmlinuz and stage1/)
   assert.match((await node('show', mac)).out, /^approved +yes$/m)
   assert.equal((await node('approve', mac, '--revoke')).out, '1 node no longer approved\n')
-  assert.match(await script(), /waits to be approved/)
+  assert.match(await script(), /waits for an operator/)
   assert.equal((await node('approve')).code, 2)
+  assert.equal((await node('drain', mac, '--reason', 'fan broken')).out, '1 node drained\n')
+  assert.match((await node('list')).out, /drained: fan broken$/m)
+  assert.match((await node('show', mac)).out, /^drained +fan broken$/m)
+  assert.match(await script(), /drained it: fan broken/)
+  assert.equal((await node('drain', mac, '--clear', '--reason', 'x')).code, 2)
+  assert.equal((await node('drain', mac, '--clear')).out, '1 node no longer drained\n')
 })
 
 test('what machines are is shown, and nodes are found by it', async (t) => {

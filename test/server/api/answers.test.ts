@@ -52,7 +52,7 @@ async function site(t: TestContext, natAddress?: string, yaml = 'nodes: [{match:
     registry,
     maker: new ManifestMaker({ site: 'test', signingKey: keys.privateKey, ports: () => ports }),
     describe: (id, address) => configs.of(id, address, archs.of(id)),
-    admits: () => true,
+    holdOf: () => undefined,
     archSeen: (id, arch) => archs.note(id, arch),
     reachedAt: (address) => natAddress ?? address,
     httpPort: () => ports.http,

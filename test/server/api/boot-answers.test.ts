@@ -5,6 +5,7 @@ import { makeBootAnswers } from '../../../server/api/boot-answers.js'
 import type { CatalogArtifact, CatalogVersion } from '../../../server/catalog/versions.js'
 import { BootAdmission } from '../../../server/netboot/admission.js'
 import { KnownArchs } from '../../../server/nodes/known-archs.js'
+import type { Hold } from '../../../src/admit.js'
 import { makeNodeConfigs } from '../../../src/node-config.js'
 import type { Fact } from '../../../src/timeline.js'
 import { parseConfig } from '../../support/config.js'
@@ -29,7 +30,7 @@ netboot: {kernel_args: quiet}
 nodes: [{match: "${mac}", hostname: rig1}]`
 
 /** The answers over a real queue with this many places, and a catalog that can be replaced. */
-function place(slots = 8, natAddress?: string, yaml = oneRig, admits = () => true) {
+function place(slots = 8, natAddress?: string, yaml = oneRig, hold?: Hold) {
   const configs = makeNodeConfigs(parseConfig({ text: yaml, name: 'f' }))
   const archs = new KnownArchs()
   const catalog: { current: CatalogVersion | undefined } = { current: version(1, 'vmlinuz', 'stage1.img') }
@@ -41,7 +42,7 @@ function place(slots = 8, natAddress?: string, yaml = oneRig, admits = () => tru
     program: (name) => (name === 'x64/ipxe.efi' ? Buffer.from('MZ') : undefined),
     currentVersion: () => catalog.current,
     describe: (id, address) => configs.of(id, address, archs.of(id)),
-    admits,
+    holdOf: () => hold,
     archSeen: (id, arch) => archs.note(id, arch),
     reachedAt: (address) => natAddress ?? address,
     log: pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
@@ -100,13 +101,13 @@ test('what cannot boot is told why, and takes no place in the queue', async () =
 })
 
 test('who has to be approved waits for it, takes no place in the queue, and is named in the log once', async () => {
-  const { script, lines, facts, admission } = place(8, undefined, oneRig, () => false)
+  const { script, lines, facts, admission } = place(8, undefined, oneRig, {
+    code: 'NODE_NOT_ADMITTED',
+    why: 'it waits',
+  })
   for (const tries of [0, 1, 1]) {
     const text = await script('x86_64', mac, tries)
-    assert.match(
-      text,
-      /rig1 \(52:54:00:00:00:01\) waits to be approved: bootswarm node approve 52:54:00:00:00:01/,
-    )
+    assert.match(text, /rig1 \(52:54:00:00:00:01\): it waits: bootswarm node approve 52:54:00:00:00:01/)
     // It does not count up: it asks for as long as it takes.
     assert.match(text, /&tries=1 /)
   }

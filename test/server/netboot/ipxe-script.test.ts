@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
-  approvalScript,
   archScript,
   autoexecScript,
   bootScript,
+  holdScript,
   plain,
   problemScript,
   waitAfterS,
@@ -26,7 +26,7 @@ const all = () => [
   archScript(node.http, node.mac),
   bootScript(node, boot),
   waitScript(node, { position: 3, of: 9, sleepS: 2 }),
-  approvalScript(node),
+  holdScript(node, 'drained: fan broken'),
   problemScript(node, 'no kernel'),
   problemScript({ ...node, tries: BOOT_TRIES_MAX }, 'no kernel'),
 ]

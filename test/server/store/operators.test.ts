@@ -25,9 +25,11 @@ const job = (change: OperatorJob['change'] = { kind: 'none' }, atMs = 5): Operat
 const made = (row: TokenRow) => job({ kind: 'token-made', token: row })
 const label = (node: string, text: string, setMs = 1) => job({ kind: 'label', node, label: text, setMs })
 
+const drain = (node: string, reason: string | null, drainedMs = 1) =>
+  job({ kind: 'drain', node, reason, drainedMs })
 const approval = (node: string, approvedMs: number | null) => job({ kind: 'approval', node, approvedMs })
 
-test('tokens, labels, approvals and the audit trail are there after closing and opening', async (t) => {
+test('tokens, labels, approvals, drains and the audit trail are there after closing and opening', async (t) => {
   const file = join(scratch(t), 'db')
   const first = open(t, file)
   await first.saveOperator(made(token('b', { createdMs: 2, name: 'ci' })))
@@ -41,6 +43,8 @@ test('tokens, labels, approvals and the audit trail are there after closing and 
   await first.saveOperator(label('n2', ''))
   for (const node of ['n1', 'n2', 'n3', 'n4']) await first.saveOperator(approval(node, 1))
   await first.saveOperator(approval('n2', null))
+  for (const node of ['n1', 'n2', 'n3']) await first.saveOperator(drain(node, `why ${node}`))
+  await first.saveOperator(drain('n2', null))
   await first.saveOperator(job({ kind: 'forgotten', node: 'n3' }))
   await first.close()
   const { operators } = open(t, file)
@@ -50,12 +54,13 @@ test('tokens, labels, approvals and the audit trail are there after closing and 
   ])
   assert.deepEqual([...operators.labels()], [['n1', 'two']])
   assert.deepEqual([...operators.approvals()], ['n1', 'n4'])
+  assert.deepEqual([...operators.drains()], [['n1', 'why n1']])
   const lines = operators.audit(Number.MAX_SAFE_INTEGER, 100)
   assert.deepEqual(
     lines.map(({ id }) => id),
-    [14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1],
+    [18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1],
   )
-  assert.deepEqual(lines[0], { id: 14, ...job().audit })
+  assert.deepEqual(lines[0], { id: 18, ...job().audit })
   assert.deepEqual(
     operators.audit(4, 2).map(({ id }) => id),
     [3, 2],
@@ -118,7 +123,13 @@ test('each table is bounded: revoked tokens, labels, approvals and lines go, the
   const db = new Sqlite(':memory:')
   migrate(db)
   const tables = operatorTables(db)
-  const write = operatorWriter(db, { tokensMax: 10, labelsMax: 20, approvalsMax: 20, auditRowsMax: 30 })
+  const write = operatorWriter(db, {
+    tokensMax: 10,
+    labelsMax: 20,
+    approvalsMax: 20,
+    drainsMax: 20,
+    auditRowsMax: 30,
+  })
   // Those with an odd number are revoked, the last one first.
   for (let n = 0; n < 10; n += 1) write(made(token(`t${n}`, { createdMs: n })))
   for (const n of [9, 7, 5, 3, 1]) write(job({ kind: 'token-revoked', id: `t${n}`, revokedMs: 100 - n }))
@@ -138,6 +149,8 @@ test('each table is bounded: revoked tokens, labels, approvals and lines go, the
     ['again', false, false, true],
   )
   for (let n = 0; n < 25; n += 1) write(approval(`n${n}`, n))
+  for (let n = 0; n < 25; n += 1) write(drain(`n${n}`, 'x', n))
+  assert.deepEqual([tables.drains().size, tables.drains().has('n5')], [20, true])
   assert.deepEqual([tables.approvals().size, tables.approvals().has('n5')], [20, true])
   const lines = tables.audit(1e9, 1e6)
   assert.equal(lines.length, 30)

@@ -85,6 +85,12 @@ const cases: readonly (readonly [StopCause, Said[], silentS: number, RegExp])[] 
     /waits for an operator/,
   ],
   [
+    'DRAINED',
+    [...toScript, ['script.refused', { code: 'NODE_DRAINED', why: 'an operator has drained it: fan' }]],
+    0,
+    /an operator has drained it: fan$/,
+  ],
+  [
     'SCRIPT_REFUSED',
     [...toScript, ['script.refused', { code: 'BOOT_FILES_MISSING', why: 'no vmlinuz' }]],
     0,

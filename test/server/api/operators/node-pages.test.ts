@@ -7,7 +7,12 @@ import { newNode } from '../../../../server/nodes/state.js'
 import type { Inventory } from '../../../../src/inventory.js'
 
 const node = (id: string, more: Partial<OperatorNode> = {}): OperatorNode => ({
-  ...nodeView(newNode(id, 'r1', `host-${id}`, '10.0.0.1', 1), { mac: undefined, label: '', approved: false }),
+  ...nodeView(newNode(id, 'r1', `host-${id}`, '10.0.0.1', 1), {
+    mac: undefined,
+    label: '',
+    approved: false,
+    drained: undefined,
+  }),
   cause: 'UNDER_WAY',
   ...more,
 })
