@@ -8,6 +8,7 @@ import { kernelArchs } from './arch.js'
 import { kernelArgs, rootPlace } from './config-netboot.js'
 import { hostlist, oneOrMore, printableName, relayId, settings } from './config-values.js'
 import { hostnamePattern } from './hostname-pattern.js'
+import { dmiKeys } from './inventory.js'
 import {
   ARTIFACT_NAME_BYTES_MAX,
   GROUPS_MAX,
@@ -50,6 +51,7 @@ const profile = z.strictObject({
 })
 
 const list = <T extends z.ZodType<string>>(value: T) => oneOrMore(value, MATCH_VALUES_MAX).optional()
+type DmiShape = Record<(typeof dmiKeys)[number], ReturnType<typeof list<typeof printableName>>>
 const conditions = {
   nodes: hostlist.optional().describe('hostlist of identities, or of host names that `nodes` gives'),
   macs: list(
@@ -65,6 +67,17 @@ const conditions = {
     'identities of its switch port (DHCP option 82), as in `racks`; * at the end',
   ),
   archs: list(z.enum(kernelArchs)).describe('architectures of its processor'),
+  dmi: z
+    .strictObject(Object.fromEntries(dmiKeys.map((key) => [key, list(printableName)])) as DmiShape)
+    .refine(
+      (value) => dmiKeys.some((key) => value[key] !== undefined),
+      `expected one of ${dmiKeys.join(', ')}`,
+    )
+    .optional()
+    .describe('what its machine says of itself in DMI; * stands for anything'),
+  pci: list(
+    z.string().regex(/^[0-9a-f*]{1,4}:[0-9a-f*]{1,4}$/i, 'expected ids such as 10de:2684 or 10de:*'),
+  ).describe('vendor:device of a PCI device of its machine; * stands for anything'),
 }
 
 type Conditions = { readonly [Name in keyof typeof conditions]?: unknown }
@@ -91,7 +104,9 @@ const group = z.strictObject({
   profile: profileNames.optional().describe('profiles of its nodes; later ones win'),
   hostname: hostnamePattern
     .optional()
-    .describe('host names of its nodes: {index} or {index:3} is the place in its hostlist; {mac}, {rack}'),
+    .describe(
+      'host names of its nodes: {index} or {index:3} is the place in its hostlist; {mac}, {serial}, {rack}',
+    ),
 })
 
 /** The key `profiles`. */

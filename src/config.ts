@@ -43,7 +43,7 @@ const node = z
     hostname: hostnamePattern
       .optional()
       .describe(
-        'host name of the node; by default its identity. For several with {index}, {index:3} or {mac}',
+        'host name of the node; by default its identity. For several with {index}, {index:3}, {mac} or {serial}',
       ),
     ...artifactKeys,
     kernel_args: kernelArgs
@@ -55,7 +55,7 @@ const node = z
   })
   .refine(({ hostname, match }) => hostname === undefined || tellsApart(hostname) || !/[,[]/.test(match), {
     path: ['hostname'],
-    message: 'expected {index} or {mac} in it for several nodes: a host name belongs to one',
+    message: 'expected {index}, {mac} or {serial} in it for several nodes: a host name belongs to one',
   })
 
 /** The schema of one configuration file. */

@@ -1,4 +1,4 @@
-/** Host names for many nodes: `rig{index:3}`, `{rack}-{mac}`. Pure. */
+/** Host names for many nodes: `rig{index:3}`, `{rack}-{mac}`, `{serial}`. Pure. */
 
 import { z } from 'zod'
 import { HOSTNAME_LENGTH_MAX } from './limits.js'
@@ -10,9 +10,11 @@ export interface HostnameFacts {
   readonly rack: string
   /** The node's place in the hostlist, from 1. */
   readonly index: number | undefined
+  /** The serial number of its machine. */
+  readonly serial?: string | undefined
 }
 
-const place = /\{(?:(index)(?::([1-9]))?|(mac|rack))\}/g
+const place = /\{(?:(index)(?::([1-9]))?|(mac|rack|serial))\}/g
 const end = `(?:[A-Za-z0-9]|${place.source})`
 
 /** A host name (RFC 1123 label) with places to fill in. */
@@ -20,7 +22,7 @@ export const hostnamePattern = z
   .string()
   .regex(
     new RegExp(`^${end}(?:(?:-|${end})*${end})?$`),
-    'expected letters, digits, dashes, {index}, {index:3}, {mac} and {rack}',
+    'expected letters, digits, dashes, {index}, {index:3}, {mac}, {serial} and {rack}',
   )
   .max(HOSTNAME_LENGTH_MAX)
 
@@ -34,17 +36,18 @@ export function needsIndex(text: string): boolean {
   return text.includes('{index')
 }
 
-/** Whether no two nodes can get the same name from it. */
+/** Whether no two nodes can get the same name from it, where vendors give no serial number twice. */
 export function tellsApart(text: string): boolean {
-  return needsIndex(text) || text.includes('{mac}')
+  return needsIndex(text) || text.includes('{mac}') || text.includes('{serial}')
 }
 
 /** The host name of a node; undefined if something that it says is not known of this node, or the name gets too long. */
-export function fillIn(pattern: string, { id, rack, index }: HostnameFacts): string | undefined {
+export function fillIn(pattern: string, { id, rack, index, serial }: HostnameFacts): string | undefined {
   const values: Readonly<Record<string, string | undefined>> = {
     index: index?.toString(),
     mac: normalizeMac(id)?.replaceAll(':', ''),
     rack: hostLabel(rack),
+    serial: hostLabel(serial ?? ''),
   }
   let isKnown = true
   const name = pattern.replace(place, (_, index?: string, width?: string, other?: string) => {

@@ -56,6 +56,30 @@ export function storedInventory(value: unknown): Inventory | undefined {
   return reportedInventory.safeParse(value).data
 }
 
+/** What of DMI nodes are told apart by. */
+export const dmiKeys = ['vendor', 'product', 'version', 'serial', 'uuid', 'board_vendor', 'board'] as const
+
+/** What nodes are told apart by: of each node that is remembered it is in memory, so it is no more than that. */
+export interface MachineFacts {
+  readonly dmi: Readonly<Partial<Record<(typeof dmiKeys)[number], string>>>
+  /** vendor:device of each kind. */
+  readonly pci: readonly string[]
+  readonly macs: readonly string[]
+}
+
+/** Picks them. */
+export function machineFacts(inventory: Inventory): MachineFacts {
+  const dmi = dmiKeys.flatMap((key) => {
+    const value = inventory[key]
+    return value === undefined ? [] : [[key, value] as const]
+  })
+  return {
+    dmi: Object.fromEntries(dmi),
+    pci: [...new Set(inventory.pci.map(({ id }) => id))],
+    macs: inventory.nics.map(({ mac }) => mac),
+  }
+}
+
 /** Whether one of the patterns is one of the values; upper and lower case are alike. */
 export function hasSome(patterns: readonly string[], values: readonly (string | undefined)[]): boolean {
   const own = values.flatMap((value) => value?.toLowerCase() ?? [])

@@ -1,12 +1,13 @@
 /** What the running server gives to each node, from the configuration, and remembers: it is asked again and again. */
 
 import type { ArtifactChoice } from './artifact-choice.js'
+import type { MachineFacts } from './inventory.js'
 import { NODES_MAX } from './limits.js'
 import type { NodeSettings } from './manifest.js'
 import type { DesiredState, ResolvedNode } from './node-values.js'
 import { makeRackTree, type RackTree } from './rack-tree.js'
 import type { RackOf, RelayIdsOf } from './racks.js'
-import { type AskedNode, makeNodeResolver } from './resolve-node.js'
+import { type AskedNode, makeNodeResolver, type ReadyGroup } from './resolve-node.js'
 
 /** What one node gets. */
 export interface NodeConfig {
@@ -22,8 +23,8 @@ export interface NodeConfig {
 
 /** Answers for every node; made once from the configuration. */
 export interface NodeConfigs {
-  /** What a node at an address gets; `arch` is iPXE's name of its architecture, where it is known. */
-  readonly of: (nodeId: string, address: string, arch?: string) => NodeConfig
+  /** What a node at an address gets; `arch` is iPXE's name of its architecture, `machine` what it is, where they are known. */
+  readonly of: (nodeId: string, address: string, arch?: string, machine?: MachineFacts) => NodeConfig
   /** The same with where each value comes from, and the groups that the node may be in, by what is not known of it. */
   readonly explain: (node: AskedNode) => {
     readonly node: ResolvedNode
@@ -42,7 +43,7 @@ export interface NodeConfigs {
  */
 export function makeNodeConfigs(config: DesiredState, relayIdsOf: RelayIdsOf = () => []): NodeConfigs {
   const resolver = makeNodeResolver(config, relayIdsOf)
-  const known = new Map<string, NodeConfig>()
+  const known = new Map<string, { readonly by: MachineFacts | undefined; readonly config: NodeConfig }>()
   // Nodes that nothing names differ by their profiles alone: however many are made up, they share what these give.
   const kinds = new Map<string, NodeKind>()
   const make = (node: AskedNode): NodeConfig => {
@@ -57,16 +58,21 @@ export function makeNodeConfigs(config: DesiredState, relayIdsOf: RelayIdsOf = (
     rackTree: makeRackTree(config.racks),
     explain: (asked) => {
       const node = resolver.resolve(asked)
-      const isWhole = asked.address !== '' && asked.arch !== undefined
-      const openGroups = resolver.groups.flatMap(({ name, match }) =>
-        match.isByPlace && !isWhole && !node.groups.includes(name) ? [name] : [],
+      const isPlaceOpen = asked.address === '' || asked.arch === undefined
+      const isMachineOpen = asked.machine === undefined
+      const isOpen = ({ match }: ReadyGroup) =>
+        (match.isByPlace && isPlaceOpen) || (match.isByMachine && isMachineOpen)
+      const openGroups = resolver.groups.flatMap((group) =>
+        isOpen(group) && !node.groups.includes(group.name) ? [group.name] : [],
       )
       return { node, openGroups, isNamed: resolver.isNamed(asked.id) }
     },
-    of: (id, address, arch) => {
+    of: (id, address, arch, machine) => {
       // All that a value can depend on.
+      const by = resolver.isByMachine ? machine : undefined
       const key = [id, address, arch ?? '', ...relayIdsOf(id)].join('\n')
-      return remembered(known, key, () => make({ id, address, arch }))
+      if (known.get(key)?.by !== by) known.delete(key)
+      return remembered(known, key, () => ({ by, config: make({ id, address, arch, machine }) })).config
     },
   }
 }

@@ -2,6 +2,7 @@
 
 import type { MatchConfig } from './config-profiles.js'
 import { expandHostlist } from './hostlist.js'
+import { dmiKeys, hasSome, type MachineFacts } from './inventory.js'
 import { addressBits, cidrBits } from './net.js'
 import { macPrefix, normalizeMac } from './node-id.js'
 import { hasRelayId } from './racks.js'
@@ -15,19 +16,22 @@ export interface NodeFacts {
   readonly relayIds: readonly string[]
   /** iPXE's name. */
   readonly arch: string | undefined
+  /** What its machine is. */
+  readonly machine?: MachineFacts | undefined
 }
 
 /** The same, as it is compared. */
-export interface ComparedFacts extends Pick<NodeFacts, 'rack' | 'relayIds' | 'arch'> {
+export interface ComparedFacts extends Pick<NodeFacts, 'rack' | 'relayIds' | 'arch' | 'machine'> {
   /** As `macPrefix` writes them. */
   readonly macDigits: string
   readonly addressBits: string
 }
 
 /** Once for a node, however many groups there are. */
-export function comparable({ id, address, rack, relayIds, arch }: NodeFacts): ComparedFacts {
+export function comparable({ id, address, ...facts }: NodeFacts): ComparedFacts {
+  const { rack, relayIds, arch, machine } = facts
   const macDigits = normalizeMac(id)?.replaceAll(':', '') ?? ''
-  return { rack, relayIds, arch, macDigits, addressBits: addressBits(address) }
+  return { rack, relayIds, arch, machine, macDigits, addressBits: addressBits(address) }
 }
 
 /** A match that is ready to be asked. */
@@ -40,6 +44,8 @@ export interface NodeMatch {
   readonly indexOf: (names: readonly string[]) => number | undefined
   /** It asks for what only the running server knows of a node: its address, relay, architecture. */
   readonly isByPlace: boolean
+  /** It asks for what only an agent knows of a machine. */
+  readonly isByMachine: boolean
   /** The rack of all its nodes, where it asks for one. */
   readonly onlyRack: string | undefined
   /** A node can be in it whose identity no list of it names. */
@@ -72,6 +78,7 @@ export function makeNodeMatch(match: MatchConfig): NodeMatch {
     isByPlace: parts.some(({ subnets, racks, relay_ids, archs }) =>
       [subnets, racks, relay_ids, archs].some((values) => values !== undefined),
     ),
+    isByMachine: parts.some(({ dmi, pci }) => dmi !== undefined || pci !== undefined),
   }
 }
 
@@ -87,7 +94,8 @@ function listOf({ nodes, macs = [] }: Conditions): string[] {
 }
 
 /** All that a condition says must hold. */
-function testOf({ nodes, macs, subnets, racks, relay_ids: relayIds, archs }: Conditions): Test {
+function testOf(conditions: Conditions): Test {
+  const { nodes, macs, subnets, racks, relay_ids: relayIds, archs, dmi, pci } = conditions
   const tests: Test[] = []
   if (nodes !== undefined) {
     const wanted = new Set(expandHostlist(nodes))
@@ -104,6 +112,11 @@ function testOf({ nodes, macs, subnets, racks, relay_ids: relayIds, archs }: Con
   if (racks !== undefined) tests.push(({ rack }) => racks.includes(rack))
   if (relayIds !== undefined) tests.push((facts) => hasRelayId(relayIds, facts.relayIds))
   if (archs !== undefined) tests.push(({ arch }) => arch !== undefined && archs.some((name) => name === arch))
+  for (const key of dmiKeys) {
+    const wanted = dmi?.[key]
+    if (wanted !== undefined) tests.push(({ machine }) => hasSome(wanted, [machine?.dmi[key]]))
+  }
+  if (pci !== undefined) tests.push(({ machine }) => hasSome(pci, machine?.pci ?? []))
   return (facts, names) => tests.every((test) => test(facts, names))
 }
 

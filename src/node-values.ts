@@ -178,13 +178,14 @@ export function rackGiven(
 /** A pattern that says something which is not known of the node is passed over. */
 function hostnameOf(
   config: DesiredState,
-  { id, rack }: NodeFacts,
+  { id, rack, machine }: NodeFacts,
   { groups, nodes }: NodeParts,
 ): Chosen<string> {
   const own: Given<string> = { value: defaultHostname(id), by: '', path: [] }
   const given = (list: 'groups' | 'nodes', { at, index }: Entry, by: string): Given<string>[] => {
     const pattern = config[list][at]?.hostname
-    const value = pattern === undefined ? undefined : fillIn(pattern, { id, rack, index })
+    const value =
+      pattern === undefined ? undefined : fillIn(pattern, { id, rack, index, serial: machine?.dmi.serial })
     return value === undefined ? [] : [{ value, by, path: [list, at, 'hostname'] }]
   }
   const others = [

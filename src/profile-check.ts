@@ -44,7 +44,7 @@ function groupMistake({ groups }: DesiredState, resolver: NodeResolver): ConfigM
       return { path, message }
     }
     if (!tellsApart(hostname) && listed !== 1) {
-      const message = 'expected {index} or {mac} in it: a host name belongs to one node'
+      const message = 'expected {index}, {mac} or {serial} in it: a host name belongs to one node'
       return { path, message }
     }
   }

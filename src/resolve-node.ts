@@ -11,7 +11,7 @@ import { withBases } from './profiles.js'
 import { makeRackChoice, type RelayIdsOf } from './racks.js'
 
 /** What is known of a node beside the configuration. */
-export type AskedNode = Pick<NodeFacts, 'id' | 'address' | 'arch'>
+export type AskedNode = Pick<NodeFacts, 'id' | 'address' | 'arch' | 'machine'>
 
 /** A group that is ready to be asked. */
 export interface ReadyGroup {
@@ -26,6 +26,8 @@ export interface NodeResolver {
   readonly resolveIn: (node: AskedNode, groups: readonly string[]) => ResolvedNode
   readonly rackOf: (id: string | undefined, address: string) => string
   readonly groups: readonly ReadyGroup[]
+  /** What some node gets depends on what its machine is. */
+  readonly isByMachine: boolean
   /** The identities that `nodes` names. */
   readonly ids: ReadonlySet<string>
   /** Whether `nodes` or the list of a group names an identity. */
@@ -64,6 +66,9 @@ export function makeNodeResolver(config: DesiredState, relayIdsOf: RelayIdsOf = 
       resolveIn(node, () => groups.flatMap(({ name }, at) => (wanted.includes(name) ? [at] : []))),
     rackOf: (id, address) => rackOf(id, address).value,
     groups,
+    isByMachine:
+      groups.some(({ match }) => match.isByMachine) ||
+      [...config.groups, ...config.nodes].some(({ hostname }) => hostname?.includes('{serial}')),
     ids: new Set(entriesOf.keys()),
     isNamed: (id) => entriesOf.has(id) || listed.has(id),
     namesOf: (id) => names.of(id),

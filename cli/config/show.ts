@@ -29,7 +29,7 @@ export async function run(given: Given, around: Surroundings): Promise<number> {
     racksAbove: racksAbove(makeRackTree(config.racks), node.rack.value),
     // Groups that it may be in all the same: the server knows more of a node than a file does.
     openGroups: resolver.groups.flatMap(({ name, match }) =>
-      match.isByPlace && !node.groups.includes(name) ? [name] : [],
+      (match.isByPlace || match.isByMachine) && !node.groups.includes(name) ? [name] : [],
     ),
   })
   if (given.flags.has('json')) printJson(shown, 2)
@@ -46,7 +46,7 @@ function linesOf(shown: ShownNode): string[] {
       ? []
       : [
           '',
-          `It may be in ${open.join(', ')} too, which go by address, rack, switch port or architecture: --address, --relay-id, --arch say those.`,
+          `It may be in ${open.join(', ')} too, which go by address, rack, switch port or architecture (--address, --relay-id, --arch say those), or by what the machine is.`,
         ]),
   ]
 }

@@ -2,7 +2,7 @@
  * The registry's view of the database: one row a node, and its reports, from which the rest of its record is
  * made again at the start.
  */
-import { storedInventory } from '../../src/inventory.js'
+import { machineFacts, storedInventory } from '../../src/inventory.js'
 import type { NodeRow, Store, StoredReport, StoredState } from '../store/store.js'
 import type { DescribeNode, NodeStore, StoredNode } from './registry.js'
 import { afterEvent, isBooting, type NodeRecord, newNode } from './state.js'
@@ -14,10 +14,11 @@ const replayedNodesMax = 2000
 export function nodeRecords(store: Pick<Store, 'nodes' | 'timeline'>, describe: DescribeNode): NodeStore {
   return {
     loadNodes: () => {
-      const inventories = store.nodes.inventories()
       const rows = store.nodes.list().sort((a, b) => b.lastSeenMs - a.lastSeenMs)
       return rows.map((row, index) => {
-        const { hostname } = describe(row.id, row.address)
+        const inventory = storedInventory(store.nodes.inventory(row.id))
+        const machine = inventory && machineFacts(inventory)
+        const { hostname } = describe(row.id, row.address, machine)
         const bare: NodeRecord = {
           ...newNode(row.id, row.rack, hostname, row.address, row.firstSeenMs),
           lastSeenMs: row.lastSeenMs,
@@ -25,7 +26,7 @@ export function nodeRecords(store: Pick<Store, 'nodes' | 'timeline'>, describe: 
           boot: row.boot ?? '',
           version: row.version ?? 0,
           hasBooted: row.isKnown,
-          inventory: storedInventory(inventories.get(row.id)),
+          machine,
         }
         const reports =
           index < replayedNodesMax && bare.boot !== '' ? store.timeline.reports(row.id, bare.boot) : []

@@ -3,6 +3,7 @@
  * it is on the disk.
  */
 import type { AgentEvent } from '../../src/events.js'
+import type { MachineFacts } from '../../src/inventory.js'
 import type { Failures } from '../process/failures.js'
 import { Recurring } from '../process/recurring.js'
 import type { NodeRow } from '../store/store.js'
@@ -33,10 +34,11 @@ export interface NodeStore {
   rowOf(node: StoredNode): NodeRow
 }
 
-/** What the configuration says of a node at an address. */
+/** What the configuration says of a node at an address; `machine`: of one that is not in the registry yet. */
 export type DescribeNode = (
   id: string,
   address: string,
+  machine?: MachineFacts,
 ) => { readonly rack: string; readonly hostname: string; readonly isNamed?: boolean }
 
 /** Called with each event that was taken in, and the node after it. */

@@ -5,7 +5,7 @@
  * A new boot id begins again.
  */
 import type { AgentEvent } from '../../src/events.js'
-import type { Inventory } from '../../src/inventory.js'
+import { type MachineFacts, machineFacts } from '../../src/inventory.js'
 
 /** The stage of a node's boot. `seen`: it has sent a message, but not requested a manifest. */
 export type NodeState = 'seen' | 'manifest' | 'downloading' | 'booted' | 'failed' | 'lost'
@@ -54,8 +54,8 @@ export interface NodeRecord {
   readonly seedS: number | undefined
   /** When its last message in mid-boot arrived; 0 before. */
   readonly bootHeardMs: number
-  /** What the machine is, as it was last reported, in this boot or an earlier one; undefined: never. */
-  readonly inventory: Inventory | undefined
+  /** What of its machine it is known by, as it was last reported, in this boot or an earlier one; undefined: never. */
+  readonly machine: MachineFacts | undefined
 }
 
 /** What a node does with its artifacts: it has not got them or not any more, seeds all, or some. */
@@ -96,7 +96,7 @@ export function newNode(
     seeding: 'no',
     seedS: undefined,
     bootHeardMs: 0,
-    inventory: undefined,
+    machine: undefined,
   }
 }
 
@@ -131,7 +131,7 @@ export function afterEvent(node: NodeRecord, event: AgentEvent, nowMs: number): 
     case 'boot.started':
       return { ...next, agent: event.data.agent }
     case 'machine.inventory':
-      return { ...next, inventory: event.data }
+      return { ...next, machine: machineFacts(event.data) }
     case 'manifest.verified':
       return { ...next, state: 'manifest', version: event.data.version }
     case 'artifact.started':
@@ -198,7 +198,7 @@ function beginBoot(node: NodeRecord, boot: string, nowMs: number): NodeRecord {
     bootSeconds: node.bootSeconds,
     hasBooted: node.hasBooted,
     bootHeardMs: node.bootHeardMs,
-    inventory: node.inventory,
+    machine: node.machine,
     lastSeenMs: nowMs,
     bootStartedMs: nowMs,
   }

@@ -29,8 +29,8 @@ export interface NodeRow {
 export interface NodeTable {
   /** All, by identity. */
   list(): NodeRow[]
-  /** What their machines are, as it was last reported. */
-  inventories(): Map<string, unknown>
+  /** What the machine of one is, as it was last reported; undefined: never. */
+  inventory(id: string): unknown
 }
 
 type Stored = Omit<NodeRow, 'isKnown'> & { known: number }
@@ -41,15 +41,13 @@ export function nodeTable(db: Sqlite.Database): NodeTable {
     `SELECT id, first_seen_ms AS firstSeenMs, last_seen_ms AS lastSeenMs, address, rack, state, version, boot, known
      FROM nodes ORDER BY id`,
   )
-  const inventories = db.prepare<[], { node: string; data: string }>(
-    'SELECT node, data FROM node_inventories',
-  )
+  const inventory = db.prepare<[string], { data: string }>('SELECT data FROM node_inventories WHERE node = ?')
   return {
-    inventories: () =>
-      guard(
-        'reading inventories',
-        () => new Map(inventories.all().map(({ node, data }) => [node, JSON.parse(data)])),
-      ),
+    inventory: (id) =>
+      guard('reading an inventory', () => {
+        const row = inventory.get(id)
+        return row === undefined ? undefined : (JSON.parse(row.data) as unknown)
+      }),
     list: () =>
       guard('reading the nodes', () =>
         list.all().map(({ known, ...row }) => ({ ...row, isKnown: known !== 0 })),

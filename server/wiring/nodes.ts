@@ -3,6 +3,7 @@ import { type Hold, holdOf } from '../../src/admit.js'
 import type { KernelArch } from '../../src/arch.js'
 import type { Config } from '../../src/config.js'
 import type { PlacedConfig } from '../../src/config-parse.js'
+import type { MachineFacts } from '../../src/inventory.js'
 import { makeNodeConfigs, type NodeConfig } from '../../src/node-config.js'
 import { type RackTree, racksAbove } from '../../src/rack-tree.js'
 import { type ShownNode, shownNode } from '../../src/shown-node.js'
@@ -73,9 +74,13 @@ export function makeNodes(
   let placeOf = firstPlaceOf
   let { admit } = config
   const archs = new KnownArchs()
-  const describe = (id: string, address: string) => nodeConfigs.of(id, address, archs.of(id))
+  // A boot script is asked for by the machine's MAC, whatever the node is called.
+  const machineOf = (id: string): MachineFacts | undefined =>
+    (registry.get(id) ?? registry.get(timeline.nodeOf(id) ?? ''))?.machine
+  const describe = (id: string, address: string, machine = machineOf(id)): NodeConfig =>
+    nodeConfigs.of(id, address, archs.of(id), machine)
   const nodeLog = log.child({ part: 'nodes' })
-  const registry = new NodeRegistry({
+  const registry: NodeRegistry = new NodeRegistry({
     store: nodeRecords(store, describe),
     timeline,
     describe,
@@ -101,7 +106,7 @@ export function makeNodes(
       })
     },
     explain: (id, address) => {
-      const explained = nodeConfigs.explain({ id, address, arch: archs.of(id) })
+      const explained = nodeConfigs.explain({ id, address, arch: archs.of(id), machine: machineOf(id) })
       const above = racksAbove(nodeConfigs.rackTree, explained.node.rack.value)
       return shownNode({ ...explained, placeOf, racksAbove: above })
     },

@@ -2,6 +2,7 @@
 import { createHash, randomBytes, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import { programVersion } from '../../host/program-version.js'
+import { storedInventory } from '../../src/inventory.js'
 import { formatIpPort } from '../../src/net.js'
 import type { ShownNode } from '../../src/shown-node.js'
 import { localCaller, tokenCaller } from '../api/operators/admission.js'
@@ -138,7 +139,8 @@ function makeServices(
     status: () => statusView(status(), nodes.countByState(), program, { url: url(), key_sha256: keySha256 }),
     nodes: () => nodes.list(),
     node: (id) => nodes.get(id),
-    inventoryOf: (id) => registry.get(id)?.inventory,
+    machineOf: (id) => registry.get(id)?.machine,
+    inventoryOf: (id) => storedInventory(told.store.nodes.inventory(id)),
     isNode: (id) => nodes.isNode(id),
     withCauses: (some) => nodes.withCauses(some),
     why: (node) => nodes.why(node),

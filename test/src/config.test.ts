@@ -86,7 +86,7 @@ test('a mistake is reported with its place and what was expected', () => {
     [
       'nodes: [{match: "a[1-2]", hostname: x}]',
       'CONFIG_INVALID',
-      'f.yaml:1:37: nodes.0.hostname: expected {index} or {mac} in it for several nodes: a host name belongs to one, got "x"',
+      'f.yaml:1:37: nodes.0.hostname: expected {index}, {mac} or {serial} in it for several nodes: a host name belongs to one, got "x"',
     ],
   ]
   for (const [text, code, message] of cases) assert.throws(() => parse(text), { code, message }, text)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fillIn, hostnamePattern, isPattern, needsIndex, tellsApart } from '../../src/hostname-pattern.js'
 
-const facts = { id: '52:54:00:ab:cd:ef', rack: '10.1.0.0/24', index: 7 }
+const facts = { id: '52:54:00:ab:cd:ef', rack: '10.1.0.0/24', index: 7, serial: 'ABC/12 ' }
 
 test('places are filled in, numbers with zeros before them', () => {
   const cases: [string, string][] = [
@@ -11,6 +11,7 @@ test('places are filled in, numbers with zeros before them', () => {
     ['rig{index:1}', 'rig7'],
     ['{mac}', '525400abcdef'],
     ['{rack}-{index:2}', '10-1-0-0-24-07'],
+    ['x-{serial}', 'x-abc-12'],
     ['Bench', 'Bench'],
   ]
   for (const [pattern, name] of cases) {
@@ -23,6 +24,7 @@ test('places are filled in, numbers with zeros before them', () => {
 test('what is not known of a node, or too long, gives no name', () => {
   assert.equal(fillIn('rig{index}', { ...facts, index: undefined }), undefined)
   assert.equal(fillIn('{mac}', { ...facts, id: 'rig7' }), undefined)
+  assert.equal(fillIn('a{serial}', { ...facts, serial: undefined }), undefined)
   assert.equal(fillIn('a{rack}', { ...facts, rack: '###' }), undefined)
   assert.equal(fillIn('{rack}{index}', { ...facts, rack: 'x'.repeat(63) }), undefined)
 })
@@ -35,7 +37,7 @@ test('what is no host name is refused', () => {
     'a b',
     'a_b',
     '{index',
-    '{serial}',
+    '{product}',
     '{mac:3}',
     '{index:0}',
     '{index:10}',
@@ -48,7 +50,7 @@ test('what is no host name is refused', () => {
 })
 
 test('which patterns are for several nodes', () => {
-  const seen = ['a', 'a{rack}', 'a{mac}', 'a{index:2}'].map((pattern) => [
+  const seen = ['a', 'a{rack}', 'a{mac}', 'a{serial}', 'a{index:2}'].map((pattern) => [
     isPattern(pattern),
     tellsApart(pattern),
     needsIndex(pattern),
@@ -56,6 +58,7 @@ test('which patterns are for several nodes', () => {
   assert.deepEqual(seen, [
     [false, false, false],
     [true, false, false],
+    [true, true, false],
     [true, true, false],
     [true, true, true],
   ])

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { parseEvents } from '../../src/events.js'
-import { hasSome, storedInventory } from '../../src/inventory.js'
+import { hasSome, machineFacts, storedInventory } from '../../src/inventory.js'
 import { EVENT_UNKNOWN_DATA_BYTES_MAX } from '../../src/limits.js'
 import { outcome } from '../fuzz.js'
 
@@ -17,7 +17,13 @@ const bare = { pci: [], nics: [], disks: [] }
 test('an inventory is read as the agent sends it, and as it was stored', () => {
   assert.deepEqual(parse(inventory), event(inventory))
   assert.deepEqual(parse(bare)?.data, bare)
-  assert.deepEqual(storedInventory(inventory), inventory)
+  const stored = storedInventory(inventory)
+  assert.deepEqual(stored, inventory)
+  assert.deepEqual(stored && machineFacts(stored), {
+    dmi: { vendor: 'Vendor', product: 'Box "9"', uuid: '4c4c4544-0042' },
+    pci: ['10de:2684'],
+    macs: ['52:54:00:aa:00:01', '52:54:00:aa:00:02'],
+  })
   for (const other of [undefined, null, [], {}, { ...inventory, cpus: 'many' }])
     assert.equal(storedInventory(other), undefined)
 })

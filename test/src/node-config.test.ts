@@ -143,3 +143,28 @@ groups:
   assert.deepEqual(of('made-up-1', '192.168.0.1').settings, { A: 'a' })
   assert.equal(of('n1', '10.0.0.1'), of('n1', '10.0.0.1'))
 })
+
+test('what a machine is decides once it is known', () => {
+  const { of, explain } = makeNodeConfigs(
+    parseConfig({
+      name: 'f',
+      text: `
+profiles: {gpu: {settings: {GPU: 'yes'}}}
+groups:
+  - {name: gpus, match: {pci: '10de:*'}, profile: gpu}
+  - {name: all, match: {macs: '52'}, hostname: 'm-{serial}'}
+`,
+    }),
+  )
+  const [id, address] = ['52:54:00:00:00:01', '10.9.9.9']
+  const machineOf = (serial: string, ...pci: string[]) => ({ dmi: { serial }, pci, macs: [] })
+  const seen = [undefined, machineOf('S1', '10de:1'), machineOf('S2', '1002:1'), undefined].map((machine) => {
+    const { hostname, settings } = of(id, address, 'x86_64', machine)
+    return [hostname, settings.GPU]
+  })
+  const bare = ['node-525400000001', undefined]
+  assert.deepEqual(seen, [bare, ['m-s1', 'yes'], ['m-s2', undefined], bare])
+  const asked = { id, address, arch: 'x86_64' }
+  assert.deepEqual(explain(asked).openGroups, ['gpus'])
+  assert.deepEqual(explain({ ...asked, machine: machineOf('S2', '1002:1') }).openGroups, [])
+})

@@ -9,6 +9,7 @@ const facts: NodeFacts = {
   rack: 'east',
   relayIds: ['sw3-port7', '0x0006'],
   arch: 'x86_64',
+  machine: { dmi: { product: 'PowerEdge R740' }, pci: ['8086:1533', '10de:2684'], macs: [] },
 }
 
 /** What `match:` with this text makes of a node. */
@@ -49,6 +50,16 @@ test('each condition holds for what it names and for nothing else', () => {
     ['{archs: [arm64, x86_64]}', {}, true],
     ['{archs: arm64}', {}, false],
     ['{archs: x86_64}', { arch: undefined }, false],
+    ['{dmi: {product: "PowerEdge*"}}', {}, true],
+    ['{dmi: {product: [X11, "poweredge r740"]}}', {}, true],
+    ['{dmi: {vendor: "Dell*", product: X11}}', {}, false],
+    ['{dmi: {vendor: "*"}}', {}, false],
+    ['{dmi: {product: "*"}}', { machine: undefined }, false],
+    ['{pci: "10de:*"}', {}, true],
+    ['{pci: ["1002:*", "8086:1533"]}', {}, true],
+    ['{pci: "*:2684"}', {}, true],
+    ['{pci: "1002:*"}', {}, false],
+    ['{pci: "10de:*"}', { machine: undefined }, false],
   ]
   for (const [text, more, expected] of cases) assert.equal(holds(text, more), expected, text)
 })
@@ -91,4 +102,20 @@ test('what only the running server knows of a node is told from what a file says
     seen.map((text) => match(text).isByPlace),
     [false, false, true, true, true],
   )
+  assert.deepEqual(
+    ['{archs: arm64}', '{any: [{pci: "1:2"}]}', '{dmi: {board: x}}'].map((text) => [
+      match(text).isByMachine,
+      match(text).isOpen,
+    ]),
+    [
+      [false, true],
+      [true, true],
+      [true, true],
+    ],
+  )
+})
+
+test('what no machine can be is refused', () => {
+  for (const wrong of ['{dmi: {}}', '{dmi: {colour: red}}', '{dmi: X11}', '{pci: 10de}', '{pci: "10deb:1"}'])
+    assert.throws(() => match(wrong), { code: /^CONFIG_/ }, wrong)
 })

@@ -37,7 +37,7 @@ test('what does not fit together is refused with its place', () => {
     ],
     [
       'groups: [{name: g, match: {nodes: "a[1-2]"}, hostname: "{rack}"}]',
-      'f.yaml:1:56: groups.0.hostname: expected {index} or {mac} in it: a host name belongs to one node',
+      'f.yaml:1:56: groups.0.hostname: expected {index}, {mac} or {serial} in it: a host name belongs to one node',
     ],
     [
       'groups:\n  - {name: g, match: {nodes: "a[1-9]"}, hostname: "n{index}"}\n  - {name: h, match: {nodes: "b[1-3]"}, hostname: "n{index:1}"}',
@@ -90,12 +90,12 @@ test('a mistake in a profile or a group is reported with its place and what was 
     [
       'groups: [{name: g, match: {any: [{}]}}]',
       'CONFIG_INVALID',
-      'f.yaml:1:34: groups.0.match.any.0: expected one of nodes, macs, subnets, racks, relay_ids, archs',
+      'f.yaml:1:34: groups.0.match.any.0: expected one of nodes, macs, subnets, racks, relay_ids, archs, dmi, pci',
     ],
     [
       'groups: [{name: g, match: {}}]',
       'CONFIG_INVALID',
-      'f.yaml:1:27: groups.0.match: expected one of nodes, macs, subnets, racks, relay_ids, archs, any, all',
+      'f.yaml:1:27: groups.0.match: expected one of nodes, macs, subnets, racks, relay_ids, archs, dmi, pci, any, all',
     ],
     [
       'groups: [{name: g, match: {macs: [52:5]}}]',

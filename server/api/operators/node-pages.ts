@@ -1,7 +1,7 @@
 /** Which nodes are in one page of a list: filtered, sorted, cut. Pure, but for what the causes are read from. */
 import { BootswarmError } from '../../../src/errors.js'
 import { expandHostlist } from '../../../src/hostlist.js'
-import { hasSome, type Inventory } from '../../../src/inventory.js'
+import { hasSome, type MachineFacts } from '../../../src/inventory.js'
 import type { NodePage, NodesQuery, nodeSorts } from './schemas.js'
 import type { OperatorServices } from './services.js'
 import type { BareNode } from './views.js'
@@ -24,7 +24,7 @@ interface Cursor {
 export async function nodePage(
   nodes: readonly BareNode[],
   query: NodesQuery,
-  services: Pick<OperatorServices, 'withCauses' | 'inventoryOf'>,
+  services: Pick<OperatorServices, 'withCauses' | 'machineOf'>,
 ): Promise<NodePage> {
   const { cause } = query
   const cursor = query.cursor === undefined ? undefined : parseCursor(query.cursor)
@@ -74,11 +74,11 @@ export function namesOf(hostlist: string): ReadonlySet<string> {
 
 function matcher(
   { state, rack, nodes, text, ...query }: NodesQuery,
-  { inventoryOf }: Pick<OperatorServices, 'inventoryOf'>,
+  { machineOf }: Pick<OperatorServices, 'machineOf'>,
 ): (node: BareNode) => boolean {
   const names = nodes === undefined ? undefined : namesOf(nodes)
   const part = text?.toLowerCase()
-  const asked = inventoryKeys.flatMap((key) => {
+  const asked = machineKeys.flatMap((key) => {
     const patterns = query[key]
     return patterns === undefined ? [] : [{ key, patterns }]
   })
@@ -87,19 +87,19 @@ function matcher(
     (rack === undefined || rack.includes(node.rack)) &&
     (names === undefined || namesOfNode(node).some((name) => names.has(name))) &&
     (part === undefined || textsOf(node).some((own) => own.toLowerCase().includes(part))) &&
-    asked.every(({ key, patterns }) => hasSome(patterns, inventoryTexts(key, node, inventoryOf(node.id))))
+    asked.every(({ key, patterns }) => hasSome(patterns, machineTexts(key, node, machineOf(node.id))))
 }
 
-const inventoryKeys = ['vendor', 'product', 'serial', 'uuid', 'pci', 'mac'] as const
+const machineKeys = ['vendor', 'product', 'serial', 'uuid', 'pci', 'mac'] as const
 
-function inventoryTexts(
-  key: (typeof inventoryKeys)[number],
+function machineTexts(
+  key: (typeof machineKeys)[number],
   { mac }: BareNode,
-  inventory: Inventory | undefined,
+  machine: MachineFacts | undefined,
 ): readonly (string | undefined)[] {
-  if (key === 'mac') return [mac ?? undefined, ...(inventory?.nics ?? []).map((nic) => nic.mac)]
-  if (key === 'pci') return (inventory?.pci ?? []).map(({ id }) => id)
-  return [inventory?.[key]]
+  if (key === 'mac') return [mac ?? undefined, ...(machine?.macs ?? [])]
+  if (key === 'pci') return machine?.pci ?? []
+  return [machine?.dmi[key]]
 }
 
 function namesOfNode({ id, hostname, mac }: BareNode): string[] {

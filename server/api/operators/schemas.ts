@@ -218,7 +218,7 @@ const limit = z.coerce.number().int().min(1).max(PAGE_MAX).default(pageDefault)
 const afterId = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional()
 const descending = nodeSorts.map((name) => `-${name}` as const)
 
-/** What of its inventory a node is looked for by. */
+/** What of its machine a node is looked for by. */
 const patterns = z
   .string()
   .max(1024)

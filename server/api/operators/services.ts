@@ -1,5 +1,5 @@
 /** What the operators' API asks of the rest of the server, and nothing else (server/wiring/ has the answers). */
-import type { Inventory } from '../../../src/inventory.js'
+import type { Inventory, MachineFacts } from '../../../src/inventory.js'
 import type { ShownNode } from '../../../src/shown-node.js'
 import type { EventPages } from '../../store/store.js'
 import type { OperatorNode, OperatorStatus, OperatorWhy } from './schemas.js'
@@ -35,7 +35,9 @@ export interface OperatorServices {
   nodes(): readonly BareNode[]
   /** One of them by its identity, or by its MAC. */
   node(id: string): BareNode | undefined
-  /** What its machine is, as its agent last reported it. */
+  /** What of its machine a node is looked for by, as its agent last reported it. */
+  machineOf(id: string): MachineFacts | undefined
+  /** All of it. @throws BootswarmError DATABASE_FAILED */
   inventoryOf(id: string): Inventory | undefined
   /** Whether it has been a node, in some boot. */
   isNode(id: string): boolean

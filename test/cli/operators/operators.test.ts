@@ -142,8 +142,10 @@ test('machines that wait are listed and approved; drained ones wait too', async 
   assert.equal((await node('drain', mac, '--clear')).out, '1 node no longer drained\n')
 })
 
-test('what machines are is shown, and nodes are found by it', async (t) => {
-  const { place, server } = await started(t)
+test('what machines are is shown, nodes are found by it, and groups match by it', async (t) => {
+  const groups =
+    'groups: [{name: gpus, match: {pci: "10de:*", dmi: {product: "*R740"}}, hostname: "g-{serial}"}]'
+  const { place, server } = await started(t, groups)
   const data = {
     ...{ vendor: 'Dell Inc.', product: 'PowerEdge R740', serial: 'ABC\u001b[31m1', uuid: '4c4c-1' },
     ...{ cpu: 'A CPU', cpus: 32, cores: 16, memory_bytes: 256e9 },
@@ -168,9 +170,12 @@ test('what machines are is shown, and nodes are found by it', async (t) => {
     'pci      8 x 10de:2684 display, 8086:1533 network',
     'nics     eth0 52:54:00:00:00:01 igb 1000 Mbit/s',
     'disks    nvme0n1 512 GB A DISK',
+    'groups: gpus',
   ])
     assert.ok(out.split('\n').includes(line), `${line}\n${out}`)
-  assert.ok(!(await node('show', 'rig002')).out.includes('machine '))
+  assert.match(out, /^hostname +g-abc--31m1 +group gpus /m)
+  const other = (await node('show', 'rig002')).out
+  assert.ok(!other.includes('machine ') && other.includes('groups: none'), other)
   const shown = async (id: string) => JSON.parse((await node('show', id, '--json')).out)[0].inventory
   const { fans: _, ...known } = data
   assert.deepEqual([await shown('rig001'), await shown('rig002')], [known, null])

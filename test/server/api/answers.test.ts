@@ -13,7 +13,7 @@ import type { KernelArch } from '../../../src/arch.js'
 import { wantedArtifacts } from '../../../src/artifact-choice.js'
 import { type BencodeDict, decodeBencode } from '../../../src/bencode.js'
 import { openManifest } from '../../../src/manifest.js'
-import { makeNodeConfigs } from '../../../src/node-config.js'
+import { makeNodeConfigs, type NodeConfig } from '../../../src/node-config.js'
 import { parseConfig } from '../../support/config.js'
 import { noFailures } from '../../support/failures.js'
 import { timelineOn } from '../../support/timeline.js'
@@ -32,10 +32,12 @@ async function site(t: TestContext, natAddress?: string, yaml = 'nodes: [{match:
   const nowMs = () => 1_800_000_000_000
   const configs = makeNodeConfigs(config)
   const archs = new KnownArchs()
-  const registry = new NodeRegistry({
-    store: nodeRecords(bench.store, configs.of),
+  const describe = (id: string, address: string): NodeConfig =>
+    configs.of(id, address, archs.of(id), registry.get(id)?.machine)
+  const registry: NodeRegistry = new NodeRegistry({
+    store: nodeRecords(bench.store, describe),
     timeline: timelineOn(bench.store, nowMs),
-    describe: configs.of,
+    describe,
     nowMs,
     failures: noFailures(),
   })
@@ -51,7 +53,7 @@ async function site(t: TestContext, natAddress?: string, yaml = 'nodes: [{match:
     catalog,
     registry,
     maker: new ManifestMaker({ site: 'test', signingKey: keys.privateKey, ports: () => ports }),
-    describe: (id, address) => configs.of(id, address, archs.of(id)),
+    describe,
     holdOf: () => undefined,
     archSeen: (id, arch) => archs.note(id, arch),
     reachedAt: (address) => natAddress ?? address,
@@ -233,4 +235,25 @@ test('what a node reports is taken in before it is told about its seeding', asyn
       ['b', firstBoot],
     ],
   )
+})
+
+test('a machine is in the groups of what it is from the boot on that follows its first report', async (t) => {
+  const yaml = `
+profiles: {gpu: {settings: {GPU: 'yes'}}}
+groups: [{name: gpus, match: {pci: '10de:*', dmi: {product: 'Box*'}}, profile: gpu, hostname: 'box-{serial}'}]
+`
+  const place = await site(t, undefined, yaml)
+  await publish(place, 'one')
+  const given = (boot: string) => {
+    const { hostname, settings } = place.ask('a', boot, '10.0.0.2').manifest.node
+    return [hostname, settings.GPU]
+  }
+  assert.deepEqual(given(firstBoot), ['a', undefined])
+  const inventory = {
+    ...{ product: 'Box 9', serial: 'S 1', nics: [], disks: [] },
+    pci: [{ class: '0300', id: '10de:2684', count: 8 }],
+  }
+  const event = { boot: firstBoot, seq: 0, t_ms: 1, type: 'machine.inventory', data: inventory } as const
+  await place.answers.eventsReceived('a', '10.0.0.2', [event])
+  assert.deepEqual(given(nextBoot), ['box-s-1', 'yes'])
 })

@@ -228,11 +228,12 @@ test('remembers what a machine is: in later boots, after a restart, and until th
   const reported = (...some: object[]) =>
     registry.eventsReceived('aa', '10.0.0.1', parseEvents(JSON.stringify(some)))
   await registry.eventsReceived('aa', '10.0.0.1', events.slice(0, 1))
-  assert.equal(registry.get('aa')?.inventory, undefined)
+  assert.equal(registry.get('aa')?.machine, undefined)
   await reported(inventoryOf('S1'))
-  assert.deepEqual(registry.get('aa')?.inventory, inventoryOf('S1').data)
+  assert.deepEqual(registry.get('aa')?.machine, { dmi: { serial: 'S1' }, pci: ['10de:2684'], macs: [] })
+  assert.deepEqual(store.nodes.inventory('aa'), inventoryOf('S1').data)
   await reported(inventoryOf('S2'))
-  assert.equal(registry.get('aa')?.inventory?.serial, 'S1', 'the same event again')
+  assert.equal(registry.get('aa')?.machine?.dmi.serial, 'S1', 'the same event again')
   const next = '8899aabbccddeeff'
   const begun = {
     boot: next,
@@ -242,21 +243,20 @@ test('remembers what a machine is: in later boots, after a restart, and until th
     data: { agent: '1', mem_total_bytes: 1 },
   }
   await reported(begun)
-  assert.equal(registry.get('aa')?.inventory?.serial, 'S1', 'of the boot before')
+  assert.equal(registry.get('aa')?.machine?.dmi.serial, 'S1', 'of the boot before')
   await reported(inventoryOf('S3', { boot: next }))
   await registry.stop()
 
   const restarted = registryOn(store, () => 2000)
-  assert.equal(restarted.get('aa')?.inventory?.serial, 'S3')
+  assert.equal(restarted.get('aa')?.machine?.dmi.serial, 'S3')
   const third = { ...begun, boot: '1122334455667788' }
   await restarted.eventsReceived('aa', '10.0.0.1', parseEvents(JSON.stringify([third])))
   await restarted.stop()
   // The events of the newest boot, from which the state is made again, do not have it.
   const again = registryOn(store, () => 3000)
-  assert.equal(again.get('aa')?.inventory?.serial, 'S3')
-  assert.equal(store.nodes.inventories().size, 1)
+  assert.equal(again.get('aa')?.machine?.dmi.serial, 'S3')
   await again.forget('aa')
-  assert.equal(store.nodes.inventories().size, 0)
+  assert.equal(store.nodes.inventory('aa'), undefined)
   await again.stop()
   await store.close()
 })

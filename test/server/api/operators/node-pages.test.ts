@@ -4,7 +4,7 @@ import { nodePage } from '../../../../server/api/operators/node-pages.js'
 import { nodesQuery, type OperatorNode } from '../../../../server/api/operators/schemas.js'
 import { nodeView } from '../../../../server/api/operators/views.js'
 import { newNode } from '../../../../server/nodes/state.js'
-import type { Inventory } from '../../../../src/inventory.js'
+import type { MachineFacts } from '../../../../src/inventory.js'
 
 const node = (id: string, more: Partial<OperatorNode> = {}): OperatorNode => ({
   ...nodeView(newNode(id, 'r1', `host-${id}`, '10.0.0.1', 1), {
@@ -24,22 +24,13 @@ const nodes = [
   node('b', { last_seen_ms: 3 }),
 ]
 
-const inventories: Readonly<Record<string, Inventory>> = {
+const machines: Readonly<Record<string, MachineFacts>> = {
   a: {
-    ...{ vendor: 'Dell Inc.', product: 'PowerEdge R740', serial: 'ABC123', disks: [] },
-    pci: [
-      { class: '0200', id: '8086:1533', count: 2 },
-      { class: '0300', id: '10de:2684', count: 8 },
-    ],
-    nics: [{ mac: '52:54:00:00:00:01' }, { mac: '52:54:00:00:00:02' }],
+    dmi: { vendor: 'Dell Inc.', product: 'PowerEdge R740', serial: 'ABC123' },
+    pci: ['8086:1533', '10de:2684'],
+    macs: ['52:54:00:00:00:01', '52:54:00:00:00:02'],
   },
-  b: {
-    product: 'X11',
-    uuid: '4c4c-1',
-    pci: [{ class: '0300', id: '1002:744c', count: 1 }],
-    nics: [],
-    disks: [],
-  },
+  b: { dmi: { product: 'X11', uuid: '4c4c-1' }, pci: ['1002:744c'], macs: [] },
 }
 
 /** The causes are those that the nodes have already; `asked`: of how many nodes they were asked for. */
@@ -50,7 +41,7 @@ function pageOf(of: readonly OperatorNode[], query: object, asked: { nodes: numb
       asked.nodes += some.length
       return some.map((one) => ({ ...one, cause: causes.get(one.id) ?? 'NOT_SEEN' }))
     },
-    inventoryOf: (id) => inventories[id],
+    machineOf: (id) => machines[id],
   })
 }
 
