@@ -14,7 +14,7 @@ const smallBytes = 16 * 1024
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The bytes of the answer are held anyway: they are the same for all. */
+    /** The bytes of the answer are held anyway: they are the same for all. Over TLS each has an encrypted copy all the same. */
     readonly isAnswerShared?: boolean
   }
 }
@@ -43,9 +43,10 @@ export class AnswerMemory {
 }
 
 /** Answers that find no room become a 503. */
-export function limitAnswers(app: FastifyInstance, memory: AnswerMemory): void {
+export function limitAnswers(app: FastifyInstance, memory: AnswerMemory, isSecure: boolean): void {
   app.addHook('onSend', async (request, reply, payload) => {
-    if (request.routeOptions.config.isAnswerShared || memory.hold(reply, bytesOf(payload))) return payload
+    const isShared = request.routeOptions.config.isAnswerShared === true && !isSecure
+    if (isShared || memory.hold(reply, bytesOf(payload))) return payload
     for (const name of ['content-encoding', 'content-length']) reply.removeHeader(name)
     return becomeError(reply, 'ORIGIN_BUSY', 'too many answers wait for their clients; ask again later')
   })

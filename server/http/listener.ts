@@ -182,7 +182,7 @@ export async function makeApp(options: AppOptions): Promise<FastifyInstance> {
     const [status, message] = refused
     return sendError(reply.header('connection', 'close'), invalidCode(request), message, status)
   })
-  limitAnswers(app, options.limits.answers)
+  limitAnswers(app, options.limits.answers, tls !== undefined)
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request
     const facts = {

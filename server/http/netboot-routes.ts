@@ -123,6 +123,8 @@ function tellProgram(
   const address = clientAddress(request)
   const beforeBytes = takenBytes(socket)
   whenOver(reply, () => {
+    // There was no room for it.
+    if (reply.statusCode !== 200) return
     const isWhole = reply.raw.writableFinished
     const sentBytes = isWhole ? sizeBytes : Math.min(sizeBytes, takenBytes(socket) - beforeBytes)
     netboot.programSent({ name, address, sizeBytes, sentBytes, isWhole })

@@ -111,6 +111,36 @@ test('answers that nobody reads are bounded: the address that holds most gives w
     assert.equal((await ask(port, path, { ca, localAddress: '127.0.0.3' })).status, 200)
 })
 
+test('a boot program that many load is a copy for each over TLS, and bounded as other answers are', async (t) => {
+  const site = new HttpBench(Buffer.from('content'))
+  t.after(() => site.end())
+  site.program = randomBytes(12 << 20)
+  const path = '/v1/ipxe/bin/x64/ipxe.efi'
+  const hoarders: Socket[] = []
+  t.after(() => {
+    for (const socket of hoarders) socket.destroy()
+  })
+  for (const [secure, status] of [
+    [true, 503],
+    [false, 200],
+  ] as const) {
+    const bounds = { answerBytesMax: 40 << 20 }
+    const { port } = await site.listen(secure, { isBootingByTurn: true, bounds })
+    const ca = secure ? site.identity?.caCertificate : undefined
+    const target = { port, host: '127.0.0.1', localAddress: '127.0.0.2' }
+    for (let n = 0; n < 3; n += 1) {
+      const socket = secure ? connectTls({ ...target, ca }) : connect(target)
+      hoarders.push(socket)
+      socket.on('error', () => {})
+      socket.write(get(path))
+      await once(socket, 'readable')
+    }
+    assert.equal((await ask(port, path, { ca, localAddress: '127.0.0.2' })).status, status)
+    const answer = await ask(port, path, { ca, localAddress: '127.0.0.3' })
+    assert.ok(answer.body.equals(site.program))
+  }
+})
+
 test('a slow reader that is cut off holds nothing in the system either', async (t) => {
   const site = new HttpBench(randomBytes(32 << 20))
   t.after(() => site.end())

@@ -27,8 +27,7 @@ export interface Answer {
 }
 
 /** It is everybody's turn. */
-const bootsAll: NetbootAnswers = {
-  program: () => undefined,
+const bootsAll: Omit<NetbootAnswers, 'program'> = {
   script: async () => '',
   programSent: () => {},
   fetch: () => ({ isCrawling: () => false, end: () => {} }),
@@ -48,6 +47,8 @@ export class HttpBench {
   seedS: number | undefined
   empty = false
   manifest = Buffer.from('manifest')
+  /** The boot program, whatever its name. */
+  program: Buffer | undefined
   /** Of the last listener. */
   limits = makeClientLimits({ connectionsMax: 4096, answerBytesMax: 64 << 20 })
   slots = new StreamSlots(16, 256 * 1024)
@@ -89,7 +90,7 @@ export class HttpBench {
       port: 0,
       plugins: [],
       limits: this.limits,
-      services: { ...this.#services(), ...(isBootingByTurn && { netboot: bootsAll }) },
+      services: { ...this.#services(), ...(isBootingByTurn && { netboot: this.#netboot() }) },
       sending: {
         slots: this.slots,
         nowMs: () => performance.now(),
@@ -108,6 +109,10 @@ export class HttpBench {
   async end(): Promise<void> {
     for (const listener of this.#listeners) await listener.close()
     rmSync(this.dir, { recursive: true })
+  }
+
+  #netboot(): NetbootAnswers {
+    return { ...bootsAll, program: () => this.program }
   }
 
   #services(): HttpServices {
