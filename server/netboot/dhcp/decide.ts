@@ -30,11 +30,13 @@ const countersOf: Partial<Record<MessageType, CounterName>> = {
 }
 
 /**
- * Messages that are answered of one interface, and of one relay. 500 machines that boot together say 3,000. More than this
- * would take all of a processor; what is beyond costs next to nothing, and other networks and TFTP are served meanwhile.
+ * Messages that are answered of one interface, of one sender of unicasts, and of one relay. 500 machines that boot together say 3,000.
+ * More than this would take all of a processor; what is beyond costs next to nothing, and other networks and TFTP are served meanwhile.
+ * A sender names whatever relay it likes, but has one address to send from: others keep a quarter.
  */
 const rates = {
   interface: { keysMax: 256, perSecond: 4000, burst: 8192 },
+  sender: { keysMax: 4096, perSecond: 3000, burst: 6144 },
   relay: { keysMax: 256, perSecond: 2000, burst: 4096 },
 } as const
 
@@ -47,6 +49,7 @@ export class DhcpMachine {
   readonly #tell = new ThrottledLog()
   readonly #full: FullDhcp | undefined
   readonly #ofInterface = bucketsOf(rates.interface)
+  readonly #ofSender = bucketsOf(rates.sender)
   readonly #ofRelay = bucketsOf(rates.relay)
 
   constructor(site: DhcpSite, leases: Iterable<Lease> = []) {
@@ -102,11 +105,14 @@ export class DhcpMachine {
     return [...effects, ...answeredFacts(effects), ...refusedFacts(this.#tell.takeRefusal())]
   }
 
-  #isWithinRates({ bytes, interface: name }: Datagram, nowMs: number): boolean {
+  #isWithinRates({ bytes, interface: name, local, from }: Datagram, nowMs: number): boolean {
     const relay = bytes.subarray(giaddrAt, giaddrAt + 4)
     const isRelayed = relay.some((byte) => byte !== 0)
+    const isUnicast = local !== undefined && from.address !== 0
     return (
-      (!isRelayed || this.#ofRelay.take(relay.join('.'), 1, nowMs)) && this.#ofInterface.take(name, 1, nowMs)
+      (!isUnicast || this.#ofSender.take(`${from.address}`, 1, nowMs)) &&
+      (!isRelayed || this.#ofRelay.take(`${relay.join('.')} ${from.address}`, 1, nowMs)) &&
+      this.#ofInterface.take(name, 1, nowMs)
     )
   }
 

@@ -137,13 +137,34 @@ test('a relay that floods us is answered at its rate, and 500 machines of anothe
   // In a second: 4,096 at once, and then 2,000.
   assert.ok(answered <= 4096 + 2000 + 2, `${answered} answers`)
   assert.equal(bench.machine.stats(bench.nowMs).ignored_too_many, 20_000 - answered)
+  const other = { local: lan.address, from: { address: ip('10.89.0.1'), port: 67 } }
   for (let n = 0; n < 500; n++) {
     const mac = `52:54:00:01:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`
     const said = { mac, giaddr: '10.89.0.1' }
     // As the firmware, iPXE and stage 1 of each ask.
     for (let stage = 0; stage < 3; stage++) {
-      const [offer] = bench.hear(say('discover', said), relayed)
+      const [offer] = bench.hear(say('discover', said), other)
       assert.ok(offer)
+      assert.equal(bench.hear(say('request', { ...said, ...asking(offer) }), other).length, 1)
+    }
+  }
+})
+
+test('a sender that names relay after relay leaves room for others, and keeps no relay from being answered', () => {
+  const net = { subnet: { network: ip('10.89.0.0'), mask: 0xffff0000 }, router: 0, dns: [], domain: '' }
+  const bench = new Bench(site({ pools: [{ ...net, first: ip('10.89.1.0'), last: ip('10.89.4.255') }] }))
+  const flooding = { local: lan.address, from: { address: ip('10.88.0.66'), port: 67 } }
+  for (let n = 0; n < 20_000; n++) {
+    bench.nowMs += n % 20 === 0 ? 1 : 0
+    const giaddr = n % 2 === 0 ? '10.89.0.1' : `10.90.${(n >> 8) & 255}.${n & 255}`
+    bench.hear(say('inform', { mac: invented(n), giaddr }), flooding)
+  }
+  const relayed = { local: lan.address, from: { address: ip('10.89.0.1'), port: 67 } }
+  for (let n = 0; n < 400; n++) {
+    const said = { mac: invented(30_000 + n), giaddr: '10.89.0.1' }
+    for (let stage = 0; stage < 3; stage++) {
+      const [offer] = bench.hear(say('discover', said), relayed)
+      assert.ok(offer, `machine ${n}`)
       assert.equal(bench.hear(say('request', { ...said, ...asking(offer) }), relayed).length, 1)
     }
   }
