@@ -23,6 +23,14 @@ const declinedShare = 1 / 4
  */
 const ofPort = { share: 1 / 8, addressesMin: 32, portsMin: 8 } as const
 
+/** Addresses that are tried from a machine's own place on: where the pool has room, one of them is free. */
+const nearMax = 64
+/**
+ * Where none is, all are looked at, but only this often, milliseconds: a flood of invented machines does not make it more work. Where
+ * nothing was found the next look waits until something can be free.
+ */
+const searchMs = { min: 100, max: 5000 } as const
+
 /** Why an address is not this machine's. */
 export type Denial = 'reserved' | 'outside' | 'in-conflict' | 'taken'
 
@@ -54,8 +62,9 @@ export class PoolState {
   readonly #heard = new Map<number, number>()
   /** When a probe found an address free. */
   readonly #clear = new Map<number, number>()
-  /** Nothing is free before this time: a flood need not search each time. */
-  #fullUntilMs = 0
+  /** Free at the last search, or given back since. Those that nobody has had first, then the longest expired. */
+  readonly #spare = new Set<number>()
+  #searchAtMs = Number.NEGATIVE_INFINITY
 
   constructor(
     pool: DhcpPool,
@@ -110,10 +119,8 @@ export class PoolState {
     const known = this.known(mac, wanted, nowMs)
     if (known !== undefined) return known
     if (this.hasItsShare(relayPort, nowMs)) return this.#oldestOfferOf(relayPort)
-    if (nowMs >= this.#fullUntilMs) {
-      const free = this.#unused(mac, nowMs) ?? this.#longestExpired(mac, nowMs)
-      if (free !== undefined) return free
-    }
+    const free = this.#unused(mac, nowMs) ?? this.#spareFor(mac, nowMs)
+    if (free !== undefined) return free
     const [recalled = this.#release()] = this.#offers.keys()
     return recalled
   }
@@ -153,7 +160,9 @@ export class PoolState {
   bind(lease: Binding): number | undefined {
     const before = this.#byMac.get(lease.mac)
     this.#put(lease)
-    return before !== undefined && before.address !== lease.address ? before.address : undefined
+    if (before === undefined || before.address === lease.address) return undefined
+    this.#spare.add(before.address)
+    return before.address
   }
 
   /** The machine that has this address is there. */
@@ -178,7 +187,7 @@ export class PoolState {
     if (lease === undefined || this.#heard.get(address) !== sinceMs) return undefined
     this.#drop(lease)
     this.cleared(address, nowMs)
-    this.#fullUntilMs = 0
+    this.#spare.add(address)
     return lease
   }
 
@@ -188,7 +197,7 @@ export class PoolState {
     if (lease === undefined) return undefined
     const released = { ...lease, expiresMs: Math.min(lease.expiresMs, nowMs) }
     this.#put(released)
-    this.#fullUntilMs = 0
+    this.#spare.add(released.address)
     return released
   }
 
@@ -215,31 +224,44 @@ export class PoolState {
     return count
   }
 
-  /** An address that no machine has had. The search starts at a hash of the MAC address, so a machine whose lease was lost often gets the same one. */
+  /** An address that no machine has had, near a hash of the MAC address: a machine whose lease was lost often gets the same one. */
   #unused(mac: string, nowMs: number): number | undefined {
     const { first } = this.pool
     if (this.#byAddress.size >= this.#size + this.#reserved.size) return undefined
     const start = hash(mac) % this.#size
-    for (let step = 0; step < this.#size; step++) {
+    for (let step = 0; step < Math.min(nearMax, this.#size); step++) {
       const address = first + ((start + step) % this.#size)
       if (!this.#byAddress.has(address) && this.denial(mac, address, nowMs) === undefined) return address
     }
     return undefined
   }
 
-  #longestExpired(mac: string, nowMs: number): number | undefined {
-    let best: Binding | undefined
-    let nextMs = Number.POSITIVE_INFINITY
-    for (const lease of this.#byAddress.values()) {
-      nextMs = Math.min(nextMs, lease.expiresMs)
-      if (this.denial(mac, lease.address, nowMs) !== undefined) continue
-      if (best === undefined || lease.expiresMs < best.expiresMs) best = lease
+  #spareFor(mac: string, nowMs: number): number | undefined {
+    // It can have no other one.
+    if (this.#reserved.has(mac)) return undefined
+    if (nowMs >= this.#searchAtMs) this.#search(nowMs)
+    for (const address of this.#spare) {
+      this.#spare.delete(address)
+      if (this.denial(mac, address, nowMs) === undefined) return address
     }
-    if (best !== undefined) return best.address
-    for (const untilMs of this.#inConflict.values()) if (untilMs > nowMs) nextMs = Math.min(nextMs, untilMs)
-    // Not for long in any case: an address may become free earlier.
-    this.#fullUntilMs = Math.min(Math.max(nextMs, nowMs + 100), nowMs + 5_000)
     return undefined
+  }
+
+  #search(nowMs: number): void {
+    const expired: Binding[] = []
+    let nextMs = Number.POSITIVE_INFINITY
+    this.#spare.clear()
+    for (let address = this.pool.first; address <= this.pool.last; address++) {
+      if (this.#reservedFor.has(address)) continue
+      const lease = this.#byAddress.get(address)
+      const freeMs = Math.max(lease?.expiresMs ?? 0, this.#inConflict.get(address) ?? 0)
+      if (freeMs > nowMs) nextMs = Math.min(nextMs, freeMs)
+      else if (lease === undefined) this.#spare.add(address)
+      else expired.push(lease)
+    }
+    for (const { address } of expired.sort((a, b) => a.expiresMs - b.expiresMs)) this.#spare.add(address)
+    const restMs = this.#spare.size > 0 ? searchMs.min : Math.min(nextMs - nowMs, searchMs.max)
+    this.#searchAtMs = nowMs + Math.max(restMs, searchMs.min)
   }
 
   get #size(): number {
@@ -257,6 +279,7 @@ export class PoolState {
     if (address === undefined) return undefined
     this.#declined.delete(address)
     this.#inConflict.delete(address)
+    this.#spare.add(address)
     return address
   }
 

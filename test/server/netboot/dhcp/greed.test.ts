@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { optionCodes } from '../../../../server/netboot/dhcp/message.js'
+import { PoolState } from '../../../../server/netboot/dhcp/pool.js'
+import { ipv4Subnet } from '../../../../src/ipv4.js'
+import { hangMs } from '../../../support/limits.js'
 import { asking, Bench, ip, lan, pool, type Said, say, site, typeOf } from './support.js'
 
 const honest = '52:54:00:00:00:0a'
@@ -76,6 +79,21 @@ test('machines that decline what they were given take a quarter of the pool at m
   assert.equal(new Set(free).size, poolSize)
   // The last ones given are those that were declined last.
   assert.deepEqual(new Set(free.slice(-5)), new Set(declined.slice(-5)))
+})
+
+test('what machines give back goes to others without a look at all addresses', { timeout: hangMs }, () => {
+  const subnet = ipv4Subnet(ip('10.64.0.0'), 16)
+  const [first, size] = [subnet.network + 1, 65_000]
+  const state = new PoolState({ ...pool, subnet, first, last: first + size - 1 }, [], [])
+  const [nowMs, expiresMs] = [1000, 1_000_000]
+  for (let n = 0; n < size; n++) state.bind({ mac: invented(n), address: first + n, expiresMs })
+  for (let n = 0; n < 200_000; n++) {
+    state.release(invented(n), nowMs)
+    const mac = invented(size + n)
+    const address = state.choose(mac, undefined, nowMs)
+    assert.equal(address, first + (n % size))
+    state.bind({ mac, address, expiresMs })
+  }
 })
 
 test('what answered ARP is not offered again because somebody declines much', () => {
