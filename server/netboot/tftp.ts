@@ -168,8 +168,13 @@ export class TftpServer {
       this.#stats.malformed += 1
       return
     }
+    if (packet.kind !== 'write' && packet.kind !== 'read') return
+    if (!this.#requests.take(from.address, this.#options.nowMs())) {
+      this.#stats.dropped += 1
+      return
+    }
     if (packet.kind === 'write') this.#refuse(from, tftpErrors.accessViolation, 'read only', '')
-    else if (packet.kind === 'read') this.#onRead(packet, bytes, from)
+    else this.#onRead(packet, bytes, from)
   }
 
   #onRead(request: TftpRequest, asked: Buffer, from: RemoteInfo): void {
@@ -183,7 +188,8 @@ export class TftpServer {
       return
     }
     const { address } = from
-    if (!this.#mayAnswer(request, address)) {
+    // One that may be forged is not worth an answer that is longer.
+    if (request.options.size === 0 && !this.#plain.take(address, this.#options.nowMs())) {
       this.#stats.dropped += 1
       return
     }
@@ -207,12 +213,6 @@ export class TftpServer {
       this.#supersede(room)
     }
     this.#begin(request, name, asked, from)
-  }
-
-  /** Whether there is time for a request, and one that may be forged is worth an answer that is longer. */
-  #mayAnswer({ options }: TftpRequest, address: string): boolean {
-    const nowMs = this.#options.nowMs()
-    return this.#requests.take(address, nowMs) && (options.size > 0 || this.#plain.take(address, nowMs))
   }
 
   /**

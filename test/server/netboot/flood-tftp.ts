@@ -1,12 +1,13 @@
 /**
  * Sends mutated TFTP packets to a server: to port 69 and to the ports of the transfers that it began for them, as fast
- * as it reads. Arguments: our address, the server's, how many. Prints how many were sent.
+ * as it reads. Arguments: our address, the server's, how many, another address of ours, whose requests are answered whatever comes from
+ * the first. Prints how many were sent.
  */
 import { createSocket, type Socket } from 'node:dgram'
 import { ackPacket, readRequest, tftpGet } from '../../../bench/netboot/tftp-client.js'
 import { fuzzed, randomFrom } from '../../fuzz.js'
 
-const [from = '', server = '', count = '0'] = process.argv.slice(2)
+const [from = '', server = '', count = '0', calm = ''] = process.argv.slice(2)
 const name = 'undionly.kpxe'
 const good = [
   readRequest(name, { blksize: 1432, tsize: 0, windowsize: 16, timeout: 1 }),
@@ -46,7 +47,7 @@ for (const [seed, packet] of good.entries()) {
     sent++
     if (sent % atOnce > 0) continue
     // It is read in order: an answer says that all before was read. A name that is refused takes no transfer's room.
-    await tftpGet({ port: 69, to: server, from, name: `none-${sent}` }).catch(() => {})
+    await tftpGet({ port: 69, to: server, from: calm, name: `none-${sent}` }).catch(() => {})
   }
 }
 process.stdout.write(`${sent}\n`, () => process.exit(0))

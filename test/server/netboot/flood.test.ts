@@ -18,7 +18,8 @@ const each = 50_000
 function site(t: TestContext): NetbootSite | undefined {
   const place = NetbootSite.make(t, full)
   place?.wire.client('evil', '52:54:00:00:00:66')
-  place?.wire.run('evil', 'ip', 'address', 'add', '10.77.0.200/24', 'dev', 'eth0')
+  for (const address of ['10.77.0.200/24', '10.77.0.201/24'])
+    place?.wire.run('evil', 'ip', 'address', 'add', address, 'dev', 'eth0')
   return place
 }
 

@@ -122,7 +122,7 @@ export class NetbootSite {
   async flood(what: 'dhcp' | 'tftp', client: string, count: number): Promise<number> {
     const name = what === 'dhcp' ? './flood-client.js' : './flood-tftp.js'
     const script = fileURLToPath(new URL(name, import.meta.url))
-    const args = [script, '10.77.0.200', '10.77.0.1', String(count)]
+    const args = [script, '10.77.0.200', '10.77.0.1', String(count), '10.77.0.201']
     const [program = '', ...rest] = this.wire.command(client, process.execPath, ...args)
     return Number((await promisify(execFile)(program, rest)).stdout)
   }

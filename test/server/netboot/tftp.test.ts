@@ -234,6 +234,19 @@ test('an address that asks without end is answered at its rate, and others all t
   assert.ok(got.bytes.equals(program))
 })
 
+test('refusals count as answers do', async (t) => {
+  const { server, port } = await serve(t, undefined, undefined, () => 0)
+  const socket = createSocket('udp4')
+  t.after(() => socket.close())
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.2', resolve))
+  const settle = () => tftpGet({ port, name: 'none', from: '127.0.0.3' }).catch(() => {})
+  for (let sent = 0; sent < 4000; sent += 1) {
+    socket.send(sent % 2 === 0 ? readRequest('none') : Buffer.from('\0\x02none\0octet\0'), port, '127.0.0.1')
+    if (sent % 100 === 99) await settle()
+  }
+  await untilEqual('all to be read', () => server.stats().dropped, 4000 - 2048)
+})
+
 test('requests without options are answered with ten times as much: at a bounded rate', async (t) => {
   const { server, port } = await serve(t, undefined, undefined, () => 0)
   const socket = createSocket('udp4')
