@@ -7,11 +7,13 @@ import { addressOwner } from '../../src/net.js'
 
 /** Time for requests before the loop looks at its sockets again, milliseconds. */
 const roundMs = 2
+/** Requests that have waited and are handled before that, each in a step of its own. */
+const stepsMax = 32
 
 /** What it needs of the process. */
 export interface TurnsClock {
   readonly nowMs: () => number
-  /** Runs something after the loop has looked at its sockets. */
+  /** Runs something after the loop has looked at its sockets. Promises are done between two of those. */
   readonly later: (run: () => void) => void
 }
 
@@ -19,8 +21,11 @@ export interface TurnsClock {
 export class RequestTurns {
   readonly #clock: TurnsClock
   readonly #waiting = new AddressQueues<() => void>()
-  #spentMs = 0
-  #isRoundDue = false
+  /** When the first request began since the loop has looked at its sockets. */
+  #beganMs: number | undefined
+  /** Counts the looks. */
+  #round = 0
+  #stepsDue = 0
 
   constructor(clock: TurnsClock) {
     this.#clock = clock
@@ -28,31 +33,34 @@ export class RequestTurns {
 
   /** Runs a request of a client now, if there is time for it and none waits, else when its address has its turn. */
   take(address: string, run: () => void): void {
-    if (this.#waiting.size === 0 && this.#spentMs < roundMs) this.#run(run)
+    if (this.#waiting.size === 0 && this.#hasTime()) run()
     else this.#waiting.add(addressOwner(address), run)
-    this.#callRound()
+    this.#callSteps()
   }
 
-  #callRound(): void {
-    if (this.#isRoundDue) return
-    this.#isRoundDue = true
-    this.#clock.later(() => this.#round())
+  /** By the clock, not by what {@link take} takes: a request is parsed there, and answered by promises. */
+  #hasTime(): boolean {
+    const nowMs = this.#clock.nowMs()
+    this.#beganMs ??= nowMs
+    return nowMs - this.#beganMs < roundMs
   }
 
-  #round(): void {
-    this.#isRoundDue = false
-    this.#spentMs = 0
-    while (this.#spentMs < roundMs) {
-      const run = this.#waiting.take()
-      if (run === undefined) return
-      this.#run(run)
+  #callSteps(): void {
+    const round = this.#round
+    while (this.#stepsDue < Math.min(this.#waiting.size + 1, stepsMax)) {
+      this.#stepsDue += 1
+      this.#clock.later(() => this.#step(round))
     }
-    this.#callRound()
   }
 
-  #run(run: () => void): void {
-    const beganMs = this.#clock.nowMs()
-    run()
-    this.#spentMs += this.#clock.nowMs() - beganMs
+  /** @param round in which it was called for: of those the first comes after a look at the sockets */
+  #step(round: number): void {
+    this.#stepsDue -= 1
+    if (round === this.#round) {
+      this.#round += 1
+      this.#beganMs = undefined
+    }
+    if (this.#waiting.size > 0 && this.#hasTime()) this.#waiting.take()?.()
+    if (this.#beganMs !== undefined) this.#callSteps()
   }
 }

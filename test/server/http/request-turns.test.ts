@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { test } from 'node:test'
 import { RequestTurns } from '../../../server/http/request-turns.js'
+import { hangMs } from '../../support/limits.js'
+import { untilEqual } from '../../support/processes.js'
+import { HttpBench, rest } from './support.js'
 
 /** Requests that take a millisecond each, and a loop that is turned by hand. */
 function make() {
@@ -56,4 +61,42 @@ test('what there is no time for waits, and each address has its turn', () => {
   assert.equal(ran.at(-1), 'greedy 99')
   assert.equal(ran.length, 94)
   assert.ok(rounds >= 47)
+})
+
+test('what requests cost after they were parsed counts too', { timeout: hangMs }, async (t) => {
+  const site = new HttpBench(Buffer.from('content'))
+  t.after(() => site.end())
+  let looks = 0
+  let isCounting = true
+  const count = () => {
+    looks += 1
+    if (isCounting) setImmediate(count)
+  }
+  count()
+  /** Requests that were handled between two looks at the sockets. */
+  const handled = new Map<number, number>()
+  const costMs = 5
+  const { port } = await site.listen(false, {
+    plugins: [
+      async (app) => {
+        app.get('/slow', async () => {
+          const endMs = performance.now() + costMs
+          let left = true
+          while (left) left = performance.now() < endMs
+          handled.set(looks, (handled.get(looks) ?? 0) + 1)
+          return 'done'
+        })
+      },
+    ],
+  })
+  const clients = Array.from({ length: 40 }, () => connect(port, '127.0.0.1'))
+  await Promise.all(clients.map((client) => once(client, 'connect')))
+  // The loop accepts one in a turn.
+  await untilEqual('all to be accepted', () => site.limits.connections.stats().open, clients.length)
+  const answers = clients.map(rest)
+  for (const client of clients) client.write('GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  for (const answer of await Promise.all(answers)) assert.match(answer.toString(), /done$/)
+  isCounting = false
+  // One as its socket is read, one that has waited, and one more where the count falls between.
+  assert.ok(Math.max(...handled.values()) <= 3, `${[...handled.values()]}`)
 })
