@@ -17,12 +17,16 @@ interface Rate {
 const kib = 1024
 /**
  * A boot takes 2 to 6 KB of reports, and 300 bytes in 10 s while it lasts. An agent that could not report for an hour has
- * 60 KB. 500 nodes behind one address: 3 MB for a storm, and 15 KB a second.
+ * 60 KB. 500 nodes behind one address: 3 MB for a storm, and 15 KB a second. Of what all may send a quarter is kept for addresses that
+ * send little, so that a few others cannot have all of it.
  */
 const rates = {
   node: { burstBytes: 128 * kib, bytesPerS: 4 * kib },
   address: { burstBytes: 8192 * kib, bytesPerS: 512 * kib },
   all: { burstBytes: 16_384 * kib, bytesPerS: 1024 * kib },
+  common: { burstBytes: 12_288 * kib, bytesPerS: 768 * kib },
+  kept: { burstBytes: 4096 * kib, bytesPerS: 256 * kib },
+  little: { burstBytes: 2048 * kib, bytesPerS: 64 * kib },
 } as const satisfies Record<string, Rate>
 
 /** What a post costs beside its bytes. */
@@ -48,7 +52,9 @@ export class ReportAdmission {
   readonly #nodes = new Buckets(rates.node, NODES_MAX)
   readonly #addresses = new Buckets(rates.address, addressesMax)
   readonly #unknownAt = new Buckets(half(rates.address), addressesMax)
-  readonly #all = new Buckets(rates.all, 1)
+  readonly #common = new Buckets(rates.common, 1)
+  readonly #kept = new Buckets(rates.kept, 1)
+  readonly #little = new Buckets(rates.little, addressesMax)
   readonly #unknown = new Buckets(half(rates.all), 1)
   readonly #log: Pick<NodeLog, 'warn'>
   readonly #nowMs: () => number
@@ -90,16 +96,35 @@ export class ReportAdmission {
   #waitS({ node, address, isKnown }: Sender, bytes: number, nowMs: number): number {
     const cost = bytes + postBytes
     const owner = addressOwner(address)
-    const buckets: [Buckets, string][] = [
+    const own: Bucket[] = [
       [this.#nodes, `${owner} ${node}`],
       [this.#addresses, owner],
-      [this.#all, ''],
     ]
-    if (!isKnown) buckets.push([this.#unknownAt, owner], [this.#unknown, ''])
-    const waitS = Math.max(...buckets.map(([of, key]) => of.waitS(key, cost, nowMs)))
-    if (waitS === 0) for (const [of, key] of buckets) of.take(key, cost)
+    if (!isKnown) own.push([this.#unknownAt, owner], [this.#unknown, ''])
+    const little: Bucket[] = [[this.#little, owner]]
+    const littleWaitS = waitForS(little, cost, nowMs)
+    // Also for what is refused: whoever tries without end sends much.
+    if (littleWaitS === 0) takeFrom(little, cost)
+    const common: Bucket[] = [[this.#common, '']]
+    const kept: Bucket[] = [[this.#kept, '']]
+    const commonWaitS = waitForS(common, cost, nowMs)
+    const keptWaitS = Math.max(littleWaitS, waitForS(kept, cost, nowMs))
+    const waitS = Math.max(waitForS(own, cost, nowMs), Math.min(commonWaitS, keptWaitS))
+    if (waitS === 0) takeFrom([...own, ...(commonWaitS === 0 ? common : kept)], cost)
     return waitS
   }
+}
+
+/** A bucket of those of one rate. */
+type Bucket = readonly [of: Buckets, key: string]
+
+/** Seconds until so much may be taken from each of them. */
+function waitForS(buckets: readonly Bucket[], bytes: number, nowMs: number): number {
+  return Math.max(...buckets.map(([of, key]) => of.waitS(key, bytes, nowMs)))
+}
+
+function takeFrom(buckets: readonly Bucket[], bytes: number): void {
+  for (const [of, key] of buckets) of.take(key, bytes)
 }
 
 /** Token buckets of one rate, by key; those used last are remembered, the others are full. */

@@ -80,6 +80,16 @@ test('invented names from one address, or from hundreds, leave known nodes their
   }
 })
 
+test('a few addresses that report without end leave a part for all others', () => {
+  const { post, pass } = place()
+  for (let second = 0; second < 120; second += 1) {
+    for (let n = 0; n < 2000; n += 1) post(`claimed-${n % 400}`, `10.1.0.${n % 4}`, true)
+    for (let n = second % 10; n < 500; n += 10)
+      assert.equal(post(`rig-${n}`, '10.2.0.1', true, 300), 0, `second ${second}`)
+    pass(1000)
+  }
+})
+
 test('buckets are bounded, and so is what a flood of addresses is let in', () => {
   const { admission, post } = place()
   let taken = 0
