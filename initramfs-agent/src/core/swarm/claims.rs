@@ -44,6 +44,8 @@ pub(super) struct Claim {
 pub(super) struct Claims {
     /// Until when each piece is somebody's, or not yet ours to bring in; 0: it never was.
     until: Vec<Micros>,
+    /// Until when the others leave each piece to us, because we said that we bring it in.
+    ours_until: Vec<Micros>,
     /// How often each was claimed.
     made: Vec<u8>,
     /// Those that may still run.
@@ -56,6 +58,7 @@ impl Claims {
     pub fn new(pieces: usize) -> Self {
         Self {
             until: vec![0; pieces],
+            ours_until: vec![0; pieces],
             made: vec![0; pieces],
             open: Vec::new(),
             makers: Vec::new(),
@@ -65,6 +68,11 @@ impl Claims {
     /// Whether a piece is left to somebody else.
     pub fn holds(&self, piece: u32, now: Micros) -> bool {
         self.until[piece as usize] > now
+    }
+
+    /// Whether the others leave a piece to us, also when we were turned away once.
+    pub fn is_ours(&self, piece: u32, now: Micros) -> bool {
+        self.ours_until[piece as usize] > now
     }
 
     /// Whether it was never claimed, and has no turn yet.
@@ -132,6 +140,7 @@ impl Claims {
         is_outside: impl Fn(u32) -> bool,
     ) {
         self.until[piece as usize] = until;
+        self.ours_until[piece as usize] = if by.is_none() { until } else { 0 };
         self.made[piece as usize] = self.made[piece as usize].saturating_add(1);
         let (ends, makers) = (&self.until, &mut self.makers);
         self.open.retain(|c| {

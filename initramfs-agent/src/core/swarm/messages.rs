@@ -303,13 +303,17 @@ impl Swarm {
         if t.local & bit == 0 || t.has(piece) || t.holders[piece as usize] & bit != 0 {
             return;
         }
+        // Both of us began at once: the one with the lower identity goes on, and waits for nobody when it is turned away.
+        let gives_way = peer.peer_id < self.cfg.peer_id;
+        if !gives_way && t.claims.is_ours(piece, self.now) {
+            return;
+        }
         if !t.claims.heeds(piece, self.now, conn) {
             return;
         }
         let lasts = t.claim_us() + self.rng.below(t.claim_us());
         t.note_claim(piece, self.now, self.now + lasts, Some(conn));
-        // Both of us began at once: the one with the lower identity goes on.
-        if peer.peer_id < self.cfg.peer_id {
+        if gives_way {
             let (local, slots) = (t.local, &self.peers);
             let other = t.jobs.iter().position(|j| {
                 j.piece == piece

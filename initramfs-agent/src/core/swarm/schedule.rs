@@ -248,11 +248,13 @@ impl Swarm {
                 .wrapping_mul(0x9e37_79b1)
                 .rotate_left(15)
                 .wrapping_mul(0x85eb_ca6b);
-            Some((near, tie, piece, can))
+            // First what is left to us, because nobody else brings it in.
+            let is_others = near == 0 && t.racked && !t.claims.is_ours(piece, now);
+            Some((near, is_others, tie, piece, can))
         };
         if window != u32::MAX {
             let near = (t.first_missing..window.min(t.pieces)).filter(|p| t.is_wanted(*p));
-            if let Some((_, _, piece, can)) = near.filter_map(|p| judge(p, u32::MAX)).min() {
+            if let Some((.., piece, can)) = near.filter_map(|p| judge(p, u32::MAX)).min() {
                 return Some((piece, can));
             }
         }
@@ -269,7 +271,7 @@ impl Swarm {
                 most = judged.map_or(u32::MAX, |(near, ..)| near);
             }
         }
-        best.map(|(_, _, piece, can)| (piece, can))
+        best.map(|(.., piece, can)| (piece, can))
     }
 
     /// Pieces that our rack is known to be fetching from outside.

@@ -88,6 +88,52 @@ fn one_piece_tells_how_fast_the_links_are() {
     );
 }
 
+/// A peer elsewhere turns away what it was just asked for.
+fn rejects(s: &mut Swarm, now: Micros, asked: &[(ConnId, Block)]) {
+    for (conn, block) in asked {
+        hears(s, now, *conn, Message::Reject(*block));
+    }
+}
+
+/// A node with one agent in its rack, whose identity is higher, and one peer elsewhere.
+fn first_of_two() -> (Swarm, ConnId, ConnId) {
+    let mut s = swarm(1);
+    s.add_torrent(0, spec(40));
+    let peers = &[(addr(2), Nearness::Local), (addr(3), Nearness::Across)];
+    s.handle(0, Input::Peers { torrent: T0, peers });
+    let near = join(&mut s, 1, 2, id(9));
+    let far = join(&mut s, 3, 3, id(8));
+    hears(&mut s, 0, near, Message::HaveNone);
+    hears(&mut s, 0, far, Message::HaveNone);
+    (s, near, far)
+}
+
+#[test]
+fn who_goes_on_of_two_that_began_at_once_does_not_wait_for_the_other_when_it_is_turned_away() {
+    let (mut s, near, far) = first_of_two();
+    let mut now = SECOND;
+    let asked = requests(&asks_from(&mut s, &mut now, far, 0));
+    hears(&mut s, now, near, Message::Suggest { piece: 0 });
+    rejects(&mut s, now, &asked);
+    // The other one has given way; a claim that is believed lasts five seconds here, a rest less than these.
+    s.handle(now + 200 * MILLISECOND, Input::Tick);
+    assert_eq!(requests(&drain(&mut s)).first().map(|(_, b)| b.piece), Some(0));
+}
+
+#[test]
+fn what_was_left_to_us_is_requested_before_what_anybody_may_bring_in() {
+    let (mut s, _, far) = first_of_two();
+    let mut now = SECOND;
+    let asked = requests(&asks_from(&mut s, &mut now, far, 7));
+    rejects(&mut s, now, &asked);
+    // While it rests it tells of many others, of which a third are ours to bring in at once.
+    for piece in (0..40).filter(|piece| *piece != 7) {
+        assert!(requests(&hears(&mut s, now, far, Message::Have { piece })).is_empty());
+    }
+    let (_, next) = asks_next(&mut s);
+    assert_eq!(next[0].1.piece, 7);
+}
+
 /// A node that has five of six pieces, 100 ms each, one agent in its rack and two elsewhere; and the time.
 fn before_the_last() -> (Swarm, ConnId, [ConnId; 2], Micros) {
     let mut s = swarm(1);
