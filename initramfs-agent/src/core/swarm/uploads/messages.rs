@@ -56,10 +56,8 @@ impl Swarm {
     }
 
     pub(in crate::core::swarm) fn on_cancel(&mut self, conn: ConnId, block: Block) {
-        if !self.uploads.cancel(conn, block) {
-            return;
-        }
-        if self.peers.get(&conn).is_some_and(|p| p.fast) {
+        let waited = self.uploads.cancel(self.now, conn, block);
+        if waited && self.peers.get(&conn).is_some_and(|p| p.fast) {
             self.send(conn, Outgoing::Reject(block));
         }
         self.pump_uploads();

@@ -170,9 +170,18 @@ impl Uploads {
         Answer::Queued
     }
 
-    /// A peer takes a request back; whether it still waited.
-    pub fn cancel(&mut self, conn: ConnId, block: Block) -> bool {
-        self.demand.get_mut(conn).is_some_and(|r| r.cancel(block))
+    /// A peer takes a request back; whether it still waited. Where nothing else of the piece waits that ends its turn: the
+    /// peer gets the piece elsewhere, and may not announce it for long.
+    pub fn cancel(&mut self, now: Micros, conn: ConnId, block: Block) -> bool {
+        let Some(requests) = self.demand.get_mut(conn) else {
+            return false;
+        };
+        let waited = requests.cancel(block);
+        let is_left = requests.pieces().any(|piece| piece == block.piece);
+        if !is_left && self.end_turn(now, conn, block.piece) {
+            self.give_turns(conn, now);
+        }
+        waited
     }
 
     /// Payload bytes of a connection have gone to the kernel.
@@ -185,12 +194,9 @@ impl Uploads {
     /// A peer has announced a piece: that ends its turn, and what else it has requested of the piece is not sent. `None` if
     /// it has requested nothing of it.
     pub fn announced(&mut self, now: Micros, conn: ConnId, piece: u32) -> Option<Vec<Block>> {
-        let turn = self.turns.iter().position(|t| t.conn == conn && t.piece == piece);
-        let ended = turn.and_then(|at| self.turns.remove(at));
-        let requests = self.demand.get_mut(conn)?;
-        requests.held(ended.as_ref().map_or(0, |t| t.held_us(self.looked_at, now)));
-        let needless = requests.cancel_piece(piece);
-        if ended.is_none() && needless.is_empty() {
+        let has_ended = self.end_turn(now, conn, piece);
+        let needless = self.demand.get_mut(conn)?.cancel_piece(piece);
+        if !has_ended && needless.is_empty() {
             return None;
         }
         self.give_turns(conn, now);
@@ -350,6 +356,18 @@ impl Uploads {
 
     fn has_turn(&self, conn: ConnId, piece: u32) -> bool {
         self.turns.iter().any(|t| t.conn == conn && t.piece == piece)
+    }
+
+    /// Ends a turn before its time; whether there was one.
+    fn end_turn(&mut self, now: Micros, conn: ConnId, piece: u32) -> bool {
+        let turn = self.turns.iter().position(|t| t.conn == conn && t.piece == piece);
+        let Some(ended) = turn.and_then(|at| self.turns.remove(at)) else {
+            return false;
+        };
+        if let Some(requests) = self.demand.get_mut(conn) {
+            requests.held(ended.held_us(self.looked_at, now));
+        }
+        true
     }
 
     /// Gives a connection turns for what it has requested, in that order, as many as one may have.

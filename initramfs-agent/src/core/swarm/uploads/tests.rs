@@ -234,6 +234,25 @@ fn one_address_has_half_of_the_places_while_others_wait() {
 }
 
 #[test]
+fn a_piece_that_is_taken_back_holds_no_place() {
+    let mut uploads = Uploads::default();
+    for conn in [100, 101, 102, 103] {
+        request(&mut uploads, conn, 5);
+    }
+    uploads.request(0, ConnId(101), block(5, 1), true, who);
+    uploads.request(0, ConnId(101), block(5, 2), true, who);
+    assert_eq!(advance(&mut uploads, 0, false).0, [100, 101, 101]);
+    // What was given to the shell is sent, and nobody waits for it to be announced.
+    assert!(!uploads.cancel(0, ConnId(100), block(5, 0)));
+    assert_eq!(advance(&mut uploads, 0, false).0, [102]);
+    // Another block of the piece still waits.
+    assert!(!uploads.cancel(0, ConnId(101), block(5, 0)));
+    assert_eq!(advance(&mut uploads, 0, false).0, [0; 0]);
+    assert!(uploads.cancel(0, ConnId(101), block(5, 2)));
+    assert_eq!(advance(&mut uploads, 0, false).0, [103]);
+}
+
+#[test]
 fn one_address_elsewhere_has_one_of_the_two_places_for_other_racks() {
     let mut uploads = Uploads::default();
     for conn in [400, 401, 402] {
@@ -259,9 +278,9 @@ fn what_cannot_be_served_is_rejected_where_the_peer_understands_it() {
         assert_eq!(ask(5, true), Answer::Queued);
         assert_eq!(ask(5, true), Answer::Ignored, "it waits already");
     }
-    assert!(uploads.cancel(ConnId(1), block(5, 0)));
-    assert!(!uploads.cancel(ConnId(1), block(5, 0)));
-    assert!(!uploads.cancel(ConnId(2), block(5, 0)));
+    assert!(uploads.cancel(0, ConnId(1), block(5, 0)));
+    assert!(!uploads.cancel(0, ConnId(1), block(5, 0)));
+    assert!(!uploads.cancel(0, ConnId(2), block(5, 0)));
     assert_eq!(advance(&mut uploads, 0, true).0, [0]);
 }
 
@@ -283,10 +302,10 @@ fn one_connection_holds_a_bounded_number_of_requests_and_turns() {
     assert_eq!(held(&uploads), (8, Some(most)));
     for piece in 0..2 * most as u32 {
         request(&mut uploads, conn.0, piece);
-        uploads.cancel(conn, block(piece, 0));
+        uploads.cancel(0, conn, block(piece, 0));
         uploads.advance(0, true, who);
     }
-    assert_eq!(held(&uploads), (8, Some(0)));
+    assert_eq!(held(&uploads), (0, Some(0)));
     uploads.forget(0, conn);
     assert_eq!(uploads.turns.len(), 7);
     assert!(uploads.demand.get(conn).is_none());
