@@ -1,8 +1,10 @@
 /** Real machines from the kernel's start to the root file system, through the stage 1 that `image stage1` makes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { STAGE1_BUDGET_BYTES } from '../../src/limits.js'
 import { machineHangMs } from '../support/limits.js'
+import { askApi } from '../support/operator-api.js'
 import { until } from '../support/processes.js'
 import { Stage1Site } from '../support/stage1.js'
 
@@ -10,7 +12,8 @@ const limit = { timeout: machineHangMs }
 const settings = 'plugin=here pool=pool\\.example:3333'
 
 test('a root file system in an archive', { ...limit, concurrency: 2 }, async (t) => {
-  const site = await Stage1Site.make(t)
+  const groups = 'groups: [{name: swarm, match: {dmi: {product: "Swarm *"}, pci: "1af4:*"}}]\n'
+  const site = await Stage1Site.make(t, { config: groups })
   if (site === undefined) return t.skip('NOT TESTED: needs root')
   const { kernel, stage1, warnings } = site.report
 
@@ -27,9 +30,26 @@ test('a root file system in an archive', { ...limit, concurrency: 2 }, async (t)
     assert.deepEqual(warnings, [])
   })
 
+  /** What the server knows of a node, once it knows what its machine is. */
+  const known = (node: string) =>
+    until(`the inventory of ${node}`, async () => {
+      const ask = async (path: string) => {
+        const { body } = await askApi(
+          { dataDir: site.place.site.data },
+          'GET',
+          `/api/v1/nodes/${node}${path}`,
+        )
+        return body
+      }
+      const { inventory } = await ask('')
+      return inventory ? { inventory, groups: (await ask('/config')).groups } : undefined
+    })
+
   const enters = t.test('is unpacked into memory and entered; the agent lives on', async () => {
     const words = 'console=tty0 console=ttyS0 bootswarm.break=switch'
-    const machine = site.boot(t, { mac: '52:54:00:00:00:01', words })
+    const [mac, uuid] = ['52:54:00:00:00:01', '6ba7b810-9dad-11d1-80b4-00c04fd430c8']
+    const smbios = `type=1,manufacturer=Example Works,product=Swarm 9,version=Default string,serial=SN-0042,uuid=${uuid}`
+    const machine = site.boot(t, { mac, words, smbios })
     // A switch port that is not forwarding yet.
     site.place.wire.server('ip', 'link', 'set', 'tap01', 'nomaster')
     await machine.says(/no answer from a DHCP server at eth0 for \d+ s/)
@@ -41,6 +61,26 @@ test('a root file system in an archive', { ...limit, concurrency: 2 }, async (t)
     await machine.says(
       new RegExp(`ROOT-IS-UP host=node-525400000001 fs=tmpfs agents=1 swaps=0 ${settings} bulk=1000000\\.`),
     )
+    const { inventory, groups } = await known(mac)
+    const { vendor, product, version, serial, firmware, cpus, nics, pci } = inventory
+    assert.deepEqual(
+      { vendor, product, version, serial, uuid: inventory.uuid, firmware, cpus },
+      {
+        vendor: 'Example Works',
+        product: 'Swarm 9',
+        version: undefined,
+        serial: 'SN-0042',
+        uuid,
+        firmware: 'bios',
+        cpus: 1,
+      },
+    )
+    assert.deepEqual([nics.length, nics[0].mac, nics[0].driver], [1, mac, 'virtio_net'])
+    assert.ok(
+      pci.some((kind: object) => isDeepStrictEqual(kind, { class: '0200', id: '1af4:1000', count: 1 })),
+      JSON.stringify(pci),
+    )
+    assert.deepEqual(groups, ['swarm'], 'from its next boot on')
   })
 
   const stops = t.test(

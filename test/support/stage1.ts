@@ -55,6 +55,8 @@ export interface DirectBoot {
   readonly memoryMb?: number
   /** QEMU's name of the network card; `virtio-net-pci` by default. */
   readonly card?: string
+  /** What the firmware says of the machine: QEMU's `-smbios`. */
+  readonly smbios?: string
 }
 
 /** A server in a network of its own, with a small root file system, a plugin and a real kernel. */
@@ -126,6 +128,7 @@ export class Stage1Site {
     return startMachine(t, {
       args: [
         ...['-m', String(options.memoryMb ?? 256)],
+        ...(options.smbios === undefined ? [] : ['-smbios', options.smbios]),
         ...[
           '-kernel',
           site.artifact('boot/vmlinuz'),
