@@ -232,6 +232,19 @@ export class HandoutTorrent {
     return given
   }
 
+  /**
+   * An agent has starved: of what it lacks nobody may have the pieces that were never handed out here, whoever says so. They are handed
+   * out, once. Whoever said that he has everything would end the hand-out otherwise.
+   */
+  disbelieve(agent: Agent): void {
+    for (let piece = 0; piece < this.pieces; piece++) {
+      if (this.handed[piece] !== 0 || this.copies[piece] === 0 || this.has(agent, piece)) continue
+      this.copies[piece] = 0
+      this.unheld++
+      this.#hint = Math.min(this.#hint, piece)
+    }
+  }
+
   /** The lowest piece that this agent lacks and that is not being handed out, or undefined. */
   nextLacking(agent: Agent): number | undefined {
     for (let piece = 0; piece < this.pieces; piece++) {

@@ -299,6 +299,7 @@ export class Handout {
       const patienceMs = starveMs * (1 + agent.rack.depth)
       if (nowMs - agent.haveMs < patienceMs * 2 ** Math.min(6, agent.fed)) continue
       agent.fed++
+      torrent.disbelieve(agent)
       agent.haveMs = nowMs
       agent.isolated = true
       this.#isolated.add(agent)

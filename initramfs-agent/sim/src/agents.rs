@@ -157,10 +157,10 @@ impl Agents {
     }
 
     /// All, with how many racks lie between their own and the server.
-    pub fn all_with_depth(&mut self) -> impl Iterator<Item = (usize, &mut Agent)> {
+    pub fn all_with_depth(&mut self) -> impl Iterator<Item = (usize, usize, &mut Agent)> {
         let (racks, by_rack) = (&self.racks, &self.by_rack);
         let all = self.all.iter_mut().enumerate();
-        all.filter_map(|(node, agent)| Some((by_rack[racks[node]].depth, agent.as_mut()?)))
+        all.filter_map(|(node, agent)| Some((node, by_rack[racks[node]].depth, agent.as_mut()?)))
     }
 
     /// Racks between an agent's own and the server.
@@ -213,9 +213,10 @@ impl Agents {
         self.counts[depth] -= 1;
         self.have_total -= u64::from(agent.have_count);
         for piece in (0..self.pieces).filter(|p| agent.have[*p as usize]) {
-            self.copies[piece as usize] -= 1;
-            if self.copies[piece as usize] == 0 {
-                self.unheld += 1;
+            let copies = &mut self.copies[piece as usize];
+            self.unheld += u32::from(*copies == 1);
+            *copies = copies.saturating_sub(1);
+            if *copies == 0 {
                 self.hint = self.hint.min(piece);
             }
         }
@@ -277,6 +278,21 @@ impl Agents {
             self.hint = self.hint.min(piece);
         }
         Some(given)
+    }
+
+    /// An agent has starved: of what it lacks nobody may have the pieces that were never handed out, whoever says so.
+    pub fn disbelieve(&mut self, node: usize) {
+        let Some(agent) = self.all[node].as_ref() else {
+            return;
+        };
+        for piece in (0..self.pieces).filter(|p| !agent.have[*p as usize]) {
+            let at = piece as usize;
+            if self.handed[at] == 0 && self.copies[at] > 0 {
+                self.copies[at] = 0;
+                self.unheld += 1;
+                self.hint = self.hint.min(piece);
+            }
+        }
     }
 
     /// The lowest piece that this agent lacks and nobody is being given.

@@ -304,7 +304,8 @@ impl Seeder {
         }
         let starve = STARVE_MIN_US.max(16 * median);
         let pieces = self.agents.pieces;
-        for (depth, agent) in self.agents.all_with_depth() {
+        let mut starved = Vec::new();
+        for (node, depth, agent) in self.agents.all_with_depth() {
             let full = agent.have_count == pieces;
             if agent.isolated || !agent.interested || full || !agent.given.is_empty() {
                 continue;
@@ -316,6 +317,10 @@ impl Seeder {
             agent.fed += 1;
             agent.have_at = now;
             agent.isolated = true;
+            starved.push(node);
+        }
+        for node in starved {
+            self.agents.disbelieve(node);
         }
     }
 

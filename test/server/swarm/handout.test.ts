@@ -257,6 +257,17 @@ test('an agent to whom nobody gives anything is fed by the origin', () => {
   assert.equal(world.nodes.get(3)?.have.size, 50)
 })
 
+test('those that say that they have everything end no hand-out', () => {
+  const world = new World(400, { uplink: gigabit, rttMs: 1, spreadMs: 5 })
+  const all = new Set(Array.from({ length: 400 }, (_, i) => i))
+  world.join(1, 'a', { have: new Set(all) })
+  world.join(2, 'a', { have: new Set(all) })
+  for (let conn = 3; conn < 8; conn++) world.join(conn, 'a')
+  world.run(4_000)
+  assert.deepEqual(new Set(world.grants.map(({ piece }) => piece)), all)
+  assert.equal(world.nodes.get(7)?.have.size, 400)
+})
+
 test('a rack that brings pieces in by HTTPS is handed fewer', () => {
   const [racks, each, brought] = [8, 4, 3]
   const handout = new Handout(seeded(1))
