@@ -52,7 +52,8 @@ export function limitAnswers(app: FastifyInstance, memory: AnswerMemory, isSecur
   })
 }
 
-function bytesOf(payload: unknown): number {
+/** The length of a body that is no stream. */
+export function bytesOf(payload: unknown): number {
   if (typeof payload === 'string') return Buffer.byteLength(payload)
   return Buffer.isBuffer(payload) ? payload.length : 0
 }

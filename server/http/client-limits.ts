@@ -3,6 +3,7 @@
  * files and the machine's memory. Each bound is divided among addresses where that matters (fair-share.ts).
  */
 import { AnswerMemory } from './answer-memory.js'
+import { AnswerPace } from './answer-pace.js'
 import { Connections } from './connections.js'
 import { ReadAhead } from './read-ahead.js'
 import { RequestTurns } from './request-turns.js'
@@ -38,6 +39,7 @@ export interface ClientLimits {
   readonly readAhead: ReadAhead
   readonly turns: RequestTurns
   readonly sendTurns: SendTurns
+  readonly answerPace: AnswerPace
 }
 
 /** How many there may be. */
@@ -60,17 +62,20 @@ export function clientLimitNumbers(openFilesMax: number, memoryBytes: number): C
 /** Makes the bounds of all listeners. */
 export function makeClientLimits({ connectionsMax, answerBytesMax }: ClientLimitNumbers): ClientLimits {
   const connections = new Connections(connectionsMax)
+  const nowMs = () => performance.now()
+  const sendTurns = new SendTurns({
+    nowMs,
+    after: (ms, run) => {
+      const timer = setTimeout(run, ms).unref()
+      return () => clearTimeout(timer)
+    },
+  })
   return {
     connections,
     answers: new AnswerMemory(answerBytesMax, (reply) => connections.reset(reply.request.socket)),
     readAhead: new ReadAhead(),
-    turns: new RequestTurns({ nowMs: () => performance.now(), later: setImmediate }),
-    sendTurns: new SendTurns({
-      nowMs: () => performance.now(),
-      after: (ms, run) => {
-        const timer = setTimeout(run, ms).unref()
-        return () => clearTimeout(timer)
-      },
-    }),
+    turns: new RequestTurns({ nowMs, later: setImmediate }),
+    sendTurns,
+    answerPace: new AnswerPace(sendTurns, nowMs),
   }
 }

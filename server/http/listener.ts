@@ -7,6 +7,7 @@ import { type FastifyInstance, fastify } from 'fastify'
 import { BootswarmError } from '../../src/errors.js'
 import type { Failures } from '../process/failures.js'
 import { limitAnswers } from './answer-memory.js'
+import { paceAnswers } from './answer-pace.js'
 import type { ClientLimits } from './client-limits.js'
 import { admitConnections } from './connections.js'
 import { refusedFraming } from './framing.js'
@@ -183,6 +184,7 @@ export async function makeApp(options: AppOptions): Promise<FastifyInstance> {
     return sendError(reply.header('connection', 'close'), invalidCode(request), message, status)
   })
   limitAnswers(app, options.limits.answers, tls !== undefined)
+  paceAnswers(app, options.limits.answerPace)
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request
     const facts = {

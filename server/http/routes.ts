@@ -75,7 +75,7 @@ export function registerRoutes(app: FastifyInstance, options: RouteOptions): voi
 
 function fileRoutes(app: FastifyInstance, options: RouteOptions): void {
   const { secure, services, limits } = options
-  const sending = { ...options.sending, limits }
+  const sending = { ...options.sending, limits, turns: limits.sendTurns }
   app.route<{ Params: { sha256: string; name: string } }>({
     method: ['GET', 'HEAD'],
     url: '/v1/artifacts/:sha256/:name',
@@ -106,7 +106,6 @@ function fileRoutes(app: FastifyInstance, options: RouteOptions): void {
       const { slots: _, ...unlimited } = sending
       return sendFile(request, reply, file, {
         ...unlimited,
-        turns: limits.sendTurns,
         bytesServed: (bytes) => services.bytesServed(bytes, true),
       })
     },

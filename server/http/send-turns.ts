@@ -1,8 +1,8 @@
 /**
- * When boot files that a client loads without a turn in the boot queue (`/boot/NAME`) are read on. TCP shares a link by connection:
- * dozens of connections of one client would leave the nodes that have their turn a small part of it. So while a node of another
- * address loads in its turn, the files without one are read at the pace that such nodes leave (spare-link.ts), a part of each address
- * after the other. A turn that crawls has no use for the link, and slows nobody down. At all other times there is no limit.
+ * When files are read on that go second: those that clients load without a turn in the boot queue, by `/boot/NAME` or as artifacts.
+ * TCP shares a link by connection: dozens of connections of one client would leave the others a small part of it. So while a node of
+ * another address loads in its turn, or the seeder hands out, they are read at the pace that is left (spare-link.ts), a part of each
+ * address after the other. A turn that crawls has no use for the link, and slows nobody down. At all other times there is no limit.
  * No I/O: time and timers are arguments.
  */
 import { AddressQueues } from '../../src/address-queues.js'
@@ -91,7 +91,7 @@ export class SendTurns {
     return this.#waiting.size
   }
 
-  /** A node loads a file in its turn of the boot queue; call the result when that is over. */
+  /** A node loads a file in its turn of the boot queue, or the seeder hands out; call the result when that is over. */
   goesFirst(address: string, file: FileInTurn): () => void {
     const loading = this.#first.begin(address, file)
     this.#link.start(this.#leastPace(), this.#options.nowMs())

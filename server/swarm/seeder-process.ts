@@ -7,7 +7,10 @@ import { collectGarbage, GarbageWatch } from '../process/garbage.js'
 import { SeederCore } from './seeder-core.js'
 import type { FromSeeder, ToSeeder } from './seeder-messages.js'
 
-const statsEveryMs = 500
+/** The other processes' sending yields to what is handed out, so they hear of it soon. */
+const statsEveryMs = 100
+/** What costs more is looked at once in so many times. */
+const costlyEvery = 5
 
 endWithParent()
 const send = (message: FromSeeder): void => toParent(message)
@@ -57,10 +60,15 @@ function start(port: number): void {
   core = running
   const garbage = new GarbageWatch()
   let residentBytes = 0
+  let eventLoopDelayMs = 0
+  let times = 0
   setInterval(() => {
-    const eventLoopDelayMs = Math.round(delay.max / 1e4) / 100
-    delay.reset()
-    residentBytes = readResidentBytes() ?? residentBytes
+    if (times % costlyEvery === 0) {
+      eventLoopDelayMs = Math.round(delay.max / 1e4) / 100
+      delay.reset()
+      residentBytes = readResidentBytes() ?? residentBytes
+    }
+    times += 1
     const stats = running.stats()
     send({ type: 'stats', stats: { ...stats, eventLoopDelayMs, residentBytes } })
     if (garbage.isDue(stats.peers, performance.now())) collectGarbage()

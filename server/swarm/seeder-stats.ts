@@ -16,7 +16,7 @@ export interface SeedTorrentStats {
   unheld: number
 }
 
-/** What the seeder last reported, at most a second old. */
+/** What the seeder last reported, at most a second old; some 100 ms usually: the others yield to what it hands out. */
 export interface SeederStats {
   running: boolean
   /** How often the process has died and been started again. */

@@ -45,8 +45,8 @@ export interface Seeder {
   stop(): Promise<void>
   /** The process has ended, and is started again. */
   on(event: 'exit', listener: (exit: ChildExit) => void): void
-  /** A process listens: the first, or one that took the place of another. */
-  on(event: 'listening', listener: () => void): void
+  /** A process listens: the first, or one that took the place of another; or it has told its counters, some ten times a second. */
+  on(event: 'listening' | 'stats', listener: () => void): void
   /** A torrent that was seeded could not be added to the process that took the place of one that died. */
   on(event: 'lost', listener: (infohash: string, error: unknown) => void): void
 }
@@ -147,7 +147,7 @@ class SeederParent implements Seeder {
   }
 
   on(event: 'exit', listener: (exit: ChildExit) => void): void
-  on(event: 'listening', listener: () => void): void
+  on(event: 'listening' | 'stats', listener: () => void): void
   on(event: 'lost', listener: (infohash: string, error: unknown) => void): void
   on(event: string, listener: (...args: never[]) => void): void {
     this.#events.on(event, listener as (...args: unknown[]) => void)
@@ -204,6 +204,7 @@ class SeederParent implements Seeder {
         break
       case 'stats':
         this.#stats = { ...message.stats, running: true, restarts: this.#child.restarts }
+        this.#events.emit('stats')
         break
     }
   }

@@ -49,6 +49,8 @@ export interface SwarmSide {
   seederStats(): SeederStats
   /** The seeder has handed out pieces to agents within the last seconds. */
   isHandingOut(): boolean
+  /** Calls back whenever the answers of the two above may be others. */
+  onSeederStats(run: () => void): void
   trackerStats(): TrackerStats
   readonly introduce: Tracker['introduce']
   readonly forget: Tracker['forget']
@@ -140,6 +142,7 @@ export function makeSwarm(common: Common, parts: SwarmParts): SwarmSide {
     racksChanged: () => seeder.racksChanged(),
     seederStats: () => seeder.stats(),
     isHandingOut: () => handoutActivity.isHandingOut(seeder.stats().torrents, clock.nowMs()),
+    onSeederStats: (run) => seeder.on('stats', run),
     trackerStats: () => tracker.stats(),
     introduce: (infohashes, node) => tracker.introduce(infohashes, node),
     forget: (address) => tracker.forget(address),

@@ -61,6 +61,17 @@ test('clients wait while a node of another address has its turn, and all get the
   assert.equal(turns.waiting, 0)
 })
 
+test('artifacts wait as well', async (t) => {
+  const { site, get, node, bodyOf, turns } = await bench(t)
+  const first = await node()
+  const path = `/v1/artifacts/${site.sha256}/vmlinuz`
+  const greedy = Array.from({ length: 3 }, () => bodyOf(get(greedyAddress, path)))
+  await until('some wait', () => turns.waiting > 0)
+  first.destroy()
+  for (const each of await Promise.all(greedy)) assert.ok(each.equals(site.bytes))
+  assert.equal(turns.waiting, 0)
+})
+
 test('an address with six times as many connections gets as much as another', async (t) => {
   const { site, get, boot, nodeOnSlowLink, bodyOf, turns } = await bench(t)
   const over = nodeOnSlowLink()

@@ -1,0 +1,64 @@
+/**
+ * When short answers are sent: manifests, torrents, announces, the status. What an address gets of them within {@link freeBytes} goes at
+ * once. Above that its answers go second, as files without a turn do (send-turns.ts): dozens of connections that ask without a pause
+ * would have most of the link, as TCP shares it by connection.
+ */
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { addressOwner } from '../../src/net.js'
+import { TokenBuckets } from '../../src/token-bucket.js'
+import { whenOver } from './answer-end.js'
+import { bytesOf } from './answer-memory.js'
+import { clientAddress } from './request-addresses.js'
+import type { SendTurns } from './send-turns.js'
+
+/** A boot costs 2 KB of answers, 6 KB where nobody has compressed its manifest: 500 nodes behind one address have theirs at once. */
+const freeBytes = { atOnce: 4 * 1024 * 1024, perSecond: 256 * 1024 } as const
+
+/** Of an answer beside its body. */
+const headBytes = 200
+
+/** Addresses that are remembered; one that is forgotten begins anew. */
+const addressesMax = 4096
+
+/** Holds answers back that go second. */
+export class AnswerPace {
+  readonly #turns: Pick<SendTurns, 'enter'>
+  readonly #nowMs: () => number
+  readonly #free = new TokenBuckets(addressesMax, freeBytes.perSecond, freeBytes.atOnce)
+
+  /** @param nowMs milliseconds of a clock that never goes back */
+  constructor(turns: Pick<SendTurns, 'enter'>, nowMs: () => number) {
+    this.#turns = turns
+    this.#nowMs = nowMs
+  }
+
+  /** Resolves when an answer of so many bytes may be sent, or its client has gone; undefined: now. */
+  wait(reply: FastifyReply, bodyBytes: number): Promise<void> | undefined {
+    const address = clientAddress(reply.request)
+    const bytes = bodyBytes + headBytes
+    if (this.#free.take(addressOwner(address), bytes, this.#nowMs())) return undefined
+    const turn = this.#turns.enter(address)
+    return new Promise((resolve) => {
+      let leftBytes = bytes
+      const part = (partBytes: number) => {
+        leftBytes -= partBytes
+        if (leftBytes > 0) {
+          turn.read(leftBytes, part)
+          return
+        }
+        turn.end()
+        resolve()
+      }
+      turn.read(leftBytes, part)
+      whenOver(reply, () => turn.end())
+    })
+  }
+}
+
+/** Answers wait until they may be sent. */
+export function paceAnswers(app: FastifyInstance, pace: AnswerPace): void {
+  app.addHook('onSend', async (_request, reply, payload) => {
+    await pace.wait(reply, bytesOf(payload))
+    return payload
+  })
+}
