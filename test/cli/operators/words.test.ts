@@ -86,7 +86,7 @@ test('conditions become a query; a key that is named twice means either value', 
   assert.deepEqual(parseWhere('text=a=b'), { text: 'a=b' })
   for (const [text, message] of [
     ['sate=failed', /did you mean state=\?/],
-    ['zebra=1', /begins with none of state=, cause=, rack=, text=/],
+    ['zebra=1', /begins with none of state=, cause=, rack=, .*text=/],
     ['state', /"state"/],
     ['', /""/],
     ['state=', /state= needs a value/],
