@@ -54,7 +54,7 @@ export function storedMachines(db: Sqlite.Database): (othersMax: number) => Stor
   )
   const ofBoot = db.prepare<[string, string], Fact>(
     `SELECT time_ms AS timeMs, type, json_extract(data, '$.address') AS address
-     FROM timeline INDEXED BY timeline_mac WHERE mac = ? AND boot = ? AND source <> 'agent' ORDER BY id`,
+     FROM timeline INDEXED BY timeline_mac WHERE mac = ? AND boot = ? AND source <> 'agent' ORDER BY time_ms, id`,
   )
   return (othersMax) =>
     [...ofNodes.all(), ...others.all(othersMax)]

@@ -55,6 +55,8 @@ interface Machine {
   stage: Stage
   /** For people: finer than the stage, and decides nothing. */
   state: NetbootState
+  /** When it came to that. */
+  stateMs: number
   address: string
   readonly firstMs: number
   readonly bootMs: number
@@ -101,6 +103,7 @@ export class Machines {
         ...{ node, boot, agentBoot, address, firstMs, bootMs, heardMs },
         stage: boot === agentBoot ? 'agent' : types.map((type) => stageOf(type)).reduce(later, 'firmware'),
         state: types.reduce<NetbootState>(afterFact, 'dhcp'),
+        stateMs: heardMs,
       }
       this.#put(mac, machine)
       if (node !== undefined && node !== mac) bounded(this.#macOfNode, node, mac, NODES_KNOWN_MAX)
@@ -148,7 +151,10 @@ export class Machines {
     const machine =
       before === undefined || isNewBoot(before, fact, timeMs) ? this.#begin(mac, before, timeMs) : before
     machine.stage = later(machine.stage, stageOf(fact.type))
-    machine.state = afterFact(machine.state, fact.type)
+    const state = afterFact(machine.state, fact.type)
+    // What another process tells late does not undo what has happened since.
+    if (state !== machine.state && timeMs >= machine.stateMs)
+      Object.assign(machine, { state, stateMs: timeMs })
     machine.address = fact.address ?? machine.address
     machine.heardMs = Math.max(machine.heardMs, timeMs)
     this.#put(mac, machine)
@@ -186,7 +192,7 @@ export class Machines {
     const node = before?.node ?? (this.#options.isNode(mac) ? mac : undefined)
     return {
       ...{ node, agentBoot: before?.agentBoot ?? '', boot: this.#options.newBoot() },
-      ...{ stage: 'firmware', state: 'dhcp', address: before?.address ?? '' },
+      ...{ stage: 'firmware', state: 'dhcp', stateMs: nowMs, address: before?.address ?? '' },
       ...{ firstMs: before?.firstMs ?? nowMs, bootMs: nowMs, heardMs: nowMs },
     }
   }

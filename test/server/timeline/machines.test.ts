@@ -99,6 +99,18 @@ test('a machine that no packet of ours concerns is nobody’s', () => {
   assert.deepEqual(machines.ofFact(fact, 1000), {}, 'an address of which no machine is known')
 })
 
+test('what another process tells late does not undo what has happened since', () => {
+  const { machines, say, clock } = place()
+  say('dhcp.seen', { client: 'firmware', message: 'request' }, { address: '10.0.0.9' })
+  clock.ms = 3000
+  say('queue.turn')
+  const fact = { source: 'tftp', type: 'program.sent', address: '10.0.0.9', data: {} } as const
+  machines.ofFact(fact, 2000)
+  assert.equal(machines.inNetboot()[0]?.state, 'loading')
+  machines.ofFact(fact, 4000)
+  assert.equal(machines.inNetboot()[0]?.state, 'program', 'it has started anew')
+})
+
 test('who loads a file is known by the address that its DHCP messages named', () => {
   const { machines, say } = place()
   say('dhcp.seen', { client: 'firmware', message: 'request' }, { address: '10.0.0.9' })
