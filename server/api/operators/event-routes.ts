@@ -6,18 +6,16 @@ import { BootswarmError } from '../../../src/errors.js'
 import { type EventSource, eventSources, type TimelineEvent } from '../../../src/timeline.js'
 import type { EventFilter } from '../../store/store.js'
 import { namesOf } from './node-pages.js'
-import { type App, describe, known, type OperatorRoutes, prefix } from './routing.js'
 import {
-  type EventPage,
   type EventsQuery,
-  errorSchema,
-  eventPageSchema,
   eventsQuery,
   nodeEventsQuery,
   nodeParams,
   streamHeaders,
   streamQuery,
-} from './schemas.js'
+} from './requests.js'
+import { type App, describe, known, type OperatorRoutes, prefix } from './routing.js'
+import { type EventPage, errorSchema, eventPageSchema } from './schemas.js'
 import type { EventReader } from './services.js'
 import { eventPageView } from './views.js'
 

@@ -2,7 +2,8 @@
 import { BootswarmError } from '../../../src/errors.js'
 import { expandHostlist } from '../../../src/hostlist.js'
 import { hasSome, type MachineFacts } from '../../../src/inventory.js'
-import type { NodePage, NodesQuery, nodeSorts } from './schemas.js'
+import type { NodesQuery, nodeSorts } from './requests.js'
+import type { NodePage } from './schemas.js'
 import type { OperatorServices } from './services.js'
 import type { BareNode } from './views.js'
 

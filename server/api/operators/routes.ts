@@ -6,27 +6,31 @@ import { eventRoutes } from './event-routes.js'
 import { nodeConfigSchema } from './node-config-schema.js'
 import { nodePage } from './node-pages.js'
 import { describeRoutes, openApiText } from './openapi.js'
-import { type App, describe, known, type OperatorRoutes, prefix } from './routing.js'
 import {
   approveBody,
-  auditPageSchema,
   auditQuery,
   drainBody,
   labelBody,
+  nodeParams,
+  nodesQuery,
+  tokenBody,
+  tokenParams,
+} from './requests.js'
+import { type App, describe, known, type OperatorRoutes, prefix } from './routing.js'
+import {
+  auditPageSchema,
   newTokenSchema,
   nodePageSchema,
-  nodeParams,
   nodeSchema,
-  nodesQuery,
+  type OperatorNode,
   type OperatorToken,
   statusSchema,
-  tokenBody,
   tokenListSchema,
-  tokenParams,
   tokenSchema,
   wholeNodeSchema,
   whySchema,
 } from './schemas.js'
+import type { OperatorServices } from './services.js'
 import type { Token } from './tokens.js'
 
 /** Registers all routes. */
@@ -44,6 +48,7 @@ export async function registerOperatorRoutes(app: App, options: OperatorRoutes):
   await app.register((api, _options, done) => {
     statusRoutes(api, options)
     nodeRoutes(api, options)
+    nodeChangeRoutes(api, options)
     eventRoutes(api, options)
     tokenRoutes(api, options)
     done()
@@ -66,10 +71,6 @@ function statusRoutes(app: App, { services }: OperatorRoutes): void {
 function nodeRoutes(app: App, { services }: OperatorRoutes): void {
   const api = app.withTypeProvider<ZodTypeProvider>()
   const bare = (id: string) => known(services.node(id))
-  const node = async (id: string) => {
-    const [whole] = await services.withCauses([bare(id)])
-    return known(whole)
-  }
   api.get(
     `${prefix}/nodes`,
     describe(
@@ -85,7 +86,7 @@ function nodeRoutes(app: App, { services }: OperatorRoutes): void {
     `${prefix}/nodes/:id`,
     describe('view', 'getNode', 'One node or machine', wholeNodeSchema, { params: nodeParams }),
     async ({ params }) => {
-      const one = await node(params.id)
+      const one = await withCause(services, params.id)
       return { ...one, inventory: services.inventoryOf(one.id) ?? null }
     },
   )
@@ -109,6 +110,18 @@ function nodeRoutes(app: App, { services }: OperatorRoutes): void {
     ),
     ({ params }) => services.configOf(bare(params.id)),
   )
+}
+
+/** @throws BootswarmError NODE_UNKNOWN */
+async function withCause(services: OperatorServices, id: string): Promise<OperatorNode> {
+  const [node] = await services.withCauses([known(services.node(id))])
+  return known(node)
+}
+
+function nodeChangeRoutes(app: App, { services }: OperatorRoutes): void {
+  const api = app.withTypeProvider<ZodTypeProvider>()
+  const bare = (id: string) => known(services.node(id))
+  const node = (id: string) => withCause(services, id)
   api.post(
     `${prefix}/nodes/:id/label`,
     describe('operate', 'labelNode', 'Labels a node, or takes its label away', nodeSchema, {
