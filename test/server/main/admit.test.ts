@@ -25,16 +25,17 @@ const waits = async (server: Daemon, id: string): Promise<boolean> => {
 const manifestCode = async (server: Daemon, id: string): Promise<string> =>
   codeOf(await server.https(`/v1/manifest?node=${id}&nonce=${nonce}`))
 
+const api = async ({ dataDir }: Daemon, method: 'GET' | 'POST', path: string, body?: object) => {
+  const answer = await askApi({ dataDir }, method, `/api/v1/nodes${path}`, body)
+  assert.equal(answer.status, 200, JSON.stringify(answer.body))
+  return answer.body
+}
+
 test('approved: a machine that nobody named waits until an operator approves it, and may be sent back', async (t) => {
   const place = new Site(`admit: approved\nnodes: [{match: '${mac(1)}'}]`)
   t.after(() => place.end())
   let server = place.start()
   await server.line('server.ready')
-  const api = async (method: 'GET' | 'POST', path: string, body?: object) => {
-    const answer = await askApi({ dataDir: server.dataDir }, method, `/api/v1/nodes${path}`, body)
-    assert.equal(answer.status, 200, JSON.stringify(answer.body))
-    return answer.body
-  }
   assert.deepEqual([await waits(server, mac(1)), await waits(server, mac(2))], [false, true])
   assert.equal(await manifestCode(server, mac(2)), 'NODE_NOT_ADMITTED')
   assert.equal(await manifestCode(server, mac(1)), 'CATALOG_EMPTY')
@@ -42,12 +43,12 @@ test('approved: a machine that nobody named waits until an operator approves it,
   await scriptOf(server, mac(2), 1)
   const refused = server.lines.filter(({ code }) => code === 'NODE_NOT_ADMITTED')
   assert.equal(refused.length, 1)
-  const waiting = () => api('GET', '?cause=NOT_ADMITTED')
+  const waiting = () => api(server, 'GET', '?cause=NOT_ADMITTED')
   await until('it to be listed', async () => ((await waiting()).total === 1 ? true : undefined))
   const [listed] = (await waiting()).nodes
   assert.deepEqual([listed.id, listed.approved], [mac(2), false])
 
-  assert.equal((await api('POST', `/${mac(2)}/approve`, { approved: true })).approved, true)
+  assert.equal((await api(server, 'POST', `/${mac(2)}/approve`, { approved: true })).approved, true)
   assert.equal(await waits(server, mac(2)), false)
   assert.equal(await manifestCode(server, mac(2)), 'CATALOG_EMPTY')
   // It stays so after a restart.
@@ -55,11 +56,11 @@ test('approved: a machine that nobody named waits until an operator approves it,
   server = place.start()
   await server.line('server.ready')
   assert.equal(await waits(server, mac(2)), false)
-  assert.equal((await api('POST', `/${mac(2)}/approve`, { approved: false })).approved, false)
+  assert.equal((await api(server, 'POST', `/${mac(2)}/approve`, { approved: false })).approved, false)
   assert.equal(await waits(server, mac(2)), true)
   // Who is forgotten is approved no more.
-  await api('POST', `/${mac(2)}/approve`, { approved: true })
-  await api('POST', `/${mac(2)}/forget`)
+  await api(server, 'POST', `/${mac(2)}/approve`, { approved: true })
+  await api(server, 'POST', `/${mac(2)}/forget`)
   assert.equal(await waits(server, mac(2)), true)
 
   const audit = await askApi({ dataDir: server.dataDir }, 'GET', '/api/v1/audit')
@@ -95,15 +96,10 @@ test('a drained node does not boot, says why, and boots again when it is cleared
   t.after(() => place.end())
   let server = place.start()
   await server.line('server.ready')
-  const api = async (method: 'GET' | 'POST', path: string, body?: object) => {
-    const answer = await askApi({ dataDir: server.dataDir }, method, `/api/v1/nodes${path}`, body)
-    assert.equal(answer.status, 200, JSON.stringify(answer.body))
-    return answer.body
-  }
   assert.match(await scriptOf(server, mac(1)), /no vmlinuz/)
-  await until('it to be listed', async () => ((await api('GET', '')).total === 1 ? true : undefined))
+  await until('it to be listed', async () => ((await api(server, 'GET', '')).total === 1 ? true : undefined))
   const body = { drained: true, reason: 'fan; broken' }
-  assert.deepEqual((await api('POST', `/${mac(1)}/drain`, body)).drained, { reason: 'fan; broken' })
+  assert.deepEqual((await api(server, 'POST', `/${mac(1)}/drain`, body)).drained, { reason: 'fan; broken' })
   await server.kill('SIGKILL')
   server = place.start()
   await server.line('server.ready')
@@ -111,7 +107,9 @@ test('a drained node does not boot, says why, and boots again when it is cleared
   const held = /an operator has drained it: fan_ broken: bootswarm node drain --clear 52:54:00:00:00:01\n/
   assert.match(await scriptOf(server, mac(1)), held)
   assert.equal(await manifestCode(server, mac(1)), 'NODE_DRAINED')
-  await until('the cause', async () => ((await api('GET', '?cause=DRAINED')).total === 1 ? true : undefined))
-  assert.equal((await api('POST', `/${mac(1)}/drain`, { drained: false })).drained, null)
+  await until('the cause', async () =>
+    (await api(server, 'GET', '?cause=DRAINED')).total === 1 ? true : undefined,
+  )
+  assert.equal((await api(server, 'POST', `/${mac(1)}/drain`, { drained: false })).drained, null)
   assert.match(await scriptOf(server, mac(1)), /no vmlinuz/)
 })
