@@ -19,6 +19,7 @@ import type { NetbootSide } from './netboot.js'
 import type { Nodes } from './nodes.js'
 import type { Common, OpenPorts, Reach } from './parts.js'
 import type { SwarmSide } from './swarm.js'
+import { yieldToSeeder } from './yield-to-seeder.js'
 
 /** Parts of at most this many bytes hardly load the origin: a tail that a node misses. */
 const smallPartBytes = 256 * 1024
@@ -64,7 +65,7 @@ export function makeHttp(common: Common, parts: HttpParts): HttpSide {
   const originBytes = { artifacts: 0, boot: 0 }
   const limits = makeLimits(log)
   const status = makeStatusOf(common, parts, slots, limits, originBytes)
-  yieldToSeeder(limits, swarm)
+  yieldToSeeder(limits.sendTurns, swarm)
   const listening = {
     limits,
     failures,
@@ -102,21 +103,6 @@ function makeLimits(log: Logger): ClientLimits {
     log.warn(facts, `Only ${numbers.connectionsMax} connections at a time: ${remedy}, or more memory`)
   }
   return makeClientLimits(numbers)
-}
-
-/** While the seeder hands out, what goes second yields to it: what it gives away is passed on. */
-function yieldToSeeder(
-  { sendTurns }: ClientLimits,
-  swarm: Pick<SwarmSide, 'isHandingOut' | 'onSeederStats' | 'seederStats'>,
-) {
-  let over: (() => void) | undefined
-  swarm.onSeederStats(() => {
-    const isHandingOut = swarm.isHandingOut()
-    if (isHandingOut === (over !== undefined)) return
-    over?.()
-    const movedBytes = () => swarm.seederStats().uploadedBytes
-    over = isHandingOut ? sendTurns.goesFirst('seeder', { movedBytes, isCrawling: () => false }) : undefined
-  })
 }
 
 interface OriginBytes {

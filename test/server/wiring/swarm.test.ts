@@ -107,6 +107,7 @@ test('the services follow the catalog: tracker and seeder know exactly its torre
   assert.equal(lastPeer(await announce()), `127.0.0.1:${ports.seeder}`)
   assert.equal(swarm.trackerStats().peers, 1)
   assert.equal(swarm.isHandingOut(), false)
+  await new Promise<void>((told) => swarm.onSeederStats(told))
   swarm.forget('127.0.0.1')
   assert.equal(swarm.trackerStats().peers, 0)
 
