@@ -1,9 +1,9 @@
 /** `npm run bench:dhcp [-- --seconds 10 --rounds 3 --json FILE]`: the DHCP server beside Kea. See docs/bench.md. */
-import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type DhcpRow, runDhcpBench } from '../bench/dhcp/rounds.js'
 import { bootswarm, kea } from '../bench/dhcp/servers.js'
 import { ensureTools } from '../host/tools.js'
+import { type Columns, countOf, reportRows } from './bench-report.js'
 import { undone } from './undone.js'
 
 const { values } = parseArgs({
@@ -18,6 +18,17 @@ const { values } = parseArgs({
   },
 })
 
+const columns: Columns<DhcpRow> = {
+  server: ({ server }) => server,
+  'most a second': ({ mostPerSecond }) => mostPerSecond.toFixed(0),
+  'CPU ms each': ({ answeringMs }) => answeringMs.toFixed(3),
+  'of all processes': ({ allMs }) => allMs.toFixed(3),
+  'OFFER ms': ({ offerMs }) => offerMs.toFixed(1),
+  'ACK ms': ({ ackMs }) => ackMs.toFixed(1),
+  done: ({ doneShare }) => `${(doneShare * 100).toFixed(1)} %`,
+  failed: ({ failed }) => failed ?? '',
+}
+
 await undone(async (undo) => {
   ensureTools([
     { name: 'ip', debianPackage: 'iproute2' },
@@ -28,31 +39,13 @@ await undone(async (undo) => {
   const rows = await runDhcpBench(
     {
       contestants: [bootswarm, kea],
-      rate: Number(values.rate),
-      rounds: Number(values.rounds),
-      seconds: Number(values.seconds),
+      rate: countOf('rate', values.rate),
+      rounds: countOf('rounds', values.rounds),
+      seconds: countOf('seconds', values.seconds),
       directory: values.directory,
       log: (line) => process.stderr.write(`${line}\n`),
     },
     undo,
   )
-  if (values.json) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`)
-  process.stdout.write(`${table(rows)}\n`)
+  reportRows(rows, columns, values.json)
 })
-
-function table(rows: readonly DhcpRow[]): string {
-  const lines = rows.map(({ server, failed, ...row }) => {
-    const figures = [
-      row.mostPerSecond.toFixed(0),
-      row.answeringMs.toFixed(3),
-      row.allMs.toFixed(3),
-      row.offerMs.toFixed(1),
-      row.ackMs.toFixed(1),
-      `${(row.doneShare * 100).toFixed(1)} %`,
-    ]
-    return `| ${server} | ${figures.join(' | ')} | ${failed ?? ''} |`
-  })
-  const head =
-    '| server | most a second | CPU ms each | of all processes | OFFER ms | ACK ms | done | failed |'
-  return [head, `|${'---|'.repeat(8)}`, ...lines].join('\n')
-}

@@ -1,8 +1,8 @@
 /** `npm run bench:operators [-- --nodes 500 --boots 10000 --requests 50 --json FILE]`: how long a server takes to answer an operator. See docs/bench.md. */
-import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type OperatorBenchRow, runOperatorBench } from '../bench/operators/answers.js'
+import { type Columns, countOf, reportRows } from './bench-report.js'
 import { undone } from './undone.js'
 
 const { values } = parseArgs({
@@ -15,25 +15,23 @@ const { values } = parseArgs({
   },
 })
 
+const columns: Columns<OperatorBenchRow> = {
+  answer: ({ what }) => what,
+  'median ms': ({ medianMs }) => medianMs.toFixed(1),
+  'longest ms': ({ maxMs }) => maxMs.toFixed(1),
+  kB: ({ bytes }) => String(Math.ceil(bytes / 1000)),
+}
+
 await undone(async (undo) => {
   const rows = await runOperatorBench(
     {
-      nodes: Number(values.nodes),
-      boots: Number(values.boots),
-      requests: Number(values.requests),
+      nodes: countOf('nodes', values.nodes),
+      boots: countOf('boots', values.boots),
+      requests: countOf('requests', values.requests),
       directory: values.directory,
       log: (line) => process.stderr.write(`${line}\n`),
     },
     undo,
   )
-  if (values.json) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`)
-  process.stdout.write(`${table(rows)}\n`)
+  reportRows(rows, columns, values.json)
 })
-
-function table(rows: readonly OperatorBenchRow[]): string {
-  const lines = rows.map(
-    ({ what, medianMs, maxMs, bytes }) =>
-      `| ${what} | ${medianMs.toFixed(1)} | ${maxMs.toFixed(1)} | ${Math.ceil(bytes / 1000)} |`,
-  )
-  return ['| answer | median ms | longest ms | kB |', `|${'---|'.repeat(4)}`, ...lines].join('\n')
-}

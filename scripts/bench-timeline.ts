@@ -1,10 +1,10 @@
 /** `npm run bench:timeline [-- --nodes 500 --seconds 40 --rounds 3 --against DIR --json FILE]`: what a farm that boots costs the server. See docs/bench.md. */
-import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { runTimelineBench, type TimelineRow } from '../bench/timeline/rounds.js'
 import { ensureTools } from '../host/tools.js'
+import { type Columns, countOf, reportRows } from './bench-report.js'
 import { undone } from './undone.js'
 
 const { values } = parseArgs({
@@ -20,6 +20,15 @@ const { values } = parseArgs({
   },
 })
 
+const columns: Columns<TimelineRow> = {
+  build: ({ build }) => build,
+  'daemon CPU s': ({ daemonS }) => daemonS.toFixed(2),
+  'netboot CPU s': ({ netbootS }) => netbootS.toFixed(2),
+  'all CPU s': ({ allS }) => allS.toFixed(2),
+  'elapsed s': ({ elapsedS }) => elapsedS.toFixed(2),
+  'of a core': ({ allS, elapsedS }) => `${((100 * allS) / elapsedS).toFixed(1)} %`,
+}
+
 await undone(async (undo) => {
   ensureTools([
     { name: 'ip', debianPackage: 'iproute2' },
@@ -31,23 +40,13 @@ await undone(async (undo) => {
   const rows = await runTimelineBench(
     {
       builds: [own, ...others],
-      nodes: Number(values.nodes),
-      seconds: Number(values.seconds),
-      rounds: Number(values.rounds),
+      nodes: countOf('nodes', values.nodes),
+      seconds: countOf('seconds', values.seconds),
+      rounds: countOf('rounds', values.rounds),
       directory: values.directory,
       log: (line) => process.stderr.write(`${line}\n`),
     },
     undo,
   )
-  if (values.json) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`)
-  process.stdout.write(`${table(rows)}\n`)
+  reportRows(rows, columns, values.json)
 })
-
-function table(rows: readonly TimelineRow[]): string {
-  const lines = rows.map(({ build, daemonS, netbootS, allS, elapsedS }) => {
-    const seconds = [daemonS, netbootS, allS, elapsedS].map((figure) => figure.toFixed(2))
-    return `| ${build} | ${seconds.join(' | ')} | ${((100 * allS) / elapsedS).toFixed(1)} % |`
-  })
-  const head = '| build | daemon CPU s | netboot CPU s | all CPU s | elapsed s | of a core |'
-  return [head, `|${'---|'.repeat(6)}`, ...lines].join('\n')
-}
