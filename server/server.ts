@@ -28,6 +28,7 @@ import { makeOperators, type OperatorSide } from './wiring/operators.js'
 import { noPorts, reachOf } from './wiring/parts.js'
 import { makeSeeds } from './wiring/seeds.js'
 import { makeSwarm } from './wiring/swarm.js'
+import { makeTickets } from './wiring/tickets.js'
 import { makeTimeline, publishedVersions } from './wiring/timeline.js'
 
 /** What a server is started with. */
@@ -123,6 +124,7 @@ async function compose(
   const records = new OperatorRecords(store, nowMs)
   const nodes = makeNodes(common, { store, timeline, said: records, placeOf })
   const { registry, relayPorts } = nodes
+  const tickets = makeTickets(common, store)
   let current = config
   const catalog = makeCatalog(common, store, registry, () => current)
   const netboot = makeNetboot(common, {
@@ -155,6 +157,7 @@ async function compose(
     identity: identity.first,
     catalog,
     nodes,
+    tickets,
     seeds,
     swarm,
     netboot,
@@ -181,6 +184,8 @@ async function compose(
   cleanUp.push(() => nodes.stop())
   cleanUp.push(() => timeline.site('server.stopped', {}))
   nodes.start()
+  cleanUp.push(() => tickets.stop())
+  tickets.start()
   timeline.site('server.started', { site: config.site })
   cleanUp.push(() => http.stop())
   await privileges.asRoot(() => http.start())

@@ -4,6 +4,12 @@
  */
 import { KERNEL_ARGS_LENGTH_MAX } from './limits.js'
 
+/** The value of the last word `NAME=`, as the kernel and the agent take it; undefined: there is none. */
+export function kernelWord(text: string, name: string): string | undefined {
+  const words = text.replaceAll('"', '').split(' ')
+  return words.findLast((word) => word.startsWith(`${name}=`))?.slice(name.length + 1)
+}
+
 /** What is wrong with them; undefined if nothing is. */
 export function kernelArgsMistake(text: string): string | undefined {
   if (text === '') return undefined

@@ -174,9 +174,9 @@ export const BOOT_PROGRAM_BYTES_MAX = 4 * 1024 * 1024
 export const KERNEL_ARGS_LENGTH_MAX = 1024
 /**
  * Characters of all kernel arguments of a node that profiles put together: Linux cuts off at 2,048 on x86 and arm64
- * (COMMAND_LINE_SIZE), and the boot script's own words take up to 250.
+ * (COMMAND_LINE_SIZE), and the boot script's own words take up to 268.
  */
-export const KERNEL_LINE_LENGTH_MAX = 1792
+export const KERNEL_LINE_LENGTH_MAX = 1776
 /**
  * How often a node asks for its boot script before it gives up: for half an hour, in which a server starts anew, or an
  * operator puts the kernel in its place. Where no other boot device is left, who gives up needs a power cycle.
@@ -186,6 +186,10 @@ export const BOOT_TRIES_MAX = 64
 export const BOOT_QUEUE_MAX = 16_384
 /** Of one address: a large farm behind a router that translates addresses, four times over. */
 export const BOOT_QUEUE_OF_ADDRESS_MAX = 2048
+
+/** Boot tickets that nobody has redeemed, in all and of one address: as many as nodes in the queue. */
+export const TICKETS_MAX = BOOT_QUEUE_MAX
+export const TICKETS_OF_ADDRESS_MAX = BOOT_QUEUE_OF_ADDRESS_MAX
 
 /** Kernel and stage 1 together, bytes: each node loads them through the server's link. A warning above, and a test. */
 export const STAGE1_BUDGET_BYTES = 10_500_000

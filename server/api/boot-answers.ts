@@ -4,9 +4,11 @@
 import type { Hold } from '../../src/admit.js'
 import { type KernelArch, kernelArch } from '../../src/arch.js'
 import type { ErrorCode } from '../../src/errors.js'
+import { kernelWord } from '../../src/kernel-args.js'
 import { LineBudget } from '../../src/line-budget.js'
 import { addressOwner, formatUrlHost } from '../../src/net.js'
 import type { NodeConfig } from '../../src/node-config.js'
+import { isNodeId } from '../../src/node-id.js'
 import type { Fact, FactData } from '../../src/timeline.js'
 import type { CatalogArtifact, CatalogVersion } from '../catalog/versions.js'
 import type { BootDownload, BootFetch, NetbootAnswers, ScriptRequest } from '../http/services.js'
@@ -22,6 +24,7 @@ import {
   type ScriptFile,
   waitScript,
 } from '../netboot/ipxe-script.js'
+import type { Tickets } from '../nodes/tickets.js'
 import type { Logger } from '../process/log.js'
 
 /** Refusals in the log: a whole farm without its files at once, and no end of lines by a machine that invents others. */
@@ -39,11 +42,14 @@ export interface BootSources {
   readonly archSeen: (id: string, arch: KernelArch) => void
   /** The address that a client uses for us, from the one that its connection arrived at. */
   readonly reachedAt: (address: string) => string
+  readonly tickets: Pick<Tickets, 'issue' | 'stage1Left'>
   /** Told what happens to machines. */
   readonly fact: (fact: Fact) => void
   readonly log: Logger
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: () => number
+  /** Wall clock, milliseconds since 1970. */
+  readonly wallMs: () => number
   readonly ports: () => { readonly http: number; readonly https: number }
 }
 
@@ -139,8 +145,15 @@ async function script(
     kernel: file(kernel),
     stage1: file(stage1),
     server: `https://${formatUrlHost(sources.reachedAt(serverAddress))}:${sources.ports().https}`,
+    ticket: sources.tickets.issue({ mac, address, node: nodeOf(mac, config.kernelArgs) }, sources.wallMs()),
     kernelArgs: config.kernelArgs,
   })
+}
+
+/** What the agent of a machine will call itself: its MAC address, unless the site's kernel arguments say otherwise. */
+function nodeOf(mac: string, kernelArgs: string): string {
+  const named = kernelWord(kernelArgs, 'bootswarm.node')?.toLowerCase()
+  return named !== undefined && isNodeId(named) ? named : mac
 }
 
 /** A download of kernel or stage 1, whose end is told. */
@@ -154,6 +167,7 @@ function fetchTold(download: BootDownload, sources: BootSources): BootFetch | un
     isCrawling: () => fetch.isCrawling(),
     end: (isWhole) => {
       fetch.end(isWhole)
+      if (isWhole && role === 'stage1') sources.tickets.stage1Left(mac, address, sources.wallMs())
       const data = { file, bytes: download.movedBytes(), seconds: secondsSince(startedMs, sources) }
       sources.fact({
         source: 'http',

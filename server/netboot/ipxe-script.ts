@@ -47,6 +47,8 @@ export interface ScriptBoot {
   readonly stage1: ScriptFile
   /** `https://10.0.0.1:8443` */
   readonly server: string
+  /** 32 hex digits; a secret (docs/tickets.md). */
+  readonly ticket: string
   /** Checked by `kernelArgsMistake`. */
   readonly kernelArgs: string
 }
@@ -83,6 +85,7 @@ export function bootScript(node: ScriptNode, boot: ScriptBoot): string {
     ...(node.http.endsWith(`:${agentsHttpPort}`) ? [] : [`bootswarm.http=http://${node.http}`]),
     `bootswarm.node=${node.mac}`,
     `BOOTIF=01-${node.mac.replaceAll(':', '-')}`,
+    `bootswarm.ticket=${boot.ticket}`,
     boot.kernelArgs,
   ]
   const fetch = `--timeout ${fetchTimeoutMs}`

@@ -129,6 +129,14 @@ const STEPS: readonly string[] = [
      reason TEXT NOT NULL,
      drained_ms INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE tickets (
+     sha256 TEXT PRIMARY KEY,
+     mac TEXT NOT NULL,
+     node TEXT NOT NULL,
+     owner TEXT NOT NULL,
+     issued_ms INTEGER NOT NULL,
+     expires_ms INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ]
 
 /** The schema that this server writes. */

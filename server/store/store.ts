@@ -1,16 +1,18 @@
 /**
  * What the server must remember, in one SQLite file: the one module with SQL. Reading, and what the catalog writes, is
- * synchronous and quick; timeline and leases are written by a thread and are on the disk when the promise resolves. What it holds of
+ * synchronous and quick; timeline, leases and tickets are written by a thread and are on the disk when the promise resolves. What it holds of
  * artifacts can be made again from artifacts/.
  */
 
 import type { LeaseChange } from '../../src/dhcp-lease.js'
+import type { TicketChange } from '../../src/tickets.js'
 import { type ArtifactTable, artifactTable } from './artifacts.js'
 import { type EventPages, eventPages } from './event-pages.js'
 import { type LeaseTable, leaseTable } from './leases.js'
 import { type NodeTable, nodeTable } from './nodes.js'
 import { inMemory, openDatabase, type StoreOptions } from './open.js'
 import { type OperatorJob, type OperatorTables, operatorTables } from './operators.js'
+import { type TicketTable, ticketTable } from './tickets.js'
 import { type TimelineTable, timelineTable } from './timeline.js'
 import { type VersionTable, versionTable } from './versions.js'
 import type { TimelineBatch } from './write-jobs.js'
@@ -41,12 +43,16 @@ export interface Store {
   readonly eventPages: EventPages
   /** Addresses given by DHCP. */
   readonly leases: LeaseTable
+  /** Tickets that nobody has redeemed. */
+  readonly tickets: TicketTable
   /** Operators' tokens, labels and audit trail. */
   readonly operators: OperatorTables
   /** Writes what has happened: all or nothing. */
   saveTimeline(batch: TimelineBatch): Promise<void>
   /** Keeps and forgets leases: all or nothing. */
   saveLeases(changes: readonly LeaseChange[]): Promise<void>
+  /** Keeps and forgets tickets: all or nothing. */
+  saveTickets(changes: readonly TicketChange[]): Promise<void>
   /** Writes what an operator did, with its event of the timeline: both or neither. */
   saveOperator(job: OperatorJob): Promise<void>
   /** Waits for what is being written, writes everything back and closes the file. Idempotent. */
@@ -68,9 +74,11 @@ export function openStore(options: StoreOptions): Store {
     timeline: timelineTable(db),
     eventPages: eventPages(db),
     leases: leaseTable(db),
+    tickets: ticketTable(db),
     operators: operatorTables(db),
     saveTimeline: (batch) => writer.write({ kind: 'timeline', batch }),
     saveLeases: (changes) => writer.write({ kind: 'leases', changes }),
+    saveTickets: (changes) => writer.write({ kind: 'tickets', changes }),
     saveOperator: (job) => writer.write({ kind: 'operator', job }),
     close: async () => {
       await writer.close()

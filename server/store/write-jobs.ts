@@ -1,14 +1,16 @@
 /**
- * What is written while nodes boot: the timeline with the nodes' rows, the DHCP leases, and what operators do. Each job is one transaction that is on the disk when
+ * What is written while nodes boot: the timeline with the nodes' rows, DHCP leases, tickets, and what operators do. Each job is one transaction that is on the disk when
  * it returns. Runs in a thread of its own (write-thread.ts): a disk that is slow or full must not stop the main loop.
  */
 
 import type Sqlite from 'better-sqlite3'
 import type { LeaseChange } from '../../src/dhcp-lease.js'
 import { DATABASE_BYTES_MAX } from '../../src/limits.js'
+import type { TicketChange } from '../../src/tickets.js'
 import { leaseWriter } from './leases.js'
 import { type NodeRow, nodeWriter } from './nodes.js'
 import { type OperatorJob, operatorWriter } from './operators.js'
+import { ticketWriter } from './tickets.js'
 import { type NewTimelineEvent, timelineAppender } from './timeline.js'
 import { type TimelineBounds, timelinePruner, timelineTrimmer } from './timeline-bounds.js'
 
@@ -24,6 +26,7 @@ export interface TimelineBatch {
 export type WriteJob =
   | { readonly kind: 'timeline'; readonly batch: TimelineBatch }
   | { readonly kind: 'leases'; readonly changes: readonly LeaseChange[] }
+  | { readonly kind: 'tickets'; readonly changes: readonly TicketChange[] }
   | { readonly kind: 'operator'; readonly job: OperatorJob }
 
 /** Events that go at once where the database is too large, and how often in one transaction: more than it brings. */
@@ -41,6 +44,7 @@ export function writeJobs(
   const trim = timelineTrimmer(db, bounds)
   const prune = timelinePruner(db)
   const leases = leaseWriter(db)
+  const tickets = ticketWriter(db)
   const operator = operatorWriter(db)
   const number = (pragma: string) => Number(db.pragma(pragma, { simple: true }))
   const pageBytes = number('page_size')
@@ -48,6 +52,7 @@ export function writeJobs(
   const usedBytes = () => (number('page_count') - number('freelist_count')) * pageBytes
   const write = db.transaction((job: WriteJob) => {
     if (job.kind === 'leases') return leases(job.changes)
+    if (job.kind === 'tickets') return tickets(job.changes)
     if (job.kind === 'operator') return operator(job.job)
     nodes.forget(job.batch.forgotten)
     nodes.put(job.batch.nodes)

@@ -19,6 +19,7 @@ import type { NetbootSide } from './netboot.js'
 import type { Nodes } from './nodes.js'
 import type { Common, OpenPorts, Reach } from './parts.js'
 import type { SwarmSide } from './swarm.js'
+import type { TicketSide } from './tickets.js'
 import { yieldToSeeder } from './yield-to-seeder.js'
 
 /** Parts of at most this many bytes hardly load the origin: a tail that a node misses. */
@@ -33,6 +34,7 @@ export interface HttpParts {
   readonly identity: Identity
   readonly catalog: Catalog
   readonly nodes: Nodes
+  readonly tickets: TicketSide
   readonly seeds: SeedAnswers
   readonly swarm: SwarmSide
   readonly netboot: NetbootSide
@@ -141,7 +143,7 @@ function makeStatusOf(
 
 function makeServices(
   { config, nowMs }: Common,
-  { timeline, identity, catalog, nodes, seeds, swarm, netboot, reach, ports }: HttpParts,
+  { timeline, identity, catalog, nodes, tickets, seeds, swarm, netboot, reach, ports }: HttpParts,
   status: () => ServerStatus,
   originBytes: OriginBytes,
 ): HttpServices {
@@ -169,8 +171,10 @@ function makeServices(
       describe: nodes.describe,
       holdOf: nodes.holdOf,
       archSeen: nodes.archSeen,
+      tickets: tickets.tickets,
       reachedAt: reach.at,
       nowMs: () => performance.now(),
+      wallMs: nowMs,
       ports: () => ports,
     }),
     bytesServed: (bytes, isBoot) => {

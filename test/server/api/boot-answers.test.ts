@@ -36,6 +36,7 @@ function place(slots = 8, natAddress?: string, yaml = oneRig, hold?: Hold) {
   const catalog: { current: CatalogVersion | undefined } = { current: version(1, 'vmlinuz', 'stage1.img') }
   const lines: { event: string; code?: string }[] = []
   const facts: Fact[] = []
+  const tickets: string[] = []
   const admission = new BootAdmission(slots, () => performance.now())
   const answers = makeBootAnswers({
     admission,
@@ -44,10 +45,18 @@ function place(slots = 8, natAddress?: string, yaml = oneRig, hold?: Hold) {
     describe: (id, address) => configs.of(id, address, archs.of(id)),
     holdOf: () => hold,
     archSeen: (id, arch) => archs.note(id, arch),
+    tickets: {
+      issue: (machine, nowMs) => {
+        tickets.push(`${nowMs}: ${machine.mac} at ${machine.address} is ${machine.node}`)
+        return 'ab'.repeat(16)
+      },
+      stage1Left: (left, address, nowMs) => void tickets.push(`${nowMs}: ${left} at ${address} has stage 1`),
+    },
     reachedAt: (address) => natAddress ?? address,
     log: pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
     fact: (fact) => void facts.push(fact),
     nowMs: () => 0,
+    wallMs: () => 7,
     ports: () => ({ http: 8480, https: 8443 }),
   })
   const script = (arch: string | undefined, id = mac, tries = 0) => {
@@ -59,7 +68,7 @@ function place(slots = 8, natAddress?: string, yaml = oneRig, hold?: Hold) {
     const name = Buffer.from(sha256, 'hex').toString()
     return answers.fetch({ mac: id, address: '10.0.0.2', file: sha256, name, ...connection })
   }
-  return { answers, admission, catalog, lines, facts, script, fetch }
+  return { answers, admission, catalog, lines, facts, tickets, script, fetch }
 }
 
 test('programs come by name, and beside each the script that asks for a machine’s own', () => {
@@ -85,6 +94,28 @@ test('a machine is asked what it is, then boots kernel and stage 1 with its argu
     lines.map(({ event }) => event),
     ['netboot.loads'],
   )
+})
+
+test('a script that boots carries a ticket for the node that it starts, and stage 1 begins its end', async () => {
+  const { script, fetch, tickets, lines, facts } = place()
+  assert.ok(!(await script(undefined)).includes('ticket'))
+  assert.match(await script('x86_64'), / bootswarm\.ticket=(ab){16} quiet /)
+  fetch(mac, file('vmlinuz').sha256)?.end(true)
+  fetch(mac, file('stage1.img').sha256)?.end(false)
+  fetch(mac, file('stage1.img').sha256)?.end(true)
+  assert.deepEqual(tickets, [`7: ${mac} at 10.0.0.2 is ${mac}`, `7: ${mac} at 10.0.0.2 has stage 1`])
+  assert.ok(!JSON.stringify([lines, facts]).includes('abab'))
+  const named = place(8, undefined, 'netboot: {kernel_args: "bootswarm.node=a x bootswarm.node=RIG-7"}')
+  await named.script('x86_64')
+  assert.deepEqual(named.tickets, [`7: ${mac} at 10.0.0.2 is rig-7`])
+})
+
+test('who waits for a turn gets no ticket', async () => {
+  const { script, fetch, tickets } = place(1)
+  await script('x86_64')
+  assert.ok(fetch(mac, 'x') !== undefined)
+  assert.match(await script('x86_64', '52:54:00:00:00:02'), /in the queue/)
+  assert.equal(tickets.length, 1)
 })
 
 test('what cannot boot is told why, and takes no place in the queue', async () => {
@@ -160,7 +191,7 @@ groups:
   const { script, catalog } = place(8, undefined, yaml)
   catalog.current = version(1, 'vmlinuz-amd64', 'stage1-amd64', 'vmlinuz-arm64', 'stage1-arm64')
   const words = async (arch: string, id: string) =>
-    /BOOTIF=\S+ (.*?) \|\|/.exec((await script(arch, id)) ?? '')?.[1]
+    /bootswarm\.ticket=\S+ (.*?) \|\|/.exec((await script(arch, id)) ?? '')?.[1]
   assert.equal(await words('x86_64', mac), 'quiet lab')
   assert.equal(await words('arm64', '00:11:22:33:44:55'), 'bootswarm.root=zram quiet console=ttyAMA0')
   assert.equal(await words('arm64', mac), 'bootswarm.root=zram quiet console=ttyAMA0 lab')

@@ -11,7 +11,7 @@ import {
   waitScript,
 } from '../../../server/netboot/ipxe-script.js'
 import { kernelArgsMistake } from '../../../src/kernel-args.js'
-import { BOOT_TRIES_MAX } from '../../../src/limits.js'
+import { BOOT_TRIES_MAX, KERNEL_LINE_LENGTH_MAX } from '../../../src/limits.js'
 
 const node = { http: '10.0.0.1:8480', mac: '52:54:00:00:00:01', hostname: 'rig001', arch: 'x86_64', tries: 0 }
 const boot = {
@@ -19,6 +19,7 @@ const boot = {
   kernel: { name: 'vmlinuz', url: 'http://10.0.0.1:8480/k' },
   stage1: { name: 'stage1', url: 'http://10.0.0.1:8480/s' },
   server: 'https://10.0.0.1:8443',
+  ticket: 'ab'.repeat(16),
   kernelArgs: 'quiet console=ttyS0',
 }
 const all = () => [
@@ -51,8 +52,22 @@ test('the kernel line says server, node and card, and names the initrd for EFI',
     .find((text) => text.startsWith('kernel'))
   assert.equal(
     line,
-    'kernel --timeout 3000 --name vmlinuz http://10.0.0.1:8480/k initrd=stage1 bootswarm.server=https://10.0.0.1:8443 bootswarm.node=52:54:00:00:00:01 BOOTIF=01-52-54-00-00-00-01 quiet console=ttyS0 || goto again',
+    'kernel --timeout 3000 --name vmlinuz http://10.0.0.1:8480/k initrd=stage1 bootswarm.server=https://10.0.0.1:8443 bootswarm.node=52:54:00:00:00:01 BOOTIF=01-52-54-00-00-00-01 bootswarm.ticket=abababababababababababababababab quiet console=ttyS0 || goto again',
   )
+})
+
+test('the longest kernel line is one that kernels take as it is', () => {
+  const address = `[${Array.from({ length: 8 }, () => 'ffff').join(':')}]`
+  const longest = {
+    ...boot,
+    server: `https://${address}:65535`,
+    kernelArgs: 'x'.repeat(KERNEL_LINE_LENGTH_MAX),
+  }
+  const script = bootScript({ ...node, http: `${address}:65535` }, longest)
+  const words = /vmlinuz \S+ (.*) \|\| goto again/.exec(script)?.[1] ?? ''
+  assert.match(words, /ticket=.* x/)
+  // COMMAND_LINE_SIZE, with the zero at its end.
+  assert.ok(words.length < 2048, `${words.length} characters`)
 })
 
 test('failures are tried again with growing waits, a bounded number of times', () => {
