@@ -1,5 +1,5 @@
 /**
- * Bencode (BEP 3), strict and bounded: keys ascending and unique, integers without leading zeros,
+ * Bencode (BEP 3), strict and bounded: keys ascending and unique unless it is said otherwise, integers without leading zeros,
  * nothing after the value. Strings are bytes; dictionary keys are handed over as binary (latin1) text.
  */
 
@@ -25,6 +25,8 @@ export interface BencodeBounds {
   readonly bytesMax?: number
   readonly depthMax?: number
   readonly valuesMax?: number
+  /** Keys need not ascend, and of two that are equal the last one counts: some stock clients do not sort what they send. */
+  readonly anyOrder?: boolean
 }
 
 /**
@@ -39,6 +41,7 @@ export function decodeBencode(bytes: Uint8Array, bounds: BencodeBounds = {}): Be
     bytes,
     bounds.depthMax ?? BENCODE_DEPTH_MAX,
     bounds.valuesMax ?? BENCODE_VALUES_MAX,
+    bounds.anyOrder ?? false,
   )
   const value = reader.value(0)
   if (reader.offset !== bytes.length) throw malformed('bytes after the end', reader.offset)
@@ -58,11 +61,13 @@ class Reader {
   private readonly bytes: Buffer
   private readonly depthMax: number
   private readonly valuesMax: number
+  private readonly anyOrder: boolean
 
-  constructor(bytes: Uint8Array, depthMax: number, valuesMax: number) {
+  constructor(bytes: Uint8Array, depthMax: number, valuesMax: number, anyOrder: boolean) {
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     this.depthMax = depthMax
     this.valuesMax = valuesMax
+    this.anyOrder = anyOrder
   }
 
   value(depth: number): BencodeValue {
@@ -90,7 +95,7 @@ class Reader {
       const at = this.offset
       const raw = this.string()
       const key = Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('latin1')
-      if (last !== undefined && key <= last) throw malformed('keys not ascending', at)
+      if (!this.anyOrder && last !== undefined && key <= last) throw malformed('keys not ascending', at)
       last = key
       dict.set(key, this.value(depth + 1))
     }

@@ -8,6 +8,7 @@
 
 import Wire, { type WireExtension } from 'bittorrent-protocol'
 import { TokenBucket } from '../../src/token-bucket.js'
+import { parseExtendedHandshake } from './extended-handshake.js'
 import type { MetadataParts } from './metadata-parts.js'
 import type { Reader } from './turns.js'
 
@@ -17,7 +18,7 @@ const heldBytesMax = 65_536
 const messageBytesMin = 16_384
 const blockBytesMax = 131_072
 const queuedMax = 512
-/** Handshakes of BEP 10: a peer may tell of changes. Each costs some hundred times a message without effect. */
+/** Handshakes of BEP 10: a peer may tell of changes. */
 const extendedHandshakesMax = 16
 /** Requests for parts of the metadata beyond four copies of it. */
 const metadataSpare = 64
@@ -114,8 +115,7 @@ export function guardAllWires(): void {
     try {
       processBuffer.call(this)
     } catch {
-      // Whatever a peer makes the library throw (a BEP 10 dictionary with a `toString` entry does) ends
-      // its connection, not the process.
+      // Whatever a peer makes the library throw ends its connection, not the process.
       this.destroy()
     }
   }
@@ -312,18 +312,17 @@ function extendedHandler(
     greeted = true
     events.greeted(agent)
   }
-  const onExtended = wire._onExtended
   Object.assign(wire, {
-    _onExtended(this: Wire, ext: number, buffer: Uint8Array): void {
+    _onExtended(ext: number, buffer: Uint8Array): void {
       if (ext === 0) {
         if (handshakesLeft-- <= 0) {
           drop(wire)
           return
         }
-        onExtended.call(this, ext, buffer)
-        const isAgent = wire.peerExtendedHandshake.bs === 1 && wire.hasFast
-        keepMetadataId(wire)
-        greet(isAgent)
+        const said = parseExtendedHandshake(buffer)
+        if (said === undefined) useless()
+        else if (said.metadataId !== undefined) setMetadataId(wire, said.metadataId)
+        greet(said?.bootswarm === true && wire.hasFast)
         return
       }
       const answer = ext === metadataId(wire) ? torrent.metadata.answer(buffer) : undefined
@@ -335,11 +334,9 @@ function extendedHandler(
   return greet
 }
 
-/** What a peer says of itself takes megabytes as objects, and all that is looked at again is where it wants its metadata. */
-function keepMetadataId(wire: Wire): void {
-  const id = wire.peerExtendedMapping[metadataName]
-  wire.peerExtendedHandshake = {}
-  wire.peerExtendedMapping = id === undefined ? {} : { [metadataName]: id }
+/** Where the library sends the peer's metadata, which it asks for by this number. 0: it wants none any more. */
+function setMetadataId(wire: Wire, id: number): void {
+  wire.peerExtendedMapping = id === 0 ? {} : { [metadataName]: id }
 }
 
 /** The number under which we offered ut_metadata (BEP 9) on this wire. */

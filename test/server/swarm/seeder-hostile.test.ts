@@ -124,7 +124,7 @@ test('everything above before the seeder has looked up the torrent', options, as
   await to.unharmed()
 })
 
-test('BEP 10 dictionaries that make the library throw', options, async (t) => {
+test('BEP 10 dictionaries that make the library throw, or never end', options, async (t) => {
   const to = await target(t)
   const deep = 'l'.repeat(60_000)
   const bodies = [
@@ -137,6 +137,9 @@ test('BEP 10 dictionaries that make the library throw', options, async (t) => {
     'd1:m',
     deep,
     `d1:m${deep}`,
+    // A length below zero steps back to itself: the library went on for ever, and filled the memory.
+    'l-3:',
+    'd1:ml-3:',
     'd2:bsd1:ai1eee',
     'd2:bsi-1ee',
   ]
