@@ -10,6 +10,7 @@ import { AddressQueues } from '../../src/address-queues.js'
 import { addressOwner } from '../../src/net.js'
 import { flatTree, type RackTree } from '../../src/rack-tree.js'
 import { FairDraw } from './fair-draw.js'
+import { Importers } from './importers.js'
 import { areLinked, neighboursOf } from './rack-neighbours.js'
 
 /** Neighbours in the own rack (24 nodes share a switch). */
@@ -19,7 +20,7 @@ const acrossMin = 4
 const degreeMin = 12
 /** Importers of a rack: as many as can all be neighbours of one another. */
 const importersMax = localMax + 1
-/** Of one address: whoever invents agents does not keep a rack waiting for them. */
+/** Of one address: whoever invents agents does not keep a rack waiting for them. Fewer where others lack a place. */
 const importersOfOwnerMax = importersMax / 4
 /** Agents with a turn below this begin at once, others leave pieces to them for a while (`IMPORTERS` of the agent's import.rs). */
 const turnsAtOnce = 3
@@ -61,8 +62,7 @@ export interface Introduction {
 interface Rack {
   readonly introduced: FairDraw<SwarmPeer>
   readonly announced: FairDraw<SwarmPeer>
-  /** In the order of their coming. */
-  readonly importers: SwarmPeer[]
+  readonly importers: Importers<SwarmPeer>
 }
 
 /** The peers of one torrent. */
@@ -100,8 +100,8 @@ export class TrackerSwarm {
     if (twin !== known && twin?.introduced === true && !introduced) return
     const owner = addressOwner(peer.address)
     const entry: SwarmPeer = { ...peer, owner, introduced, named: known?.named ?? 0 }
-    const turn =
-      known === undefined || known.rack !== entry.rack ? -1 : this.#importersOf(known.rack).indexOf(known)
+    const place =
+      known?.rack === entry.rack ? this.#racks.get(known.rack)?.importers.placeOf(known) : undefined
     if (known !== undefined) this.#drop(known)
     if (twin !== undefined && twin !== known) this.#drop(twin)
     if (this.#peers.size >= peersMax) this.makeRoom()
@@ -111,7 +111,7 @@ export class TrackerSwarm {
     const rack = this.#racks.get(entry.rack) ?? emptyRack()
     this.#racks.set(entry.rack, rack)
     placeIn(rack, entry).add(entry)
-    if (turn >= 0) rack.importers.splice(turn, 0, entry)
+    if (place !== undefined && place >= 0) rack.importers.putBack(entry, place)
     if (entry.seed) this.#seeds++
   }
 
@@ -165,18 +165,12 @@ export class TrackerSwarm {
    */
   #turnOf(to: { peerId: string; address: string }, tree: RackTree): Introduction['importer'] {
     const peer = this.#peers.get(keyOf(to))
-    if (peer === undefined || !peer.agent) return undefined
-    const importers = this.#importersOf(peer.rack)
-    let place = importers.indexOf(peer)
-    if (place < 0 && this.#mayImport(peer, importers)) place = importers.push(peer) - 1
-    if (place < 0) return importers.length > 0 ? 'others' : undefined
-    return tree.behind(peer.rack) === undefined ? place : place % turnsAtOnce
-  }
-
-  #mayImport(peer: SwarmPeer, importers: readonly SwarmPeer[]): boolean {
-    const ofOwner = importers.filter(({ owner }) => owner === peer.owner).length
-    const isFree = importers.length < importersMax && ofOwner < importersOfOwnerMax
-    return isFree && peer.introduced && !peer.seed
+    const importers = peer && this.#racks.get(peer.rack)?.importers
+    if (importers === undefined || !peer?.agent) return undefined
+    if (importers.placeOf(peer) < 0 && peer.introduced && !peer.seed) importers.offer(peer)
+    const turn = importers.inTurn().indexOf(peer)
+    if (turn < 0) return importers.size > 0 ? 'others' : undefined
+    return tree.behind(peer.rack) === undefined ? turn : turn % turnsAtOnce
   }
 
   #importersFirst(
@@ -185,13 +179,9 @@ export class TrackerSwarm {
     fits: (peer: SwarmPeer) => boolean,
     numwant: number,
   ): SwarmPeer[] {
-    const importers = this.#importersOf(rack).filter(fits)
+    const importers = this.#racks.get(rack)?.importers.inTurn().filter(fits) ?? []
     const others = met.filter((peer) => !importers.includes(peer))
     return [...importers, ...others].slice(0, Math.min(localMax, numwant))
-  }
-
-  #importersOf(rack: string): SwarmPeer[] {
-    return this.#racks.get(rack)?.importers ?? []
   }
 
   /**
@@ -233,8 +223,7 @@ export class TrackerSwarm {
     const rack = this.#racks.get(peer.rack)
     if (rack !== undefined) {
       placeIn(rack, peer).delete(peer)
-      const turn = rack.importers.indexOf(peer)
-      if (turn >= 0) rack.importers.splice(turn, 1)
+      rack.importers.delete(peer)
       if (rack.introduced.owners + rack.announced.owners === 0) this.#racks.delete(peer.rack)
     }
     if (peer.seed) this.#seeds--
@@ -246,14 +235,18 @@ export class TrackerSwarm {
 }
 
 function emptyRack(): Rack {
-  return { introduced: new FairDraw(), announced: new FairDraw(), importers: [] }
+  return {
+    introduced: new FairDraw(),
+    announced: new FairDraw(),
+    importers: new Importers(importersMax, importersOfOwnerMax),
+  }
 }
 
 /** Those of a rack whom others meet: pieces cross between importers, who are in a hurry for them. */
 function gateOf(rack: Rack): Rack {
-  if (rack.importers.length === 0) return rack
+  if (rack.importers.size === 0) return rack
   const gate = emptyRack()
-  for (const peer of rack.importers) gate.introduced.add(peer)
+  for (const peer of rack.importers.inTurn()) gate.introduced.add(peer)
   return gate
 }
 

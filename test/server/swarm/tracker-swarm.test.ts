@@ -265,8 +265,31 @@ test('agents at one address are a quarter of the importers at most', () => {
     return swarm.introduce(peer, 50, seeded(at)).importer
   })
   assert.equal(turns.filter((turn) => turn !== 'others').length, 6)
+  // An address' first one comes before any other's second.
   swarm.put(known(0, 2))
-  assert.equal(swarm.introduce(known(0, 2), 50, seeded(1)).importer, 6)
+  assert.equal(swarm.introduce(known(0, 2), 50, seeded(1)).importer, 1)
+})
+
+test('a few addresses with invented agents do not keep the others of the rack from importing', () => {
+  const swarm = new TrackerSwarm()
+  const enter = (host: number, at: number) => {
+    const peer = { ...known(0, host), peerId: `${host}-${at}`, port: 1_000 + at }
+    swarm.put(peer)
+    return swarm.introduce(peer, 50, seeded(at))
+  }
+  for (let at = 0; at < 100; at++) for (let host = 1; host <= 4; host++) enter(host, at)
+  const turns = Array.from({ length: 30 }, (_, at) => enter(11 + at, 0).importer)
+  assert.deepEqual(
+    turns.slice(0, 20),
+    Array.from({ length: 20 }, (_, at) => at + 4),
+  )
+  assert.ok(turns.slice(20).every((turn) => turn === 'others'))
+  // Asking again does not bring a place back, and other racks meet the real ones.
+  for (let at = 0; at < 100; at++) enter(1 + (at % 4), at)
+  assert.equal(enter(11, 0).importer, 4)
+  swarm.put(known(1, 1))
+  const { across } = swarm.introduce(known(1, 1), 50, seeded(7))
+  assert.equal(new Set(across.map(({ address }) => address)).size, across.length)
 })
 
 /** `rack0` at the server, each other one behind the one before. */
