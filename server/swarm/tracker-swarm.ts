@@ -73,6 +73,8 @@ export class TrackerSwarm {
   /** The same by address and how they came, those that were not heard for longest first. */
   readonly #introduced = new AddressQueues<SwarmPeer>()
   readonly #announced = new AddressQueues<SwarmPeer>()
+  /** All by their very address. */
+  readonly #there = new AddressQueues<SwarmPeer>()
   readonly #racks = new Map<string, Rack>()
   #seeds = 0
   /** How many `completed` events have come. */
@@ -108,6 +110,7 @@ export class TrackerSwarm {
     this.#peers.set(keyOf(entry), entry)
     this.#endpoints.set(endpointOf(entry), entry)
     this.#queueOf(entry).add(owner, entry)
+    this.#there.add(entry.address, entry)
     const rack = this.#racks.get(entry.rack) ?? emptyRack()
     this.#racks.set(entry.rack, rack)
     placeIn(rack, entry).add(entry)
@@ -126,11 +129,9 @@ export class TrackerSwarm {
     if (peer !== undefined) this.#drop(peer)
   }
 
-  /** All peers at an address. */
-  at(address: string): SwarmPeer[] {
-    const owner = addressOwner(address)
-    const peers = [...this.#introduced.of(owner), ...this.#announced.of(owner)]
-    return peers.filter((peer) => peer.address === address)
+  /** The peers at an address, to be looked at while none is put or removed: there may be thousands. */
+  at(address: string): Iterable<SwarmPeer> {
+    return this.#there.of(address)
   }
 
   expire(nowMs: number): void {
@@ -220,6 +221,7 @@ export class TrackerSwarm {
     this.#peers.delete(keyOf(peer))
     if (this.#endpoints.get(endpointOf(peer)) === peer) this.#endpoints.delete(endpointOf(peer))
     this.#queueOf(peer).delete(peer.owner, peer)
+    this.#there.delete(peer.address, peer)
     const rack = this.#racks.get(peer.rack)
     if (rack !== undefined) {
       placeIn(rack, peer).delete(peer)

@@ -124,10 +124,15 @@ class HttpTracker implements Tracker {
   }
 
   forget(address: string): void {
-    const peers = [...this.#swarms.values()].map((swarm) => ({ swarm, there: swarm.at(address) }))
-    // Of several nodes behind one address nobody knows which has gone.
-    if (new Set(peers.flatMap(({ there }) => there.map(({ peerId }) => peerId))).size > 1) return
-    for (const { swarm, there } of peers) for (const { peerId } of there) swarm.remove(peerId, address)
+    const gone: { swarm: TrackerSwarm; peerId: string }[] = []
+    for (const swarm of this.#swarms.values()) {
+      for (const { peerId } of swarm.at(address)) {
+        // Of several nodes behind one address nobody knows which has gone, however many thousand there are.
+        if (gone.some((other) => other.peerId !== peerId)) return
+        gone.push({ swarm, peerId })
+      }
+    }
+    for (const { swarm, peerId } of gone) swarm.remove(peerId, address)
   }
 
   stats(): TrackerStats {

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test'
 import Fastify from 'fastify'
 import { createTracker } from '../../../server/swarm/tracker.js'
 import { parseAnnounce, parseScrape } from '../../../server/swarm/tracker-query.js'
+import { AddressQueues } from '../../../src/address-queues.js'
 import { type BencodeDict, type BencodeValue, decodeBencode } from '../../../src/bencode.js'
 import { flatTree, makeRackTree } from '../../../src/rack-tree.js'
 
@@ -188,7 +189,16 @@ test('of many nodes behind one address none is dropped, also when one of them bo
   const { port, tracker } = await run(t)
   for (let number = 0; number < 500; number++) await get(port, announcePath(number), '127.0.1.2')
   assert.equal(tracker.stats().peers, 500)
+  const { of } = AddressQueues.prototype
+  let looks = 0
+  t.mock.method(AddressQueues.prototype, 'of', function* (this: AddressQueues<unknown>, address: string) {
+    for (const peer of of.call(this, address)) {
+      looks++
+      yield peer
+    }
+  })
   tracker.forget('127.0.1.2')
+  assert.ok(looks <= 2, `${looks} peers looked at for each node that boots again`)
   assert.equal(tracker.stats().peers, 500)
   const answer = await get(port, announcePath(600), '127.0.1.3')
   assert.equal(answer.get('local peers'), 23)
