@@ -5,9 +5,11 @@
  *
  * Fair: beyond a quarter of the slots an address may use what nobody else asks for, but for a quarter that others find free. When
  * all are taken, an address that has had slots for long gives one up to an address that holds less. How long its streams last does not
- * count: whoever ends them and asks again at once would have all slots for ever. The waiting times of refused nodes are staggered, so
- * that they do not all return together.
+ * count: whoever ends them and asks again at once would have all slots for ever. The waiting times of refused nodes are staggered
+ * (fair-tickets.ts).
  */
+
+import { FairTickets } from './fair-tickets.js'
 
 /** Slots are counted in quarters: a small part takes one, a stream four. */
 const slotQuarters = 4
@@ -61,7 +63,7 @@ export class StreamSlots {
   readonly #holders = new Map<string, Holder>()
   readonly #leases = new Set<Lease>()
   #durationMs = firstGuessMs
-  #tickets = 0
+  readonly #tickets = new FairTickets()
   #ticketsSinceMs = 0
 
   /**
@@ -94,7 +96,7 @@ export class StreamSlots {
     }
     const other = this.#givesWay(held, quarters, nowMs)
     if (other === undefined || this.#quarters - other.quarters + quarters > quartersMax) {
-      return { ok: false, retryAfterS: this.#ticket(nowMs) }
+      return { ok: false, retryAfterS: this.#retryAfterS(address, nowMs) }
     }
     this.release(other, nowMs)
     this.#hold(lease, nowMs)
@@ -140,15 +142,14 @@ export class StreamSlots {
     }
   }
 
-  /** The n-th node refused in this round waits until n streams can have ended. */
-  #ticket(nowMs: number): number {
+  /** Who has the n-th ticket of this round waits until n streams can have ended. */
+  #retryAfterS(address: string, nowMs: number): number {
     const roundMs = retryAfterS.max * 1000
-    if (nowMs - this.#ticketsSinceMs > Math.min(roundMs, this.#waitMs(this.#tickets))) {
-      this.#tickets = 0
+    if (nowMs - this.#ticketsSinceMs > Math.min(roundMs, this.#waitMs(this.#tickets.size))) {
+      this.#tickets.clear()
       this.#ticketsSinceMs = nowMs
     }
-    this.#tickets += 1
-    const waitS = Math.ceil(this.#waitMs(this.#tickets) / 1000)
+    const waitS = Math.ceil(this.#waitMs(this.#tickets.take(address)) / 1000)
     return Math.min(retryAfterS.max, Math.max(retryAfterS.min, waitS))
   }
 

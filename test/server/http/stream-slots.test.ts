@@ -145,3 +145,20 @@ test('refused nodes are told to come back at different times, all of them soon e
   for (let second = 1; second < 30; second += 1)
     assert.ok(waits.filter((wait) => wait === second).length <= 10)
 })
+
+test('what one client asks too much makes no other one wait longer', () => {
+  const slots = new StreamSlots(10, 1024)
+  for (let n = 0; n < 10; n += 1) assert.ok(admitted(slots, `10.0.1.${n}`, big))
+  const wait = (address: string, nowMs: number) => {
+    const admission = slots.admit(address, big, nowMs)
+    assert.ok(!admission.ok)
+    return admission.retryAfterS
+  }
+  for (let n = 0; n < 20_000; n += 1) wait(`10.0.2.${n % 4}`, n / 10)
+  assert.equal(wait('10.0.2.1', 2_000), 30)
+  assert.equal(wait('10.0.3.1', 2_000), 1)
+  // Beside the flood, each of 100 nodes has what it would have alone, and so when it asks again.
+  const waits = Array.from({ length: 100 }, (_, n) => wait(`10.0.4.${n}`, 2_001))
+  assert.equal(Math.max(...waits), Math.ceil((4 + 1 + 100) / 10))
+  assert.ok(wait('10.0.4.1', 3_000) <= Math.ceil((2 * 4 + 1 + 100 + 1) / 10))
+})
