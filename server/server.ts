@@ -171,6 +171,9 @@ async function compose(
     timeline,
     describe: nodes.describe,
     explain: nodes.explain,
+    nextBoots: nodes.nextBoots,
+    nextBootMistake: (id, address, nextBoot) =>
+      nodes.nextBootMistake(id, address, nextBoot, rootNames(catalog)),
     status: http.status,
     limits: http.limits,
     tls: identity.first.tls,
@@ -228,4 +231,10 @@ async function compose(
     },
     stop,
   }
+}
+
+/** The root file systems that nodes can boot now. */
+function rootNames({ live }: Catalog): string[] {
+  const artifacts = live.current?.artifacts ?? []
+  return artifacts.flatMap(({ kind, name }) => (kind === 'rootfs' ? [name] : []))
 }

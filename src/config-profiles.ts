@@ -20,7 +20,8 @@ import {
 import { isCidr } from './net.js'
 import { macPrefix } from './node-id.js'
 
-const profileName = z
+/** The name of a profile. */
+export const profileName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected a name of letters, digits, dots, dashes and _')
 

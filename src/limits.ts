@@ -124,6 +124,8 @@ export const LABELS_MAX = 2 * NODES_MAX
 export const DRAIN_REASON_LENGTH_MAX = 64
 /** Nodes that are drained; the longest drained go first. */
 export const DRAINS_MAX = 2 * NODES_MAX
+/** Next boots that are kept; those that were set first go first. */
+export const NEXT_BOOTS_MAX = 2 * NODES_MAX
 /** Approvals that are kept, also of nodes that are remembered no more; the oldest go first. */
 export const APPROVALS_MAX = 2 * NODES_MAX
 /** Lines of the audit trail, which are events of the timeline; the oldest go first. */

@@ -4,6 +4,7 @@ import type { ArtifactChoice } from './artifact-choice.js'
 import type { MachineFacts } from './inventory.js'
 import { NODES_MAX } from './limits.js'
 import type { NodeSettings } from './manifest.js'
+import type { NextBoot } from './next-boot.js'
 import type { DesiredState, ResolvedNode } from './node-values.js'
 import { makeRackTree, type RackTree } from './rack-tree.js'
 import type { RackOf, RelayIdsOf } from './racks.js'
@@ -25,6 +26,8 @@ export interface NodeConfig {
 export interface NodeConfigs {
   /** What a node at an address gets; `arch` is iPXE's name of its architecture, `machine` what it is, where they are known. */
   readonly of: (nodeId: string, address: string, arch?: string, machine?: MachineFacts) => NodeConfig
+  /** The same for a boot in which it gets something once. */
+  readonly once: (node: AskedNode, once: NextBoot) => NodeConfig
   /** The same with where each value comes from, and the groups that the node may be in, by what is not known of it. */
   readonly explain: (node: AskedNode) => {
     readonly node: ResolvedNode
@@ -56,6 +59,12 @@ export function makeNodeConfigs(config: DesiredState, relayIdsOf: RelayIdsOf = (
   return {
     rackOf: resolver.rackOf,
     rackTree: makeRackTree(config.racks),
+    once: (asked, once) => {
+      const node = resolver.resolve(asked, once)
+      const { hostname, rack } = node
+      const isNamed = resolver.isNamed(asked.id)
+      return { ...kindOf(node), hostname: hostname.value, rack: rack.value, isNamed }
+    },
     explain: (asked) => {
       const node = resolver.resolve(asked)
       const isPlaceOpen = asked.address === '' || asked.arch === undefined

@@ -1,13 +1,14 @@
 /**
  * What a node gets from its groups, profiles and entries, and which line of the configuration gives it. From the weakest to
  * the strongest: what is for every node (`settings`, `netboot`, the profile `default`), the profiles of the node's groups
- * in their order, the profiles of the node, the node's own values. Pure.
+ * in their order, the profiles of the node, the node's own values, and what it boots once. Pure.
  */
 
 import type { Config } from './config.js'
 import type { NetbootConfig } from './config-netboot.js'
 import type { ConfigPath } from './config-path.js'
 import { fillIn } from './hostname-pattern.js'
+import type { NextBoot } from './next-boot.js'
 import { defaultHostname } from './node-id.js'
 import type { NodeFacts } from './node-match.js'
 import { defaultProfile } from './profiles.js'
@@ -75,6 +76,8 @@ export interface NodeParts {
   readonly rack: Given<string>
   readonly groups: readonly Entry[]
   readonly nodes: readonly Entry[]
+  /** What it boots in this boot only. */
+  readonly once?: NextBoot | undefined
 }
 
 /**
@@ -124,11 +127,12 @@ export function resolveValues(
 
 const everyNode = 'every node'
 const ownValues = 'node'
+const onceOnly = 'next boot'
 
 /** The layers in rising precedence, and the profiles among them. A profile that comes again counts where it comes last. */
 function layersOf(
   config: DesiredState,
-  { groups, nodes }: NodeParts,
+  { groups, nodes, once }: NodeParts,
   withBases: ReadonlyMap<string, readonly string[]>,
 ) {
   const byProfile = new Map<string, string>()
@@ -157,7 +161,15 @@ function layersOf(
     const says = config.nodes[at]
     if (says !== undefined) layers.push({ by: ownValues, path: ['nodes', at], says })
   }
-  return { layers, profiles: [...byProfile.keys()] }
+  const onces = (once?.profile ?? []).flatMap((name) => withBases.get(name) ?? [])
+  for (const name of onces) {
+    const says = config.profiles[name]
+    if (says !== undefined)
+      layers.push({ by: `profile ${name} (${onceOnly})`, path: ['profiles', name], says })
+  }
+  if (once?.rootfs !== undefined)
+    layers.push({ by: onceOnly, path: [], says: { rootfs: once.rootfs, settings: {} } })
+  return { layers, profiles: [...new Set([...byProfile.keys(), ...onces])] }
 }
 
 /** A node's rack: its own, else by the rules of `racks`. */
@@ -197,8 +209,8 @@ function hostnameOf(
 
 /** Of a node's own words the last count, as they did before there were profiles; those of all others are put together. */
 function kernelArgsOf(given: readonly Given<string>[]): Given<string>[] {
-  const own = given.filter(({ by }) => by === ownValues)
-  return [...given.filter(({ by }) => by !== ownValues), ...own.slice(-1)].filter(({ value }) => value !== '')
+  const lastOwn = given.findLast(({ by }) => by === ownValues)
+  return given.filter((one) => (one.by !== ownValues || one === lastOwn) && one.value !== '')
 }
 
 function strongest<T>(given: readonly Given<T>[]): Chosen<T> | undefined {

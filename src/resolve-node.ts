@@ -5,6 +5,7 @@
 
 import { expandHostlist } from './hostlist.js'
 import { isPattern } from './hostname-pattern.js'
+import type { NextBoot } from './next-boot.js'
 import { comparable, makeNodeMatch, type NodeFacts, type NodeMatch } from './node-match.js'
 import { type DesiredState, type Entry, type ResolvedNode, rackGiven, resolveValues } from './node-values.js'
 import { withBases } from './profiles.js'
@@ -21,7 +22,8 @@ export interface ReadyGroup {
 
 /** Answers for every node; prepared once from a configuration without mistakes. */
 export interface NodeResolver {
-  readonly resolve: (node: AskedNode) => ResolvedNode
+  /** `once`: what it boots in this boot only. */
+  readonly resolve: (node: AskedNode, once?: NextBoot) => ResolvedNode
   /** As if the node were in these groups and in no others. */
   readonly resolveIn: (node: AskedNode, groups: readonly string[]) => ResolvedNode
   readonly rackOf: (id: string | undefined, address: string) => string
@@ -49,19 +51,26 @@ export function makeNodeResolver(config: DesiredState, relayIdsOf: RelayIdsOf = 
   const byRule = makeRackChoice(config.racks, relayIdsOf)
   const rackOf = (id: string | undefined, address: string) =>
     rackGiven(config, id === undefined ? [] : (entriesOf.get(id) ?? []), byRule(id, address))
-  const resolveIn = (node: AskedNode, groupsOf: (facts: NodeFacts, known: readonly string[]) => number[]) => {
+  const resolveIn = (
+    node: AskedNode,
+    groupsOf: (facts: NodeFacts, known: readonly string[]) => number[],
+    once?: NextBoot,
+  ) => {
     const rack = rackOf(node.id, node.address)
     const facts = { ...node, rack: rack.value, relayIds: relayIdsOf(node.id) }
     const known = names.of(node.id)
     const found = groupsOf(facts, known).map((at) => ({ at, index: groups[at]?.match.indexOf(known) }))
-    return resolveValues(config, facts, { rack, groups: found, nodes: entriesOf.get(node.id) ?? [] }, bases)
+    const parts = { rack, groups: found, nodes: entriesOf.get(node.id) ?? [], once }
+    return resolveValues(config, facts, parts, bases)
   }
   return {
-    resolve: (node) =>
-      resolveIn(node, (facts, known) => {
+    resolve: (node, once) => {
+      const groupsOf = (facts: NodeFacts, known: readonly string[]) => {
         const compared = comparable(facts)
         return candidates(known).filter((at) => groups[at]?.match.holds(compared, known) === true)
-      }),
+      }
+      return resolveIn(node, groupsOf, once)
+    },
     resolveIn: (node, wanted) =>
       resolveIn(node, () => groups.flatMap(({ name }, at) => (wanted.includes(name) ? [at] : []))),
     rackOf: (id, address) => rackOf(id, address).value,

@@ -16,6 +16,7 @@ import type {
 } from '../../server/api/operators/schemas.js'
 import { BootswarmError, type ErrorCode, errorCodes } from '../../src/errors.js'
 import { PAGE_MAX } from '../../src/limits.js'
+import type { NextBoot } from '../../src/next-boot.js'
 import type { ShownNode } from '../../src/shown-node.js'
 import type { Door } from './connect.js'
 import { EventLines } from './event-lines.js'
@@ -122,6 +123,12 @@ export class ApiClient {
   drain(node: string, reason: string | undefined): Promise<OperatorNode> {
     const body = reason === undefined ? { drained: false } : { drained: true, reason }
     return this.#json('POST', `/nodes/${encodeURIComponent(node)}/drain`, {}, body)
+  }
+
+  /** @param nextBoot undefined: it boots as always */
+  nextBoot(node: string, nextBoot: NextBoot | undefined): Promise<OperatorNode> {
+    const body = { next_boot: nextBoot ?? null }
+    return this.#json('POST', `/nodes/${encodeURIComponent(node)}/next-boot`, {}, body)
   }
 
   forget(node: string): Promise<OperatorNode> {

@@ -1,7 +1,8 @@
-/** `bootswarm node label`, `approve`, `drain` and `forget`: one request for each node, and what became of it. */
+/** `bootswarm node label`, `approve`, `drain`, `next-boot` and `forget`: one request for each node, and what became of it. */
 import { complain, printJson, printLines } from '../../host/console.js'
 import type { OperatorNode } from '../../server/api/operators/schemas.js'
 import { BootswarmError } from '../../src/errors.js'
+import { type NextBoot, nextBootText } from '../../src/next-boot.js'
 import type { Call } from '../outline.js'
 import { nodesOf } from './node-list.js'
 import { Progress } from './progress.js'
@@ -65,6 +66,36 @@ export function drainNodes(session: Session): Promise<number> {
       : { verb: 'drain', done: 'drained' }),
     run: ({ id }) => session.client.drain(id, reason),
   })
+}
+
+/** `node next-boot [NODES]`. */
+export function setNextBoot(session: Session): Promise<number> {
+  const { flags, words } = session.call
+  const nextBoot = nextBootOf(flags)
+  const what = nextBoot === undefined ? 'as always' : `${nextBootText(nextBoot)} at the next boot`
+  return changeNodes(session, words[0], {
+    ...{ verb: `boot ${what}:`, done: `to boot ${what}` },
+    run: ({ id }) => session.client.nextBoot(id, nextBoot),
+  })
+}
+
+/** What the flags ask for; undefined: `--clear`. */
+function nextBootOf(flags: Call['flags']): NextBoot | undefined {
+  const [profile, rootfs] = [flags.get('profile'), flags.get('rootfs')]
+  const ways = [
+    ...['clear', 'local-disk', 'shell'].filter((name) => flags.has(name)),
+    ...(profile === undefined && rootfs === undefined ? [] : ['profile']),
+  ]
+  if (ways.length !== 1)
+    throw usage('say what: --profile and --rootfs, or one of --local-disk, --shell, --clear')
+  if (flags.has('clear')) return undefined
+  if (flags.has('local-disk')) return { from: 'disk', profile: [] }
+  if (flags.has('shell')) return { from: 'shell', profile: [] }
+  return {
+    from: 'network',
+    profile: profile?.split(',') ?? [],
+    ...(rootfs === undefined ? {} : { rootfs }),
+  }
 }
 
 /** `node forget [NODES]`. */

@@ -1,5 +1,5 @@
 /** `bootswarm node ...`. */
-import { approveNodes, drainNodes, forgetNodes, labelNodes } from './node-change.js'
+import { approveNodes, drainNodes, forgetNodes, labelNodes, setNextBoot } from './node-change.js'
 import { showEvents } from './node-events.js'
 import { listNodes } from './node-list.js'
 import { showNodes } from './node-show.js'
@@ -15,6 +15,7 @@ const parts: Readonly<Record<string, (session: Session) => Promise<number>>> = {
   label: labelNodes,
   approve: approveNodes,
   drain: drainNodes,
+  'next-boot': setNextBoot,
   forget: forgetNodes,
 }
 

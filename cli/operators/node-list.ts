@@ -2,6 +2,7 @@
 import { complain, printJson, printText } from '../../host/console.js'
 import type { OperatorNode } from '../../server/api/operators/schemas.js'
 import { expandHostlist, foldHostlist } from '../../src/hostlist.js'
+import { nextBootText } from '../../src/next-boot.js'
 import type { Call } from '../outline.js'
 import type { ApiClient } from './client.js'
 import type { Session } from './session.js'
@@ -109,9 +110,10 @@ function doneOf({
   return total === 0 ? '' : `${Math.floor((100 * done) / total)} %`
 }
 
-function noteOf({ label, drained, failure }: OperatorNode): string {
+function noteOf({ label, drained, next_boot: next, failure }: OperatorNode): string {
   const drain = drained && ['drained', drained.reason].filter(Boolean).join(': ')
-  return [label, drain, failure === null ? '' : `${failure.code}: ${failure.message}`]
+  const once = next && `next boot: ${nextBootText(next)}`
+  return [label, drain, once, failure === null ? '' : `${failure.code}: ${failure.message}`]
     .filter(Boolean)
     .join('; ')
 }

@@ -2,6 +2,7 @@
 import { printJson, printLines } from '../../host/console.js'
 import type { OperatorNode, OperatorWhy } from '../../server/api/operators/schemas.js'
 import type { Inventory } from '../../src/inventory.js'
+import { nextBootText } from '../../src/next-boot.js'
 import type { ShownNode } from '../../src/shown-node.js'
 import { printable } from '../../src/text.js'
 import { shownLines } from '../show-node.js'
@@ -52,6 +53,7 @@ function nodeLines(node: OperatorNode, nowMs: number): string[] {
     ['label', node.label],
     ['approved', node.approved ? 'yes' : ''],
     ['drained', node.drained === null ? '' : node.drained.reason || 'yes'],
+    ['next', node.next_boot === null ? '' : `${nextBootText(node.next_boot)}, once`],
     ['rack', node.rack],
     ['address', node.address],
     ['state', node.state],

@@ -45,7 +45,8 @@ export const statusOutline: Outline = {
 /** `bootswarm node ...`. */
 export const nodeOutline: Outline = {
   name: 'node',
-  summary: 'the nodes of the running server: list, show, why, events, label, approve, drain, forget',
+  summary:
+    'the nodes of the running server: list, show, why, events, label, approve, drain, next-boot, forget',
   flags: [],
   parts: [
     {
@@ -129,6 +130,23 @@ export const nodeOutline: Outline = {
       flags: [
         { name: 'reason', value: 'TEXT', description: 'why, for its screen and for other operators' },
         { name: 'clear', description: 'let them boot again' },
+        where,
+        dryRun,
+        json,
+        ...common,
+      ],
+    },
+    {
+      name: 'next-boot',
+      summary: 'what nodes boot once, at their next boot only',
+      words: '[NODES]',
+      details: [...nodesText, 'It is shown in `node list` and `node show` until a boot takes it.'],
+      flags: [
+        { name: 'profile', value: 'PROFILE,...', description: 'these profiles, over all that it has' },
+        { name: 'rootfs', value: 'FILE', description: 'this root file system; * stands for anything' },
+        { name: 'local-disk', description: "the machine's own disk" },
+        { name: 'shell', description: "iPXE's shell; after exit it boots as always" },
+        { name: 'clear', description: 'as always' },
         where,
         dryRun,
         json,

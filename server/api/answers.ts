@@ -21,7 +21,8 @@ export interface AnswerSources {
   readonly catalog: Catalog
   readonly registry: NodeRegistry
   readonly maker: ManifestMaker
-  readonly describe: (id: string, address: string) => NodeConfig
+  /** What a node gets in this boot. */
+  readonly describeBoot: (id: string, boot: string, address: string) => NodeConfig
   /** What holds a node back from booting, if anything does. */
   readonly holdOf: (id: string, address: string) => Hold | undefined
   /** A node tells the architecture of its processor, before it is described. */
@@ -63,7 +64,7 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
       if (arch !== undefined) sources.archSeen(id, arch)
       const hold = sources.holdOf(id, address)
       if (hold !== undefined) throw new BootswarmError(hold.code, `${id} does not boot: ${hold.why}`)
-      const config = sources.describe(id, address)
+      const config = sources.describeBoot(id, boot, address)
       const { version, artifacts } = bootable(catalog, registry.versionOfBoot(id, boot), config)
       const timeS = Math.floor(sources.nowMs() / 1000)
       const node = { ...config, id, nonce, serverAddress: reachedAt(serverAddress), timeS }

@@ -7,6 +7,7 @@ import type { ErrorCode } from '../../src/errors.js'
 import { kernelWord } from '../../src/kernel-args.js'
 import { LineBudget } from '../../src/line-budget.js'
 import { addressOwner, formatUrlHost } from '../../src/net.js'
+import { type NextBoot, nextBootFacts } from '../../src/next-boot.js'
 import type { NodeConfig } from '../../src/node-config.js'
 import { isNodeId } from '../../src/node-id.js'
 import type { Fact, FactData } from '../../src/timeline.js'
@@ -19,11 +20,15 @@ import {
   archScript,
   autoexecScript,
   bootScript,
+  diskScript,
   holdScript,
   problemScript,
   type ScriptFile,
+  type ScriptNode,
+  shellScript,
   waitScript,
 } from '../netboot/ipxe-script.js'
+import type { NextBoots } from '../nodes/next-boots.js'
 import type { Tickets } from '../nodes/tickets.js'
 import type { Logger } from '../process/log.js'
 
@@ -36,6 +41,10 @@ export interface BootSources {
   readonly program: (name: string) => Uint8Array | undefined
   readonly currentVersion: () => CatalogVersion | undefined
   readonly describe: (id: string, address: string) => NodeConfig
+  /** The same in a boot with something that it gets once. */
+  readonly describeOnce: (id: string, address: string, once: NextBoot) => NodeConfig
+  /** What nodes boot once. */
+  readonly nextBoots: Pick<NextBoots, 'ipxeStarted' | 'ofScript' | 'take'>
   /** What holds a machine back from booting, if anything does. */
   readonly holdOf: (mac: string, address: string) => Hold | undefined
   /** A node tells the architecture of its processor, before it is described. */
@@ -94,7 +103,10 @@ async function script(
   const tell = (source: 'http' | 'queue', type: Fact['type'], data: FactData) =>
     sources.fact({ source, type, mac, address, data })
   tell('http', 'script.asked', { tries, ...(request.arch === undefined ? {} : { arch: request.arch }) })
-  if (request.arch === undefined) return archScript(http, mac)
+  if (request.arch === undefined) {
+    sources.nextBoots.ipxeStarted(mac)
+    return archScript(http, mac)
+  }
   const arch = kernelArch(request.arch)
   if (arch !== undefined) sources.archSeen(mac, arch)
   const config = sources.describe(mac, address)
@@ -116,6 +128,13 @@ async function script(
     tell('http', 'script.refused', { ...hold })
     return holdScript(node, `${hold.why}: ${remedies[hold.code]} ${mac}`)
   }
+  const takeOnce = async () => {
+    const once = await sources.nextBoots.take(mac)
+    if (once !== undefined) tell('http', 'next-boot.taken', nextBootFacts(once))
+    return once
+  }
+  const elsewhere = elsewhereScripts[sources.nextBoots.ofScript(mac)?.from ?? 'network']
+  if (elsewhere !== undefined && (await takeOnce()) !== undefined) return elsewhere(node)
   if (arch === undefined) {
     return refuse('BOOT_REFUSED', `no kernel is known for architecture ${request.arch}`)
   }
@@ -130,6 +149,8 @@ async function script(
   const found = filesFor(sources, arch)
   if (found === undefined) return refuse('BOOT_FILES_MISSING', noKernel(arch))
   const { version, kernel, stage1 } = found
+  const once = await takeOnce()
+  const { kernelArgs } = once === undefined ? config : sources.describeOnce(mac, address, once)
   const seconds = secondsSince(askedMs, sources)
   tell('queue', 'queue.turn', { version, kernel: kernel.name, stage1: stage1.name, held_s: seconds })
   sources.log.info(
@@ -145,8 +166,8 @@ async function script(
     kernel: file(kernel),
     stage1: file(stage1),
     server: `https://${formatUrlHost(sources.reachedAt(serverAddress))}:${sources.ports().https}`,
-    ticket: sources.tickets.issue({ mac, address, node: nodeOf(mac, config.kernelArgs) }, sources.wallMs()),
-    kernelArgs: config.kernelArgs,
+    ticket: sources.tickets.issue({ mac, address, node: nodeOf(mac, kernelArgs) }, sources.wallMs()),
+    kernelArgs,
   })
 }
 
@@ -154,6 +175,13 @@ async function script(
 function nodeOf(mac: string, kernelArgs: string): string {
   const named = kernelWord(kernelArgs, 'bootswarm.node')?.toLowerCase()
   return named !== undefined && isNodeId(named) ? named : mac
+}
+
+/** Where a machine goes that is not to load kernel and stage 1. */
+const elsewhereScripts: Readonly<Record<NextBoot['from'], ((node: ScriptNode) => string) | undefined>> = {
+  network: undefined,
+  disk: diskScript,
+  shell: shellScript,
 }
 
 /** A download of kernel or stage 1, whose end is told. */

@@ -131,6 +131,28 @@ export function holdScript(node: ScriptNode, reason: string): string {
   )
 }
 
+/** Boots from the machine's own disk. */
+export function diskScript(node: ScriptNode): string {
+  return lines(
+    `echo bootswarm: ${title(node)} boots from its own disk, this once`,
+    // UEFI's boot manager goes on to its next boot option after a program that fails (UEFI 2.10, 3.1.1). Of BIOSes many do
+    // not, so iPXE boots the first disk itself.
+    `iseq ${setting('platform')} pcbios || exit 1`,
+    'sanboot --no-describe --drive 0x80 || goto failed',
+    ...failed('its own disk did not boot'),
+  )
+}
+
+/** Opens iPXE's shell. Who leaves it with `exit` boots as always. */
+export function shellScript(node: ScriptNode): string {
+  return lines(
+    `echo bootswarm: ${title(node)} opens the shell of iPXE, this once. After exit it boots as always`,
+    'shell ||',
+    ...ask(`http://${node.http}${scriptPath(node.mac)}`),
+    ...failed('no answer from the bootswarm server'),
+  )
+}
+
 /** How long a node waits after this many failures, seconds. */
 export function waitAfterS(tries: number): number {
   return Math.min(2 ** tries, waitMaxS)

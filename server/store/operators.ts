@@ -1,10 +1,17 @@
 /**
- * Operators' tokens, what they said of nodes (labels, approvals, drains), and the audit trail: the events of the timeline whose source is `operator`. They are of no
+ * Operators' tokens, what they said of nodes (labels, approvals, drains, next boots), and the audit trail: the events of the timeline whose source is `operator`. They are of no
  * node, so that they stay when one is forgotten.
  */
 
 import type Sqlite from 'better-sqlite3'
-import { APPROVALS_MAX, AUDIT_ROWS_MAX, DRAINS_MAX, LABELS_MAX, TOKENS_MAX } from '../../src/limits.js'
+import {
+  APPROVALS_MAX,
+  AUDIT_ROWS_MAX,
+  DRAINS_MAX,
+  LABELS_MAX,
+  NEXT_BOOTS_MAX,
+  TOKENS_MAX,
+} from '../../src/limits.js'
 import { guard } from './open.js'
 
 /** A token as it is remembered: never the secret itself. */
@@ -52,6 +59,13 @@ export interface OperatorJob {
         readonly node: string
         readonly reason: string | null
         readonly drainedMs: number
+      }
+    /** JSON, which waits for the node's next boot; null: it boots as always. */
+    | {
+        readonly kind: 'next-boot'
+        readonly node: string
+        readonly content: string | null
+        readonly setMs: number
       }
     /** Nothing that operators said of a node stays, but the audit trail. */
     | { readonly kind: 'forgotten'; readonly node: string }
@@ -111,6 +125,7 @@ export interface OperatorBounds {
   readonly labelsMax: number
   readonly approvalsMax: number
   readonly drainsMax: number
+  readonly nextBootsMax: number
   readonly auditRowsMax: number
 }
 
@@ -119,13 +134,14 @@ const bounds: OperatorBounds = {
   labelsMax: LABELS_MAX,
   approvalsMax: APPROVALS_MAX,
   drainsMax: DRAINS_MAX,
+  nextBootsMax: NEXT_BOOTS_MAX,
   auditRowsMax: AUDIT_ROWS_MAX,
 }
 
 /** Writes one change and its line within a transaction. */
 export function operatorWriter(
   db: Sqlite.Database,
-  { tokensMax, labelsMax, approvalsMax, drainsMax, auditRowsMax }: OperatorBounds = bounds,
+  { tokensMax, labelsMax, approvalsMax, drainsMax, nextBootsMax, auditRowsMax }: OperatorBounds = bounds,
 ): (job: OperatorJob) => void {
   const token = db.prepare<[TokenRow]>(
     `INSERT INTO tokens (id, sha256, role, name, created_ms, revoked_ms)
@@ -141,6 +157,7 @@ export function operatorWriter(
   const labels = nodeRows(db, 'node_labels', ['label', 'set_ms'], labelsMax)
   const approvals = nodeRows(db, 'approvals', ['approved_ms'], approvalsMax)
   const drains = nodeRows(db, 'drains', ['reason', 'drained_ms'], drainsMax)
+  const nextBoots = nodeRows(db, 'next_boots', ['content', 'boot', 'set_ms'], nextBootsMax)
   const audit = db.prepare<[Omit<AuditEvent, 'id'>]>(
     `INSERT INTO timeline (time_ms, source, type, data) VALUES (@atMs, 'operator', @action, @data)`,
   )
@@ -169,8 +186,12 @@ export function operatorWriter(
         if (change.reason === null) drains.remove(change.node)
         else drains.put(change.node, change.reason, change.drainedMs)
         return
+      case 'next-boot':
+        if (change.content === null) nextBoots.remove(change.node)
+        else nextBoots.put(change.node, change.content, null, change.setMs)
+        return
       case 'forgotten':
-        for (const table of [labels, approvals, drains]) table.remove(change.node)
+        for (const table of [labels, approvals, drains, nextBoots]) table.remove(change.node)
         return
       case 'none':
         return
@@ -197,7 +218,7 @@ function nodeRows(db: Sqlite.Database, table: string, columns: readonly string[]
        LIMIT max(0, (SELECT count(*) FROM ${table}) - ?))`,
   )
   return {
-    put: (node: string, ...values: readonly (string | number)[]): void => {
+    put: (node: string, ...values: readonly (string | number | null)[]): void => {
       put.run(node, ...values)
       trim.run(rowsMax)
     },

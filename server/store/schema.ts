@@ -137,6 +137,12 @@ const STEPS: readonly string[] = [
      issued_ms INTEGER NOT NULL,
      expires_ms INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE next_boots (
+     node TEXT PRIMARY KEY,
+     content TEXT NOT NULL,
+     boot TEXT,
+     set_ms INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ]
 
 /** The schema that this server writes. */

@@ -9,6 +9,7 @@ import type { TicketChange } from '../../src/tickets.js'
 import { type ArtifactTable, artifactTable } from './artifacts.js'
 import { type EventPages, eventPages } from './event-pages.js'
 import { type LeaseTable, leaseTable } from './leases.js'
+import { type NextBootJob, type NextBootTable, nextBootTable } from './next-boots.js'
 import { type NodeTable, nodeTable } from './nodes.js'
 import { inMemory, openDatabase, type StoreOptions } from './open.js'
 import { type OperatorJob, type OperatorTables, operatorTables } from './operators.js'
@@ -47,6 +48,8 @@ export interface Store {
   readonly tickets: TicketTable
   /** Operators' tokens, labels and audit trail. */
   readonly operators: OperatorTables
+  /** What nodes boot once. */
+  readonly nextBoots: NextBootTable
   /** Writes what has happened: all or nothing. */
   saveTimeline(batch: TimelineBatch): Promise<void>
   /** Keeps and forgets leases: all or nothing. */
@@ -55,6 +58,8 @@ export interface Store {
   saveTickets(changes: readonly TicketChange[]): Promise<void>
   /** Writes what an operator did, with its event of the timeline: both or neither. */
   saveOperator(job: OperatorJob): Promise<void>
+  /** Writes that a boot has taken what an operator set for it, or that it is used up. */
+  saveNextBoot(job: NextBootJob): Promise<void>
   /** Waits for what is being written, writes everything back and closes the file. Idempotent. */
   close(): Promise<void>
 }
@@ -76,10 +81,12 @@ export function openStore(options: StoreOptions): Store {
     leases: leaseTable(db),
     tickets: ticketTable(db),
     operators: operatorTables(db),
+    nextBoots: nextBootTable(db),
     saveTimeline: (batch) => writer.write({ kind: 'timeline', batch }),
     saveLeases: (changes) => writer.write({ kind: 'leases', changes }),
     saveTickets: (changes) => writer.write({ kind: 'tickets', changes }),
     saveOperator: (job) => writer.write({ kind: 'operator', job }),
+    saveNextBoot: (job) => writer.write({ kind: 'next-boot', job }),
     close: async () => {
       await writer.close()
       db.close()

@@ -1,5 +1,5 @@
 /**
- * What is written while nodes boot: the timeline with the nodes' rows, DHCP leases, tickets, and what operators do. Each job is one transaction that is on the disk when
+ * What is written while nodes boot: the timeline with the nodes' rows, DHCP leases, tickets, what operators do, and the boots that take what they set. Each job is one transaction that is on the disk when
  * it returns. Runs in a thread of its own (write-thread.ts): a disk that is slow or full must not stop the main loop.
  */
 
@@ -8,6 +8,7 @@ import type { LeaseChange } from '../../src/dhcp-lease.js'
 import { DATABASE_BYTES_MAX } from '../../src/limits.js'
 import type { TicketChange } from '../../src/tickets.js'
 import { leaseWriter } from './leases.js'
+import { type NextBootJob, nextBootWriter } from './next-boots.js'
 import { type NodeRow, nodeWriter } from './nodes.js'
 import { type OperatorJob, operatorWriter } from './operators.js'
 import { ticketWriter } from './tickets.js'
@@ -28,6 +29,7 @@ export type WriteJob =
   | { readonly kind: 'leases'; readonly changes: readonly LeaseChange[] }
   | { readonly kind: 'tickets'; readonly changes: readonly TicketChange[] }
   | { readonly kind: 'operator'; readonly job: OperatorJob }
+  | { readonly kind: 'next-boot'; readonly job: NextBootJob }
 
 /** Events that go at once where the database is too large, and how often in one transaction: more than it brings. */
 const pruneEvents = 1024
@@ -46,6 +48,7 @@ export function writeJobs(
   const leases = leaseWriter(db)
   const tickets = ticketWriter(db)
   const operator = operatorWriter(db)
+  const nextBoot = nextBootWriter(db)
   const number = (pragma: string) => Number(db.pragma(pragma, { simple: true }))
   const pageBytes = number('page_size')
   // Pages that are free are used again before the file grows.
@@ -54,6 +57,7 @@ export function writeJobs(
     if (job.kind === 'leases') return leases(job.changes)
     if (job.kind === 'tickets') return tickets(job.changes)
     if (job.kind === 'operator') return operator(job.job)
+    if (job.kind === 'next-boot') return nextBoot(job.job)
     nodes.forget(job.batch.forgotten)
     nodes.put(job.batch.nodes)
     append(job.batch.events)

@@ -21,6 +21,7 @@ export const stopCauses = [
   'NO_SCRIPT_ASKED',
   'NOT_ADMITTED',
   'DRAINED',
+  'NEXT_BOOT',
   'SCRIPT_REFUSED',
   'IN_QUEUE',
   'KERNEL_NOT_FETCHED',
@@ -149,8 +150,11 @@ function queueStop(boot: Boot): Stop | undefined {
 }
 
 function scriptStop(boot: Boot): Stop | undefined {
-  const last = boot.last('script.asked', 'script.refused')
+  const last = boot.last('script.asked', 'script.refused', 'next-boot.taken')
   if (last === undefined) return undefined
+  const elsewhere = elsewheres.get(text(last, 'from'))
+  if (elsewhere !== undefined)
+    return stop('NEXT_BOOT', `An operator had it boot from ${elsewhere}, this once`)
   if (last.type === 'script.refused' && last.data.code === 'NODE_NOT_ADMITTED')
     return stop('NOT_ADMITTED', 'It asked for its boot script, and waits for an operator to approve it')
   if (last.type === 'script.refused' && last.data.code === 'NODE_DRAINED')
@@ -160,6 +164,12 @@ function scriptStop(boot: Boot): Stop | undefined {
   if (!boot.isSilent(patienceMs.script)) return underWay('It asked for its boot script')
   return stop('KERNEL_NOT_FETCHED', 'It asked for its boot script, and did not fetch the kernel')
 }
+
+/** Where a next boot goes that does not end in an agent. */
+const elsewheres: ReadonlyMap<string, string> = new Map([
+  ['disk', 'its own disk'],
+  ['shell', 'the shell of iPXE'],
+])
 
 function programStop(boot: Boot): Stop | undefined {
   const last = boot.last('program.sent', 'program.broken-off', 'program.refused')

@@ -4,6 +4,8 @@ import type { KernelArch } from '../../src/arch.js'
 import type { Config } from '../../src/config.js'
 import type { PlacedConfig } from '../../src/config-parse.js'
 import type { MachineFacts } from '../../src/inventory.js'
+import { KERNEL_LINE_LENGTH_MAX, SETTINGS_MAX } from '../../src/limits.js'
+import { type NextBoot, nextBootFacts, nextBootMistake, nextBootSchema } from '../../src/next-boot.js'
 import { makeNodeConfigs, type NodeConfig } from '../../src/node-config.js'
 import { type RackTree, racksAbove } from '../../src/rack-tree.js'
 import { type ShownNode, shownNode } from '../../src/shown-node.js'
@@ -11,6 +13,7 @@ import type { OperatorRecords } from '../api/operators/records.js'
 import { RelayPorts } from '../netboot/relay-ports.js'
 import { lostNodeLog, nodeEventLog } from '../nodes/event-log.js'
 import { KnownArchs } from '../nodes/known-archs.js'
+import { NextBoots } from '../nodes/next-boots.js'
 import { nodeRecords } from '../nodes/records.js'
 import { NodeRegistry } from '../nodes/registry.js'
 import { ReportAdmission } from '../nodes/report-admission.js'
@@ -28,6 +31,19 @@ export interface Nodes {
   readonly unverifiedReports: UnverifiedReports
   /** What the configuration gives to a node at an address. */
   describe(id: string, address: string): NodeConfig
+  /** What nodes boot once. */
+  readonly nextBoots: NextBoots
+  /** What a node gets in a boot with something that it gets once. */
+  describeOnce(id: string, address: string, once: NextBoot): NodeConfig
+  /** What the agent of a node gets in this boot, which takes what the node boots once. */
+  describeBoot(id: string, boot: string, address: string): NodeConfig
+  /** Why a node cannot boot this once; `roots` are the root file systems that are published. */
+  nextBootMistake(
+    id: string,
+    address: string,
+    nextBoot: NextBoot,
+    roots: readonly string[],
+  ): string | undefined
   /** What holds it back from booting, if anything does. */
   holdOf(id: string, address: string): Hold | undefined
   /** The same with the lines that give it. */
@@ -72,7 +88,7 @@ export function makeNodes(
   const readConfig = (from: Config) => makeNodeConfigs(from, (node) => relayPorts.idsOf(node))
   let nodeConfigs = readConfig(config)
   let placeOf = firstPlaceOf
-  let { admit } = config
+  let { admit, profiles } = config
   const archs = new KnownArchs()
   // A boot script is asked for by the machine's MAC, whatever the node is called.
   const machineOf = (id: string): MachineFacts | undefined =>
@@ -89,15 +105,33 @@ export function makeNodes(
     onLost: lostNodeLog(nodeLog, nowMs),
   })
   registry.onEvent(nodeEventLog(nodeLog, nowMs))
+  const namesOf = (id: string) => [id, timeline.nodeOf(id) ?? timeline.macOf(id) ?? id]
+  const nextBoots = makeNextBoots(store, namesOf, failures)
+  registry.onEvent(({ id }, { type, boot }) => {
+    if (type === 'boot.completed') nextBoots.completed(id, boot)
+  })
+  const describeOnce = (id: string, address: string, once: NextBoot) =>
+    nodeConfigs.once({ id, address, arch: archs.of(id), machine: machineOf(id) }, once)
   const admission = new ReportAdmission(nodeLog, () => performance.now())
   return {
     registry,
     relayPorts,
     unverifiedReports: new UnverifiedReports(nodeLog, nowMs),
     describe,
+    nextBoots,
+    describeOnce,
+    describeBoot: (id, boot, address) => {
+      const node = registry.get(id)
+      const once = nextBoots.ofManifest(id, boot, node?.boot === boot ? node.bootStartedMs : nowMs())
+      if (once === undefined) return describe(id, address)
+      if (once.isTaken) timeline.node(id, boot, address, 'next-boot.taken', nextBootFacts(once.nextBoot))
+      return describeOnce(id, address, once.nextBoot)
+    },
+    nextBootMistake: (id, address, nextBoot, roots) =>
+      nextBootMistake(nextBoot, profiles, roots) ?? tooMuch(describeOnce(id, address, nextBoot)),
     holdOf: (id, address) => {
       // Operators and the configuration may know it by its other name.
-      const names = [id, timeline.nodeOf(id) ?? timeline.macOf(id) ?? id]
+      const names = namesOf(id)
       return holdOf(admit, {
         isNamed: names.some((name) => describe(name, address).isNamed),
         hasBooted: names.some((name) => registry.get(name)?.hasBooted === true),
@@ -124,7 +158,29 @@ export function makeNodes(
       nodeConfigs = readConfig(next)
       placeOf = nextPlaceOf
       admit = next.admit
+      profiles = next.profiles
     },
     stop: () => registry.stop(),
   }
+}
+
+function makeNextBoots(
+  store: Store,
+  namesOf: (id: string) => readonly string[],
+  failures: Common['failures'],
+): NextBoots {
+  const stored = store.nextBoots.list().flatMap(({ content, ...row }) => {
+    // Another release may have known more.
+    const nextBoot = nextBootSchema.safeParse(JSON.parse(content))
+    return nextBoot.success ? [{ ...row, nextBoot: nextBoot.data }] : []
+  })
+  return new NextBoots({ stored, namesOf, failures, save: (state) => store.saveNextBoot(state) })
+}
+
+/** What one more profile would make of a node's values, where the configuration alone is checked. */
+function tooMuch({ kernelArgs, settings }: NodeConfig): string | undefined {
+  const count = Object.keys(settings).length
+  if (count > SETTINGS_MAX) return `it would have ${count} settings, at most ${SETTINGS_MAX} are possible`
+  if (kernelArgs.length <= KERNEL_LINE_LENGTH_MAX) return undefined
+  return `its kernel arguments would have ${kernelArgs.length} characters, at most ${KERNEL_LINE_LENGTH_MAX} are possible`
 }

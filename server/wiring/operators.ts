@@ -2,8 +2,10 @@
 import { createHash, randomBytes, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import { programVersion } from '../../host/program-version.js'
+import { BootswarmError } from '../../src/errors.js'
 import { storedInventory } from '../../src/inventory.js'
 import { formatIpPort } from '../../src/net.js'
+import type { NextBoot } from '../../src/next-boot.js'
 import type { ShownNode } from '../../src/shown-node.js'
 import { localCaller, tokenCaller } from '../api/operators/admission.js'
 import { EventStreams } from '../api/operators/event-streams.js'
@@ -17,6 +19,7 @@ import type { ServerStatus } from '../api/status.js'
 import type { ClientLimits } from '../http/client-limits.js'
 import { type Listener, listen, type TlsFiles } from '../http/listener.js'
 import { listenLocally } from '../http/local-listener.js'
+import type { NextBoots } from '../nodes/next-boots.js'
 import type { DescribeNode, NodeRegistry } from '../nodes/registry.js'
 import type { Addresses } from '../process/addresses.js'
 import type { Timeline } from '../timeline/timeline.js'
@@ -35,6 +38,9 @@ export interface OperatorParts {
   readonly timeline: Timeline
   readonly describe: DescribeNode
   readonly explain: (id: string, address: string) => ShownNode
+  readonly nextBoots: NextBoots
+  /** Why a node cannot boot this once; undefined: it can. */
+  readonly nextBootMistake: (id: string, address: string, nextBoot: NextBoot) => string | undefined
   readonly status: () => ServerStatus
   readonly limits: ClientLimits
   readonly tls: TlsFiles
@@ -117,9 +123,11 @@ export function makeOperators(common: Common, parts: OperatorParts): OperatorSid
 
 function makeServices(
   { config, nowMs }: Common,
-  { registry, timeline, describe, explain, told, records, status, tls, addresses, ports }: OperatorParts,
+  parts: OperatorParts,
   events: EventReader,
 ): OperatorServices {
+  const { registry, timeline, describe, explain, told, records, nextBoots } = parts
+  const { status, tls, addresses, ports } = parts
   const program = programVersion()
   const key = new X509Certificate(tls.cert).publicKey.export({ type: 'spki', format: 'der' })
   const keySha256 = createHash('sha256').update(key).digest('hex')
@@ -132,7 +140,7 @@ function makeServices(
     ...{ registry, timeline, describe, nowMs, store: told.store },
     saidOf: (node) => ({
       ...{ label: records.labelOf(node), approved: records.isApproved(node) },
-      drained: records.drainOf(node),
+      ...{ drained: records.drainOf(node), nextBoot: nextBoots.waiting(node) },
     }),
   })
   return {
@@ -149,8 +157,14 @@ function makeServices(
     label: (node, label, author) => records.label(node, label, author),
     approve: (node, isApproved, author) => records.approve(node, isApproved, author),
     drain: (node, reason, author) => records.drain(node, reason, author),
+    nextBoot: async ({ id, address }, nextBoot, author) => {
+      const mistake = nextBoot && parts.nextBootMistake(id, address, nextBoot)
+      if (mistake !== undefined) throw new BootswarmError('REQUEST_INVALID', mistake)
+      nextBoots.set(id, nextBoot, await records.nextBoot(id, nextBoot, author))
+    },
     forget: async (node, author) => {
       await records.forgetting(node, author)
+      nextBoots.set(node, undefined, nowMs())
       if (nodes.isNode(node)) await registry.forget(node)
       else await timeline.forgetMachine(node)
     },

@@ -76,6 +76,19 @@ test('profiles of groups in their order, then the node’s, then its own values'
   assert.equal(own.rootfs?.value, 'lab.tar')
 })
 
+test('what a node boots once is stronger than all, in its order', () => {
+  const once = { from: 'network', profile: ['east', 'gone', 'lab'], rootfs: 'new.tar' } as const
+  const node = resolver.resolve(
+    { id: 'rig2', address: '', arch: undefined },
+    { ...once, profile: [...once.profile] },
+  )
+  assert.deepEqual(node.profiles, ['base', 'gpu', 'lab', 'east'])
+  assert.deepEqual(settingsOf(node), { POOL: 'east', MODE: 'lab', LOG: 'debug' })
+  assert.equal(commandLine(node), 'quiet base gpu own base east')
+  assert.deepEqual([node.rootfs?.value, node.rootfs?.by], ['new.tar', 'next boot'])
+  assert.equal(node.rootfs?.over[0]?.by, 'profile lab (next boot)')
+})
+
 test('each value has its line, and those that it is stronger than', () => {
   const node = resolve('rig2')
   const mode = node.settings.get('MODE')

@@ -1,5 +1,6 @@
 /** What operators did, as it is written: each change with its event of the timeline, which is its line of the audit trail. */
 import { BootswarmError } from '../../../src/errors.js'
+import { type NextBoot, nextBootText } from '../../../src/next-boot.js'
 import type { Role } from '../../../src/roles.js'
 import type { OperatorAction } from '../../../src/timeline.js'
 import type { OperatorJob, Store } from '../../store/store.js'
@@ -64,6 +65,20 @@ export class OperatorRecords {
     await this.#save(author, action, node, reason ?? '', change)
     if (reason === undefined) this.#drained.delete(node)
     else this.#drained.set(node, reason)
+  }
+
+  /**
+   * What a node boots once, or (`undefined`) as always. Returns when it was set, milliseconds since 1970.
+   *
+   * @throws BootswarmError CHANGE_NOT_SAVED
+   */
+  async nextBoot(node: string, nextBoot: NextBoot | undefined, author: Author): Promise<number> {
+    const setMs = this.#nowMs()
+    const content = nextBoot === undefined ? null : JSON.stringify(nextBoot)
+    const action = nextBoot === undefined ? 'node.next-boot-cleared' : 'node.next-boot-set'
+    const detail = nextBoot === undefined ? '' : nextBootText(nextBoot)
+    await this.#save(author, action, node, detail, { kind: 'next-boot', node, content, setMs })
+    return setMs
   }
 
   /** The node is about to be forgotten. @throws BootswarmError CHANGE_NOT_SAVED */

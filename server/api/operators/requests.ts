@@ -7,6 +7,7 @@ import {
   PAGE_MAX,
   TOKEN_NAME_LENGTH_MAX,
 } from '../../../src/limits.js'
+import { nextBootSchema } from '../../../src/next-boot.js'
 import { isNodeId, normalizeMac } from '../../../src/node-id.js'
 import { printable } from '../../../src/text.js'
 import { eventSources } from '../../../src/timeline.js'
@@ -210,6 +211,11 @@ export const approveBody = z.strictObject({
 export const drainBody = z.strictObject({
   drained: z.boolean().describe('false: no more'),
   reason: printableText(DRAIN_REASON_LENGTH_MAX).default('').describe('for people'),
+})
+
+/** The body of `POST /nodes/ID/next-boot`. */
+export const nextBootBody = z.strictObject({
+  next_boot: nextBootSchema.nullable().describe('null: as always'),
 })
 
 /** The body of `POST /tokens`. */

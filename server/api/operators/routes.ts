@@ -11,6 +11,7 @@ import {
   auditQuery,
   drainBody,
   labelBody,
+  nextBootBody,
   nodeParams,
   nodesQuery,
   tokenBody,
@@ -159,11 +160,22 @@ function nodeChangeRoutes(app: App, { services }: OperatorRoutes): void {
     },
   )
   api.post(
+    `${prefix}/nodes/:id/next-boot`,
+    describe('operate', 'setNextBoot', 'Sets what a node boots once, at its next boot only', nodeSchema, {
+      params: nodeParams,
+      body: nextBootBody,
+    }),
+    async ({ params, body, caller }) => {
+      await services.nextBoot(bare(params.id), body.next_boot ?? undefined, known(caller))
+      return node(params.id)
+    },
+  )
+  api.post(
     `${prefix}/nodes/:id/forget`,
     describe(
       'operate',
       'forgetNode',
-      'Forgets a node or machine, its events, label and approval; it is drained no more',
+      'Forgets a node or machine, its events, and what operators said of it',
       nodeSchema,
       {
         params: nodeParams,

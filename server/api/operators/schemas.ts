@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { inventorySchema } from '../../../src/inventory.js'
+import { nextBootSources } from '../../../src/next-boot.js'
 import { roles } from '../../../src/roles.js'
 import { eventSources } from '../../../src/timeline.js'
 import { nodeStates } from '../../nodes/state.js'
@@ -80,6 +81,14 @@ export const nodeSchema = z
       .object({ reason: z.string() })
       .nullable()
       .describe('by an operator: it does not boot any more; null: it is not'),
+    next_boot: z
+      .object({
+        from: z.enum(nextBootSources),
+        profile: z.array(z.string()),
+        rootfs: z.string().nullable(),
+      })
+      .nullable()
+      .describe('set by operators: what it boots once, at its next boot only; null: as always'),
     rack: z.string(),
     address: z.string().describe('it last spoke from'),
     state: z

@@ -1,5 +1,6 @@
 /** What the operators' API asks of the rest of the server, and nothing else (server/wiring/ has the answers). */
 import type { Inventory, MachineFacts } from '../../../src/inventory.js'
+import type { NextBoot } from '../../../src/next-boot.js'
 import type { ShownNode } from '../../../src/shown-node.js'
 import type { EventPages } from '../../store/store.js'
 import type { OperatorNode, OperatorStatus, OperatorWhy } from './schemas.js'
@@ -54,6 +55,8 @@ export interface OperatorServices {
   approve(node: string, isApproved: boolean, author: Author): Promise<void>
   /** Lets a node boot no more, or (`undefined`) again. @throws BootswarmError CHANGE_NOT_SAVED */
   drain(node: string, reason: string | undefined, author: Author): Promise<void>
+  /** Sets what a node boots once, or (`undefined`) as always. @throws BootswarmError REQUEST_INVALID, CHANGE_NOT_SAVED */
+  nextBoot(node: BareNode, nextBoot: NextBoot | undefined, author: Author): Promise<void>
   /** Forgets a node or a machine, and its events. @throws BootswarmError CHANGE_NOT_SAVED */
   forget(node: string, author: Author): Promise<void>
   /** The newest lines before one, newest first. */

@@ -1,5 +1,6 @@
 /** What the server knows, as the operators' API shows it. Pure. */
 import { STATUS_PASSED_OVER_MAX } from '../../../src/limits.js'
+import type { NextBoot } from '../../../src/next-boot.js'
 import { inOrder, type TimelineEvent } from '../../../src/timeline.js'
 import { type NodeRecord, newNode } from '../../nodes/state.js'
 import type { StoredPage } from '../../store/store.js'
@@ -19,12 +20,14 @@ interface Names {
   readonly approved: boolean
   /** Why it is drained; undefined: it is not. */
   readonly drained: string | undefined
+  /** What waits for its next boot. */
+  readonly nextBoot: NextBoot | undefined
 }
 
 /** A node; `netboot`: it has begun another boot since its agent spoke last. */
 export function nodeView(
   node: NodeRecord,
-  { mac, label, approved, drained }: Names,
+  { mac, label, approved, drained, nextBoot }: Names,
   netboot?: NetbootMachine,
 ): BareNode {
   const { failureCode: code, failureMessage: message } = node
@@ -35,6 +38,7 @@ export function nodeView(
     label,
     approved,
     drained: drained === undefined ? null : { reason: drained },
+    next_boot: nextBoot === undefined ? null : { ...nextBoot, rootfs: nextBoot.rootfs ?? null },
     rack: node.rack,
     address: node.address,
     state: node.state,

@@ -142,6 +142,38 @@ test('machines that wait are listed and approved; drained ones wait too', async 
   assert.equal((await node('drain', mac, '--clear')).out, '1 node no longer drained\n')
 })
 
+test('what nodes boot once is set, shown while it waits, and taken back', async (t) => {
+  const { place, server } = await started(t, 'profiles: {canary: {settings: {RING: canary}}}')
+  for (const id of ['rig001', 'rig002']) await report(server, id, begun)
+  const next = (...args: string[]) => run(place.dir, ['node', 'next-boot', ...args])
+  const dry = await next('rig[001-002]', '--profile', 'canary', '--dry-run')
+  assert.match(
+    dry.out,
+    /^would boot profile canary at the next boot: rig001 .*\n.*\n2 nodes; nothing was changed\n$/,
+  )
+  assert.equal(
+    (await next('rig[001-002]', '--profile', 'canary')).out,
+    '2 nodes to boot profile canary at the next boot\n',
+  )
+  assert.match((await run(place.dir, ['node', 'list'])).out, /^rig002 .* next boot: profile canary$/m)
+  assert.match((await run(place.dir, ['node', 'show', 'rig001'])).out, /^next +profile canary, once$/m)
+  assert.equal((await next('--where', 'text=001', '--local-disk', '--json')).out, '[{"id":"rig001"}]\n')
+  assert.match((await run(place.dir, ['node', 'list'])).out, /^rig001 .* next boot: its own disk$/m)
+  assert.equal((await next('rig[001-002]', '--clear')).out, '2 nodes to boot as always\n')
+  assert.ok(!(await run(place.dir, ['node', 'list'])).out.includes('next boot'))
+  const wrong: readonly (readonly [string[], number, RegExp])[] = [
+    [['rig001'], 2, /USAGE_INVALID: say what: --profile/],
+    [['rig001', '--shell', '--clear'], 2, /USAGE_INVALID: say what/],
+    [['--shell'], 2, /USAGE_INVALID: name NODES/],
+    [['rig001', '--profile', 'moon'], 1, /REQUEST_INVALID: there is no profile moon, only canary/],
+    [['rig003', '--shell'], 1, /1 node not there: rig003/],
+  ]
+  for (const [args, code, text] of wrong) {
+    const refused = await next(...args)
+    assert.deepEqual([refused.code, text.test(refused.err)], [code, true], refused.err)
+  }
+})
+
 test('what machines are is shown, nodes are found by it, and groups match by it', async (t) => {
   const groups =
     'groups: [{name: gpus, match: {pci: "10de:*", dmi: {product: "*R740"}}, hostname: "g-{serial}"}]'

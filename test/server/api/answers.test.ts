@@ -53,7 +53,7 @@ async function site(t: TestContext, natAddress?: string, yaml = 'nodes: [{match:
     catalog,
     registry,
     maker: new ManifestMaker({ site: 'test', signingKey: keys.privateKey, ports: () => ports }),
-    describe,
+    describeBoot: (id, _boot, address) => describe(id, address),
     holdOf: () => undefined,
     archSeen: (id, arch) => archs.note(id, arch),
     reachedAt: (address) => natAddress ?? address,

@@ -5,10 +5,12 @@ import { makeBootAnswers } from '../../../server/api/boot-answers.js'
 import type { CatalogArtifact, CatalogVersion } from '../../../server/catalog/versions.js'
 import { BootAdmission } from '../../../server/netboot/admission.js'
 import { KnownArchs } from '../../../server/nodes/known-archs.js'
+import { NextBoots } from '../../../server/nodes/next-boots.js'
 import type { Hold } from '../../../src/admit.js'
 import { makeNodeConfigs } from '../../../src/node-config.js'
 import type { Fact } from '../../../src/timeline.js'
 import { parseConfig } from '../../support/config.js'
+import { noFailures } from '../../support/failures.js'
 
 const mac = '52:54:00:00:00:01'
 const file = (name: string): CatalogArtifact => ({
@@ -38,11 +40,19 @@ function place(slots = 8, natAddress?: string, yaml = oneRig, hold?: Hold) {
   const facts: Fact[] = []
   const tickets: string[] = []
   const admission = new BootAdmission(slots, () => performance.now())
+  const nextBoots = new NextBoots({
+    stored: [],
+    namesOf: (id) => [id],
+    save: async () => {},
+    failures: noFailures(),
+  })
   const answers = makeBootAnswers({
     admission,
+    nextBoots,
     program: (name) => (name === 'x64/ipxe.efi' ? Buffer.from('MZ') : undefined),
     currentVersion: () => catalog.current,
     describe: (id, address) => configs.of(id, address, archs.of(id)),
+    describeOnce: (id, address, once) => configs.once({ id, address, arch: archs.of(id) }, once),
     holdOf: () => hold,
     archSeen: (id, arch) => archs.note(id, arch),
     tickets: {
@@ -68,7 +78,7 @@ function place(slots = 8, natAddress?: string, yaml = oneRig, hold?: Hold) {
     const name = Buffer.from(sha256, 'hex').toString()
     return answers.fetch({ mac: id, address: '10.0.0.2', file: sha256, name, ...connection })
   }
-  return { answers, admission, catalog, lines, facts, tickets, script, fetch }
+  return { answers, nextBoots, admission, catalog, lines, facts, tickets, script, fetch }
 }
 
 test('programs come by name, and beside each the script that asks for a machine’s own', () => {
@@ -195,4 +205,30 @@ groups:
   assert.equal(await words('x86_64', mac), 'quiet lab')
   assert.equal(await words('arm64', '00:11:22:33:44:55'), 'bootswarm.root=zram quiet console=ttyAMA0')
   assert.equal(await words('arm64', mac), 'bootswarm.root=zram quiet console=ttyAMA0 lab')
+})
+
+test('a next boot gives its kernel arguments to one boot, and its own disk without kernel and queue', async () => {
+  const yaml = `profiles: {canary: {kernel_args: canary}}\n${oneRig.replace('rig1}', 'rig1, kernel_args: own}')}`
+  const { script, nextBoots, catalog, facts } = place(8, undefined, yaml)
+  nextBoots.set(mac, { from: 'network', profile: ['canary'] }, 1)
+  assert.match(await script('x86_64'), / quiet own canary \|\|/)
+  assert.match(await script('x86_64', mac, 1), / quiet own canary \|\|/, 'another try of this boot')
+  await script(undefined)
+  assert.match(await script('x86_64'), / quiet own \|\|/)
+  catalog.current = undefined
+  nextBoots.set(mac, { from: 'disk', profile: [] }, 2)
+  assert.match(await script('x86_64'), /\nsanboot /)
+  await script(undefined)
+  assert.match(await script('x86_64'), /no vmlinuz and stage1/)
+  const taken = facts.filter(({ type }) => type === 'next-boot.taken').map(({ data }) => data)
+  const canary = { from: 'network', profile: 'canary' }
+  assert.deepEqual(taken, [canary, canary, { from: 'disk' }])
+})
+
+test('who is held back takes nothing', async () => {
+  const hold = { code: 'NODE_DRAINED', why: 'drained' } as const
+  const { script, nextBoots } = place(8, undefined, oneRig, hold)
+  nextBoots.set(mac, { from: 'shell', profile: [] }, 1)
+  assert.match(await script('x86_64'), /drained/)
+  assert.equal(nextBoots.waiting(mac)?.from, 'shell')
 })

@@ -4,9 +4,11 @@ import {
   archScript,
   autoexecScript,
   bootScript,
+  diskScript,
   holdScript,
   plain,
   problemScript,
+  shellScript,
   waitAfterS,
   waitScript,
 } from '../../../server/netboot/ipxe-script.js'
@@ -28,6 +30,8 @@ const all = () => [
   bootScript(node, boot),
   waitScript(node, { position: 3, of: 9, sleepS: 2 }),
   holdScript(node, 'drained: fan broken'),
+  diskScript(node),
+  shellScript(node),
   problemScript(node, 'no kernel'),
   problemScript({ ...node, tries: BOOT_TRIES_MAX }, 'no kernel'),
 ]

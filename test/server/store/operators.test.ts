@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import Sqlite from 'better-sqlite3'
+import { nextBootTable } from '../../../server/store/next-boots.js'
 import { operatorTables, operatorWriter } from '../../../server/store/operators.js'
 import { migrate } from '../../../server/store/schema.js'
 import { type OperatorJob, openStore, type Store, type TokenRow } from '../../../server/store/store.js'
@@ -27,6 +28,8 @@ const label = (node: string, text: string, setMs = 1) => job({ kind: 'label', no
 
 const drain = (node: string, reason: string | null, drainedMs = 1) =>
   job({ kind: 'drain', node, reason, drainedMs })
+const nextBoot = (node: string, content: string | null, setMs = 1) =>
+  job({ kind: 'next-boot', node, content, setMs })
 const approval = (node: string, approvedMs: number | null) => job({ kind: 'approval', node, approvedMs })
 
 test('tokens, labels, approvals, drains and the audit trail are there after closing and opening', async (t) => {
@@ -65,6 +68,25 @@ test('tokens, labels, approvals, drains and the audit trail are there after clos
     operators.audit(4, 2).map(({ id }) => id),
     [3, 2],
   )
+})
+
+test('a next boot waits until a boot takes it, and one that was set since is not used up with it', async (t) => {
+  const file = join(scratch(t), 'db')
+  const first = open(t, file)
+  for (const node of ['n1', 'n2', 'n3', 'n4', 'n5']) await first.saveOperator(nextBoot(node, `{"${node}":1}`))
+  await first.saveNextBoot({ node: 'n1', setMs: 1, boot: '' })
+  await first.saveNextBoot({ node: 'n1', setMs: 1, boot: 'aa' })
+  await first.saveNextBoot({ node: 'n2', setMs: 1, boot: null })
+  await first.saveOperator(nextBoot('n3', null))
+  await first.saveOperator(job({ kind: 'forgotten', node: 'n4' }))
+  await first.saveNextBoot({ node: 'n5', setMs: 1, boot: '' })
+  await first.saveOperator(nextBoot('n5', '{}', 2))
+  await first.saveNextBoot({ node: 'n5', setMs: 1, boot: null })
+  await first.close()
+  assert.deepEqual(open(t, file).nextBoots.list(), [
+    { node: 'n1', content: '{"n1":1}', setMs: 1, boot: 'aa' },
+    { node: 'n5', content: '{}', setMs: 2, boot: null },
+  ])
 })
 
 test('a change that cannot be made leaves no line', async (t) => {
@@ -128,6 +150,7 @@ test('each table is bounded: revoked tokens, labels, approvals and lines go, the
     labelsMax: 20,
     approvalsMax: 20,
     drainsMax: 20,
+    nextBootsMax: 20,
     auditRowsMax: 30,
   })
   // Those with an odd number are revoked, the last one first.
@@ -151,6 +174,8 @@ test('each table is bounded: revoked tokens, labels, approvals and lines go, the
   for (let n = 0; n < 25; n += 1) write(approval(`n${n}`, n))
   for (let n = 0; n < 25; n += 1) write(drain(`n${n}`, 'x', n))
   assert.deepEqual([tables.drains().size, tables.drains().has('n5')], [20, true])
+  for (let n = 0; n < 25; n += 1) write(nextBoot(`n${n}`, '{}', n))
+  assert.deepEqual([nextBootTable(db).list().length, nextBootTable(db).list()[0]?.node], [20, 'n10'])
   assert.deepEqual([tables.approvals().size, tables.approvals().has('n5')], [20, true])
   const lines = tables.audit(1e9, 1e6)
   assert.equal(lines.length, 30)

@@ -96,6 +96,13 @@ const cases: readonly (readonly [StopCause, Said[], silentS: number, RegExp])[] 
     0,
     /BOOT_FILES_MISSING: no vmlinuz/,
   ],
+  [
+    'NEXT_BOOT',
+    [...toScript, ['next-boot.taken', { from: 'disk' }]],
+    0,
+    /boot from its own disk, this once$/,
+  ],
+  ['UNDER_WAY', [...toScript, ['next-boot.taken', { from: 'network', profile: 'x' }]], 0, /boot script/],
   ['IN_QUEUE', [...toScript, ['queue.waiting', { position: 3, of: 9 }]], 20, /number 3 of 9/],
   ['KERNEL_NOT_FETCHED', [...toScript, ['queue.waiting', { position: 3, of: 9 }]], 30, /did not ask again/],
   ['KERNEL_NOT_FETCHED', [...toScript], 30, /did not fetch the kernel/],

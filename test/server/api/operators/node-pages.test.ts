@@ -13,6 +13,7 @@ const node = (id: string, more: Partial<OperatorNode> = {}): OperatorNode => ({
     label: '',
     approved: false,
     drained: undefined,
+    nextBoot: undefined,
   }),
   cause: 'UNDER_WAY',
   ...more,
