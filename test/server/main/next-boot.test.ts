@@ -31,7 +31,7 @@ async function bootOf(
   await ask(server.ports().http, path)
   const script = (await ask(server.ports().http, `${path}?arch=x86_64`)).body.toString()
   const { artifacts, node } = await server.manifest(mac, boot)
-  const line = /BOOTIF=\S+ ?(.*) \|\|/.exec(script)?.[1] ?? script
+  const line = /bootswarm\.ticket=\S+ ?(.*) \|\|/.exec(script)?.[1] ?? script
   return { line, files: artifacts.map(({ name }) => name), ring: node.settings.RING }
 }
 
