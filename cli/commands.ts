@@ -2,7 +2,13 @@
 
 import { completionOutline } from './completion-outline.js'
 import { configOutline } from './config/parts.js'
-import { auditOutline, nodeOutline, statusOutline, tokenOutline } from './operators/outlines.js'
+import {
+  actionOutline,
+  auditOutline,
+  nodeOutline,
+  statusOutline,
+  tokenOutline,
+} from './operators/outlines.js'
 import type { Outline } from './outline.js'
 
 /** A command: takes the arguments after its name, and the table; returns its exit code (0 fine, 1 failed, 2 wrong arguments). */
@@ -44,6 +50,7 @@ export const commands: readonly [Command, ...Command[]] = [
   ...[
     { outline: statusOutline, load: () => import('./operators/status-command.js') },
     { outline: nodeOutline, load: () => import('./operators/node-command.js') },
+    { outline: actionOutline, load: () => import('./operators/action-command.js') },
     { outline: tokenOutline, load: () => import('./operators/token-command.js') },
     { outline: auditOutline, load: () => import('./operators/audit-command.js') },
     { outline: completionOutline, load: () => import('./completion-command.js') },

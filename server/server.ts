@@ -26,6 +26,7 @@ import { makeNetboot } from './wiring/netboot.js'
 import { makeNodes, type PlaceOf } from './wiring/nodes.js'
 import { makeOperators, type OperatorSide } from './wiring/operators.js'
 import { noPorts, reachOf } from './wiring/parts.js'
+import { makePower } from './wiring/power.js'
 import { makeSeeds } from './wiring/seeds.js'
 import { makeSwarm } from './wiring/swarm.js'
 import { makeTickets } from './wiring/tickets.js'
@@ -164,7 +165,9 @@ async function compose(
     reach,
     ports,
   })
+  const power = makePower(common, { store, records, registry, timeline, addresses })
   const operators = makeOperators(common, {
+    power,
     told,
     records,
     registry,
@@ -190,6 +193,8 @@ async function compose(
   cleanUp.push(() => tickets.stop())
   tickets.start()
   timeline.site('server.started', { site: config.site })
+  power.start()
+  cleanUp.push(() => power.stop())
   cleanUp.push(() => http.stop())
   await privileges.asRoot(() => http.start())
   cleanUp.push(() => operators.stop())

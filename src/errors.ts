@@ -5,6 +5,9 @@
 
 /** The stable codes of the server and the tools. */
 export const errorCodes = [
+  'ACTIONS_TOO_MANY',
+  'ACTION_CONFLICT',
+  'ACTION_UNKNOWN',
   'ADDRESS_IN_USE',
   'AGENT_MISSING',
   'API_UNREADABLE',

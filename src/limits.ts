@@ -126,6 +126,12 @@ export const DRAIN_REASON_LENGTH_MAX = 64
 export const DRAINS_MAX = 2 * NODES_MAX
 /** Next boots that are kept; those that were set first go first. */
 export const NEXT_BOOTS_MAX = 2 * NODES_MAX
+/** Actions at nodes' power: nodes of one, those that run at once, and all that are remembered. */
+export const ACTION_NODES_MAX = 1024
+export const ACTIONS_MAX = 8
+export const ACTIONS_KEPT_MAX = 64
+/** Network cards of one machine that are woken. */
+export const WAKE_CARDS_MAX = 8
 /** Approvals that are kept, also of nodes that are remembered no more; the oldest go first. */
 export const APPROVALS_MAX = 2 * NODES_MAX
 /** Lines of the audit trail, which are events of the timeline; the oldest go first. */

@@ -20,7 +20,15 @@ const layers: readonly (readonly string[])[] = [
   // What all services tell.
   ['server/timeline'],
   // The services, each of which knows its own job and no other, and what makes the process somebody else.
-  ['server/catalog', 'server/http', 'server/netboot', 'server/nodes', 'server/privileges', 'server/swarm'],
+  [
+    'server/catalog',
+    'server/http',
+    'server/netboot',
+    'server/nodes',
+    'server/power',
+    'server/privileges',
+    'server/swarm',
+  ],
   // Answers from several services; what is built and checked with them.
   ['server/api', 'image', 'doctor'],
   ['server/wiring'],

@@ -1,11 +1,15 @@
 /** A client of the operators' API (docs/api.md). */
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { ActionBody } from '../../server/api/operators/requests.js'
 import type {
+  ActionList,
   AuditPage,
   EventPage,
   NewOperatorToken,
   NodePage,
+  OperatorAction,
+  OperatorActionSummary,
   OperatorEvent,
   OperatorNode,
   OperatorStatus,
@@ -133,6 +137,23 @@ export class ApiClient {
 
   forget(node: string): Promise<OperatorNode> {
     return this.#json('POST', `/nodes/${encodeURIComponent(node)}/forget`)
+  }
+
+  async actions(): Promise<OperatorActionSummary[]> {
+    const list: ActionList = await this.#json('GET', '/actions')
+    return list.actions
+  }
+
+  action(id: string): Promise<OperatorAction> {
+    return this.#json('GET', `/actions/${encodeURIComponent(id)}`)
+  }
+
+  startAction(body: Partial<ActionBody>): Promise<OperatorAction> {
+    return this.#json('POST', '/actions', {}, body)
+  }
+
+  stopAction(id: string): Promise<OperatorAction> {
+    return this.#json('POST', `/actions/${encodeURIComponent(id)}/stop`)
   }
 
   async tokens(): Promise<OperatorToken[]> {

@@ -35,6 +35,16 @@ const nodesText = [
   '--where state=failed,rack=r7 or pci=10de:*. A key that is named twice means either value.',
 ]
 
+const actionText = [
+  'The server does it, whoever watches: `bootswarm action list` shows what runs, `bootswarm action stop ID` ends it.',
+]
+/** How an action goes through its nodes. */
+const paces: readonly Flag[] = [
+  { name: 'batch', value: 'N', description: 'so many at a time; the next ones when these are done' },
+  { name: 'pause', value: 'TIME', description: 'between two batches: 30s, 5m' },
+  { name: 'max-failures', value: 'N', description: 'stop when so many have failed' },
+]
+
 /** `bootswarm status`. */
 export const statusOutline: Outline = {
   name: 'status',
@@ -46,7 +56,7 @@ export const statusOutline: Outline = {
 export const nodeOutline: Outline = {
   name: 'node',
   summary:
-    'the nodes of the running server: list, show, why, events, label, approve, drain, next-boot, forget',
+    'the nodes of the running server: list, show, why, events, label, approve, drain, next-boot, wake, forget',
   flags: [],
   parts: [
     {
@@ -154,11 +164,35 @@ export const nodeOutline: Outline = {
       ],
     },
     {
+      name: 'wake',
+      summary: 'switch nodes on',
+      words: '[NODES]',
+      details: [...nodesText, ...actionText],
+      flags: [...paces, where, dryRun, json, ...common],
+    },
+    {
       name: 'forget',
       summary: 'forget nodes or machines, their events, and what operators said of them',
       words: '[NODES]',
       details: [...nodesText, 'A node that speaks again is a new one.'],
       flags: [where, dryRun, json, ...common],
+    },
+  ],
+}
+
+/** `bootswarm action ...`. */
+export const actionOutline: Outline = {
+  name: 'action',
+  summary: "actions at nodes' power that the server does: list, follow, stop",
+  flags: [],
+  parts: [
+    { name: 'list', summary: 'those that run, and the last ones', flags: [json, ...common] },
+    { name: 'follow', summary: 'show one until it is over', words: 'ID', flags: [json, ...common] },
+    {
+      name: 'stop',
+      summary: 'let no other node have its turn',
+      words: 'ID',
+      flags: [dryRun, json, ...common],
     },
   ],
 }

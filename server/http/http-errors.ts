@@ -8,6 +8,9 @@ import { BootswarmError, type ErrorCode } from '../../src/errors.js'
 
 /** The status of a code; what is not listed is 500 and stays inside. */
 const statusOf: Partial<Record<ErrorCode, number>> = {
+  ACTIONS_TOO_MANY: 409,
+  ACTION_CONFLICT: 409,
+  ACTION_UNKNOWN: 404,
   ARTIFACT_NOT_FOUND: 404,
   ARTIFACT_VANISHED: 404,
   BENCODE_MALFORMED: 400,

@@ -12,6 +12,7 @@ import {
   NEXT_BOOTS_MAX,
   TOKENS_MAX,
 } from '../../src/limits.js'
+import { type ActionRow, actionWriter } from './actions.js'
 import { guard } from './open.js'
 
 /** A token as it is remembered: never the secret itself. */
@@ -67,6 +68,7 @@ export interface OperatorJob {
         readonly content: string | null
         readonly setMs: number
       }
+    | { readonly kind: 'action'; readonly action: ActionRow }
     /** Nothing that operators said of a node stays, but the audit trail. */
     | { readonly kind: 'forgotten'; readonly node: string }
     | { readonly kind: 'none' }
@@ -158,6 +160,7 @@ export function operatorWriter(
   const approvals = nodeRows(db, 'approvals', ['approved_ms'], approvalsMax)
   const drains = nodeRows(db, 'drains', ['reason', 'drained_ms'], drainsMax)
   const nextBoots = nodeRows(db, 'next_boots', ['content', 'boot', 'set_ms'], nextBootsMax)
+  const actions = actionWriter(db)
   const audit = db.prepare<[Omit<AuditEvent, 'id'>]>(
     `INSERT INTO timeline (time_ms, source, type, data) VALUES (@atMs, 'operator', @action, @data)`,
   )
@@ -189,6 +192,9 @@ export function operatorWriter(
       case 'next-boot':
         if (change.content === null) nextBoots.remove(change.node)
         else nextBoots.put(change.node, change.content, null, change.setMs)
+        return
+      case 'action':
+        actions.start(change.action)
         return
       case 'forgotten':
         for (const table of [labels, approvals, drains, nextBoots]) table.remove(change.node)

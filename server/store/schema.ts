@@ -143,6 +143,12 @@ const STEPS: readonly string[] = [
      boot TEXT,
      set_ms INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE actions (
+     id TEXT PRIMARY KEY,
+     kind TEXT NOT NULL,
+     nodes INTEGER NOT NULL,
+     started_ms INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ]
 
 /** The schema that this server writes. */

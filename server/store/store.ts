@@ -6,6 +6,7 @@
 
 import type { LeaseChange } from '../../src/dhcp-lease.js'
 import type { TicketChange } from '../../src/tickets.js'
+import { type ActionTable, actionTable } from './actions.js'
 import { type ArtifactTable, artifactTable } from './artifacts.js'
 import { type EventPages, eventPages } from './event-pages.js'
 import { type LeaseTable, leaseTable } from './leases.js'
@@ -19,6 +20,7 @@ import { type VersionTable, versionTable } from './versions.js'
 import type { TimelineBatch } from './write-jobs.js'
 import { directWriter, ThreadWriter } from './writer.js'
 
+export type { ActionRow } from './actions.js'
 export type { ArtifactRecord, ArtifactTable, FileStamp } from './artifacts.js'
 export type { EventFilter, EventPages, StoredPage } from './event-pages.js'
 export type { LeaseTable } from './leases.js'
@@ -50,6 +52,8 @@ export interface Store {
   readonly operators: OperatorTables
   /** What nodes boot once. */
   readonly nextBoots: NextBootTable
+  /** Actions at nodes that run. */
+  readonly actions: ActionTable
   /** Writes what has happened: all or nothing. */
   saveTimeline(batch: TimelineBatch): Promise<void>
   /** Keeps and forgets leases: all or nothing. */
@@ -60,6 +64,8 @@ export interface Store {
   saveOperator(job: OperatorJob): Promise<void>
   /** Writes that a boot has taken what an operator set for it, or that it is used up. */
   saveNextBoot(job: NextBootJob): Promise<void>
+  /** Writes that an action is over. */
+  saveActionEnd(id: string): Promise<void>
   /** Waits for what is being written, writes everything back and closes the file. Idempotent. */
   close(): Promise<void>
 }
@@ -82,11 +88,13 @@ export function openStore(options: StoreOptions): Store {
     tickets: ticketTable(db),
     operators: operatorTables(db),
     nextBoots: nextBootTable(db),
+    actions: actionTable(db),
     saveTimeline: (batch) => writer.write({ kind: 'timeline', batch }),
     saveLeases: (changes) => writer.write({ kind: 'leases', changes }),
     saveTickets: (changes) => writer.write({ kind: 'tickets', changes }),
     saveOperator: (job) => writer.write({ kind: 'operator', job }),
     saveNextBoot: (job) => writer.write({ kind: 'next-boot', job }),
+    saveActionEnd: (id) => writer.write({ kind: 'action-end', id }),
     close: async () => {
       await writer.close()
       db.close()

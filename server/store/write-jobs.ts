@@ -7,6 +7,7 @@ import type Sqlite from 'better-sqlite3'
 import type { LeaseChange } from '../../src/dhcp-lease.js'
 import { DATABASE_BYTES_MAX } from '../../src/limits.js'
 import type { TicketChange } from '../../src/tickets.js'
+import { actionWriter } from './actions.js'
 import { leaseWriter } from './leases.js'
 import { type NextBootJob, nextBootWriter } from './next-boots.js'
 import { type NodeRow, nodeWriter } from './nodes.js'
@@ -30,6 +31,7 @@ export type WriteJob =
   | { readonly kind: 'tickets'; readonly changes: readonly TicketChange[] }
   | { readonly kind: 'operator'; readonly job: OperatorJob }
   | { readonly kind: 'next-boot'; readonly job: NextBootJob }
+  | { readonly kind: 'action-end'; readonly id: string }
 
 /** Events that go at once where the database is too large, and how often in one transaction: more than it brings. */
 const pruneEvents = 1024
@@ -49,6 +51,7 @@ export function writeJobs(
   const tickets = ticketWriter(db)
   const operator = operatorWriter(db)
   const nextBoot = nextBootWriter(db)
+  const actions = actionWriter(db)
   const number = (pragma: string) => Number(db.pragma(pragma, { simple: true }))
   const pageBytes = number('page_size')
   // Pages that are free are used again before the file grows.
@@ -58,6 +61,7 @@ export function writeJobs(
     if (job.kind === 'tickets') return tickets(job.changes)
     if (job.kind === 'operator') return operator(job.job)
     if (job.kind === 'next-boot') return nextBoot(job.job)
+    if (job.kind === 'action-end') return actions.end(job.id)
     nodes.forget(job.batch.forgotten)
     nodes.put(job.batch.nodes)
     append(job.batch.events)

@@ -130,6 +130,14 @@ export class Timeline {
     this.#admit({ source, type, address, data }, this.#ofAgent(id, boot, address))
   }
 
+  /** Something that was done to a node or a machine. It is of no boot: it may begin one, or reach a machine that is off. */
+  about(id: string, type: FactType, data: FactData): void {
+    const mac = this.#machines.macOf(id)
+    const node = this.#rows.isRemembered(id) ? id : undefined
+    const identity = { ...(mac === undefined ? {} : { mac }), ...(node === undefined ? {} : { node }) }
+    this.#admit({ source: 'server', type, data }, identity)
+  }
+
   /** So many facts were left out before they came here. */
   leftOut(count: number): void {
     this.#leftOut += count

@@ -26,6 +26,7 @@ import type { Timeline } from '../timeline/timeline.js'
 import type { ToldStore } from './appended.js'
 import { OperatorNodes } from './operator-nodes.js'
 import type { Common, OpenPorts } from './parts.js'
+import type { PowerSide } from './power.js'
 
 /** Its name in the data directory. */
 const socketName = 'operators.sock'
@@ -39,6 +40,7 @@ export interface OperatorParts {
   readonly describe: DescribeNode
   readonly explain: (id: string, address: string) => ShownNode
   readonly nextBoots: NextBoots
+  readonly power: PowerSide
   /** Why a node cannot boot this once; undefined: it can. */
   readonly nextBootMistake: (id: string, address: string, nextBoot: NextBoot) => string | undefined
   readonly status: () => ServerStatus
@@ -126,7 +128,7 @@ function makeServices(
   parts: OperatorParts,
   events: EventReader,
 ): OperatorServices {
-  const { registry, timeline, describe, explain, told, records, nextBoots } = parts
+  const { registry, timeline, describe, explain, told, records, nextBoots, power } = parts
   const { status, tls, addresses, ports } = parts
   const program = programVersion()
   const key = new X509Certificate(tls.cert).publicKey.export({ type: 'spki', format: 'der' })
@@ -168,6 +170,11 @@ function makeServices(
       if (nodes.isNode(node)) await registry.forget(node)
       else await timeline.forgetMachine(node)
     },
+    actions: () => power.actions.list(),
+    action: (id) => power.actions.get(id),
+    planAction: (plan, { who }) => power.actions.planned(plan, who),
+    startAction: (plan, author) => power.begin(plan, author),
+    stopAction: (id, author) => power.end(id, author),
     audit: (beforeId, limit) => records.audit(beforeId, limit),
   }
 }

@@ -3,7 +3,7 @@ import { BootswarmError } from '../../../src/errors.js'
 import { type NextBoot, nextBootText } from '../../../src/next-boot.js'
 import type { Role } from '../../../src/roles.js'
 import type { OperatorAction } from '../../../src/timeline.js'
-import type { OperatorJob, Store } from '../../store/store.js'
+import type { ActionRow, OperatorJob, Store } from '../../store/store.js'
 import type { AuditLine, Author } from './services.js'
 import type { StoredToken, TokensOptions } from './tokens.js'
 
@@ -87,6 +87,16 @@ export class OperatorRecords {
     this.#setLabel(node, '')
     this.#approved.delete(node)
     this.#drained.delete(node)
+  }
+
+  /** An action is about to begin. @throws BootswarmError CHANGE_NOT_SAVED */
+  actionStarted(action: ActionRow, detail: string, author: Author): Promise<void> {
+    return this.#save(author, 'action.started', action.id, detail, { kind: 'action', action })
+  }
+
+  /** An action is about to be stopped. @throws BootswarmError CHANGE_NOT_SAVED */
+  actionStopped(id: string, author: Author): Promise<void> {
+    return this.#save(author, 'action.stopped', id, '', { kind: 'none' })
   }
 
   /** How tokens are saved. */

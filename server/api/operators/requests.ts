@@ -1,6 +1,7 @@
 /** What the operators' API takes, as the schemas that check it: queries, paths, bodies. */
 import { z } from 'zod'
 import {
+  ACTION_NODES_MAX,
   DRAIN_REASON_LENGTH_MAX,
   HOSTLIST_LENGTH_MAX,
   LABEL_LENGTH_MAX,
@@ -11,10 +12,13 @@ import { nextBootSchema } from '../../../src/next-boot.js'
 import { isNodeId, normalizeMac } from '../../../src/node-id.js'
 import { printable } from '../../../src/text.js'
 import { eventSources } from '../../../src/timeline.js'
+import { actionKinds } from '../../power/action-run.js'
 import { stopCauses } from '../../timeline/where-it-stopped.js'
 import { role, states } from './schemas.js'
 
 const pageDefault = 200
+/** Between two batches of an action, seconds. */
+const pauseMaxS = 3600
 /** Types of events in one query. */
 const typesMax = 64
 
@@ -186,12 +190,30 @@ export const auditQuery = z.strictObject({
   limit,
 })
 
+const nodeName = z
+  .string()
+  .transform((text) => normalizeMac(text) ?? text)
+  .refine(isNodeId, 'expected the identity of a node, or a MAC')
+
 /** A node in a path. */
-export const nodeParams = z.strictObject({
-  id: z
-    .string()
-    .transform((text) => normalizeMac(text) ?? text)
-    .refine(isNodeId, 'expected the identity of a node, or a MAC'),
+export const nodeParams = z.strictObject({ id: nodeName })
+
+/** An action in a path. */
+export const actionParams = z.strictObject({ id: z.string().regex(/^[0-9a-f]{8}$/, 'expected 8 hex digits') })
+
+/** The body of `POST /actions`. */
+export const actionBody = z.strictObject({
+  kind: z.enum(actionKinds),
+  nodes: z.array(nodeName).min(1).max(ACTION_NODES_MAX).describe('identities or MACs'),
+  batch: z.int().min(1).max(ACTION_NODES_MAX).optional().describe('nodes in one batch; without it: all'),
+  pause_s: z.int().min(0).max(pauseMaxS).default(0).describe('between two batches, seconds'),
+  failures_max: z
+    .int()
+    .min(1)
+    .max(ACTION_NODES_MAX)
+    .optional()
+    .describe('after so many failures no other node has its turn; without it: however many fail'),
+  dry_run: z.boolean().default(false).describe('answer what would be done, and do nothing'),
 })
 
 /** A token in a path. */
@@ -224,6 +246,7 @@ export const tokenBody = z.strictObject({
   name: printableText(TOKEN_NAME_LENGTH_MAX).default('').describe('for people'),
 })
 
+export type ActionBody = z.output<typeof actionBody>
 export type EventsQuery = z.output<typeof eventsQuery>
 export type NodesQuery = z.output<typeof nodesQuery>
 

@@ -1,6 +1,7 @@
 /** The routes of the operators' API (docs/api.md). Reads requests into valid values and asks; decides nothing. */
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { BootswarmError } from '../../../src/errors.js'
+import { actionRoutes } from './action-routes.js'
 import { admitCallers } from './admission.js'
 import { eventRoutes } from './event-routes.js'
 import { nodeConfigSchema } from './node-config-schema.js'
@@ -50,6 +51,7 @@ export async function registerOperatorRoutes(app: App, options: OperatorRoutes):
     statusRoutes(api, options)
     nodeRoutes(api, options)
     nodeChangeRoutes(api, options)
+    actionRoutes(api, options)
     eventRoutes(api, options)
     tokenRoutes(api, options)
     done()

@@ -8,6 +8,7 @@ import { nextBootSources } from '../../../src/next-boot.js'
 import { roles } from '../../../src/roles.js'
 import { eventSources } from '../../../src/timeline.js'
 import { nodeStates } from '../../nodes/state.js'
+import { actionKinds, stepStates } from '../../power/action-run.js'
 import { netbootStates } from '../../timeline/netboot-state.js'
 import { bootPhases } from '../../timeline/phases.js'
 import { stopCauses } from '../../timeline/where-it-stopped.js'
@@ -190,7 +191,44 @@ const auditSchema = z
   })
   .meta({ id: 'AuditLine' })
 
+const actionFields = {
+  id: z.string().describe('8 hex digits; empty: it is only a plan (dry_run)'),
+  kind: z.enum(actionKinds),
+  state: z
+    .enum(['planned', 'running', 'done', 'stopped'])
+    .describe('stopped: it did not go through all of its nodes'),
+  why: z.string().describe('why it was stopped; empty: it was not'),
+  who: z.string().describe('who started it'),
+  started_ms: ms,
+  ended_ms: ms.nullable().describe('milliseconds since 1970; null: it is not over'),
+  batch: count.nullable().describe('nodes in one batch; null: all'),
+  pause_s: count.describe('between two batches'),
+  failures_max: count.nullable().describe('after so many failures it stops; null: never'),
+  total: count.describe('nodes'),
+  done: count,
+  failed: count,
+}
+
+/** An action at the power of nodes, without its nodes. */
+const actionSummarySchema = z.object(actionFields).meta({ id: 'ActionSummary' })
+
+/** An action at the power of nodes. */
+export const actionSchema = z
+  .object({
+    ...actionFields,
+    nodes: z.array(
+      z.object({
+        id: z.string(),
+        state: z.enum(stepStates).describe('left: its turn did not come'),
+        method: z.string().describe('how it is done; empty: not known yet, or there is no way'),
+        why: z.string().describe('why it failed; empty: it has not'),
+      }),
+    ),
+  })
+  .meta({ id: 'Action' })
+
 /** The answers that are lists. */
+export const actionListSchema = z.object({ actions: z.array(actionSummarySchema) })
 export const nodePageSchema = z.object({
   nodes: z.array(nodeSchema),
   total: count.describe('nodes that match, on all pages'),
@@ -209,6 +247,9 @@ export const auditPageSchema = z.object({
   next: count.nullable().describe('`before` of the next page; null: this is the last'),
 })
 
+export type OperatorAction = z.output<typeof actionSchema>
+export type OperatorActionSummary = z.output<typeof actionSummarySchema>
+export type ActionList = z.output<typeof actionListSchema>
 export type OperatorStatus = z.output<typeof statusSchema>
 export type OperatorNode = z.output<typeof nodeSchema>
 export type WholeOperatorNode = z.output<typeof wholeNodeSchema>

@@ -2,6 +2,8 @@
 import type { Inventory, MachineFacts } from '../../../src/inventory.js'
 import type { NextBoot } from '../../../src/next-boot.js'
 import type { ShownNode } from '../../../src/shown-node.js'
+import type { ActionPlan } from '../../power/action-run.js'
+import type { Action } from '../../power/actions.js'
 import type { EventPages } from '../../store/store.js'
 import type { OperatorNode, OperatorStatus, OperatorWhy } from './schemas.js'
 import type { BareNode } from './views.js'
@@ -59,6 +61,16 @@ export interface OperatorServices {
   nextBoot(node: BareNode, nextBoot: NextBoot | undefined, author: Author): Promise<void>
   /** Forgets a node or a machine, and its events. @throws BootswarmError CHANGE_NOT_SAVED */
   forget(node: string, author: Author): Promise<void>
+  /** Actions that run, and the last ones, oldest first. */
+  actions(): readonly Action[]
+  /** @throws BootswarmError ACTION_UNKNOWN */
+  action(id: string): Action
+  /** What an action would do. @throws BootswarmError REQUEST_INVALID */
+  planAction(plan: ActionPlan, author: Author): Action
+  /** @throws BootswarmError REQUEST_INVALID, ACTION_CONFLICT, ACTIONS_TOO_MANY, CHANGE_NOT_SAVED */
+  startAction(plan: ActionPlan, author: Author): Promise<Action>
+  /** No other node of it has its turn. @throws BootswarmError ACTION_UNKNOWN, CHANGE_NOT_SAVED */
+  stopAction(id: string, author: Author): Promise<Action>
   /** The newest lines before one, newest first. */
   audit(beforeId: number, limit: number): readonly AuditLine[]
 }

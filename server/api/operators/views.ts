@@ -3,12 +3,21 @@ import { STATUS_PASSED_OVER_MAX } from '../../../src/limits.js'
 import type { NextBoot } from '../../../src/next-boot.js'
 import { inOrder, type TimelineEvent } from '../../../src/timeline.js'
 import { type NodeRecord, newNode } from '../../nodes/state.js'
+import type { Action } from '../../power/actions.js'
 import type { StoredPage } from '../../store/store.js'
 import type { NetbootMachine } from '../../timeline/machines.js'
 import { phasesOf } from '../../timeline/phases.js'
 import { hasBooted, type StopCause, whereItStopped } from '../../timeline/where-it-stopped.js'
 import type { ServerStatus } from '../status.js'
-import type { EventPage, OperatorEvent, OperatorNode, OperatorStatus, OperatorWhy } from './schemas.js'
+import type {
+  EventPage,
+  OperatorAction,
+  OperatorActionSummary,
+  OperatorEvent,
+  OperatorNode,
+  OperatorStatus,
+  OperatorWhy,
+} from './schemas.js'
 
 /** A node without what its events have to be read for. */
 export type BareNode = Omit<OperatorNode, 'cause'>
@@ -124,6 +133,31 @@ const causes: Partial<Record<BareNode['state'], StopCause>> = {
   booted: 'BOOTED',
   failed: 'AGENT_FAILED',
   lost: 'LOST',
+}
+
+/** An action without its nodes. */
+export function actionView({
+  id,
+  plan: { kind, nodes, batch, pauseS, failuresMax },
+  who,
+  startedMs,
+  endedMs,
+  stopped,
+  steps,
+}: Action): OperatorActionSummary {
+  const state =
+    id === '' ? 'planned' : endedMs === null ? 'running' : stopped === undefined ? 'done' : 'stopped'
+  const count = (wanted: string) => steps.filter((step) => step.state === wanted).length
+  return {
+    ...{ id, kind, state, why: stopped ?? '', who, started_ms: startedMs, ended_ms: endedMs },
+    ...{ batch: batch ?? null, pause_s: pauseS, failures_max: failuresMax ?? null },
+    ...{ total: nodes.length, done: count('done'), failed: count('failed') },
+  }
+}
+
+/** An action, node by node. */
+export function wholeActionView(action: Action): OperatorAction {
+  return { ...actionView(action), nodes: action.steps.map(({ node, ...step }) => ({ id: node, ...step })) }
 }
 
 /** The status in the terms of operators. */

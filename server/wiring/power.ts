@@ -1,0 +1,108 @@
+/** What operators do to nodes' power: how each node is reached, and what is told of it. */
+import { randomBytes } from 'node:crypto'
+import { BootswarmError } from '../../src/errors.js'
+import { foldHostlist } from '../../src/hostlist.js'
+import { WAKE_CARDS_MAX } from '../../src/limits.js'
+import type { OperatorRecords } from '../api/operators/records.js'
+import type { Author } from '../api/operators/services.js'
+import type { NodeRegistry } from '../nodes/registry.js'
+import type { ActionPlan } from '../power/action-run.js'
+import { type Action, type Method, PowerActions } from '../power/actions.js'
+import { sendMagicPackets, wakeNetworks } from '../power/wake-on-lan.js'
+import type { Addresses } from '../process/addresses.js'
+import type { Store } from '../store/store.js'
+import type { Timeline } from '../timeline/timeline.js'
+import { after, type Common } from './parts.js'
+
+/** What it needs of the others. */
+export interface PowerParts {
+  readonly store: Pick<Store, 'actions' | 'saveActionEnd'>
+  readonly records: OperatorRecords
+  readonly registry: Pick<NodeRegistry, 'get'>
+  readonly timeline: Timeline
+  readonly addresses: Addresses
+}
+
+/** The actions of the running server. */
+export interface PowerSide {
+  readonly actions: Pick<PowerActions, 'list' | 'get' | 'planned'>
+  /** @throws BootswarmError REQUEST_INVALID, ACTION_CONFLICT, ACTIONS_TOO_MANY, CHANGE_NOT_SAVED */
+  begin(plan: ActionPlan, author: Author): Promise<Action>
+  /** @throws BootswarmError ACTION_UNKNOWN, CHANGE_NOT_SAVED */
+  end(id: string, author: Author): Promise<Action>
+  /** Says which actions ended with the server before. */
+  start(): void
+  stop(): void
+}
+
+/** Does nothing before `start`. */
+export function makePower({ config, failures, nowMs }: Common, parts: PowerParts): PowerSide {
+  const { store, records, registry, timeline, addresses } = parts
+  const over = (id: string) => {
+    const part = 'noting the end of actions'
+    store.saveActionEnd(id).then(
+      () => failures.worked(part),
+      (error: unknown) => failures.failed(part, error),
+    )
+  }
+  const wake = (node: string): Method => {
+    const record = registry.get(node)
+    const macs = [timeline.macOf(node), ...(record?.machine?.macs ?? [])]
+    const cards = [...new Set(macs.filter((mac) => mac !== undefined))].slice(0, WAKE_CARDS_MAX)
+    if (cards.length === 0)
+      throw new Error('its MAC address is not known: it has to boot once, or name it by its MAC address')
+    const address = record?.address ?? ''
+    const networks = wakeNetworks(addresses.now.interfaces, config.netboot, address)
+    if (networks.length === 0)
+      throw new Error(
+        `no network of this server leads to it${address === '' ? '' : ` at ${address}`}: see netboot.interfaces`,
+      )
+    return { name: 'Wake-on-LAN', run: () => sendMagicPackets(cards, networks) }
+  }
+  const actions = new PowerActions({
+    methodOf: (_kind, node) => wake(node),
+    onStep: ({ id, plan }, { node, method, why }) => {
+      const data = { action: id, kind: plan.kind, ...(method === '' ? {} : { method }) }
+      if (why === '') timeline.about(node, 'power.done', data)
+      else timeline.about(node, 'power.failed', { ...data, why })
+    },
+    onEnd: ({ id, plan, steps }) => {
+      const count = (state: string) => steps.filter((step) => step.state === state).length
+      const counts = { done: count('done'), failed: count('failed'), left: count('left') }
+      timeline.site('action.ended', { action: id, kind: plan.kind, ...counts })
+      over(id)
+    },
+    ...{ nowMs, after, newId: () => randomBytes(4).toString('hex') },
+  })
+  return {
+    actions,
+    begin: async (plan, author) => {
+      const { id, startedMs } = actions.prepare(plan, author.who)
+      const { kind, nodes } = plan
+      try {
+        const row = { id, kind, nodes: nodes.length, startedMs }
+        await records.actionStarted(row, `${kind} ${foldHostlist(nodes)}`.slice(0, detailLengthMax), author)
+      } catch (error) {
+        actions.cancel(id)
+        throw error
+      }
+      actions.begin(id)
+      return actions.get(id)
+    },
+    end: async (id, author) => {
+      if (actions.get(id).endedMs !== null) throw new BootswarmError('ACTION_UNKNOWN', `action ${id} is over`)
+      await records.actionStopped(id, author)
+      return actions.stop(id, `${author.who} stopped it`)
+    },
+    start: () => {
+      for (const { id, kind, nodes } of store.actions.list()) {
+        timeline.site('action.interrupted', { action: id, kind, nodes })
+        over(id)
+      }
+    },
+    stop: () => actions.close(),
+  }
+}
+
+/** Characters of a line of the audit trail that tell which nodes they were. */
+const detailLengthMax = 512
