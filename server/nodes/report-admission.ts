@@ -3,6 +3,7 @@
  * delays the reports of others and nothing else. Unknown nodes (inventory.ts) share a half: names can be invented.
  */
 import { BootswarmError } from '../../src/errors.js'
+import { FairRate } from '../../src/fair-rate.js'
 import { NODES_MAX } from '../../src/limits.js'
 import { addressOwner } from '../../src/net.js'
 import type { NodeLog } from './event-log.js'
@@ -17,16 +18,12 @@ interface Rate {
 const kib = 1024
 /**
  * A boot takes 2 to 6 KB of reports, and 300 bytes in 10 s while it lasts. An agent that could not report for an hour has
- * 60 KB. 500 nodes behind one address: 3 MB for a storm, and 15 KB a second. Of what all may send a quarter is kept for addresses that
- * send little, so that a few others cannot have all of it.
+ * 60 KB. 500 nodes behind one address: 3 MB for a storm, and 15 KB a second. What all may send is shared by addresses (fair-rate.ts).
  */
 const rates = {
   node: { burstBytes: 128 * kib, bytesPerS: 4 * kib },
   address: { burstBytes: 8192 * kib, bytesPerS: 512 * kib },
   all: { burstBytes: 16_384 * kib, bytesPerS: 1024 * kib },
-  common: { burstBytes: 12_288 * kib, bytesPerS: 768 * kib },
-  kept: { burstBytes: 4096 * kib, bytesPerS: 256 * kib },
-  little: { burstBytes: 2048 * kib, bytesPerS: 64 * kib },
 } as const satisfies Record<string, Rate>
 
 /** What a post costs beside its bytes. */
@@ -52,10 +49,8 @@ export class ReportAdmission {
   readonly #nodes = new Buckets(rates.node, NODES_MAX)
   readonly #addresses = new Buckets(rates.address, addressesMax)
   readonly #unknownAt = new Buckets(half(rates.address), addressesMax)
-  readonly #common = new Buckets(rates.common, 1)
-  readonly #kept = new Buckets(rates.kept, 1)
-  readonly #little = new Buckets(rates.little, addressesMax)
-  readonly #unknown = new Buckets(half(rates.all), 1)
+  readonly #all = shared(rates.all)
+  readonly #allUnknown = shared(half(rates.all))
   readonly #log: Pick<NodeLog, 'warn'>
   readonly #nowMs: () => number
   readonly #lines = new LineLimit(lineLimits)
@@ -100,18 +95,14 @@ export class ReportAdmission {
       [this.#nodes, `${owner} ${node}`],
       [this.#addresses, owner],
     ]
-    if (!isKnown) own.push([this.#unknownAt, owner], [this.#unknown, ''])
-    const little: Bucket[] = [[this.#little, owner]]
-    const littleWaitS = waitForS(little, cost, nowMs)
-    // Also for what is refused: whoever tries without end sends much.
-    if (littleWaitS === 0) takeFrom(little, cost)
-    const common: Bucket[] = [[this.#common, '']]
-    const kept: Bucket[] = [[this.#kept, '']]
-    const commonWaitS = waitForS(common, cost, nowMs)
-    const keptWaitS = Math.max(littleWaitS, waitForS(kept, cost, nowMs))
-    const waitS = Math.max(waitForS(own, cost, nowMs), Math.min(commonWaitS, keptWaitS))
-    if (waitS === 0) takeFrom([...own, ...(commonWaitS === 0 ? common : kept)], cost)
-    return waitS
+    if (!isKnown) own.push([this.#unknownAt, owner])
+    const all = isKnown ? [this.#all] : [this.#all, this.#allUnknown]
+    const waitsMs = all.map((rate) => rate.waitMs(owner, nowMs, cost))
+    const waitS = Math.max(waitForS(own, cost, nowMs), ...waitsMs.map((waitMs) => waitMs / 1000))
+    if (waitS > 0) return waitS
+    takeFrom(own, cost)
+    for (const rate of all) rate.take(owner, nowMs, cost)
+    return 0
   }
 }
 
@@ -164,6 +155,10 @@ class Buckets {
     const [oldest] = this.#left.keys()
     if (oldest !== undefined) this.#left.delete(oldest)
   }
+}
+
+function shared({ burstBytes, bytesPerS }: Rate): FairRate {
+  return new FairRate({ burst: burstBytes, perSecond: bytesPerS })
 }
 
 function half({ burstBytes, bytesPerS }: Rate): Rate {

@@ -2,11 +2,12 @@
 
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { EventEmitter } from 'node:events'
+import { FairRate } from '../../src/fair-rate.js'
 import { TokenBuckets } from '../../src/token-bucket.js'
 import { type Checked, checkKrpc } from './krpc-check.js'
-import { PacketBudget } from './packet-budget.js'
 
-const packetsPerSecond = 5_000
+/** Packets that are read. */
+const received = { perSecond: 5_000, burst: 5_000 } as const
 const addressesMax = 4_096
 /**
  * What one address is sent, bytes a second and at once: an answer is up to six times as long as its question, and may go to
@@ -21,7 +22,7 @@ export type Admit = (packet: Checked, from: RemoteInfo) => boolean
 /** As much of dgram.Socket as k-rpc-socket uses. */
 export class GuardedSocket extends EventEmitter {
   readonly #socket: Socket = createSocket('udp4')
-  readonly #received = new PacketBudget(packetsPerSecond)
+  readonly #received = new FairRate(received)
   readonly #sentBytes = new TokenBuckets(addressesMax, sentBytesPerSecondOfOne, sentBurstBytesOfOne)
 
   constructor(admit: Admit) {

@@ -4,15 +4,16 @@
  */
 
 import { createSocket, type Socket } from 'node:dgram'
+import { FairRate } from '../../src/fair-rate.js'
 import { encodeLsd, lsdGroup, lsdPort, parseLsd } from './lsd-packet.js'
-import { PacketBudget } from './packet-budget.js'
 import type { SwarmLog } from './swarm-log.js'
 
 const announceEveryMs = 300_000
 /** After a search, answers of several seeds are spread, and many searches get one answer. */
 const answerDelayMs = 250
 const answerPauseMs = 2_000
-const packetsPerSecond = 400
+/** Packets that are read. */
+const packets = { perSecond: 400, burst: 400 } as const
 const interfacesMax = 32
 
 /** Local service discovery (BEP 14): announces the seeder's torrents, answers peers that search for them. */
@@ -42,7 +43,7 @@ export function createLsd(options: LsdOptions): Lsd {
 class LsdService implements Lsd {
   readonly #options: LsdOptions
   readonly #cookie: string
-  readonly #budget = new PacketBudget(packetsPerSecond)
+  readonly #budget = new FairRate(packets)
   readonly #senders = new Map<string, Socket>()
   readonly #joining = new Set<string>()
   #receiver: Socket | undefined

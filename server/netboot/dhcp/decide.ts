@@ -1,6 +1,7 @@
 /** DHCP as one pure state machine: bytes or a probe's answer and the time go in, effects come out. */
 
 import type { Lease } from '../../../src/dhcp-lease.js'
+import { FairRate } from '../../../src/fair-rate.js'
 import { formatIpv4 } from '../../../src/ipv4.js'
 import { TokenBuckets } from '../../../src/token-bucket.js'
 import { type BootChoice, type BootFor, chooseBoot } from '../boot-choice.js'
@@ -32,23 +33,25 @@ const countersOf: Partial<Record<MessageType, CounterName>> = {
 /**
  * Messages that are answered of one interface, of one sender of unicasts, and of one relay. 500 machines that boot together say 3,000.
  * More than this would take all of a processor; what is beyond costs next to nothing, and other networks and TFTP are served meanwhile.
- * A sender names whatever relay it likes, but has one address to send from: others keep a quarter.
+ * A sender names whatever relay it likes, but has one address to send from: others keep a quarter, also from several senders.
  */
 const rates = {
-  interface: { keysMax: 256, perSecond: 4000, burst: 8192 },
+  interface: { perSecond: 4000, burst: 8192 },
   sender: { keysMax: 4096, perSecond: 3000, burst: 6144 },
   relay: { keysMax: 256, perSecond: 2000, burst: 4096 },
 } as const
 
-/** Offset of the relay's address in a message (RFC 2131 2). */
+/** Offsets of the relay's and of the machine's own address in a message (RFC 2131 2). */
 const giaddrAt = 24
+const chaddrAt = 28
+const macBytes = 6
 
 /** The whole DHCP side of one site. */
 export class DhcpMachine {
   readonly #site: DhcpSite
   readonly #tell = new ThrottledLog()
   readonly #full: FullDhcp | undefined
-  readonly #ofInterface = bucketsOf(rates.interface)
+  readonly #ofInterface = new Map<string, FairRate>()
   readonly #ofSender = bucketsOf(rates.sender)
   readonly #ofRelay = bucketsOf(rates.relay)
 
@@ -112,8 +115,15 @@ export class DhcpMachine {
     return (
       (!isUnicast || this.#ofSender.take(`${from.address}`, 1, nowMs)) &&
       (!isRelayed || this.#ofRelay.take(`${relay.join('.')} ${from.address}`, 1, nowMs)) &&
-      this.#ofInterface.take(name, 1, nowMs)
+      this.#rateOf(name).take(isUnicast ? `${from.address}` : macIn(bytes), nowMs)
     )
+  }
+
+  /** Of one of our own interfaces, which are few. */
+  #rateOf(name: string): FairRate {
+    const rate = this.#ofInterface.get(name) ?? new FairRate(rates.interface)
+    this.#ofInterface.set(name, rate)
+    return rate
   }
 
   #answer(arrival: Arrival, nowMs: number): Effect[] {
@@ -189,6 +199,10 @@ export class DhcpMachine {
     const told = this.#tell.once(isMistake ? 'warn' : 'info', event, code, { server }, text, nowMs)
     return told.length === 0 ? [] : [found, ...told]
   }
+}
+
+function macIn(bytes: Uint8Array): string {
+  return bytes.subarray(chaddrAt, chaddrAt + macBytes).join(':')
 }
 
 function bucketsOf({

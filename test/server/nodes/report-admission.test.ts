@@ -90,6 +90,20 @@ test('a few addresses that report without end leave a part for all others', () =
   }
 })
 
+test('several addresses that report without end delay nobody else, nor nodes that boot for the first time', () => {
+  for (const isKnown of [true, false]) {
+    const { post, pass } = place()
+    for (let second = 0; second < 60; second += 1) {
+      for (let n = 0; n < 4800; n += 1) post(`invented-${n % 2400}`, `10.1.0.${n % 12}`, isKnown)
+      for (let n = second % 10; n < 500; n += 10) {
+        const address = `10.2.${n >> 8}.${n & 255}`
+        assert.equal(post(`rig-${n}`, address, isKnown, 300), 0, `second ${second}, node ${n}`)
+      }
+      pass(1000)
+    }
+  }
+})
+
 test('buckets are bounded, and so is what a flood of addresses is let in', () => {
   const { admission, post } = place()
   let taken = 0

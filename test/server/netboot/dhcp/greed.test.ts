@@ -262,3 +262,20 @@ test('nobody’s address is taken unless it was asked for, nor a reserved one', 
     ['tell', 'fact'],
   )
 })
+
+test('several senders that flood an interface leave room for machines that ask for the first time', () => {
+  const bench = new Bench(site({}))
+  for (let n = 0; n < 40_000; n++) {
+    bench.nowMs += n % 20 === 0 ? 1 : 0
+    bench.effects.length = 0
+    const from = { address: ip(`10.88.0.${1 + (n % 8)}`), port: 67 }
+    bench.hear(say('discover', { mac: invented(n % 8), giaddr: `10.88.0.${1 + (n % 8)}` }), {
+      local: lan.address,
+      from,
+    })
+  }
+  assert.ok(bench.machine.stats(bench.nowMs).ignored_too_many > 0)
+  bench.effects.length = 0
+  for (let n = 0; n < 20; n++)
+    assert.ok(bench.hear(say('discover', { mac: invented(100 + n) })).length > 0, `${n}`)
+})
