@@ -91,16 +91,17 @@ export class Inventory {
     nodes.set(node.id, node)
   }
 
-  /** Whether there is room for one more known node, if need be that of one that is long gone. */
+  /** Whether there is room for one more known node, if need be that of one that is long gone, or of an address that has more. */
   #makesRoom({ address, lastSeenMs }: NodeRecord, gone: string[]): boolean {
-    if ((this.#knownAt.get(addressOwner(address))?.size ?? 0) >= this.#limits.perAddressMax) return false
+    const own = this.#knownAt.get(addressOwner(address))?.size ?? 0
+    if (own >= this.#limits.perAddressMax) return false
     if (this.#known.size < this.#limits.knownMax) return true
-    for (const longest of this.#known.values()) {
-      if (lastSeenMs - longest.lastSeenMs < this.#limits.silentMs) return false
-      gone.push(this.#remove(longest.id))
-      return true
-    }
-    return false
+    const longest = first(this.#known.values())
+    const isLongGone = longest !== undefined && lastSeenMs - longest.lastSeenMs >= this.#limits.silentMs
+    const most = largest(this.#knownAt)
+    const goes = isLongGone ? longest.id : most.size >= own + 2 ? first(most) : undefined
+    if (goes !== undefined) gone.push(this.#remove(goes))
+    return goes !== undefined
   }
 
   /** The unknown node that is one too many: the longest silent at the address, else at the one that has most. */
@@ -108,8 +109,7 @@ export class Inventory {
     const here = this.#unknownAt.get(owner)
     if (here !== undefined && here.size > this.#limits.perAddressMax) return first(here)
     if (this.#unknown.size <= this.#limits.unknownMax) return undefined
-    let most: ReadonlySet<string> = new Set()
-    for (const ids of this.#unknownAt.values()) if (ids.size > most.size) most = ids
+    const most = largest(this.#unknownAt)
     return first(most.size > 1 ? most : this.#unknown.keys())
   }
 
@@ -137,7 +137,14 @@ export class Inventory {
   }
 }
 
-function first(ids: Iterable<string>): string | undefined {
-  for (const id of ids) return id
+/** The nodes of the address that has most. */
+function largest(at: ByAddress): ReadonlySet<string> {
+  let most: ReadonlySet<string> = new Set()
+  for (const ids of at.values()) if (ids.size > most.size) most = ids
+  return most
+}
+
+function first<T>(items: Iterable<T>): T | undefined {
+  for (const item of items) return item
   return undefined
 }

@@ -60,6 +60,18 @@ test('whoever pretends to boot under many names takes a bounded part of the know
   assert.ok(nodes.isKnown('farm-3'))
 })
 
+test('a few addresses that pretend to boot under many names do not keep others from becoming known', () => {
+  const { nodes, put } = inventory()
+  for (let n = 0; n < 100; n += 1) put(`fake-${n}`, `10.0.0.${100 + (n % 2)}`, { hasBooted: true })
+  for (let n = 0; n < 6; n += 1) {
+    assert.equal(put(`farm-${n}`, `10.0.0.${n}`, { hasBooted: true }).length, 1)
+    assert.ok(nodes.isKnown(`farm-${n}`), `${n}`)
+  }
+  // Where each address has as many, nobody gives way.
+  for (let n = 0; n < 100; n += 1) put(`more-${n}`, `10.0.0.${100 + (n % 50)}`, { hasBooted: true })
+  for (let n = 0; n < 6; n += 1) assert.ok(nodes.isKnown(`farm-${n}`), `${n}`)
+})
+
 test('a known node makes room for another one when it has been silent for long', () => {
   const { nodes, put, later } = inventory()
   for (let n = 0; n < 8; n += 1) put(`old-${n}`, `10.0.0.${n}`, { hasBooted: true })
