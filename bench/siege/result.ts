@@ -11,6 +11,8 @@ export interface Storms {
   readonly runs: readonly SiegeRun[]
 }
 
+const phases = ['dhcp', 'tftp', 'http', 'manifest', 'download'] as const
+
 /** {@link describeSiege} is its one source. */
 export type SiegeResult = ReturnType<typeof describeSiege>
 type Row = ReturnType<typeof rowOf>
@@ -60,6 +62,12 @@ function rowOf({ name, about, runs }: Storms, calm: readonly SiegeRun[]) {
     storm_s: stormS === null ? null : round(stormS, 2),
     storms_s: runs.map((run) => (run.stormS === null ? null : round(run.stormS, 2))),
     time_share: calmS === null ? null : over(stormS, calmS),
+    phases_s: Object.fromEntries(
+      phases.map((phase) => {
+        const longestS = medianS(runs.map(({ phasesS }) => phasesS[phase]))
+        return [phase, longestS === null ? null : round(longestS, 2)]
+      }),
+    ),
     failed: worst(({ failed }) => failed),
     processes: names.map((each) => processRow(each, runs)),
     agent_rss_mb: round(

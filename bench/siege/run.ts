@@ -28,6 +28,17 @@ export interface ProcessFacts {
   readonly after: Holding | null
 }
 
+/** Seconds; null: no node came so far. */
+export interface PhasesS {
+  readonly dhcp: number | null
+  readonly tftp: number | null
+  readonly http: number | null
+  /** From stage 1 to the verified manifest. */
+  readonly manifest: number | null
+  /** From there to the last byte. */
+  readonly download: number | null
+}
+
 /** One storm. Times are seconds; null: it did not come to that. */
 export interface SiegeRun {
   /** Until the last node had booted. */
@@ -35,6 +46,8 @@ export interface SiegeRun {
   /** Nodes that did not boot. */
   readonly failed: number
   readonly failures: readonly string[]
+  /** Of the parts of a network boot, how long the slowest node took over each. */
+  readonly phasesS: PhasesS
   readonly processes: readonly ProcessFacts[]
   /** How the daemon ended, with the last that it said; null: it did not. */
   readonly daemonEnded: string | null

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { type AgentStorm, measureAgents, startAgents } from '../storm/agents.js'
 import { inside } from '../storm/network.js'
-import type { NodeBoot } from '../storm/node-boot.js'
+import type { NetworkBootMs, NodeBoot } from '../storm/node-boot.js'
 import { type Host, type Plan, SERVER_ADDRESS } from '../storm/plan.js'
 import { type StormServer, serverUrl } from '../storm/server.js'
 import { Undo } from '../storm/undo.js'
@@ -135,11 +135,32 @@ function boot(plan: Plan, agent: string, server: StormServer, directory: string)
   return startAgents(plan, { ...common, startS: () => 0, onBooted: () => {} })
 }
 
-function stormFacts(boots: readonly NodeBoot[]): Pick<SiegeRun, 'stormS' | 'failed' | 'failures'> {
+/** Of each phase the longest. */
+function phasesOf(boots: readonly NodeBoot[]): SiegeRun['phasesS'] {
+  const longest = (secondsOf: (boot: NodeBoot, ms: NetworkBootMs) => number | undefined) => {
+    const all = boots.flatMap((each) => (each.networkBootMs && secondsOf(each, each.networkBootMs)) ?? [])
+    return all.length === 0 ? null : Math.max(...all)
+  }
+  return {
+    dhcp: longest((_, { dhcp }) => dhcp / 1000),
+    tftp: longest((_, { tftp }) => tftp / 1000),
+    http: longest((_, { http }) => http / 1000),
+    manifest: longest(
+      ({ startS, manifestS }, { dhcp, tftp, http }) =>
+        manifestS && manifestS - startS - (dhcp + tftp + http) / 1000,
+    ),
+    download: longest(({ manifestS, downloadedS }) => downloadedS && downloadedS - (manifestS ?? 0)),
+  }
+}
+
+function stormFacts(
+  boots: readonly NodeBoot[],
+): Pick<SiegeRun, 'stormS' | 'failed' | 'failures' | 'phasesS'> {
   const failed = boots.filter(({ bootedS }) => bootedS === undefined)
   return {
     stormS: failed.length > 0 ? null : Math.max(...boots.map(({ bootedS }) => bootedS ?? 0)),
     failed: failed.length,
+    phasesS: phasesOf(boots),
     failures: failed.map(({ host, failures, manifestS }) => {
       const got = manifestS === undefined ? 'no manifest' : 'not all bytes'
       return `${host.id}: ${failures.at(-1) ?? got}`

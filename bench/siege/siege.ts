@@ -40,6 +40,7 @@ export async function runSiege(
 /** A storm in a line, for who watches. */
 function line(name: string, run: SiegeRun): string {
   const took = run.stormS === null ? `${run.failed} nodes failed` : `${run.stormS.toFixed(1)} s`
+  const phases = Object.entries(run.phasesS).map(([phase, s]) => `${phase} ${s?.toFixed(1) ?? '-'}`)
   const processes = run.processes.map(({ name: process, peak, after }) => {
     const state = after === null ? 'ENDED' : `${peak.rssMb.toFixed(0)} MB`
     return `${process} ${state} ${peak.descriptors} fds`
@@ -50,5 +51,5 @@ function line(name: string, run: SiegeRun): string {
       : `back after ${run.backS.toFixed(1)} s`
   const late = run.lateNodeS === null ? 'late node failed' : `late node ${run.lateNodeS.toFixed(1)} s`
   const origin = run.originS === null ? ', origin silent' : ''
-  return `  ${name}: ${took}; ${processes.join(', ')}; ${back}; ${late}${origin}; ${JSON.stringify(run.did)}${run.daemonEnded === null ? '' : `\n${run.daemonEnded}`}`
+  return `  ${name}: ${took} (${phases.join(', ')}); ${processes.join(', ')}; ${back}; ${late}${origin}; ${JSON.stringify(run.did)}${run.daemonEnded === null ? '' : `\n${run.daemonEnded}`}`
 }

@@ -114,6 +114,13 @@ function note(boot: NodeBoot, line: string, atS: number): void {
   }
   const data = event.data ?? {}
   switch (event.type) {
+    case 'stage1.loaded':
+      boot.networkBootMs = {
+        dhcp: Number(data.dhcp_ms),
+        tftp: Number(data.tftp_ms),
+        http: Number(data.http_ms),
+      }
+      break
     case 'manifest.verified':
       boot.manifestS = atS
       boot.manifestOwnMs = Number(event.t_ms)

@@ -1,5 +1,12 @@
 import type { Host } from './plan.js'
 
+/** Parts of a network boot. */
+export interface NetworkBootMs {
+  readonly dhcp: number
+  readonly tftp: number
+  readonly http: number
+}
+
 /** One node's boot as the benchmark observed it. Times are seconds since the start of the storm. */
 export interface NodeBoot {
   readonly host: Host
@@ -14,6 +21,8 @@ export interface NodeBoot {
   /** Root complete. */
   bootedS?: number
   killedS?: number
+  /** Where it booted from the network: how long its address, its boot program, and kernel with stage 1 took, milliseconds. */
+  networkBootMs?: NetworkBootMs
   fromPeersBytes: number
   fromOriginBytes: number
   duplicateBytes: number

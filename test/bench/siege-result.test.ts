@@ -16,7 +16,14 @@ function daemon(change: Partial<ProcessFacts> = {}): ProcessFacts {
 
 function run(change: Partial<SiegeRun> = {}): SiegeRun {
   return {
-    ...{ stormS: 8, failed: 0, failures: [], processes: [daemon()], descriptorLimit: 20_000 },
+    ...{
+      stormS: 8,
+      failed: 0,
+      failures: [],
+      phasesS: { dhcp: 1, tftp: 2, http: 3, manifest: 1, download: 1 },
+      processes: [daemon()],
+      descriptorLimit: 20_000,
+    },
     ...{ backS: 0.5, kept: [], lateNodeS: 3, originS: 0.1, agents: { rssMb: 3, descriptors: 40 }, did: {} },
     daemonEnded: null,
     ...change,
