@@ -13,7 +13,7 @@ import { torrentFile } from '../catalog/torrent.js'
 import type { CatalogArtifact } from '../catalog/versions.js'
 import type { HttpServices, NetbootAnswers, ServedFile } from '../http/services.js'
 import type { NodeRegistry } from '../nodes/registry.js'
-import { forgottenAddress } from '../swarm/boot-again.js'
+import { isForgotten } from '../swarm/boot-again.js'
 import type { Tracker } from '../swarm/tracker.js'
 
 /** What the answers are made from. */
@@ -70,11 +70,8 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
       const node = { ...config, id, nonce, serverAddress: reachedAt(serverAddress), timeS }
       const body = sources.maker.make(version, artifacts, node)
       const known = registry.get(id)
-      const gone = forgottenAddress(
-        boot,
-        known && { ...known, isLastThere: registry.idAt(known.address) === id },
-      )
-      if (gone !== undefined) sources.forget(gone)
+      const before = known && { ...known, isLastThere: registry.idAt(known.address) === id }
+      if (isForgotten(boot, address, before)) sources.forget(address)
       registry.manifestServed(id, address, boot, version)
       if (listening === undefined) return body
       const infohashes = artifacts.flatMap(({ torrent }) => torrent?.infohash ?? [])

@@ -10,10 +10,11 @@ export interface KnownNode {
 }
 
 /**
- * The address whose peers are no more, if there is one: what a node seeded went with its memory. Of several nodes at
- * one address the others may live, so it is forgotten for the one that was heard there last only.
+ * Whether the peers at the address that a manifest is requested from are no more: what a node seeded went with its memory. Of several
+ * nodes at one address the others may live, so it is forgotten for the one that was heard there last only. A node that comes from
+ * another address than before leaves nothing behind that is forgotten: anybody can say that he is a node that seeds elsewhere.
  */
-export function forgottenAddress(boot: string, known: KnownNode | undefined): string | undefined {
-  if (boot === '' || known === undefined || known.boot === boot) return undefined
-  return known.isLastThere ? known.address : undefined
+export function isForgotten(boot: string, address: string, known: KnownNode | undefined): boolean {
+  if (boot === '' || known === undefined || known.boot === boot) return false
+  return known.address === address && known.isLastThere
 }

@@ -207,6 +207,15 @@ test('an agent that listens gets its peers with the manifest; one that boots aga
   assert.equal(place.tracker.stats().peers, 2)
 })
 
+test('who asks for a manifest in the name of another node does not take it out of the swarm', async (t) => {
+  const place = await site(t)
+  await publish(place, 'one')
+  place.ask('a', firstBoot, '10.0.0.2', 'a')
+  place.ask('b', firstBoot, '10.0.0.3', 'b')
+  place.ask('a', nextBoot, '10.0.0.9', 'x')
+  assert.equal(place.tracker.stats().peers, 3)
+})
+
 test('files are found by digest and name, and tell which of them may go over plain HTTP', async (t) => {
   const place = await site(t)
   place.bench.put('boot/vmlinuz', 'kernel')
