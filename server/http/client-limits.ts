@@ -63,19 +63,17 @@ export function clientLimitNumbers(openFilesMax: number, memoryBytes: number): C
 export function makeClientLimits({ connectionsMax, answerBytesMax }: ClientLimitNumbers): ClientLimits {
   const connections = new Connections(connectionsMax)
   const nowMs = () => performance.now()
-  const sendTurns = new SendTurns({
-    nowMs,
-    after: (ms, run) => {
-      const timer = setTimeout(run, ms).unref()
-      return () => clearTimeout(timer)
-    },
-  })
+  const after = (ms: number, run: () => void) => {
+    const timer = setTimeout(run, ms).unref()
+    return () => clearTimeout(timer)
+  }
+  const sendTurns = new SendTurns({ nowMs, after })
   return {
     connections,
     answers: new AnswerMemory(answerBytesMax, (reply) => connections.reset(reply.request.socket)),
     readAhead: new ReadAhead(),
     turns: new RequestTurns({ nowMs, later: setImmediate }),
     sendTurns,
-    answerPace: new AnswerPace(sendTurns, nowMs),
+    answerPace: new AnswerPace(sendTurns, { nowMs, after }),
   }
 }

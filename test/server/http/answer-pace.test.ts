@@ -12,18 +12,21 @@ const [node, greedy, honest] = ['127.0.0.2', '127.0.0.3', '127.0.0.4']
 const mib = 1024 * 1024
 
 /** What is asked of an answer that is about to be sent. */
-function answerTo(remoteAddress: string) {
+function answerTo(remoteAddress: string, statusCode = 200) {
   const raw = Object.assign(new EventEmitter(), {
     closed: false,
     destroyed: false,
     socket: { destroyed: false },
   })
-  return { raw, request: { socket: { remoteAddress } } } as unknown as FastifyReply & { raw: EventEmitter }
+  return { raw, statusCode, request: { socket: { remoteAddress } } } as unknown as FastifyReply & { raw: EventEmitter }
 }
 
 /** Answers in virtual time, beside a node in its turn. */
 class World extends TurnsWorld {
-  readonly pace = new AnswerPace(this.turns, () => this.nowMs)
+  readonly pace = new AnswerPace(this.turns, {
+    nowMs: () => this.nowMs,
+    after: (ms, run) => this.after(ms, run),
+  })
   readonly over = this.turns.goesFirst(node, { movedBytes: () => this.nowMs * 1000, isCrawling: () => false })
 
   /** How many of so many answers of a size go at once. */
@@ -72,12 +75,42 @@ test('a client that goes while its answer waits leaves nothing', async () => {
   assert.equal(world.turns.waiting, 0)
 })
 
+test('500 of one address are told at once to come back; who does not wait for it is told late', async () => {
+  const world = new World()
+  world.over()
+  world.pass(2000)
+  const refuse = (address: string) => world.pace.wait(answerTo(address, 503), 100)
+  const told = Array.from({ length: 1000 }, () => refuse(greedy))
+  const late = told.filter((wait) => wait !== undefined)
+  assert.ok(late.length >= 500 && late.length < 800, `${late.length}`)
+  assert.equal(refuse(honest), undefined)
+  let count = 0
+  for (const wait of late) void wait.then(() => (count += 1))
+  world.pass(900)
+  await Promise.resolve()
+  assert.equal(count, 0)
+  world.pass(200)
+  await Promise.all(late)
+})
+
+test('a refused client that goes leaves nothing', async () => {
+  const world = new World()
+  world.over()
+  world.pass(2000)
+  const timers = world.timers.length
+  const answers = Array.from({ length: 400 }, () => answerTo(greedy, 429))
+  const waits = answers.map((answer) => world.pace.wait(answer, 100))
+  for (const { raw } of answers) raw.emit('close')
+  await Promise.all(waits)
+  assert.equal(world.timers.length, timers)
+})
+
 test('a listener holds answers back', async (t) => {
   const site = new HttpBench(Buffer.alloc(10))
   t.after(() => site.end())
   const made = makeClientLimits({ connectionsMax: 4096, answerBytesMax: 64 * mib })
   // No time passes, so what an address has had stays had.
-  const answerPace = new AnswerPace(made.sendTurns, () => 0)
+  const answerPace = new AnswerPace(made.sendTurns, { nowMs: () => 0, after: () => () => {} })
   const { port } = await site.listen(false, { limits: { ...made, answerPace } })
   let movedBytes = 0
   const file = { movedBytes: () => movedBytes++, isCrawling: () => false }
