@@ -14,7 +14,9 @@ import type { FromNetboot, StartNetboot, ToNetboot } from './messages.js'
 import type { NetbootLog, NetbootService } from './service.js'
 import { TftpService } from './tftp-service.js'
 
-const statsEveryMs = 1_000
+/** The daemon is told the counters this often, and while TFTP sends at each look: others yield to it meanwhile. */
+const statsEveryLooks = 4
+const statsLookMs = 250
 /** A transfer gives up by itself; a client that acknowledges for ever does not keep a retired process. */
 const retiredMaxMs = 10 * 60_000
 const idleLookMs = 200
@@ -107,7 +109,15 @@ async function start({ account, dhcp, tftp: tftpStart, ...start }: StartNetboot)
     })
   }
   report()
-  reporting = setInterval(report, statsEveryMs)
+  let looks = 0
+  let wasBusy = false
+  reporting = setInterval(() => {
+    looks += 1
+    const isBusy = tftp?.isBusy() ?? false
+    // Once more when all is sent.
+    if (isBusy || wasBusy || looks % statsEveryLooks === 0) report()
+    wasBusy = isBusy
+  }, statsLookMs)
 }
 
 /** Another process takes the ports over; transfers that run are finished here. */

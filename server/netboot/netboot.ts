@@ -57,6 +57,7 @@ export class Netboot {
   #mode: NetbootStats['mode'] = 'off'
   #running = false
   #services: NetbootStats['services'] = {}
+  readonly #statsListeners: (() => void)[] = []
   #restarts = 0
   readonly #otherServers = new Set<number>()
   /** What the process was started with, as far as addresses change it. */
@@ -102,6 +103,17 @@ export class Netboot {
     this.#child.send({ type: 'programs', programs })
   }
 
+  /** Boot programs by TFTP: transfers that run and whose clients answer, and the bytes of all so far. */
+  programsSent(): { readonly transfers: number; readonly bytes: number } {
+    const { answered = 0, sent_bytes = 0 } = this.#services.tftp ?? {}
+    return { transfers: this.#running ? answered : 0, bytes: sent_bytes }
+  }
+
+  /** Calls `run` when the counters are new: each second, and several times a second while TFTP sends. */
+  onStats(run: () => void): void {
+    this.#statsListeners.push(run)
+  }
+
   stats(): NetbootStats {
     return {
       mode: this.#mode,
@@ -141,9 +153,14 @@ export class Netboot {
 
   #exited({ code, signal, restartInMs, error }: ChildExit): void {
     this.#running = false
+    this.#tellStats()
     this.#restarts++
     const facts = { event: 'netboot.exited', code: 'NETBOOT_FAILED', exit: code, signal, restartInMs, error }
     this.#options.log.error(facts, 'The process for DHCP and TFTP ended; starting it again')
+  }
+
+  #tellStats(): void {
+    for (const listener of this.#statsListeners) listener()
   }
 
   #otherServer(address: number): void {
@@ -236,6 +253,7 @@ export class Netboot {
         break
       case 'stats':
         this.#services = message.services
+        this.#tellStats()
         break
     }
   }

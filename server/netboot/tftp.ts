@@ -45,6 +45,8 @@ const shortAgainMs = 60_000
 export interface TftpStats {
   /** Transfers that run now. */
   transfers: number
+  /** Of these, whose client has answered. */
+  answered: number
   /** The client has all. */
   completed: number
   /** The client fell silent, closed its port or sent an error, which is usual after it asked for the size only. */
@@ -105,6 +107,7 @@ export class TftpServer {
   readonly #table: TransferTable<Running>
   readonly #stats: TftpStats = {
     transfers: 0,
+    answered: 0,
     completed: 0,
     ended: 0,
     refused: 0,
@@ -144,7 +147,8 @@ export class TftpServer {
   }
 
   stats(): TftpStats {
-    return { ...this.#stats, transfers: this.#table.size }
+    const answered = [...this.#table.values()].filter(({ isConfirmed }) => isConfirmed).length
+    return { ...this.#stats, transfers: this.#table.size, answered }
   }
 
   /** Closes the port; transfers that run go on. */

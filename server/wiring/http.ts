@@ -15,12 +15,12 @@ import type { Identity } from '../identity/identity.js'
 import { openFilesMax } from '../process/descriptors.js'
 import type { Logger } from '../process/log.js'
 import type { Timeline } from '../timeline/timeline.js'
+import { goesFirst } from './goes-first.js'
 import type { NetbootSide } from './netboot.js'
 import type { Nodes } from './nodes.js'
 import type { Common, OpenPorts, Reach } from './parts.js'
 import type { SwarmSide } from './swarm.js'
 import type { TicketSide } from './tickets.js'
-import { yieldToSeeder } from './yield-to-seeder.js'
 
 /** Parts of at most this many bytes hardly load the origin: a tail that a node misses. */
 const smallPartBytes = 256 * 1024
@@ -61,13 +61,24 @@ export interface HttpSide {
 /** Opens nothing before `start`. */
 export function makeHttp(common: Common, parts: HttpParts): HttpSide {
   const { config, failures } = common
-  const { identity, swarm, ports } = parts
+  const { identity, swarm, netboot, ports } = parts
   const log = common.log.child({ part: 'http' })
   const slots = new StreamSlots(config.origin.streams_max, smallPartBytes, () => swarm.isHandingOut())
   const originBytes = { artifacts: 0, boot: 0 }
   const limits = makeLimits(log)
   const status = makeStatusOf(common, parts, slots, limits, originBytes)
-  yieldToSeeder(limits.sendTurns, swarm)
+  goesFirst(limits.sendTurns, {
+    name: 'seeder',
+    isSending: () => swarm.isHandingOut(),
+    sentBytes: () => swarm.seederStats().uploadedBytes,
+    onStats: (run) => swarm.onSeederStats(run),
+  })
+  goesFirst(limits.sendTurns, {
+    name: 'tftp',
+    isSending: () => netboot.programsSent().transfers > 0,
+    sentBytes: () => netboot.programsSent().bytes,
+    onStats: (run) => netboot.onStats(run),
+  })
   const listening = {
     limits,
     failures,

@@ -37,6 +37,10 @@ export interface NetbootSide {
    * @throws BootswarmError NETBOOT_NOT_ALLOWED, ADDRESS_IN_USE, NETBOOT_FAILED where the configuration insists
    */
   start(): Promise<void>
+  /** Boot programs by TFTP: transfers that run and whose clients answer, and the bytes of all so far. */
+  programsSent(): { readonly transfers: number; readonly bytes: number }
+  /** Calls `run` when the counters are new: each second, and several times a second while TFTP sends. */
+  onStats(run: () => void): void
   stats(): NetbootStats & { readonly programs: ProgramStats; readonly queue: QueueStats }
   stop(): Promise<void>
 }
@@ -80,6 +84,8 @@ export function makeNetboot(common: Common, parts: NetbootParts): NetbootSide {
       await netboot.start()
       if (netboot.stats().mode !== 'off') programs.announce()
     },
+    programsSent: () => netboot.programsSent(),
+    onStats: (run) => netboot.onStats(run),
     stats: () => ({ ...netboot.stats(), programs: programs.stats(), queue: admission.stats() }),
     stop: async () => {
       await netboot.stop()

@@ -32,8 +32,8 @@ for (const { name, nodes, clients, pace } of [
     const share = inTurn / (inTurn + others)
     t.diagnostic(`${share.toFixed(2)} of the link`)
     assert.ok(share > 0.6, `${share}`)
-    // The clients have a quarter of the link, as some of their tries are in vain.
-    assert.ok(share < 0.76, `${share}`)
+    // The clients have a fifth of the link.
+    assert.ok(share < 0.81, `${share}`)
   })
 }
 
@@ -43,11 +43,12 @@ for (const { name, nodes, pace, factorMax } of [
   { name: 'a node on a slow line', nodes: 1, pace: slowLine, factorMax: 1.6 },
   { name: 'eight nodes on slow lines', nodes: 8, pace: slowLine, factorMax: 1.6 },
   { name: 'a node on 100 Mbit/s', nodes: 1, pace: fastEthernet, factorMax: 1.6 },
-  { name: 'eight nodes that use the whole link', nodes: 8, pace: hungry, factorMax: 2.5 },
+  { name: 'eight nodes that use the whole link', nodes: 8, pace: hungry, factorMax: 3 },
 ]) {
   test(`500 clients on slow lines beside ${name}`, (t) => {
     const world = new LinkWorld(gigabit)
-    for (let at = 0; at < nodes; at += 1) world.node(node(at), pace)
+    // No two lines are alike, so that their buffers do not run empty together.
+    for (let at = 0; at < nodes; at += 1) world.node(node(at), pace * (1 - at / 50))
     let left = 500
     for (let at = 0; at < 500; at += 1) world.client(crowd, slowLine, 2_000_000, () => left--)
     world.run(60_000, () => left === 0)

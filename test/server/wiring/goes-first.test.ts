@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SEND_PART_BYTES_MAX } from '../../../server/http/send-turns.js'
-import { yieldToSeeder } from '../../../server/wiring/yield-to-seeder.js'
+import { goesFirst } from '../../../server/wiring/goes-first.js'
 import { TurnsWorld } from '../http/link-world.js'
 
-test('files go second while the seeder hands out, and without a limit before and afterwards', () => {
+test('files go second while another goes first, and without a limit before and afterwards', () => {
   const world = new TurnsWorld()
-  const seeder = { isHandingOut: false, uploadedBytes: 0 }
+  const sender = { isSending: false, sentBytes: 0 }
   const told: (() => void)[] = []
-  yieldToSeeder(world.turns, {
-    isHandingOut: () => seeder.isHandingOut,
-    onSeederStats: (run) => void told.push(run),
-    seederStats: () => ({ uploadedBytes: seeder.uploadedBytes }) as never,
+  goesFirst(world.turns, {
+    name: 'seeder',
+    isSending: () => sender.isSending,
+    sentBytes: () => sender.sentBytes,
+    onStats: (run) => void told.push(run),
   })
   const tell = () => {
     for (const run of told) run()
@@ -27,14 +28,14 @@ test('files go second while the seeder hands out, and without a limit before and
   }
   tell()
   assert.equal(readAtOnce(), 100)
-  seeder.isHandingOut = true
+  sender.isSending = true
   for (let times = 0; times < 3; times += 1) {
     tell()
-    seeder.uploadedBytes += 100_000
+    sender.sentBytes += 100_000
     world.pass(100)
   }
   assert.ok(readAtOnce() < 50)
-  seeder.isHandingOut = false
+  sender.isSending = false
   tell()
   // One that has just ended may be followed by the next.
   world.pass(2000)
