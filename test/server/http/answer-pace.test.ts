@@ -18,7 +18,9 @@ function answerTo(remoteAddress: string, statusCode = 200) {
     destroyed: false,
     socket: { destroyed: false },
   })
-  return { raw, statusCode, request: { socket: { remoteAddress } } } as unknown as FastifyReply & { raw: EventEmitter }
+  return { raw, statusCode, request: { socket: { remoteAddress } } } as unknown as FastifyReply & {
+    raw: EventEmitter
+  }
 }
 
 /** Answers in virtual time, beside a node in its turn. */

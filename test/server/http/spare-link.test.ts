@@ -71,11 +71,7 @@ test('many small losses are one: what the first had before all trials counts', (
   link.start(leastPace, 0)
   const paces = had.map((first, index) => {
     const bytes = { firstBytes: first * LINK_LOOK_MS, secondBytes: link.pace * LINK_LOOK_MS }
-    link.look(
-      { elapsedMs: LINK_LOOK_MS, ...bytes, isTooLittle: true },
-      leastPace,
-      (index + 1) * LINK_LOOK_MS,
-    )
+    link.look({ elapsedMs: LINK_LOOK_MS, ...bytes, isTooLittle: true }, leastPace, (index + 1) * LINK_LOOK_MS)
     return link.pace
   })
   assert.ok((paces.at(-1) ?? 0) < (5690 + Math.max(...paces)) / 2, `${paces}`)
