@@ -7,7 +7,7 @@ type Row = readonly [name: string, value: string, by: string, place: string]
 
 /** Its groups and profiles, then a line for each value and for those that it is stronger than. */
 export function shownLines(node: ShownNode): string[] {
-  const { rack, rootfs } = node
+  const { rack, rootfs, power } = node
   const rows = [
     ...chosen('hostname', node.hostname),
     rowOf('rack', rack),
@@ -17,6 +17,7 @@ export function shownLines(node: ShownNode): string[] {
       : chosen('rootfs', rootfs)),
     ...list('plugins', node.plugins, 'all'),
     ...chosen('root', node.root),
+    ...(power === null ? [] : chosen('power', power)),
     ...list('kernel_args', node.kernel_args, 'none'),
     ...Object.entries(node.settings).flatMap(([name, value]) => chosen(`settings.${name}`, value)),
   ]

@@ -165,7 +165,7 @@ async function compose(
     reach,
     ports,
   })
-  const power = makePower(common, { store, records, registry, timeline, addresses })
+  const power = makePower(common, { store, records, registry, timeline, addresses, describe: nodes.describe })
   const operators = makeOperators(common, {
     power,
     told,

@@ -2,6 +2,7 @@
 
 import type { Config } from './config.js'
 import { type ConfigKey, configKeys } from './config-keys.js'
+import { powerText } from './config-power.js'
 import { commandLine } from './node-config.js'
 import type { ResolvedNode } from './node-values.js'
 import { makeRackTree } from './rack-tree.js'
@@ -43,7 +44,7 @@ const shownByNodes = ['profiles', 'groups', 'nodes', 'settings', 'netboot.kernel
 const takenOver = ['admit', 'racks', 'log.level']
 
 /** What a node gets, in the order in which it is told; then its settings. */
-const valueNames = ['hostname', 'rack', 'rootfs', 'plugins', 'root', 'kernel_args']
+const valueNames = ['hostname', 'rack', 'rootfs', 'plugins', 'root', 'kernel_args', 'power']
 const settingPrefix = 'settings.'
 
 /** Compares two configurations without mistakes. */
@@ -148,6 +149,7 @@ function kindValuesOf(node: ResolvedNode): Map<string, string> {
   values.set('root', node.root.value)
   const words = commandLine({ root: { ...node.root, value: 'tmpfs' }, kernelArgs: node.kernelArgs })
   if (words !== '') values.set('kernel_args', words)
+  if (node.power !== undefined) values.set('power', powerText(node.power.value))
   for (const [name, { value }] of node.settings) values.set(`${settingPrefix}${name}`, value)
   return values
 }

@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import { kernelArchs } from './arch.js'
 import { kernelArgs, rootPlace } from './config-netboot.js'
+import { powerSchema } from './config-power.js'
 import { hostlist, oneOrMore, printableName, relayId, settings } from './config-values.js'
 import { hostnamePattern } from './hostname-pattern.js'
 import { dmiKeys } from './inventory.js'
@@ -48,6 +49,7 @@ const profile = z.strictObject({
   ...artifactKeys,
   kernel_args: kernelArgs.optional().describe('kernel parameters, after those of all nodes'),
   root: rootPlace.optional().describe('in place of `netboot.root`'),
+  power: powerSchema.optional().describe('how its nodes are switched off and on'),
   settings: settings.default({}).describe('environment, over the `settings` of all nodes'),
 })
 

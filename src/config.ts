@@ -7,6 +7,7 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { admitModes } from './admit.js'
 import { kernelArgs, netbootSchema, rootPlace } from './config-netboot.js'
+import { powerSchema } from './config-power.js'
 import { artifactKeys, groupsSchema, profileNames, profilesSchema } from './config-profiles.js'
 import { hostlist, printableName as name, relayId, settings } from './config-values.js'
 import { hostnamePattern, tellsApart } from './hostname-pattern.js'
@@ -51,6 +52,7 @@ const node = z
       .describe('kernel parameters, after `netboot.kernel_args` and profiles'),
     rack: name.optional().describe('its rack, before `racks` and its subnet'),
     root: rootPlace.optional().describe('in place of `netboot.root`'),
+    power: powerSchema.optional().describe('how it is switched off and on'),
     settings: settings.default({}).describe('environment, over the `settings` of all nodes'),
   })
   .refine(({ hostname, match }) => hostname === undefined || tellsApart(hostname) || !/[,[]/.test(match), {

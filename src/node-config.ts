@@ -1,6 +1,7 @@
 /** What the running server gives to each node, from the configuration, and remembers: it is asked again and again. */
 
 import type { ArtifactChoice } from './artifact-choice.js'
+import type { PowerConfig } from './config-power.js'
 import type { MachineFacts } from './inventory.js'
 import { NODES_MAX } from './limits.js'
 import type { NodeSettings } from './manifest.js'
@@ -18,6 +19,8 @@ export interface NodeConfig {
   /** Words for the kernel command line; empty: none. */
   readonly kernelArgs: string
   readonly artifacts: ArtifactChoice
+  /** How it is switched off and on; undefined: nobody said. */
+  readonly power: PowerConfig | undefined
   /** The configuration names this node. */
   readonly isNamed: boolean
 }
@@ -87,12 +90,13 @@ export function makeNodeConfigs(config: DesiredState, relayIdsOf: RelayIdsOf = (
 }
 
 /** What many nodes have in common. */
-type NodeKind = Pick<NodeConfig, 'settings' | 'kernelArgs' | 'artifacts'>
+type NodeKind = Pick<NodeConfig, 'settings' | 'kernelArgs' | 'artifacts' | 'power'>
 
 function kindOf(node: ResolvedNode): NodeKind {
   return {
     settings: Object.fromEntries([...node.settings].map(([name, { value }]) => [name, value])),
     kernelArgs: commandLine(node),
+    power: node.power?.value,
     artifacts: { rootfs: node.rootfs?.value, plugins: node.plugins.map(({ value }) => value) },
   }
 }

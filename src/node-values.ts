@@ -7,6 +7,7 @@
 import type { Config } from './config.js'
 import type { NetbootConfig } from './config-netboot.js'
 import type { ConfigPath } from './config-path.js'
+import type { PowerConfig } from './config-power.js'
 import { fillIn } from './hostname-pattern.js'
 import type { NextBoot } from './next-boot.js'
 import { defaultHostname } from './node-id.js'
@@ -45,6 +46,8 @@ export interface ResolvedNode {
   /** In the order in which they are applied; none: all plugins. */
   readonly plugins: readonly Given<string>[]
   readonly root: Chosen<NetbootConfig['root']>
+  /** How it is switched off and on; undefined: nobody said. */
+  readonly power: Chosen<PowerConfig> | undefined
   /** In the order in which the kernel sees them. */
   readonly kernelArgs: readonly Given<string>[]
   readonly settings: ReadonlyMap<string, Chosen<string>>
@@ -66,6 +69,7 @@ interface Layer {
     readonly rootfs?: string | undefined
     readonly plugins?: readonly string[] | undefined
     readonly root?: NetbootConfig['root'] | undefined
+    readonly power?: PowerConfig | undefined
     readonly kernel_args?: string | undefined
     readonly settings: Readonly<Record<string, string>>
   }
@@ -120,6 +124,7 @@ export function resolveValues(
       value.map((name, at) => ({ value: name, by, path: [...path, at] })),
     ),
     root: root ?? { value: config.netboot.root, by: everyNode, path: ['netboot', 'root'], over: [] },
+    power: strongest(all('power', ({ power }) => power)),
     kernelArgs: kernelArgsOf(all('kernel_args', ({ kernel_args: args }) => args)),
     settings,
   }

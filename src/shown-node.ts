@@ -1,6 +1,7 @@
 /** What a node gets, and which line of the configuration gives it, as programs read it. Pure. */
 
 import type { PlacedConfig } from './config-parse.js'
+import { type PowerConfig, powerText } from './config-power.js'
 import { commandLine } from './node-config.js'
 import type { Chosen, Given, ResolvedNode } from './node-values.js'
 
@@ -35,6 +36,8 @@ export interface ShownNode {
   /** None: all. */
   readonly plugins: ShownValue[]
   readonly root: ShownChoice
+  /** How it is switched off and on; null: nobody said. */
+  readonly power: ShownChoice | null
   readonly kernel_args: ShownValue[]
   readonly kernel_command_line: string
   readonly settings: Record<string, ShownChoice>
@@ -53,6 +56,7 @@ export interface NodeToShow {
 export function shownNode({ node, placeOf, isNamed, racksAbove, openGroups }: NodeToShow): ShownNode {
   const given = ({ value, by, path }: Given<string>) => ({ value, by, place: placeOf(path) ?? '' })
   const chosen = (value: Chosen<string>) => ({ ...given(value), over: value.over.map(given) })
+  const { power } = node
   return {
     id: node.id,
     named: isNamed,
@@ -64,8 +68,13 @@ export function shownNode({ node, placeOf, isNamed, racksAbove, openGroups }: No
     rootfs: node.rootfs === undefined ? null : chosen(node.rootfs),
     plugins: node.plugins.map(given),
     root: chosen(node.root),
+    power: power === undefined ? null : chosen({ ...asText(power), over: power.over.map(asText) }),
     kernel_args: node.kernelArgs.map(given),
     kernel_command_line: commandLine(node),
     settings: Object.fromEntries([...node.settings].map(([name, value]) => [name, chosen(value)])),
   }
+}
+
+function asText<Shown extends Given<PowerConfig>>(power: Shown) {
+  return { ...power, value: powerText(power.value) }
 }

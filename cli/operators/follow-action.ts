@@ -32,7 +32,10 @@ export async function followAction({ call, client }: Session, begun: OperatorAct
     progress.show(action.done + action.failed)
     if (action.state !== 'running') break
     await new Promise((resolve) => setTimeout(resolve, everyMs))
+    const isFirst = action === begun
     action = await client.action(begun.id)
+    if (isFirst && action.state === 'running')
+      complain(`action ${begun.id} runs on the server: Ctrl-C leaves it running`)
   }
   progress.end()
   process.removeListener('SIGINT', leave)
@@ -41,7 +44,10 @@ export async function followAction({ call, client }: Session, begun: OperatorAct
   return action.failed === 0 && action.state === 'done' ? 0 : 1
 }
 
-const done: Readonly<Record<OperatorAction['kind'], string>> = { wake: 'told to wake' }
+const done: Readonly<Record<OperatorAction['kind'], string>> = {
+  wake: 'told to wake',
+  reboot: 'told to reboot',
+}
 
 /** `22 nodes told to wake, 2 failed, 6 left: 2 failed` */
 export function outcomeOf({ kind, total, done: good, failed, state, why }: OperatorAction): string {

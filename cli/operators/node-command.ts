@@ -2,7 +2,7 @@
 import { approveNodes, drainNodes, forgetNodes, labelNodes, setNextBoot } from './node-change.js'
 import { showEvents } from './node-events.js'
 import { listNodes } from './node-list.js'
-import { wakeNodes } from './node-power.js'
+import { rebootNodes, wakeNodes } from './node-power.js'
 import { showNodes } from './node-show.js'
 import { explainNodes } from './node-why.js'
 import { nodeOutline } from './outlines.js'
@@ -18,6 +18,7 @@ const parts: Readonly<Record<string, (session: Session) => Promise<number>>> = {
   drain: drainNodes,
   'next-boot': setNextBoot,
   wake: wakeNodes,
+  reboot: rebootNodes,
   forget: forgetNodes,
 }
 

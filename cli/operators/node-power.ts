@@ -1,4 +1,4 @@
-/** `bootswarm node wake`: an action that the server does, in batches. */
+/** `bootswarm node wake` and `reboot`: an action that the server does, in batches. */
 import { complain, printJson, printLines } from '../../host/console.js'
 import type { OperatorAction } from '../../server/api/operators/schemas.js'
 import { BootswarmError } from '../../src/errors.js'
@@ -12,6 +12,11 @@ import { countOf } from './words.js'
 /** `node wake [NODES]`. */
 export function wakeNodes(session: Session): Promise<number> {
   return actOnNodes(session, 'wake')
+}
+
+/** `node reboot [NODES]`. */
+export function rebootNodes(session: Session): Promise<number> {
+  return actOnNodes(session, 'reboot')
 }
 
 async function actOnNodes(session: Session, kind: OperatorAction['kind']): Promise<number> {

@@ -56,7 +56,7 @@ export const statusOutline: Outline = {
 export const nodeOutline: Outline = {
   name: 'node',
   summary:
-    'the nodes of the running server: list, show, why, events, label, approve, drain, next-boot, wake, forget',
+    'the nodes of the running server: list, show, why, events, label, approve, drain, next-boot, wake, reboot, forget',
   flags: [],
   parts: [
     {
@@ -166,6 +166,13 @@ export const nodeOutline: Outline = {
     {
       name: 'wake',
       summary: 'switch nodes on',
+      words: '[NODES]',
+      details: [...nodesText, ...actionText],
+      flags: [...paces, where, dryRun, json, ...common],
+    },
+    {
+      name: 'reboot',
+      summary: 'switch nodes off and on, by what `power` says in the configuration',
       words: '[NODES]',
       details: [...nodesText, ...actionText],
       flags: [...paces, where, dryRun, json, ...common],

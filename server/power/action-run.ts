@@ -1,7 +1,7 @@
 /** One action at several nodes: in batches with a pause between them, until all had their turn or too many have failed. Pure. */
 
 /** What an action does to nodes. */
-export const actionKinds = ['wake'] as const
+export const actionKinds = ['wake', 'reboot'] as const
 /** One of them. */
 export type ActionKind = (typeof actionKinds)[number]
 

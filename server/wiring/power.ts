@@ -3,12 +3,15 @@ import { randomBytes } from 'node:crypto'
 import { BootswarmError } from '../../src/errors.js'
 import { foldHostlist } from '../../src/hostlist.js'
 import { WAKE_CARDS_MAX } from '../../src/limits.js'
+import type { NodeConfig } from '../../src/node-config.js'
 import type { OperatorRecords } from '../api/operators/records.js'
 import type { Author } from '../api/operators/services.js'
 import type { NodeRegistry } from '../nodes/registry.js'
-import type { ActionPlan } from '../power/action-run.js'
+import type { ActionKind, ActionPlan } from '../power/action-run.js'
 import { type Action, type Method, PowerActions } from '../power/actions.js'
+import { runCommand } from '../power/command.js'
 import { sendMagicPackets, wakeNetworks } from '../power/wake-on-lan.js'
+import { type PowerNode, wayOf } from '../power/ways.js'
 import type { Addresses } from '../process/addresses.js'
 import type { Store } from '../store/store.js'
 import type { Timeline } from '../timeline/timeline.js'
@@ -21,6 +24,7 @@ export interface PowerParts {
   readonly registry: Pick<NodeRegistry, 'get'>
   readonly timeline: Timeline
   readonly addresses: Addresses
+  readonly describe: (id: string, address: string) => NodeConfig
 }
 
 /** The actions of the running server. */
@@ -37,7 +41,7 @@ export interface PowerSide {
 
 /** Does nothing before `start`. */
 export function makePower({ config, failures, nowMs }: Common, parts: PowerParts): PowerSide {
-  const { store, records, registry, timeline, addresses } = parts
+  const { store, records, registry, timeline, addresses, describe } = parts
   const over = (id: string) => {
     const part = 'noting the end of actions'
     store.saveActionEnd(id).then(
@@ -45,22 +49,26 @@ export function makePower({ config, failures, nowMs }: Common, parts: PowerParts
       (error: unknown) => failures.failed(part, error),
     )
   }
-  const wake = (node: string): Method => {
-    const record = registry.get(node)
-    const macs = [timeline.macOf(node), ...(record?.machine?.macs ?? [])]
-    const cards = [...new Set(macs.filter((mac) => mac !== undefined))].slice(0, WAKE_CARDS_MAX)
-    if (cards.length === 0)
-      throw new Error('its MAC address is not known: it has to boot once, or name it by its MAC address')
-    const address = record?.address ?? ''
+  const facts = (id: string): PowerNode => {
+    const { address = '', machine } = registry.get(id) ?? {}
+    const { hostname, power } = describe(id, address)
+    const macs = [timeline.macOf(id), ...(machine?.macs ?? [])].filter((mac) => mac !== undefined)
+    return { id, name: hostname, address, power, macs: [...new Set(macs)].slice(0, WAKE_CARDS_MAX) }
+  }
+  const broadcast = (macs: readonly string[], address: string): Method => {
     const networks = wakeNetworks(addresses.now.interfaces, config.netboot, address)
-    if (networks.length === 0)
-      throw new Error(
-        `no network of this server leads to it${address === '' ? '' : ` at ${address}`}: see netboot.interfaces`,
-      )
-    return { name: 'Wake-on-LAN', run: () => sendMagicPackets(cards, networks) }
+    if (networks.length > 0) return { name: 'Wake-on-LAN', run: () => sendMagicPackets(macs, networks) }
+    const where = address === '' ? '' : ` at ${address}`
+    throw new Error(`no network of this server leads to it${where}: see netboot.interfaces`)
+  }
+  const methodOf = (kind: ActionKind, id: string): Method => {
+    const node = facts(id)
+    const way = wayOf(kind, node)
+    if (way.kind === 'wake-on-lan') return broadcast(way.macs, node.address)
+    return { name: `command ${way.argv[0]}`, run: (ended) => runCommand(way, ended) }
   }
   const actions = new PowerActions({
-    methodOf: (_kind, node) => wake(node),
+    methodOf,
     onStep: ({ id, plan }, { node, method, why }) => {
       const data = { action: id, kind: plan.kind, ...(method === '' ? {} : { method }) }
       if (why === '') timeline.about(node, 'power.done', data)

@@ -24,6 +24,7 @@ test('later entries win, setting by setting', () => {
     rack: 'attic',
     settings: { POOL: 'one', MODE: 'faster', X: '0644' },
     kernelArgs: '',
+    power: undefined,
     artifacts: { rootfs: undefined, plugins: [] },
     isNamed: true,
   })
@@ -32,6 +33,7 @@ test('later entries win, setting by setting', () => {
     rack: 'east',
     settings: { POOL: 'one', MODE: 'fast', X: '0644' },
     kernelArgs: '',
+    power: undefined,
     artifacts: { rootfs: undefined, plugins: [] },
     isNamed: true,
   })
@@ -40,6 +42,7 @@ test('later entries win, setting by setting', () => {
     rack: '192.168.7.0/24',
     settings: { POOL: 'one', MODE: 'slow' },
     kernelArgs: '',
+    power: undefined,
     artifacts: { rootfs: undefined, plugins: [] },
     isNamed: false,
   })

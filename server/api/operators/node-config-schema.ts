@@ -29,6 +29,7 @@ export const nodeConfigSchema = z
     rootfs: choice.nullable().describe('null: the newest that no profile names'),
     plugins: z.array(value).describe('none: all'),
     root: choice,
+    power: choice.nullable().describe('how it is switched off and on; null: nobody said'),
     kernel_args: z.array(value),
     kernel_command_line: z.string(),
     settings: z.record(z.string(), choice),

@@ -93,7 +93,7 @@ test(
     const woken = await cli('node', 'wake', `${mac(1)},${mac(2)},rig3`, '--batch', '1', '--pause', '0')
     assert.equal(woken.code, 1)
     assert.equal(woken.out, '2 nodes told to wake, 1 failed\n')
-    assert.match(woken.err, /^bootswarm: rig3: its MAC address is not known: it has to boot once/)
+    assert.match(woken.err, /^bootswarm: rig3: its MAC address is not known: it has to boot once/m)
     await until('the packets', async () => (packets.length === 6 ? true : undefined))
     assert.deepEqual(
       packets,

@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type PowerNode, wayOf } from '../../../server/power/ways.js'
+
+const macs = ['52:54:00:00:00:01']
+const node: PowerNode = { id: 'rig1', name: 'lab1', macs, address: '10.0.0.1', power: undefined }
+const power = { command: ['/opt/pdu', '{action}', '{mac}'] }
+
+test('by the command where there is one, else Wake-on-LAN; a reboot needs a command', () => {
+  const argv = (action: string) => ['/opt/pdu', action, '52:54:00:00:00:01']
+  assert.deepEqual(wayOf('reboot', { ...node, power }), { kind: 'command', argv: argv('reboot') })
+  assert.deepEqual(wayOf('wake', { ...node, power }), { kind: 'command', argv: argv('wake') })
+  // One that knows one action only is for reboots.
+  const plain = { ...node, power: { command: ['/opt/reset', '{name}'] } }
+  assert.deepEqual(wayOf('reboot', plain), { kind: 'command', argv: ['/opt/reset', 'lab1'] })
+  assert.deepEqual(wayOf('wake', plain), { kind: 'wake-on-lan', macs })
+  assert.deepEqual(wayOf('wake', node), { kind: 'wake-on-lan', macs })
+  assert.throws(() => wayOf('reboot', node), /nothing says how it is rebooted: set `power`/)
+  assert.throws(
+    () => wayOf('wake', { ...node, macs: [] }),
+    /its MAC address is not known: it has to boot once/,
+  )
+  assert.throws(() => wayOf('reboot', { ...node, macs: [], power }), /asks for \{mac\}/)
+})
