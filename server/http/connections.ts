@@ -4,6 +4,7 @@
  */
 import type { Server, Socket } from 'node:net'
 import { addressOwner } from '../../src/net.js'
+import type { LimitUnsent } from '../process/unsent.js'
 import { FairShare } from './fair-share.js'
 import { endsOf } from './socket-ends.js'
 
@@ -25,11 +26,13 @@ interface Connection {
 export class Connections {
   readonly #share: FairShare<Connection>
   readonly #byEnds = new Map<string, Connection>()
+  readonly #limitUnsent: LimitUnsent
   #refused = 0
 
   /** @param max at a time, of all listeners together */
-  constructor(max: number) {
+  constructor(max: number, limitUnsent: LimitUnsent = () => {}) {
     this.#share = new FairShare(max)
+    this.#limitUnsent = limitUnsent
   }
 
   get max(): number {
@@ -85,6 +88,12 @@ export class Connections {
     if (connection === undefined || !this.#share.isIdle(connection)) return
     const { top } = connection
     top.end(() => top.destroy())
+  }
+
+  /** The system takes no more than so many bytes of what is to be sent over a connection before it can send them. */
+  limitUnsent(socket: Socket, bytes: number): void {
+    const connection = this.#byEnds.get(endsOf(socket))
+    if (connection !== undefined) this.#limitUnsent(connection.socket, bytes)
   }
 
   /** Closes the connection of a client that does not read. */

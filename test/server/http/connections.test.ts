@@ -156,6 +156,39 @@ test('a slow reader that is cut off holds nothing in the system either', async (
   await until('the system has dropped it', () => !isThere())
 })
 
+for (const secure of [false, true]) {
+  test(`${secure ? 'HTTPS' : 'HTTP'}: what waits in the system for a client that stops reading is bounded`, async (t) => {
+    const site = new HttpBench(randomBytes(32 << 20))
+    t.after(() => site.end())
+    const { port } = await site.listen(secure)
+    const target = { port, host: '127.0.0.1' }
+    const socket = secure
+      ? connectTls({ ...target, ca: site.identity?.caCertificate })
+      : connect({ ...target })
+    t.after(() => socket.destroy())
+    socket.on('error', () => {})
+    socket.write(get('/boot/vmlinuz'))
+    await once(socket, 'readable')
+    let [waiting, looks] = [0, 0]
+    await until('the server has stopped sending', () => {
+      const before = waiting
+      waiting = unsent(port, socket.localPort ?? 0)
+      looks = waiting === before && waiting > 0 ? looks + 1 : 0
+      return looks >= 10
+    })
+    assert.ok(waiting < 1 << 20, `${waiting} bytes`)
+  })
+}
+
+/** Bytes of a connection from our `port` to `remotePort` that the system holds to be sent or acknowledged. */
+function unsent(port: number, remotePort: number): number {
+  const hex = (number: number) => number.toString(16).toUpperCase().padStart(4, '0')
+  const line = new RegExp(
+    `: [0-9A-F]{8}:${hex(port)} [0-9A-F]{8}:${hex(remotePort)} [0-9A-F]{2} ([0-9A-F]{8}):`,
+  )
+  return Number.parseInt(line.exec(readFileSync('/proc/net/tcp', 'latin1'))?.[1] ?? '0', 16)
+}
+
 /** Whether the system knows a connection from our `port` to `remotePort`, in any state. */
 function hasTcp(port: number, remotePort: number): boolean {
   const hex = (number: number) => number.toString(16).toUpperCase().padStart(4, '0')
