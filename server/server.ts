@@ -125,7 +125,10 @@ async function compose(
   const records = new OperatorRecords(store, nowMs)
   const nodes = makeNodes(common, { store, timeline, said: records, placeOf })
   const { registry, relayPorts } = nodes
-  const tickets = makeTickets(common, store)
+  const tickets = makeTickets(common, {
+    ...{ store, timeline },
+    isKnown: (id) => registry.isKnown(id),
+  })
   let current = config
   const catalog = makeCatalog(common, store, registry, () => current)
   const netboot = makeNetboot(common, {
@@ -171,6 +174,7 @@ async function compose(
     told,
     records,
     registry,
+    keys: tickets.keys,
     timeline,
     describe: nodes.describe,
     explain: nodes.explain,

@@ -15,8 +15,23 @@ export interface Ticket {
   readonly expiresMs: number
 }
 
-/** One to be kept; without `ticket` it is forgotten. */
-export interface TicketChange {
-  readonly sha256: string
-  readonly ticket?: Ticket
+/** The key of a node's newest boot. */
+export interface NodeKey {
+  readonly node: string
+  readonly mac: string
+  /** Ed25519, 64 lower-case hex digits. */
+  readonly key: string
+  /** Of the ticket that it was redeemed with. */
+  readonly ticketSha256: string
+  /** From where. */
+  readonly address: string
+  /** Milliseconds since 1970. */
+  readonly redeemedMs: number
+  /** Of its last request for a manifest. */
+  readonly counter: number
 }
+
+/** A ticket or a key to be kept; without it, it is forgotten. */
+export type TicketChange =
+  | { readonly sha256: string; readonly ticket?: Ticket }
+  | { readonly node: string; readonly key?: NodeKey }

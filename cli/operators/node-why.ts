@@ -32,10 +32,14 @@ function titleOf({ id, mac, state }: OperatorWhy): string {
 }
 
 /** The reason, the waterfall, and what came last. */
-export function whyLines({ cause, text, page, phases, last }: OperatorWhy, nowMs: number): string[] {
+export function whyLines(
+  { cause, text, page, phases, last, alarms = [] }: OperatorWhy,
+  nowMs: number,
+): string[] {
   return [
     `${cause}: ${text}`,
     ...(didStop({ cause }) ? [`see ${page}`] : []),
+    ...alarms.map((alarm) => `ALARM ${formatTime(alarm.at_ms)}: ${alarm.text}`),
     ...waterfall(phases, nowMs),
     ...(last === null
       ? []
@@ -75,6 +79,11 @@ function whyTable(reasons: readonly OperatorWhy[], width: number | undefined): s
     if (didStop(reason)) counts.set(reason.page, (counts.get(reason.page) ?? 0) + 1)
   }
   const pages = [...counts].sort(([, a], [, b]) => b - a).map(([page, count]) => `${count}: see ${page}`)
+  // A server of before answers without.
+  const alarms = reasons.flatMap(({ id, alarms: some = [] }) =>
+    some.map(({ text }) => `ALARM ${id}: ${text}`),
+  )
+  if (alarms.length > 0) pages.push('', ...alarms)
   return [...formatTable(columns, reasons, width), ...(pages.length > 0 ? [''] : []), ...pages].map(
     (line) => `${printable(line)}\n`,
   )

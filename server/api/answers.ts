@@ -12,6 +12,7 @@ import type { ManifestMaker } from '../catalog/manifest-maker.js'
 import { torrentFile } from '../catalog/torrent.js'
 import type { CatalogArtifact } from '../catalog/versions.js'
 import type { HttpServices, NetbootAnswers, ServedFile } from '../http/services.js'
+import type { NodeProofs } from '../nodes/node-proofs.js'
 import type { NodeRegistry } from '../nodes/registry.js'
 import { isForgotten } from '../swarm/boot-again.js'
 import type { Tracker } from '../swarm/tracker.js'
@@ -20,6 +21,7 @@ import type { Tracker } from '../swarm/tracker.js'
 export interface AnswerSources {
   readonly catalog: Catalog
   readonly registry: NodeRegistry
+  readonly proofs: Pick<NodeProofs, 'ofManifest' | 'checkReport'>
   readonly maker: ManifestMaker
   /** What a node gets in this boot. */
   readonly describeBoot: (id: string, boot: string, address: string) => NodeConfig
@@ -60,25 +62,25 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
       const host = formatUrlHost(reachedAt(serverAddress))
       return artifact && torrentOf(artifact, `http://${host}:${sources.httpPort()}/announce`)
     },
-    manifest: ({ node: id, nonce, boot, address, serverAddress, arch, listening }) => {
-      if (arch !== undefined) sources.archSeen(id, arch)
+    manifest: ({ node: id, nonce, boot, address, serverAddress, arch, proof, listening }) => {
+      const standing = sources.proofs.ofManifest({ node: id, address, proof })
+      if (arch !== undefined && standing !== 'stranger') sources.archSeen(id, arch)
       const hold = sources.holdOf(id, address)
       if (hold !== undefined) throw new BootswarmError(hold.code, `${id} does not boot: ${hold.why}`)
-      const config = sources.describeBoot(id, boot, address)
+      // What waits for the node's next boot, a stranger does not take.
+      const config = sources.describeBoot(id, standing === 'stranger' ? '' : boot, address)
       const { version, artifacts } = bootable(catalog, registry.versionOfBoot(id, boot), config)
       const timeS = Math.floor(sources.nowMs() / 1000)
       const node = { ...config, id, nonce, serverAddress: reachedAt(serverAddress), timeS }
       const body = sources.maker.make(version, artifacts, node)
-      const known = registry.get(id)
-      const before = known && { ...known, isLastThere: registry.idAt(known.address) === id }
-      if (isForgotten(boot, address, before)) sources.forget(address)
-      registry.manifestServed(id, address, boot, version)
+      if (standing !== 'stranger') noteServed(id, address, boot, version, sources)
       if (listening === undefined) return body
       const infohashes = artifacts.flatMap(({ torrent }) => torrent?.infohash ?? [])
       const peers = sources.introduce(infohashes, { ...listening, address })
       return Buffer.concat([body, Buffer.from('\n'), peers])
     },
     admitReport: sources.admitReport,
+    checkReport: (node, address, proof) => sources.proofs.checkReport({ node, address, proof }),
     eventsReceived: async (node, address, events) => {
       await registry.eventsReceived(node, address, events)
       return sources.seedS(node)
@@ -88,6 +90,20 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
     netboot: sources.netboot,
     bytesServed: sources.bytesServed,
   }
+}
+
+/** A node has its manifest: it boots, and nobody is to look for it where an earlier boot of it was. */
+function noteServed(
+  id: string,
+  address: string,
+  boot: string,
+  version: number,
+  { registry, forget }: AnswerSources,
+): void {
+  const known = registry.get(id)
+  const before = known && { ...known, isLastThere: registry.idAt(known.address) === id }
+  if (isForgotten(boot, address, before)) forget(address)
+  registry.manifestServed(id, address, boot, version)
 }
 
 /**

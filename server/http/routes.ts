@@ -20,6 +20,7 @@ import { type FileSending, sendFile } from './file-route.js'
 import { sendError } from './http-errors.js'
 import { registerNetbootRoutes } from './netboot-routes.js'
 import { clientAddress, serverAddress } from './request-addresses.js'
+import { requestProof } from './request-proof.js'
 import type { HttpServices } from './services.js'
 
 /** What the routes need. */
@@ -130,6 +131,7 @@ function nodeRoutes(app: FastifyInstance, { secure, services, limits }: RouteOpt
       address: clientAddress(request),
       serverAddress: serverAddress(request),
       arch: typeof arch === 'string' ? kernelArch(arch) : undefined,
+      proof: requestProof(request, Buffer.alloc(0)),
       ...(listening === undefined ? {} : { listening }),
     })
     // Until it is compressed it waits as it is.
@@ -168,6 +170,7 @@ function nodeRoutes(app: FastifyInstance, { secure, services, limits }: RouteOpt
     const address = clientAddress(request)
     // Before it is parsed, which costs more than all the rest.
     services.admitReport(node, address, body.length)
+    services.checkReport(node, address, requestProof(request, body))
     const seedS = await services.eventsReceived(node, address, parseEvents(body))
     return seedS === undefined ? reply.code(204).send() : reply.send({ seed_s: seedS })
   })

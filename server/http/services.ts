@@ -2,6 +2,7 @@
  * What the HTTP routes ask of the rest of the server, and nothing else (server/api/ has the answers).
  */
 import type { KernelArch } from '../../src/arch.js'
+import type { Proof } from '../../src/credentials.js'
 import type { AgentEvent } from '../../src/events.js'
 
 /** A file that may be served; it never changes under its SHA-256. */
@@ -29,6 +30,8 @@ export interface ManifestRequest {
   readonly serverAddress: string
   /** Missing: it does not say, or it is one that no kernel is looked for. */
   readonly arch: KernelArch | undefined
+  /** Missing: nothing proves that it is the node's own. */
+  readonly proof: Proof | undefined
   /** Where it listens for BitTorrent, when it wants to know its peers too. */
   readonly listening?: { readonly peerId: string; readonly port: number }
 }
@@ -103,7 +106,7 @@ export interface HttpServices {
   /**
    * The signed manifest, as a body; with the peers behind it for a node that listens (docs/manifest.md).
    *
-   * @throws BootswarmError CATALOG_EMPTY, PROFILE_ARTIFACT_MISSING
+   * @throws BootswarmError CATALOG_EMPTY, PROFILE_ARTIFACT_MISSING, TICKET_REFUSED
    */
   manifest(request: ManifestRequest): Uint8Array
   /**
@@ -112,6 +115,12 @@ export interface HttpServices {
    * @throws BootswarmError REPORTS_TOO_MANY
    */
   admitReport(node: string, address: string, bytes: number): void
+  /**
+   * Whether a report is its node's own, as far as it can tell.
+   *
+   * @throws BootswarmError SIGNATURE_INVALID
+   */
+  checkReport(node: string, address: string, proof: Proof | undefined): void
   /**
    * Takes in what a node reports; for one that seeds, the seconds until it shall report again, 0: it shall seed no more.
    * Resolves when the report is on the disk.

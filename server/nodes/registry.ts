@@ -180,7 +180,12 @@ export class NodeRegistry {
     return this.#inventory.idAt(address)
   }
 
-  /** Whether a node of this name has booted or is named by the configuration, and was last heard of at this address. */
+  /** Whether a node of this name has booted or is named by the configuration. */
+  isKnown(id: string): boolean {
+    return this.#inventory.isKnown(id)
+  }
+
+  /** The same, and whether it was last heard of at this address. */
   isKnownAt(id: string, address: string): boolean {
     return this.#inventory.isKnown(id) && this.#inventory.get(id)?.address === address
   }

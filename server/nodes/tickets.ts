@@ -74,14 +74,17 @@ export class Tickets {
 
   /** The machine has stage 1: from now on it has ten minutes. */
   stage1Left(mac: string, address: string, nowMs: number): void {
-    const ticket = this.#tickets.get(this.#ofMachine.get(machineKey(mac, addressOwner(address))) ?? '')
+    const ticket = this.ofMachine(mac, address)
     if (ticket !== undefined) this.#put({ ...ticket, expiresMs: nowMs + afterStage1Ms })
   }
 
-  /** Takes a change over, and tells it. */
-  #put(ticket: Ticket): void {
-    this.#add(ticket)
-    this.#options.changed({ sha256: ticket.sha256, ticket })
+  get(sha256: string): Ticket | undefined {
+    return this.#tickets.get(sha256)
+  }
+
+  /** The one that a machine was given last at this address. */
+  ofMachine(mac: string, address: string): Ticket | undefined {
+    return this.#tickets.get(this.#ofMachine.get(machineKey(mac, addressOwner(address))) ?? '')
   }
 
   /** Forgets one, if there is one of that name. */
@@ -96,6 +99,12 @@ export class Tickets {
     others?.delete(sha256)
     if (others?.size === 0) this.#ofOwner.delete(owner)
     this.#options.changed({ sha256 })
+  }
+
+  /** Takes a change over, and tells it. */
+  #put(ticket: Ticket): void {
+    this.#add(ticket)
+    this.#options.changed({ sha256: ticket.sha256, ticket })
   }
 
   #add(ticket: Ticket): void {

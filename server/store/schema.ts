@@ -149,6 +149,15 @@ const STEPS: readonly string[] = [
      nodes INTEGER NOT NULL,
      started_ms INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE node_keys (
+     node TEXT PRIMARY KEY,
+     mac TEXT NOT NULL,
+     key TEXT NOT NULL,
+     ticket_sha256 TEXT NOT NULL,
+     address TEXT NOT NULL,
+     redeemed_ms INTEGER NOT NULL,
+     counter INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ]
 
 /** The schema that this server writes. */

@@ -46,7 +46,7 @@ export interface Store {
   readonly eventPages: EventPages
   /** Addresses given by DHCP. */
   readonly leases: LeaseTable
-  /** Tickets that nobody has redeemed. */
+  /** Tickets that nobody has redeemed, and the keys of nodes. */
   readonly tickets: TicketTable
   /** Operators' tokens, labels and audit trail. */
   readonly operators: OperatorTables
@@ -58,7 +58,7 @@ export interface Store {
   saveTimeline(batch: TimelineBatch): Promise<void>
   /** Keeps and forgets leases: all or nothing. */
   saveLeases(changes: readonly LeaseChange[]): Promise<void>
-  /** Keeps and forgets tickets: all or nothing. */
+  /** Keeps and forgets tickets and keys: all or nothing. */
   saveTickets(changes: readonly TicketChange[]): Promise<void>
   /** Writes what an operator did, with its event of the timeline: both or neither. */
   saveOperator(job: OperatorJob): Promise<void>

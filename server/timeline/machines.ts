@@ -7,6 +7,7 @@ import { NODES_KNOWN_MAX, NODES_UNKNOWN_MAX } from '../../src/limits.js'
 import { normalizeMac } from '../../src/node-id.js'
 import type { Fact } from '../../src/timeline.js'
 import type { StoredMachine } from '../store/store.js'
+import { isAlarm } from './alarms.js'
 import { afterFact, type NetbootState } from './netboot-state.js'
 
 /** How far a boot has come, in order. */
@@ -162,6 +163,14 @@ export class Machines {
     return { mac, boot, ...(node === undefined ? {} : { node }) }
   }
 
+  /** Whose something is that is said of a machine, and changes nothing about it. */
+  ofMac(mac: string): Identity {
+    const machine = this.#get(mac)
+    if (machine === undefined) return { mac }
+    const { node, boot } = machine
+    return { mac, boot, ...(node === undefined ? {} : { node }) }
+  }
+
   /**
    * Whose a message of an agent is.
    *
@@ -248,7 +257,8 @@ function isNewBoot({ stage, heardMs }: Machine, { type, data }: Fact, timeMs: nu
 }
 
 function stageOf(type: string): Stage {
-  if (type.startsWith('dhcp.')) return 'firmware'
+  // Alarms say nothing of how far it is.
+  if (type.startsWith('dhcp.') || isAlarm(type)) return 'firmware'
   if (type.startsWith('program.')) return 'program'
   return type.startsWith('kernel.') || type.startsWith('stage1.') ? 'files' : 'script'
 }

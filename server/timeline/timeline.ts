@@ -138,6 +138,11 @@ export class Timeline {
     this.#admit({ source: 'server', type, data }, identity)
   }
 
+  /** Something that a request in a machine's name tells, which need not be the machine's own. */
+  ofMac(mac: string, type: FactType, data: FactData): void {
+    this.#admit({ source: 'http', type, data }, this.#machines.ofMac(mac))
+  }
+
   /** So many facts were left out before they came here. */
   leftOut(count: number): void {
     this.#leftOut += count

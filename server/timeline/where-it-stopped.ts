@@ -6,6 +6,7 @@
  */
 import { isBootEventType } from '../../src/events.js'
 import { inOrder, type TimelineEvent } from '../../src/timeline.js'
+import { isAlarm } from './alarms.js'
 
 /** The causes, in the order of a boot. Each has a section in docs/troubleshooting.md. */
 export const stopCauses = [
@@ -89,7 +90,7 @@ class Boot {
 
   /** Whether it has been silent for so long. */
   isSilent(ms: number): boolean {
-    const heardMs = this.#events.findLast(({ type }) => type !== 'node.lost')?.timeMs
+    const heardMs = this.#events.findLast(({ type }) => type !== 'node.lost' && !isAlarm(type))?.timeMs
     return heardMs === undefined || this.#nowMs - heardMs >= ms
   }
 }

@@ -161,6 +161,7 @@ function makeServices(
   return makeAnswers({
     catalog,
     registry: nodes.registry,
+    proofs: tickets.proofs,
     maker: new ManifestMaker({ site: config.site, signingKey: identity.signingKey, ports: () => ports }),
     describeBoot: nodes.describeBoot,
     holdOf: nodes.holdOf,

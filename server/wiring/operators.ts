@@ -20,6 +20,7 @@ import type { ClientLimits } from '../http/client-limits.js'
 import { type Listener, listen, type TlsFiles } from '../http/listener.js'
 import { listenLocally } from '../http/local-listener.js'
 import type { NextBoots } from '../nodes/next-boots.js'
+import type { NodeKeys } from '../nodes/node-keys.js'
 import type { DescribeNode, NodeRegistry } from '../nodes/registry.js'
 import type { Addresses } from '../process/addresses.js'
 import type { Timeline } from '../timeline/timeline.js'
@@ -36,6 +37,7 @@ export interface OperatorParts {
   readonly told: ToldStore
   readonly records: OperatorRecords
   readonly registry: NodeRegistry
+  readonly keys: Pick<NodeKeys, 'drop'>
   readonly timeline: Timeline
   readonly describe: DescribeNode
   readonly explain: (id: string, address: string) => ShownNode
@@ -128,7 +130,7 @@ function makeServices(
   parts: OperatorParts,
   events: EventReader,
 ): OperatorServices {
-  const { registry, timeline, describe, explain, told, records, nextBoots, power } = parts
+  const { registry, keys, timeline, describe, explain, told, records, nextBoots, power } = parts
   const { status, tls, addresses, ports } = parts
   const program = programVersion()
   const key = new X509Certificate(tls.cert).publicKey.export({ type: 'spki', format: 'der' })
@@ -167,6 +169,7 @@ function makeServices(
     forget: async (node, author) => {
       await records.forgetting(node, author)
       nextBoots.set(node, undefined, nowMs())
+      keys.drop(node)
       if (nodes.isNode(node)) await registry.forget(node)
       else await timeline.forgetMachine(node)
     },

@@ -159,6 +159,9 @@ export const whySchema = z
       )
       .describe('of this boot, in order, as far as they were seen'),
     last: eventSchema.nullable().describe('the last event of this boot'),
+    alarms: z
+      .array(z.object({ at_ms: ms, text: z.string().describe('one sentence for people') }))
+      .describe('who tried in its name in this boot (docs/tickets.md), oldest first'),
   })
   .meta({ id: 'Why' })
 

@@ -5,6 +5,7 @@ import { inOrder, type TimelineEvent } from '../../../src/timeline.js'
 import { type NodeRecord, newNode } from '../../nodes/state.js'
 import type { Action } from '../../power/actions.js'
 import type { StoredPage } from '../../store/store.js'
+import { alarmsOf, isAlarm } from '../../timeline/alarms.js'
 import type { NetbootMachine } from '../../timeline/machines.js'
 import { phasesOf } from '../../timeline/phases.js'
 import { hasBooted, type StopCause, whereItStopped } from '../../timeline/where-it-stopped.js'
@@ -109,7 +110,7 @@ export function eventPageView(
 /** Where the newest boot of a node stopped, from its events. */
 export function whyView(node: BareNode, events: readonly TimelineEvent[], nowMs: number): OperatorWhy {
   const { id, mac, hostname, state, boot } = node
-  const last = inOrder(events).at(-1)
+  const last = inOrder(events).findLast(({ type }) => !isAlarm(type))
   return {
     ...{ id, mac, hostname, state, boot },
     // Reports of seeds are not kept: a node may have booted without an event that says so.
@@ -118,6 +119,7 @@ export function whyView(node: BareNode, events: readonly TimelineEvent[], nowMs:
       ...{ phase, started_ms: startedMs, ended_ms: endedMs },
     })),
     last: last === undefined ? null : eventView(last),
+    alarms: alarmsOf(events).map(({ timeMs, text }) => ({ at_ms: timeMs, text })),
   }
 }
 

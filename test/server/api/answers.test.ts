@@ -6,6 +6,7 @@ import { makeAnswers } from '../../../server/api/answers.js'
 import { ManifestMaker } from '../../../server/catalog/manifest-maker.js'
 import type { NetbootAnswers } from '../../../server/http/services.js'
 import { KnownArchs } from '../../../server/nodes/known-archs.js'
+import type { Standing } from '../../../server/nodes/node-proofs.js'
 import { nodeRecords } from '../../../server/nodes/records.js'
 import { NodeRegistry } from '../../../server/nodes/registry.js'
 import { createTracker } from '../../../server/swarm/tracker.js'
@@ -49,11 +50,17 @@ async function site(t: TestContext, natAddress?: string, yaml = 'nodes: [{match:
   const tracker = createTracker({ rackOf: () => 'rack', seeder: () => undefined, ...clock })
   catalog.onChange((live) => tracker.setTorrents(live.torrents.keys()))
   const keys = generateKeyPairSync('ed25519')
+  const standings = new Map<string, Standing>()
+  const boots: string[] = []
   const answers = makeAnswers({
     catalog,
     registry,
     maker: new ManifestMaker({ site: 'test', signingKey: keys.privateKey, ports: () => ports }),
-    describeBoot: (id, _boot, address) => describe(id, address),
+    proofs: { ofManifest: ({ node }) => standings.get(node) ?? 'open', checkReport: () => {} },
+    describeBoot: (id, boot, address) => {
+      boots.push(boot)
+      return describe(id, address)
+    },
     holdOf: () => undefined,
     archSeen: (id, arch) => archs.note(id, arch),
     reachedAt: (address) => natAddress ?? address,
@@ -73,14 +80,14 @@ async function site(t: TestContext, natAddress?: string, yaml = 'nodes: [{match:
     const listening =
       letter === undefined ? {} : { listening: { peerId: peerId(letter), port: 7000 + letter.charCodeAt(0) } }
     const serverAddress = '10.0.0.1'
-    const request = { node, nonce, boot, address, serverAddress, arch, ...listening }
+    const request = { node, nonce, boot, address, serverAddress, arch, proof: undefined, ...listening }
     const body = Buffer.from(answers.manifest(request))
     const end = letter === undefined ? body.length : body.lastIndexOf('}\nl') + 1
     const manifest = openManifest(body.subarray(0, end), keys.publicKey, { nonce, node })
     const peers = letter === undefined ? [] : (decodeBencode(body.subarray(end + 1)) as BencodeDict[])
     return { manifest, peers }
   }
-  return { bench, catalog, registry, tracker, answers, ask }
+  return { bench, catalog, registry, tracker, answers, standings, boots, ask }
 }
 
 async function publish({ bench, catalog }: Awaited<ReturnType<typeof site>>, content: string): Promise<void> {
@@ -95,6 +102,21 @@ test('no root file system, no manifest: boot files alone are none', async (t) =>
   await until('boot files', () => place.answers.bootFile('vmlinuz') !== undefined)
   assert.throws(() => place.ask('a', firstBoot, '10.0.0.2'), { code: 'CATALOG_EMPTY' })
   assert.deepEqual(place.registry.list(), [])
+})
+
+test('a stranger gets a manifest, and the node stays as it is', async (t) => {
+  const place = await site(t)
+  await publish(place, 'one')
+  place.ask('a', firstBoot, '10.0.0.2')
+  const before = place.registry.get('a')
+  place.standings.set('a', 'stranger')
+  const { manifest } = place.ask('a', nextBoot, '10.0.0.66', undefined, 'arm64')
+  assert.equal(manifest.node.hostname, 'rig-a')
+  assert.deepEqual(place.registry.get('a'), before)
+  assert.deepEqual(place.boots, [firstBoot, ''], 'what waits for the next boot waits on')
+  place.standings.set('a', 'proven')
+  place.ask('a', nextBoot, '10.0.0.3')
+  assert.deepEqual([place.registry.get('a')?.boot, place.registry.get('a')?.address], [nextBoot, '10.0.0.3'])
 })
 
 test('a manifest is signed, the node’s own, and names the server as the node reached it', async (t) => {

@@ -33,6 +33,7 @@ test('a manifest is made for the node, its nonce and the address it reached', as
     address: '127.0.0.1',
     serverAddress: '127.0.0.1',
     arch: undefined,
+    proof: undefined,
   }
   assert.deepEqual(site.manifests, [expected])
 })

@@ -54,6 +54,8 @@ export class HttpBench {
   slots = new StreamSlots(16, 256 * 1024)
   /** Lengths of the bodies that were to be admitted. */
   readonly reportBytes: number[] = []
+  /** The keys that were to have signed reports. */
+  readonly proofs: (string | undefined)[] = []
   /** Why reports are not admitted. */
   refusal: Error | undefined
   /** What reports wait for. */
@@ -142,6 +144,9 @@ export class HttpBench {
       admitReport: (_node, _address, bytes) => {
         this.reportBytes.push(bytes)
         if (this.refusal !== undefined) throw this.refusal
+      },
+      checkReport: (_node, _address, proof) => {
+        this.proofs.push(proof?.credentials.key)
       },
       eventsReceived: async (node, _address, events) => {
         await this.saved

@@ -12,9 +12,10 @@ function bench(limits?: TicketLimits) {
   const table = new Map<string, Ticket>()
   const tickets = new Tickets({
     random: () => new Uint8Array(16).fill(++count),
-    changed: ({ sha256, ticket }: TicketChange) => {
-      if (ticket === undefined) table.delete(sha256)
-      else table.set(sha256, ticket)
+    changed: (change: TicketChange) => {
+      if (!('sha256' in change)) return
+      if (change.ticket === undefined) table.delete(change.sha256)
+      else table.set(change.sha256, change.ticket)
     },
     ...(limits === undefined ? {} : { limits }),
   })

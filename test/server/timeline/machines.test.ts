@@ -27,6 +27,17 @@ function place(nodes: readonly string[] = []) {
   return { machines, clock, say, discover, agent }
 }
 
+test('what is said of a machine is of its boot, and changes nothing', () => {
+  const { machines, clock, say, agent } = place()
+  assert.deepEqual(machines.ofMac(mac), { mac })
+  say('script.asked')
+  agent(mac, agentBoot)
+  const before = JSON.stringify(machines.inNetboot())
+  clock.ms += 1
+  assert.deepEqual(machines.ofMac(mac), { mac, node: mac, boot: agentBoot })
+  assert.equal(JSON.stringify(machines.inNetboot()), before)
+})
+
 test('one boot from the first packet to the agent, which names it; the next packet of the firmware begins another', () => {
   const { say, discover, agent } = place()
   assert.equal(discover('firmware'), 'boot 1')

@@ -139,6 +139,11 @@ const cases: readonly (readonly [StopCause, Said[], silentS: number, RegExp])[] 
   ['BOOTED', [...toAgent, ['boot.started'], progress, ['boot.completed']], 100_000, /has booted/],
 ]
 
+test('alarms do not show that a machine is alive', () => {
+  const silent = events(...toAgent, ['ticket.refused', { why: 'used', from: '10.0.0.66' }, 100])
+  assert.equal(whereItStopped(silent, 101_000).cause, 'NO_AGENT')
+})
+
 test('each cause, by the events that lead to it', () => {
   for (const [cause, said, silentS, text] of cases) {
     const list = events(...said)
