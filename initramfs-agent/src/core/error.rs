@@ -35,6 +35,7 @@ codes! {
     HttpMalformed = "HTTP_MALFORMED",
     HttpStatus = "HTTP_STATUS",
     OriginBusy = "ORIGIN_BUSY",
+    TicketRefused = "TICKET_REFUSED",
     ManifestMalformed = "MANIFEST_MALFORMED",
     ManifestBadSignature = "MANIFEST_BAD_SIGNATURE",
     ManifestUnknownField = "MANIFEST_UNKNOWN_FIELD",

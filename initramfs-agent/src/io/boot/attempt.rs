@@ -95,13 +95,7 @@ fn fetch_manifest(
     listening: Option<(u16, [u8; 20])>,
 ) -> std::result::Result<(Manifest, Introductions), Failure> {
     let asked = Instant::now();
-    let fetched = fetch(
-        &context.client,
-        &context.options,
-        context.log.boot(),
-        id,
-        listening,
-    );
+    let fetched = fetch(&context.client, &context.options, &context.log, id, listening);
     context.server_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
     if fetched.is_err() {
         // No manifest names another URL. Set before, the reporter would open a second connection during the request.

@@ -8,6 +8,7 @@ mod attempt;
 mod background;
 mod clock;
 mod context;
+mod credentials;
 mod events;
 mod filling;
 pub mod identity;
@@ -145,7 +146,7 @@ fn run(options: Options, mut notifier: Notifier, stop: &Stop, out: Box<dyn Write
     if let Some(ip) = options.bind {
         client.set_bind(ip);
     }
-    let reporter = Reporter::start(client.clone())?;
+    let reporter = Reporter::start(client.clone(), options.credentials.clone())?;
     let log = Arc::new(Log::new(hex(&random::<8>()?), options.json, reporter, out));
     let data = report::started(&options);
     let line = format!("agent {}, server {}", env!("CARGO_PKG_VERSION"), options.server);

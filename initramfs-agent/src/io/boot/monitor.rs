@@ -343,7 +343,7 @@ mod tests {
 
     fn start(may_fail: bool, mut answers: Vec<ServerAnswer>) -> Run {
         let artifact = Artifact::memory(100).unwrap();
-        let reporter = Reporter::start(Client::new(&trust("ca.pem", [0; 32]))).unwrap();
+        let reporter = Reporter::start(Client::new(&trust("ca.pem", [0; 32])), None).unwrap();
         let log = Arc::new(Log::new("b".into(), false, reporter, Box::new(std::io::sink())));
         let watched = Watched {
             name: "a".into(),

@@ -88,6 +88,7 @@ pub fn post(options: &[String], error: &Error, retry_in: Duration) -> Result<()>
     }
     let reporter = Reporter::start_with(
         client,
+        options.credentials.clone(),
         Timeouts {
             connect: SILENCE,
             idle: SILENCE,

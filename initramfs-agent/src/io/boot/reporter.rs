@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::credentials::{Credentials, Ticket};
 use super::identity::random;
 use super::retry;
 use crate::core::error::Result;
 use crate::core::giveback;
 use crate::core::rng::Rng;
-use crate::io::https::{Client, Timeouts};
+use crate::io::https::{Client, Response, Timeouts};
 
 /// Events that wait for a server that does not answer.
 const QUEUE_MAX: usize = 256;
@@ -57,19 +58,23 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Starts the thread; it waits for [`Reporter::set_url`].
+    /// Starts the thread; it waits for [`Reporter::set_url`]. What it posts is signed with the node's key, if it has one.
     ///
     /// # Errors
     /// `IO` when there can be no thread.
-    pub fn start(client: Client) -> Result<Self> {
-        Self::start_with(client, TIMEOUTS)
+    pub fn start(client: Client, credentials: Option<Arc<Credentials>>) -> Result<Self> {
+        Self::start_with(client, credentials, TIMEOUTS)
     }
 
     /// The same with timeouts of the caller's.
     ///
     /// # Errors
     /// `IO` when there can be no thread.
-    pub fn start_with(mut client: Client, timeouts: Timeouts) -> Result<Self> {
+    pub fn start_with(
+        mut client: Client,
+        credentials: Option<Arc<Credentials>>,
+        timeouts: Timeouts,
+    ) -> Result<Self> {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -81,7 +86,14 @@ impl Reporter {
             .name("events".into())
             .stack_size(STACK_BYTES);
         builder.spawn(move || {
-            let all_sent = send_all(&theirs, &client, rng);
+            let post = |url: &str, body: &[u8]| {
+                let proof = |method: &str, target: &str, body: &[u8]| {
+                    let signed = credentials.as_deref();
+                    signed.map_or(String::new(), |c| c.header(method, target, body, Ticket::Unused))
+                };
+                client.post(url, "application/json", body, &proof)
+            };
+            let all_sent = send_all(&theirs, &post, rng);
             let mut state = theirs.lock();
             state.done = true;
             state.all_sent = all_sent;
@@ -143,7 +155,7 @@ fn bound(queue: &mut VecDeque<(String, bool)>) {
 }
 
 /// Whether the server has taken all, when it ends.
-fn send_all(shared: &Shared, client: &Client, mut rng: Rng) -> bool {
+fn send_all(shared: &Shared, post: &dyn Fn(&str, &[u8]) -> Result<Response>, mut rng: Rng) -> bool {
     let mut taken = true;
     let mut failures = 0;
     let mut rest = Duration::ZERO;
@@ -156,13 +168,11 @@ fn send_all(shared: &Shared, client: &Client, mut rng: Rng) -> bool {
                 .collect::<Vec<_>>()
                 .join(",")
         );
-        let answer = client
-            .post(&url, "application/json", body.as_bytes())
-            .and_then(|answer| {
-                let (status, retry_after_s) = (answer.status, answer.retry_after_s);
-                let body = answer.read_all(4096)?;
-                Ok((status, retry_after_s, body))
-            });
+        let answer = post(&url, body.as_bytes()).and_then(|answer| {
+            let (status, retry_after_s) = (answer.status, answer.retry_after_s);
+            let body = answer.read_all(4096)?;
+            Ok((status, retry_after_s, body))
+        });
         // What the server will never take is dropped, what it could not take now is kept.
         let keep = !matches!(answer, Ok((200..=299 | 400..=428 | 430..=499, _, _)));
         if !keep {
@@ -232,7 +242,7 @@ mod tests {
     }
 
     fn reporter() -> Reporter {
-        Reporter::start(Client::new(&trust("ca.pem", [0; 32]))).unwrap()
+        Reporter::start(Client::new(&trust("ca.pem", [0; 32])), None).unwrap()
     }
 
     #[test]

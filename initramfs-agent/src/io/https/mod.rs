@@ -56,6 +56,15 @@ impl Default for Timeouts {
     }
 }
 
+/// What proves whose a request is: the header for its method, target and body, with the line's end; empty: nothing does. Called for
+/// each time that a request is sent.
+pub type Proof<'a> = &'a dyn Fn(&str, &str, &[u8]) -> String;
+
+/// Nothing proves it.
+pub fn unproven(_: &str, _: &str, _: &[u8]) -> String {
+    String::new()
+}
+
 /// A client that keeps one connection to each of a few servers, to be used again. A clone shares the configuration
 /// and these connections: each TLS handshake costs the server milliseconds, and a farm has hundreds of nodes. Clones
 /// that ask at the same time open connections of their own.
@@ -149,22 +158,25 @@ impl Client {
             url.target,
             url.host()
         );
-        self.exchange(&url, head.into_bytes())
+        self.exchange(&url, &|| head.clone().into_bytes())
     }
 
     /// `GET` of a body that the server may compress: it is inflated, within the same limit, by [`Response::read_all`].
     ///
     /// # Errors
     /// As [`Client::get`].
-    pub fn get_compressed(&self, url: &str) -> Result<Response> {
+    pub fn get_compressed(&self, url: &str, proof: Proof) -> Result<Response> {
         let url = Url::parse(url)?;
-        let head = format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: {}\r\n\r\n",
-            url.target,
-            url.host(),
-            coding::ACCEPTED
-        );
-        let mut response = self.exchange(&url, head.into_bytes())?;
+        let head = || {
+            format!(
+                "GET {} HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: {}\r\n{}\r\n",
+                url.target,
+                url.host(),
+                coding::ACCEPTED,
+                proof("GET", &url.target, b"")
+            )
+        };
+        let mut response = self.exchange(&url, &|| head().into_bytes())?;
         response.may_inflate = true;
         Ok(response)
     }
@@ -173,31 +185,33 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get`].
-    pub fn post(&self, url: &str, content_type: &str, body: &[u8]) -> Result<Response> {
+    pub fn post(&self, url: &str, content_type: &str, body: &[u8], proof: Proof) -> Result<Response> {
         let url = Url::parse(url)?;
-        let mut request = format!(
-            "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
-            url.target,
-            url.host(),
-            body.len()
-        )
-        .into_bytes();
-        request.extend_from_slice(body);
-        self.exchange(&url, request)
+        let head = || {
+            format!(
+                "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n{}\r\n",
+                url.target,
+                url.host(),
+                body.len(),
+                proof("POST", &url.target, body)
+            )
+        };
+        self.exchange(&url, &|| [head().as_bytes(), body].concat())
     }
 
-    fn exchange(&self, url: &Url, request: Vec<u8>) -> Result<Response> {
+    /// `request` makes its bytes, for each time that it is sent.
+    fn exchange(&self, url: &Url, request: &dyn Fn() -> Vec<u8>) -> Result<Response> {
         let peer = (url.tls, url.addr);
         let until = Instant::now() + self.timeouts.total;
         if let Some(conn) = self.idle.take(peer) {
-            match self.attempt(conn, &request, until) {
+            match self.attempt(conn, &request(), until) {
                 // The server closed it while it waited: that says nothing about a new one.
                 Err(e) if e.code == Code::ServerUnreachable && Instant::now() < until => {}
                 other => return other,
             }
         }
         let conn = Conn::open(peer, self.bind, &self.tls, &self.timeouts).map_err(|e| failure(&e, url))?;
-        self.attempt(conn, &request, until)
+        self.attempt(conn, &request(), until)
     }
 
     fn attempt(&self, mut conn: Conn, request: &[u8], until: Instant) -> Result<Response> {

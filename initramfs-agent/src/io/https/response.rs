@@ -200,25 +200,26 @@ fn content_range(value: &[u8]) -> Option<(u64, u64, Option<u64>)> {
 }
 
 impl Response {
-    /// This answer when its status is 2xx, else the error it stands for: `ORIGIN_BUSY` for a 503, else
-    /// `HTTP_STATUS`, with the stable code of the server's error body in the message.
+    /// This answer when its status is 2xx, else the error it stands for: `ORIGIN_BUSY` for a 503, `TICKET_REFUSED` where the server
+    /// says so, else `HTTP_STATUS`, with the stable code of the server's error body in the message.
     ///
     /// # Errors
-    /// `ORIGIN_BUSY`, `HTTP_STATUS`.
+    /// `ORIGIN_BUSY`, `TICKET_REFUSED`, `HTTP_STATUS`.
     pub fn check(mut self) -> Result<Self> {
         if (200..300).contains(&self.status) {
             return Ok(self);
         }
-        let code = if self.status == 503 {
-            Code::OriginBusy
-        } else {
-            Code::HttpStatus
-        };
         let mut body = Vec::new();
         // A body that cannot be read only costs the message its detail.
         let _ = (&mut self).take(4096).read_to_end(&mut body);
         let mut message = format!("{}: status {}", self.addr, self.status);
-        if let Some(detail) = server_code(&body) {
+        let detail = server_code(&body);
+        let code = match detail {
+            _ if self.status == 503 => Code::OriginBusy,
+            Some("TICKET_REFUSED") => Code::TicketRefused,
+            _ => Code::HttpStatus,
+        };
+        if let Some(detail) = detail {
             message.push(' ');
             message.push_str(detail);
         }

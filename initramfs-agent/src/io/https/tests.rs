@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustls::pki_types::UnixTime;
 
 use super::testing::{Answer, Request, Server, ok, status, trust};
-use super::{Client, Timeouts};
+use super::{Client, Timeouts, unproven};
 use crate::core::error::Code;
 
 fn client() -> Client {
@@ -107,7 +107,9 @@ fn compressed_bodies_are_inflated_within_bounds_and_only_when_asked_for() {
     });
     let client = client();
     let get = |n: usize, max| {
-        let answer = client.get_compressed(&server.url(&format!("/{n}"))).unwrap();
+        let answer = client
+            .get_compressed(&server.url(&format!("/{n}")), &unproven)
+            .unwrap();
         answer.read_all(max).map_err(|e| e.code)
     };
     assert_eq!(get(0, 100_000).unwrap(), plain);
@@ -134,7 +136,7 @@ fn posts_a_body() {
         .as_bytes())
     });
     let answer = client()
-        .post(&server.url("/e"), "application/json", b"[1]")
+        .post(&server.url("/e"), "application/json", b"[1]", &unproven)
         .unwrap();
     assert_eq!(answer.read_all(100).unwrap(), b"application/json [1]");
 }
@@ -157,6 +159,32 @@ fn a_connection_that_went_stale_is_replaced_once() {
     }
     let e = client.get(&server.url("/"), None).map(|_| ()).unwrap_err();
     assert_eq!(e.code, Code::ServerUnreachable);
+}
+
+#[test]
+fn what_is_sent_again_is_proven_anew() {
+    let (send, proofs) = std::sync::mpsc::channel();
+    let seen = AtomicUsize::new(0);
+    let server = Server::https("server", move |r: &Request| {
+        send.send(r.header("authorization").unwrap().to_owned()).unwrap();
+        match seen.fetch_add(1, Ordering::SeqCst) {
+            1 => Answer::Close(Vec::new()),
+            _ => ok(b"fine"),
+        }
+    });
+    let client = client();
+    let made = AtomicUsize::new(0);
+    let proof = |method: &str, target: &str, body: &[u8]| {
+        let number = made.fetch_add(1, Ordering::SeqCst);
+        format!("Authorization: {method} {target} {} {number}\r\n", body.len())
+    };
+    let get = client.get_compressed(&server.url("/m?x=1"), &proof).unwrap();
+    get.read_all(100).unwrap();
+    client.post(&server.url("/e"), "a/b", b"[1]", &proof).unwrap();
+    assert_eq!(
+        proofs.try_iter().collect::<Vec<_>>(),
+        ["GET /m?x=1 0 0", "POST /e 3 1", "POST /e 3 2"]
+    );
 }
 
 #[test]

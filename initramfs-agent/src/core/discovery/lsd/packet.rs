@@ -3,6 +3,7 @@
 use std::net::SocketAddrV4;
 
 use crate::core::limits::{LSD_INFOHASHES_MAX, LSD_PACKET_BYTES_MAX};
+use crate::core::text::unhex;
 
 /// The first line.
 const REQUEST: &str = "BT-SEARCH * HTTP/1.1";
@@ -81,15 +82,4 @@ impl Packet {
         text.push_str("\r\n\r\n");
         text.into_bytes()
     }
-}
-
-fn unhex(text: &str) -> Option<[u8; 20]> {
-    let digits: &[u8; 40] = text.as_bytes().try_into().ok()?;
-    let mut bytes = [0; 20];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let high = char::from(pair[0]).to_digit(16)?;
-        let low = char::from(pair[1]).to_digit(16)?;
-        *byte = (high << 4 | low) as u8;
-    }
-    Some(bytes)
 }

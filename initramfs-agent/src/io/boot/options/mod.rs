@@ -5,7 +5,9 @@ mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::credentials::Credentials;
 use super::identity;
 use crate::core::error::{Code, Error, Result};
 use crate::io::https::Url;
@@ -25,6 +27,7 @@ usage: bootswarm-agent boot [options]
   --trust DIR        ca.pem, manifest.pub, boot.conf    (default /etc/bootswarm)
   --handover DIR     where squashfs and raw files go    (default TARGET/.bootswarm)
   --mount PROGRAM    mounts a squashfs root from there: docs/boot.md
+  --key FILE         keep the key of this boot here     (default: in memory)
   --cmdline FILE     read this for the kernel's         (default /proc/cmdline)
   --bind IP          the one address of ours to use
   --background       return when the root is complete, seed on in the background
@@ -36,7 +39,7 @@ usage: bootswarm-agent boot [options]
   --note TEXT        tell the server with the first event
   --json             one JSON event per line on stdout
   --no-lsd --no-dht --no-tracker --no-origin  leave these out
-The kernel command line may also name bootswarm.key=BASE64 and bootswarm.ca=PATH where --trust has no files.
+The kernel command line may also have bootswarm.ticket=, which proves whose node this is: docs/tickets.md. It may name bootswarm.key=BASE64 and bootswarm.ca=PATH where --trust has no files.
 ";
 
 /// What happens when the root is complete.
@@ -93,6 +96,8 @@ pub struct Options {
     pub origin: bool,
     /// The site's CA and keys.
     pub trust: Trust,
+    /// The ticket of the boot script, and this boot's key; `None`: there is no ticket.
+    pub credentials: Option<Arc<Credentials>>,
 }
 
 /// Flags as they came, before files are read.
@@ -107,6 +112,7 @@ struct Flags {
     handover: Option<PathBuf>,
     mount: Option<PathBuf>,
     cmdline: Option<PathBuf>,
+    key: Option<PathBuf>,
     bind: Option<IpAddr>,
     seed_seconds: Option<u64>,
     retry_max: Option<u32>,
@@ -181,6 +187,10 @@ impl Options {
             origin: !on("--no-origin"),
             note: flags.note,
             trust,
+            credentials: match settings.get("ticket") {
+                Some(ticket) => Credentials::new(&ticket, flags.key.as_deref())?.map(Arc::new),
+                None => None,
+            },
         })
     }
 
@@ -304,6 +314,7 @@ impl Flags {
                 "--trust" => flags.trust = Some(value()?.into()),
                 "--handover" => flags.handover = Some(value()?.into()),
                 "--mount" => flags.mount = Some(value()?.into()),
+                "--key" => flags.key = Some(value()?.into()),
                 "--cmdline" => flags.cmdline = Some(value()?.into()),
                 "--port" => flags.port = Some(number(name, value()?)?),
                 "--bind" => flags.bind = Some(value()?.parse().map_err(|_| usage("not an IP address:"))?),

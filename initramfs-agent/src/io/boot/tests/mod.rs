@@ -5,6 +5,7 @@ mod clock;
 mod detached;
 mod mounting;
 mod site;
+mod tickets;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;

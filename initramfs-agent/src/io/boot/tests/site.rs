@@ -78,6 +78,8 @@ pub struct Site {
     pub server: Server,
     pub events: Receiver<Value>,
     pub requests: Receiver<String>,
+    /// The header `Authorization` of each of them, or nothing.
+    pub proofs: Receiver<String>,
     /// What is answered to the events of a node that has booted, if anything.
     pub seed_s: Arc<Mutex<Option<u64>>>,
 }
@@ -87,12 +89,15 @@ impl Site {
     pub fn new(files: Vec<SiteFile>, sample: Sample, origin: bool, plans: Vec<Plan>) -> Self {
         let (event_sender, events) = channel();
         let (request_sender, requests) = channel();
+        let (proof_sender, proofs) = channel();
         let plans = Mutex::new(VecDeque::from(plans));
         let seed_s = Arc::new(Mutex::new(None::<u64>));
         let word = seed_s.clone();
         let server = Server::https("server", move |r: &Request| {
             let target = r.target();
             request_sender.send(target.to_owned()).unwrap();
+            let proof = r.header("authorization").unwrap_or_default();
+            proof_sender.send(proof.to_owned()).unwrap();
             if target.ends_with("/events") {
                 for event in serde_json::from_slice::<Vec<Value>>(&r.body).unwrap() {
                     // The test may have seen enough.
@@ -154,6 +159,7 @@ impl Site {
             server,
             events,
             requests,
+            proofs,
             seed_s,
         }
     }
@@ -161,6 +167,7 @@ impl Site {
     pub fn options(&self, target: &Path) -> Options {
         Options {
             note: None,
+            credentials: None,
             server: self.server.url(""),
             node: Some("n1".into()),
             target: target.to_owned(),
