@@ -2,7 +2,7 @@
  * What all clients of the HTTP and HTTPS listeners together may make this process hold, and where it comes from: the limit on open
  * files and the machine's memory. Each bound is divided among addresses where that matters (fair-share.ts).
  */
-import { unsentLimiter } from '../process/unsent.js'
+import { TcpOptions } from '../process/tcp-options.js'
 import { AnswerMemory } from './answer-memory.js'
 import { AnswerPace } from './answer-pace.js'
 import { Connections } from './connections.js'
@@ -62,7 +62,7 @@ export function clientLimitNumbers(openFilesMax: number, memoryBytes: number): C
 
 /** Makes the bounds of all listeners. */
 export function makeClientLimits({ connectionsMax, answerBytesMax }: ClientLimitNumbers): ClientLimits {
-  const connections = new Connections(connectionsMax, unsentLimiter())
+  const connections = new Connections(connectionsMax, new TcpOptions())
   const nowMs = () => performance.now()
   const after = (ms: number, run: () => void) => {
     const timer = setTimeout(run, ms).unref()

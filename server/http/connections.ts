@@ -4,7 +4,7 @@
  */
 import type { Server, Socket } from 'node:net'
 import { addressOwner } from '../../src/net.js'
-import type { LimitUnsent } from '../process/unsent.js'
+import type { TcpOptions } from '../process/tcp-options.js'
 import { FairShare } from './fair-share.js'
 import { endsOf } from './socket-ends.js'
 
@@ -26,13 +26,13 @@ interface Connection {
 export class Connections {
   readonly #share: FairShare<Connection>
   readonly #byEnds = new Map<string, Connection>()
-  readonly #limitUnsent: LimitUnsent
+  readonly #options: TcpOptions | undefined
   #refused = 0
 
   /** @param max at a time, of all listeners together */
-  constructor(max: number, limitUnsent: LimitUnsent = () => {}) {
+  constructor(max: number, options?: TcpOptions) {
     this.#share = new FairShare(max)
-    this.#limitUnsent = limitUnsent
+    this.#options = options
   }
 
   get max(): number {
@@ -74,6 +74,11 @@ export class Connections {
     if (connection !== undefined) connection.top = socket
   }
 
+  /** The socket below that of an admitted connection, or itself. */
+  below(socket: Socket): Socket | undefined {
+    return this.#byEnds.get(endsOf(socket))?.socket
+  }
+
   /** A response begins on a connection; call the result when it is over. */
   begin(socket: Socket): () => void {
     const connection = this.#byEnds.get(endsOf(socket))
@@ -93,7 +98,12 @@ export class Connections {
   /** The system takes no more than so many bytes of what is to be sent over a connection before it can send them. */
   limitUnsent(socket: Socket, bytes: number): void {
     const connection = this.#byEnds.get(endsOf(socket))
-    if (connection !== undefined) this.#limitUnsent(connection.socket, bytes)
+    if (connection !== undefined) this.#options?.limitUnsent(connection.socket, bytes)
+  }
+
+  /** The system takes about so many bytes of each connection before we read them; call it when the server listens. */
+  limitUnread(server: Server, bytes: number): void {
+    this.#options?.limitUnread(server, bytes)
   }
 
   /** Closes the connection of a client that does not read. */

@@ -10,6 +10,7 @@ import { limitAnswers } from './answer-memory.js'
 import { paceAnswers } from './answer-pace.js'
 import type { ClientLimits } from './client-limits.js'
 import { admitConnections } from './connections.js'
+import { refuseEmptyRecords } from './empty-records.js'
 import { refusedFraming } from './framing.js'
 import { queueHandshakes } from './handshakes.js'
 import { answerClientError, invalidCode, sendError, setErrorHandlers } from './http-errors.js'
@@ -20,6 +21,9 @@ const backlog = 1024
 
 /** Connections beyond the bound that are accepted before those that make room for them are closed. */
 const connectionsBetween = 1024
+
+/** What the system takes of a client before it is read: a request of 64 KiB comes in four parts. */
+const unreadBytesMax = 16 * 1024
 
 /** Largest request header, bytes. */
 const headerBytesMax = 8 * 1024
@@ -100,6 +104,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const nowMs = () => performance.now()
   const queue = options.tls && queueHandshakes(server, { overdueMs, silentMs, nowMs })
   const closeIdle = admitConnections(server, limits.connections)
+  if (options.tls !== undefined) refuseEmptyRecords(server, limits.connections, nowMs)
   let isClosing = false
   paceRequests(server, options.tls !== undefined, {
     turn: (address, run) => limits.turns.take(address, run),
@@ -117,6 +122,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     await app.close()
     throw listenError(cause, options)
   }
+  limits.connections.limitUnread(server, unreadBytesMax)
   const part = `accepting ${options.name} connections`
   server.on('error', (error) => options.failures.failed(part, error))
   server.on('connection', () => options.failures.worked(part))
