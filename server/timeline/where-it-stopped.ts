@@ -5,6 +5,7 @@
  * the time that it usually takes before it says that it stopped.
  */
 import { isBootEventType } from '../../src/events.js'
+import { inventoryType } from '../../src/inventory.js'
 import { inOrder, type TimelineEvent } from '../../src/timeline.js'
 import { isAlarm } from './alarms.js'
 
@@ -100,7 +101,9 @@ function agentStop(boot: Boot): Stop | undefined {
   if (last === undefined) return undefined
   if (boot.last('boot.completed', 'seeding.ended', 'artifact.dropped') !== undefined) return hasBooted
   const failed = boot.last('boot.failed')
-  const wentOn = boot.lastLike(({ source, type }) => source === 'agent' && type !== 'boot.failed')
+  // What the machine is, is told beside the boot.
+  const aside = ['boot.failed', inventoryType]
+  const wentOn = boot.lastLike(({ source, type }) => source === 'agent' && !aside.includes(type))
   if (failed !== undefined && (wentOn === undefined || isBefore(wentOn, failed))) {
     return stop('AGENT_FAILED', `Its agent failed: ${text(failed, 'code')}: ${text(failed, 'message')}`)
   }

@@ -18,6 +18,7 @@ function events(...said: Said[]): TimelineEvent[] {
 function sourceOf(type: string): EventSource {
   const [word = ''] = type.split('.')
   if (word === 'manifest') return type === 'manifest.sent' ? 'http' : 'agent'
+  if (type === 'machine.inventory') return 'agent'
   if (word === 'queue' || word === 'dhcp') return word
   if (['boot', 'artifact', 'progress', 'peer', 'seeding'].includes(word)) return 'agent'
   return word === 'node' || word === 'machine' ? 'server' : 'http'
@@ -135,6 +136,18 @@ const cases: readonly (readonly [StopCause, Said[], silentS: number, RegExp])[] 
     [...toAgent, ['boot.started'], ['boot.failed', { code: 'TARGET_FULL', message: 'no room' }]],
     0,
     /TARGET_FULL: no room/,
+  ],
+  [
+    // It is told beside the boot, whatever comes of that.
+    'AGENT_FAILED',
+    [
+      ...toAgent,
+      ['boot.started'],
+      ['boot.failed', { code: 'HTTP_STATUS', message: '' }],
+      ['machine.inventory'],
+    ],
+    0,
+    /HTTP_STATUS/,
   ],
   ['BOOTED', [...toAgent, ['boot.started'], progress, ['boot.completed']], 100_000, /has booted/],
 ]
