@@ -41,7 +41,7 @@ export interface ConfigDiff {
 /** What {@link ConfigDiff.nodes} shows. */
 const shownByNodes = ['profiles', 'groups', 'nodes', 'settings', 'netboot.kernel_args', 'netboot.root']
 /** Taken over by a running server too. */
-const takenOver = ['admit', 'racks', 'log.level']
+const takenOver = ['admit', 'tickets', 'racks', 'log.level']
 
 /** What a node gets, in the order in which it is told; then its settings. */
 const valueNames = ['hostname', 'rack', 'rootfs', 'plugins', 'root', 'kernel_args', 'power']

@@ -12,6 +12,7 @@ import { artifactKeys, groupsSchema, profileNames, profilesSchema } from './conf
 import { hostlist, printableName as name, relayId, settings } from './config-values.js'
 import { hostnamePattern, tellsApart } from './hostname-pattern.js'
 import { isCidr } from './net.js'
+import { ticketModes } from './tickets.js'
 
 const port = (value: number, what: string) =>
   z.int().min(0).max(65_535).default(value).describe(`${what}; 0 takes a free one`)
@@ -171,6 +172,12 @@ export const configSchema = z
       .default('any')
       .describe(
         'machines that may boot: any; known: that the configuration names, that have booted before, or that an operator approved; approved: the same without those that have booted before',
+      ),
+    tickets: z
+      .enum(ticketModes)
+      .default('optional')
+      .describe(
+        'nodes that were not started by the server’s own boot script (an iPXE of the site’s own, a stage 1 of before): optional: they boot; required: they get no manifest',
       ),
     racks: z.array(rack).max(4096).default([]).describe('racks by subnet or node; others: their /24 or /64'),
     settings: settings.default({}).describe('environment of every node'),

@@ -79,6 +79,7 @@ export const errorCodes = [
   'STORM_FAILED',
   'STORM_UNSUPPORTED',
   'TICKET_REFUSED',
+  'TICKET_REQUIRED',
   'TLS_FAILED',
   'TLS_REQUIRED',
   'TOKENS_TOO_MANY',

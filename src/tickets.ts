@@ -1,5 +1,10 @@
 /** Boot tickets and the keys of nodes (docs/tickets.md), as they are remembered: never the ticket itself. */
 
+/** The values of `tickets`: whether a node boots that proves nothing. */
+export const ticketModes = ['optional', 'required'] as const
+/** One of them. */
+export type TicketMode = (typeof ticketModes)[number]
+
 /** What a boot script carries, until it is redeemed. */
 export interface Ticket {
   /** Of the ticket, hex. */

@@ -6,6 +6,7 @@ import type { KernelArch } from '../../src/arch.js'
 import { BootswarmError } from '../../src/errors.js'
 import { formatUrlHost } from '../../src/net.js'
 import type { NodeConfig } from '../../src/node-config.js'
+import type { TicketMode } from '../../src/tickets.js'
 import type { Catalog } from '../catalog/catalog.js'
 import { chooseArtifacts } from '../catalog/choice.js'
 import type { ManifestMaker } from '../catalog/manifest-maker.js'
@@ -27,6 +28,8 @@ export interface AnswerSources {
   readonly describeBoot: (id: string, boot: string, address: string) => NodeConfig
   /** What holds a node back from booting, if anything does. */
   readonly holdOf: (id: string, address: string) => Hold | undefined
+  /** Whether nodes that prove nothing boot (`tickets`). */
+  readonly ticketMode: () => TicketMode
   /** A node tells the architecture of its processor, before it is described. */
   readonly archSeen: (id: string, arch: KernelArch) => void
   /** The address that a client uses for us, from the one that its connection arrived at. */
@@ -67,6 +70,7 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
       if (arch !== undefined && standing !== 'stranger') sources.archSeen(id, arch)
       const hold = sources.holdOf(id, address)
       if (hold !== undefined) throw new BootswarmError(hold.code, `${id} does not boot: ${hold.why}`)
+      if (sources.ticketMode() === 'required' && standing !== 'proven') throw ticketRequired(id)
       // What waits for the node's next boot, a stranger does not take.
       const config = sources.describeBoot(id, standing === 'stranger' ? '' : boot, address)
       const { version, artifacts } = bootable(catalog, registry.versionOfBoot(id, boot), config)
@@ -90,6 +94,11 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
     netboot: sources.netboot,
     bytesServed: sources.bytesServed,
   }
+}
+
+function ticketRequired(id: string): BootswarmError {
+  const why = 'it was not started by the server’s boot script, which `tickets: required` wants'
+  return new BootswarmError('TICKET_REQUIRED', `${id} does not boot: ${why}`)
 }
 
 /** A node has its manifest: it boots, and nobody is to look for it where an earlier boot of it was. */

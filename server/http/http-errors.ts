@@ -34,6 +34,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   ROUTE_NOT_FOUND: 404,
   SIGNATURE_INVALID: 403,
   TICKET_REFUSED: 403,
+  TICKET_REQUIRED: 403,
   TLS_REQUIRED: 403,
   TOKENS_TOO_MANY: 409,
   TOKEN_INVALID: 401,
@@ -50,6 +51,7 @@ const retryAfterS: Partial<Record<ErrorCode, number>> = {
   NODE_NOT_ADMITTED: 15,
   ORIGIN_BUSY: 2,
   PROFILE_ARTIFACT_MISSING: 5,
+  TICKET_REQUIRED: 15,
 }
 
 /**

@@ -106,7 +106,7 @@ export interface HttpServices {
   /**
    * The signed manifest, as a body; with the peers behind it for a node that listens (docs/manifest.md).
    *
-   * @throws BootswarmError CATALOG_EMPTY, PROFILE_ARTIFACT_MISSING, TICKET_REFUSED
+   * @throws BootswarmError CATALOG_EMPTY, PROFILE_ARTIFACT_MISSING, TICKET_REFUSED, TICKET_REQUIRED
    */
   manifest(request: ManifestRequest): Uint8Array
   /**

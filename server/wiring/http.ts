@@ -165,6 +165,7 @@ function makeServices(
     maker: new ManifestMaker({ site: config.site, signingKey: identity.signingKey, ports: () => ports }),
     describeBoot: nodes.describeBoot,
     holdOf: nodes.holdOf,
+    ticketMode: nodes.ticketMode,
     archSeen: nodes.archSeen,
     reachedAt: reach.at,
     httpPort: () => ports.http,

@@ -9,6 +9,7 @@ import { type NextBoot, nextBootFacts, nextBootMistake, nextBootSchema } from '.
 import { makeNodeConfigs, type NodeConfig } from '../../src/node-config.js'
 import { type RackTree, racksAbove } from '../../src/rack-tree.js'
 import { type ShownNode, shownNode } from '../../src/shown-node.js'
+import type { TicketMode } from '../../src/tickets.js'
 import type { OperatorRecords } from '../api/operators/records.js'
 import { RelayPorts } from '../netboot/relay-ports.js'
 import { lostNodeLog, nodeEventLog } from '../nodes/event-log.js'
@@ -46,6 +47,8 @@ export interface Nodes {
   ): string | undefined
   /** What holds it back from booting, if anything does. */
   holdOf(id: string, address: string): Hold | undefined
+  /** Whether nodes that prove nothing boot. */
+  ticketMode(): TicketMode
   /** The same with the lines that give it. */
   explain(id: string, address: string): ShownNode
   /** A node tells the architecture of its processor. */
@@ -88,7 +91,7 @@ export function makeNodes(
   const readConfig = (from: Config) => makeNodeConfigs(from, (node) => relayPorts.idsOf(node))
   let nodeConfigs = readConfig(config)
   let placeOf = firstPlaceOf
-  let { admit, profiles } = config
+  let { admit, profiles, tickets } = config
   const archs = new KnownArchs()
   // A boot script is asked for by the machine's MAC, whatever the node is called.
   const machineOf = (id: string): MachineFacts | undefined =>
@@ -139,6 +142,7 @@ export function makeNodes(
         drained: names.map((name) => said.drainOf(name)).find((reason) => reason !== undefined),
       })
     },
+    ticketMode: () => tickets,
     explain: (id, address) => {
       const explained = nodeConfigs.explain({ id, address, arch: archs.of(id), machine: machineOf(id) })
       const above = racksAbove(nodeConfigs.rackTree, explained.node.rack.value)
@@ -158,6 +162,7 @@ export function makeNodes(
       nodeConfigs = readConfig(next)
       placeOf = nextPlaceOf
       admit = next.admit
+      tickets = next.tickets
       profiles = next.profiles
     },
     stop: () => registry.stop(),

@@ -81,6 +81,18 @@ test('a node redeems its ticket and signs its reports; who has its command line 
     assert.ok(!lines.some((line) => line.includes(ticket)))
 })
 
+test('required: an agent without a ticket says why it does not boot, one with a ticket boots', async (t) => {
+  const { boot, api, startNode } = await site(t, 'tickets: required')
+  const without = boot('rig-7', elsewhere, ['--once'])
+  const { data } = await without.event('boot.failed')
+  assert.match(String(data.message), /status 403 TICKET_REQUIRED$/)
+  assert.equal(await without.exited, 1)
+  const { cause } = await api('/nodes/rig-7/why')
+  assert.equal(cause, 'AGENT_FAILED')
+  const { flags } = await startNode()
+  await boot(mac, home, flags).event('boot.completed')
+})
+
 test('an agent that is started again in the same boot is the same node, and so is what reports for it', async (t) => {
   const { directory, server, boot, api, said, startNode } = await site(t)
   const { flags } = await startNode()

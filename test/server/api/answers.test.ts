@@ -15,6 +15,7 @@ import { wantedArtifacts } from '../../../src/artifact-choice.js'
 import { type BencodeDict, decodeBencode } from '../../../src/bencode.js'
 import { openManifest } from '../../../src/manifest.js'
 import { makeNodeConfigs, type NodeConfig } from '../../../src/node-config.js'
+import type { TicketMode } from '../../../src/tickets.js'
 import { parseConfig } from '../../support/config.js'
 import { noFailures } from '../../support/failures.js'
 import { timelineOn } from '../../support/timeline.js'
@@ -52,6 +53,7 @@ async function site(t: TestContext, natAddress?: string, yaml = 'nodes: [{match:
   const keys = generateKeyPairSync('ed25519')
   const standings = new Map<string, Standing>()
   const boots: string[] = []
+  const mode: { value: TicketMode } = { value: 'optional' }
   const answers = makeAnswers({
     catalog,
     registry,
@@ -62,6 +64,7 @@ async function site(t: TestContext, natAddress?: string, yaml = 'nodes: [{match:
       return describe(id, address)
     },
     holdOf: () => undefined,
+    ticketMode: () => mode.value,
     archSeen: (id, arch) => archs.note(id, arch),
     reachedAt: (address) => natAddress ?? address,
     httpPort: () => ports.http,
@@ -87,7 +90,7 @@ async function site(t: TestContext, natAddress?: string, yaml = 'nodes: [{match:
     const peers = letter === undefined ? [] : (decodeBencode(body.subarray(end + 1)) as BencodeDict[])
     return { manifest, peers }
   }
-  return { bench, catalog, registry, tracker, answers, standings, boots, ask }
+  return { bench, catalog, registry, tracker, answers, standings, boots, mode, ask }
 }
 
 async function publish({ bench, catalog }: Awaited<ReturnType<typeof site>>, content: string): Promise<void> {
@@ -102,6 +105,20 @@ test('no root file system, no manifest: boot files alone are none', async (t) =>
   await until('boot files', () => place.answers.bootFile('vmlinuz') !== undefined)
   assert.throws(() => place.ask('a', firstBoot, '10.0.0.2'), { code: 'CATALOG_EMPTY' })
   assert.deepEqual(place.registry.list(), [])
+})
+
+test('where tickets are required a node that proves nothing gets none, and is not heard of', async (t) => {
+  const place = await site(t)
+  await publish(place, 'one')
+  place.mode.value = 'required'
+  place.standings.set('b', 'stranger').set('c', 'proven')
+  for (const node of ['a', 'b'])
+    assert.throws(() => place.ask(node, firstBoot, '10.0.0.2'), { code: 'TICKET_REQUIRED' })
+  place.ask('c', firstBoot, '10.0.0.3')
+  assert.deepEqual(
+    place.registry.list().map(({ id }) => id),
+    ['c'],
+  )
 })
 
 test('a stranger gets a manifest, and the node stays as it is', async (t) => {

@@ -223,6 +223,24 @@ test('who asks for a node’s manifest in its name does not begin a boot of it',
   ])
 })
 
+test('required: a node without a ticket gets nothing, until the configuration is read again', async (t) => {
+  const { place, server } = await bootable(t, 'tickets: required')
+  const client = new Client(server)
+  const without = await client.manifest({})
+  assert.deepEqual([codeOf(without), without.headers['retry-after']], ['TICKET_REQUIRED', '15'])
+  assert.equal(codeOf(await client.manifest({ key: new TestKey() })), 'TICKET_REQUIRED')
+  // It may say so: what it reports is taken as ever.
+  assert.equal((await client.report('HTTP_STATUS', {})).status, 204)
+  const key = new TestKey()
+  assert.equal((await client.manifest({ key, ticket: await client.script() })).status, 200)
+  assert.equal((await client.manifest({ key })).status, 200)
+  assert.equal(codeOf(await client.manifest({ from: elsewhere })), 'TICKET_REQUIRED')
+  place.configure('')
+  server.signal('SIGHUP')
+  await server.line('server.reloaded')
+  assert.equal((await client.manifest({ node: 'rig-7' })).status, 200)
+})
+
 test('not prevented, but told: who asks for a machine’s script is that machine until it boots again', async (t) => {
   const { server } = await bootable(t)
   const client = new Client(server)
