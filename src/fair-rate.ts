@@ -12,6 +12,12 @@ const keptPart = 1 / 4
 const forgetMs = 10_000
 const addressesMax = 4_096
 
+/** How much of what can be had at once an address leaves to those that have had less, which has had this part of all lately. */
+export function keptFor(hadPart: number): number {
+  // The root tells those that have had a few from those that have had more, and floods from one another.
+  return keptPart * Math.sqrt(Math.min(1, hadPart))
+}
+
 /** What all addresses share: requests, packets or bytes. */
 export interface FairRateLimits {
   readonly perSecond: number
@@ -55,8 +61,7 @@ export class FairRate {
     const elapsedMs = Math.max(0, nowMs - (this.#atMs ?? nowMs))
     this.#left = Math.min(burst, this.#left + (elapsedMs * perSecond) / 1000)
     this.#atMs = nowMs
-    // The root tells those that have had a few from those that have had more, and floods from one another.
-    const kept = keptPart * burst * Math.sqrt(Math.min(1, this.#hadBy(address, nowMs).count / this.#mostHad))
+    const kept = burst * keptFor(this.#hadBy(address, nowMs).count / this.#mostHad)
     return (Math.max(0, kept + count - this.#left) * 1000) / perSecond
   }
 

@@ -5,7 +5,7 @@ import type { Hold } from '../../src/admit.js'
 import { type KernelArch, kernelArch } from '../../src/arch.js'
 import type { ErrorCode } from '../../src/errors.js'
 import { kernelWord } from '../../src/kernel-args.js'
-import { LineBudget } from '../../src/line-budget.js'
+import { SharedLineBudget } from '../../src/line-budget.js'
 import { addressOwner, formatUrlHost } from '../../src/net.js'
 import { type NextBoot, nextBootFacts } from '../../src/next-boot.js'
 import type { NodeConfig } from '../../src/node-config.js'
@@ -64,7 +64,7 @@ export interface BootSources {
 
 /** Puts the answers together. */
 export function makeBootAnswers(sources: BootSources): NetbootAnswers {
-  const refusals = new LineBudget(refusalLines.perSecond, refusalLines.burst)
+  const refusals = new SharedLineBudget(refusalLines.perSecond, refusalLines.burst)
   const httpAt = (serverAddress: string) =>
     `${formatUrlHost(sources.reachedAt(serverAddress))}:${sources.ports().http}`
   return {
@@ -97,7 +97,7 @@ async function script(
   request: ScriptRequest,
   http: string,
   sources: BootSources,
-  refusals: LineBudget,
+  refusals: SharedLineBudget,
 ): Promise<string> {
   const { mac, tries, address, serverAddress, gone } = request
   const tell = (source: 'http' | 'queue', type: Fact['type'], data: FactData) =>
@@ -112,7 +112,7 @@ async function script(
   const config = sources.describe(mac, address)
   const node = { http, mac, hostname: config.hostname, arch: request.arch, tries }
   const say = (code: ErrorCode, reason: string) => {
-    const leftOut = refusals.take(sources.nowMs())
+    const leftOut = refusals.take(addressOwner(address), sources.nowMs())
     const facts = { event: 'netboot.refused', code, mac, address, tries, ...(leftOut ? { leftOut } : {}) }
     if (leftOut !== undefined) sources.log.warn(facts, `${mac}: ${reason}`)
   }

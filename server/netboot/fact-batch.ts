@@ -1,10 +1,10 @@
 /**
  * Facts of the netboot process on their way to the daemon: a message for all of a moment, and no more than a rate for each
- * source. Anybody can cause facts, and what the daemon has not taken yet waits in memory.
+ * source, which machines share. Anybody can cause facts, and what the daemon has not taken yet waits in memory.
  */
 
+import { FairRate } from '../../src/fair-rate.js'
 import type { Fact } from '../../src/timeline.js'
-import { TokenBucket } from '../../src/token-bucket.js'
 
 /** Facts of this time are sent in one message, milliseconds. */
 const batchMs = 20
@@ -27,7 +27,7 @@ export interface FactBatchOptions {
 /** See the module. */
 export class FactBatch {
   readonly #options: FactBatchOptions
-  readonly #rates = new Map<string, TokenBucket>()
+  readonly #rates = new Map<string, FairRate>()
   #facts: Fact[] = []
   #leftOut = 0
   #isDue = false
@@ -37,10 +37,11 @@ export class FactBatch {
   }
 
   add(fact: Fact): void {
-    const bucket = this.#rates.get(fact.source) ?? new TokenBucket(rate.perSecond, rate.burst)
-    this.#rates.set(fact.source, bucket)
+    const shared = this.#rates.get(fact.source) ?? new FairRate(rate)
+    this.#rates.set(fact.source, shared)
     const { elapsedMs, nowMs } = this.#options
-    if (bucket.take(1, elapsedMs())) this.#facts.push({ ...fact, timeMs: nowMs() })
+    if (shared.take(fact.mac ?? fact.address ?? '', elapsedMs()))
+      this.#facts.push({ ...fact, timeMs: nowMs() })
     else this.#leftOut += 1
     if (this.#facts.length >= batchMax) this.flush()
     if (this.#isDue) return

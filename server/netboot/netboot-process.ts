@@ -5,7 +5,7 @@
 
 import { setTimeout } from 'node:timers/promises'
 import { BootswarmError } from '../../src/errors.js'
-import { LineBudget } from '../../src/line-budget.js'
+import { SharedLineBudget } from '../../src/line-budget.js'
 import { TokenBucket } from '../../src/token-bucket.js'
 import { endWithParent, tellReady, tellRetired, toParent } from '../process/child.js'
 import { DhcpService } from './dhcp/service.js'
@@ -32,11 +32,12 @@ let isVerbose = false
  * Anybody can cause lines, and each is a message that waits in memory while the daemon is busy. A farm that is switched on
  * has three of them for each machine; what an operator must see is not to drown in those.
  */
-const lines = { usual: new LineBudget(200, 4096), urgent: new LineBudget(20, 256) }
+const lines = { usual: new SharedLineBudget(200, 4096), urgent: new SharedLineBudget(20, 256) }
 const log: NetbootLog = (level, event, facts, text) => {
   if (level === 'debug' && !isVerbose) return
   const isUrgent = level === 'warn' || level === 'error'
-  const leftOut = lines[isUrgent ? 'urgent' : 'usual'].take(performance.now())
+  const whose = `${facts.mac ?? facts.address ?? ''}`
+  const leftOut = lines[isUrgent ? 'urgent' : 'usual'].take(whose, performance.now())
   if (leftOut === undefined) return
   send({ type: 'log', level, event, facts: leftOut > 0 ? { ...facts, leftOut } : facts, text })
 }

@@ -99,7 +99,7 @@ class LimitedLog {
       { name: `node ${id}`, max: limits.nodeMax },
       { name: `address ${addressOwner(address)}`, max: limits.addressMax },
     ]
-    return this.#limit.admits(shares, nowMs)
+    return this.#limit.admits(shares, address, nowMs)
   }
 }
 

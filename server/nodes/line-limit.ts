@@ -2,11 +2,13 @@
  * Lets lines of the log through at a limited rate: whoever reports decides how many there would be. Bounded; time is
  * passed in.
  */
+import { keptFor } from '../../src/fair-rate.js'
+import { addressOwner } from '../../src/net.js'
 
 /** How many within a window. */
 export interface LineLimits {
   readonly windowMs: number
-  /** Lines in all; twice as many names are remembered at most. */
+  /** Lines in all, the last of them for those that have caused few; twice as many names are remembered at most. */
   readonly allMax: number
 }
 
@@ -22,6 +24,7 @@ export class LineLimit {
   readonly #limits: LineLimits
   #startedMs = Number.NEGATIVE_INFINITY
   #lines = new Map<string, number>()
+  #owners = new Map<string, number>()
   #all = 0
   #suppressed = 0
 
@@ -29,15 +32,19 @@ export class LineLimit {
     this.#limits = limits
   }
 
-  /** Whether a line may be written that counts for all of these. */
-  admits(shares: readonly LineShare[], nowMs: number): boolean {
+  /** Whether a line may be written that counts for all of these, and was caused at an address. */
+  admits(shares: readonly LineShare[], address: string, nowMs: number): boolean {
     this.#goOn(nowMs)
     const isOver = shares.some(({ name, max }) => (this.#lines.get(name) ?? 0) >= max)
-    if (isOver || this.#all >= this.#limits.allMax) {
+    const { allMax } = this.#limits
+    const owner = addressOwner(address)
+    const own = this.#owners.get(owner) ?? 0
+    if (isOver || this.#all + 1 > allMax * (1 - keptFor(own / allMax))) {
       this.#suppressed += 1
       return false
     }
     for (const { name } of shares) this.#lines.set(name, (this.#lines.get(name) ?? 0) + 1)
+    this.#owners.set(owner, own + 1)
     this.#all += 1
     return true
   }
@@ -54,6 +61,7 @@ export class LineLimit {
     if (nowMs - this.#startedMs < this.#limits.windowMs) return
     this.#startedMs = nowMs
     this.#lines = new Map()
+    this.#owners = new Map()
     this.#all = 0
   }
 }

@@ -155,7 +155,7 @@ export class NodeProofs {
       { name: `node ${node}`, max: alarmLimits.nodeMax },
       { name: `address ${addressOwner(data.from)}`, max: alarmLimits.addressMax },
     ]
-    if (!this.#alarms[type].admits(shares, nowMs())) return
+    if (!this.#alarms[type].admits(shares, data.from, nowMs())) return
     tell(mac, type, data)
     log.warn({ event: `node.${type}`, node, mac, ...data }, `${node}: ${type}, by ${data.from}`)
   }

@@ -78,7 +78,7 @@ export class ReportAdmission {
     this.#refused += 1
     const { node, address } = sender
     const share = { name: addressOwner(address), max: lineLimits.addressMax }
-    if (this.#lines.admits([share], this.#nowMs())) {
+    if (this.#lines.admits([share], address, this.#nowMs())) {
       this.#log.warn(
         { event: 'nodes.reports-refused', code: 'REPORTS_TOO_MANY', address, node },
         `${address} sends more reports than the server takes; they are refused for now`,

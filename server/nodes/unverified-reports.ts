@@ -33,7 +33,7 @@ export class UnverifiedReports {
         `${suppressed} more reports came over plain HTTP`,
       )
     }
-    if (!this.#limit.admits([{ name: node, max: limits.nodeMax }], nowMs)) return
+    if (!this.#limit.admits([{ name: node, max: limits.nodeMax }], address, nowMs)) return
     const { code, message } = failure
     this.#log.warn(
       { event: 'node.unverified-report', node, address, code, message },

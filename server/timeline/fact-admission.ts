@@ -2,8 +2,9 @@
  * How many facts are kept: anybody can send DHCP packets and ask for scripts under invented MACs. Each machine, all machines
  * that are no nodes, and all together have a burst and a rate; what is beyond is left out, and counted. Pure.
  */
+import { FairRate } from '../../src/fair-rate.js'
 import { NODES_MAX } from '../../src/limits.js'
-import { TokenBucket, TokenBuckets } from '../../src/token-bucket.js'
+import { TokenBuckets } from '../../src/token-bucket.js'
 
 /**
  * A boot has about 25 facts, with a firmware that repeats itself 50. 500 machines that boot for the first time have 12,500
@@ -18,20 +19,22 @@ const rates = {
 /** See the module. */
 export class FactAdmission {
   readonly #machines = new TokenBuckets(NODES_MAX, rates.machine.perSecond, rates.machine.burst)
-  readonly #strangers = new TokenBucket(rates.strangers.perSecond, rates.strangers.burst)
-  readonly #all = new TokenBucket(rates.all.perSecond, rates.all.burst)
+  readonly #strangers = new FairRate(rates.strangers)
+  readonly #all = new FairRate(rates.all)
 
   /**
    * Whether one more fact is kept.
    *
    * @param machine its MAC, else its address
+   * @param owner whose address it has, as far as that is known: MACs can be invented
    * @param nowMs milliseconds of a clock that never goes back
    */
-  admits(machine: string, isNode: boolean, nowMs: number): boolean {
+  admits(machine: string, owner: string | undefined, isNode: boolean, nowMs: number): boolean {
+    const whose = owner ?? machine
     return (
       this.#machines.take(machine, 1, nowMs) &&
-      (isNode || this.#strangers.take(1, nowMs)) &&
-      this.#all.take(1, nowMs)
+      (isNode || this.#strangers.take(whose, nowMs)) &&
+      this.#all.take(whose, nowMs)
     )
   }
 }

@@ -3,6 +3,7 @@
  * it (fact-admission.ts) and has it written (writer.ts). Decides nothing else, and keeps no state of nodes.
  */
 import type { AgentEvent } from '../../src/events.js'
+import { addressOwner } from '../../src/net.js'
 import { boundedData, type Fact, type FactData, type FactType } from '../../src/timeline.js'
 import type { Failures } from '../process/failures.js'
 import type { NewTimelineEvent, NodeRow, StoredMachine, TimelineBatch } from '../store/store.js'
@@ -203,7 +204,9 @@ export class Timeline {
   #admit({ address, ...fact }: Fact, identity: Identity, before?: string): void {
     const { mac, node } = identity
     const isKnown = node !== undefined && this.#rows.isKnown(node)
-    if (!this.#admission.admits(mac ?? node ?? address ?? '', isKnown, this.#options.elapsedMs())) {
+    const machine = mac ?? node ?? address ?? ''
+    const owner = address && addressOwner(address)
+    if (!this.#admission.admits(machine, owner, isKnown, this.#options.elapsedMs())) {
       this.leftOut(1)
       return
     }

@@ -132,9 +132,20 @@ test('a flood under invented addresses is left out and counted, and a known node
 test('one machine that never stops has its burst, and a little more each second', () => {
   const admission = new FactAdmission()
   const count = (atMs: number) =>
-    Array.from({ length: 1000 }, () => admission.admits(mac, true, atMs)).filter(Boolean).length
+    Array.from({ length: 1000 }, () => admission.admits(mac, undefined, true, atMs)).filter(Boolean).length
   assert.deepEqual([count(0), count(0), count(10_000)], [128, 0, 20])
-  assert.ok(admission.admits('52:54:00:00:00:02', false, 10_000))
+  assert.ok(admission.admits('52:54:00:00:00:02', undefined, false, 10_000))
+})
+
+test('a few addresses that invent machines do not keep first boots elsewhere from being told', () => {
+  const admission = new FactAdmission()
+  for (let n = 0; n < 40_000; n += 1) admission.admits(`invented ${n}`, `10.0.0.${n % 4}`, false, n / 4)
+  for (let n = 0; n < 100; n += 1) {
+    const nowMs = 10_000 + n * 20
+    for (let m = 0; m < 40; m += 1) admission.admits(`more ${n} ${m}`, `10.0.0.${m % 4}`, false, nowMs)
+    for (let fact = 0; fact < 5; fact += 1)
+      assert.ok(admission.admits(`machine ${n}`, `10.0.1.${n}`, false, nowMs), `fact ${fact} of ${n}`)
+  }
 })
 
 test('long texts of a fact are cut', async (t) => {
