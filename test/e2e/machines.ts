@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Machine } from '../support/machine.js'
+import { askApi } from '../support/operator-api.js'
+import { untilEqual } from '../support/processes.js'
 import type { Network } from './network.js'
 
 /** One line that a machine says of itself, by names. */
@@ -58,6 +60,19 @@ function tar(to: string, from: string, args: readonly string[]): void {
 /** All bytes of these files. */
 export function sizeOf(files: readonly string[]): number {
   return files.reduce((sum, file) => sum + statSync(file).size, 0)
+}
+
+/** Each machine has redeemed the ticket of its script, from the address that Linux has, and nobody else tried. */
+export async function assertRedeemed(dataDir: string, macs: readonly string[]): Promise<void> {
+  const types = 'ticket.redeemed,ticket.refused,report.refused,manifest.unproven'
+  await untilEqual(
+    'the tickets',
+    async () => {
+      const { body } = await askApi({ dataDir }, 'GET', `/api/v1/events?type=${types}`)
+      return body.events.map(({ type, mac }: Record<string, string>) => `${type} ${mac}`).sort()
+    },
+    macs.map((mac) => `ticket.redeemed ${mac}`).sort(),
+  )
 }
 
 /** The port that the agents listen on in these tests. */

@@ -10,7 +10,7 @@ import type { TestContext } from 'node:test'
 import type { Kind } from '../support/firmware.js'
 import { untilEqual } from '../support/processes.js'
 import { makeBootFiles, makeSmallRoot } from '../support/stage1.js'
-import { addPlugins } from './machines.js'
+import { addPlugins, assertRedeemed } from './machines.js'
 import { kernelArgs, Network, plainMac } from './network.js'
 
 const kinds: readonly Kind[] = [
@@ -53,6 +53,10 @@ export async function besideDnsmasq(t: TestContext): Promise<true | undefined> {
   )
   const leases = network.siteLeases()
   for (const { mac } of kinds) assert.ok(leases.includes(mac), `${mac} has its address from dnsmasq`)
+  await assertRedeemed(
+    daemon.dataDir,
+    kinds.map(({ mac }) => mac),
+  )
   // The netboot process reports once a second.
   await untilEqual(
     'the counters',

@@ -12,7 +12,7 @@ import { machineHangMs } from '../support/limits.js'
 import type { Machine } from '../support/machine.js'
 import { until, untilEqual } from '../support/processes.js'
 import { makeBootFiles } from '../support/stage1.js'
-import { addPlugins, agentPort, login, sizeOf } from './machines.js'
+import { addPlugins, agentPort, assertRedeemed, login, sizeOf } from './machines.js'
 import { kernelArgs, Network, plainMac } from './network.js'
 
 /** What the server's link carries. */
@@ -118,6 +118,10 @@ export class Storm {
         t.diagnostic(`${kind.firmware}: login and all services after ${at()}: ${JSON.stringify(said)}`)
         assertWhole(said, kind)
       }),
+    )
+    await assertRedeemed(
+      this.#daemon.dataDir,
+      kinds.map(({ mac }) => mac),
     )
     // Who has loaded a file is counted once a second.
     await untilEqual(

@@ -4,7 +4,9 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import Sqlite from 'better-sqlite3'
 import { openStore } from '../../../server/store/store.js'
+import { ticketTable } from '../../../server/store/tickets.js'
 import { bootScriptOf, startMachine } from '../../support/boot-script.js'
 import { TestKey } from '../../support/node-key.js'
 import { askApi } from '../../support/operator-api.js'
@@ -89,6 +91,15 @@ class Client {
       )
     })
   }
+}
+
+/** What the database has, while the server runs. */
+function stored({ data }: Site): { readonly tickets: number; readonly keys: number } {
+  const db = new Sqlite(join(data, 'bootswarm.sqlite'), { readonly: true })
+  const table = ticketTable(db)
+  const [tickets, keys] = [table.list().length, table.keys().length]
+  db.close()
+  return { tickets, keys }
 }
 
 /** All files below a directory. */
@@ -307,8 +318,9 @@ test('a restart keeps tickets that wait, keys, and who has used what', async (t)
   const key = new TestKey()
   assert.equal((await client.manifest({ key, ticket: used })).status, 200)
   const { ticket } = await bootScriptOf(first.ports().http, '52:54:00:00:00:02')
-  // What came a moment before is on the disk when the server was ended in order.
-  assert.equal(await first.kill('SIGTERM'), 0)
+  // Written a moment later.
+  await untilEqual('both to be on the disk', () => stored(place), { tickets: 1, keys: 1 })
+  await first.kill('SIGKILL')
   const server = place.start()
   await server.line('server.ready')
   client = new Client(server)

@@ -76,6 +76,11 @@ test('a second redemption is refused, and an alarm with both addresses', () => {
   // As another node, and a year later too.
   now.ms = 525_600 * minuteMs
   assert.throws(() => ask(new TestKey().proof(ticket), elsewhere, 'rig-2'), refused)
+  // A node does not become another one with its own.
+  const again = bench()
+  const own = again.issue()
+  again.ask(key.proof(own))
+  assert.throws(() => again.ask(key.proof(own), home, 'rig-2'), refused)
   const alarm = `${node} ticket.refused used ${elsewhere} ${home}`
   assert.deepEqual(told.slice(1), [alarm, alarm])
   assert.equal(lines.length, 2)
@@ -153,6 +158,11 @@ test('the next boot has another key, and the last one’s is worth nothing', () 
   assert.equal(ask(second.proof(issue())), 'proven')
   assert.throws(() => report(first.proof()), unsigned)
   assert.throws(() => ask(first.proof(used)), refused)
+  // The machine's clock began anew with it: its numbers may be smaller.
+  const third = new TestKey()
+  for (let count = 0; count < 5; count += 1) report(second.proof())
+  ask(third.proof(issue()))
+  report(third.proof())
   // From elsewhere it is told where it was before.
   now.ms = 2 * minuteMs
   ask(first.proof(issue(elsewhere)), elsewhere)
@@ -172,6 +182,15 @@ test('a stage 1 that knows no tickets boots where the last one had a key', () =>
   assert.equal(keys.get(node), undefined)
   now.ms = 60 * minuteMs
   report(undefined)
+})
+
+test('a script that was asked for before opens nothing', () => {
+  const { now, issue, ask, report } = bench()
+  issue(elsewhere)
+  now.ms = 1
+  ask(new TestKey().proof(issue()))
+  assert.throws(() => report(undefined, elsewhere), unsigned)
+  assert.equal(ask(undefined, elsewhere), 'stranger')
 })
 
 test('a ticket that was never redeemed opens its node for as long as it is good', () => {
@@ -216,4 +235,10 @@ test('keys are bounded: those of unknown nodes go first, then the oldest', () =>
   assert.deepEqual(gone, ['other-1', 'known-1', 'other-2'])
   assert.equal(keys.ofTicket('of known-2')?.node, 'known-2')
   assert.equal(keys.ofTicket('of known-1'), undefined)
+  keys.put({
+    ...{ node: 'known-2', mac: node, key: '', ticketSha256: 'another', address: home },
+    redeemedMs: 0,
+    counter: 0,
+  })
+  assert.equal(keys.ofTicket('of known-2'), undefined)
 })
