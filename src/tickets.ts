@@ -13,8 +13,8 @@ export interface Ticket {
   readonly mac: string
   /** The node that it may be redeemed for. */
   readonly node: string
-  /** Whose address asked for it ({@link addressOwner}). */
-  readonly owner: string
+  /** From where it asked for its script. */
+  readonly address: string
   /** Milliseconds since 1970. */
   readonly issuedMs: number
   readonly expiresMs: number

@@ -103,7 +103,7 @@ export class NodeProofs {
     if (ticket === undefined) throw refused('it is not known, or no longer')
     const why = this.#refusalOf(ticket, node, address, proof)
     if (why !== undefined) {
-      this.#alarm(ticket, 'ticket.refused', { why, from: address, issued_to: ticket.owner })
+      this.#alarm(ticket, 'ticket.refused', { why, from: address, issued_to: ticket.address })
       throw refused(reasons[why])
     }
     tickets.remove(sha256)
@@ -119,7 +119,7 @@ export class NodeProofs {
   /** Why a ticket that is known may not be redeemed so; undefined: it may. */
   #refusalOf(ticket: Ticket, node: string, address: string, proof: Proof): keyof typeof reasons | undefined {
     if (ticket.node !== node) return 'node'
-    if (ticket.owner !== addressOwner(address)) return 'address'
+    if (ticket.address !== address) return 'address'
     if (this.#options.nowMs() >= ticket.expiresMs) return 'expired'
     return isSigned(proof) ? undefined : 'signature'
   }

@@ -62,13 +62,12 @@ export class Tickets {
     nowMs: number,
   ): string {
     const { mac, node, address } = machine
-    const owner = addressOwner(address)
     this.#forgetExpired(nowMs)
-    this.remove(this.#ofMachine.get(machineKey(mac, owner)))
-    this.#makeRoom(owner)
+    this.remove(this.#ofMachine.get(machineKey(mac, address)))
+    this.#makeRoom(addressOwner(address))
     const secret = Buffer.from(this.#options.random()).toString('hex')
     const sha256 = ticketSha256(secret)
-    this.#put({ sha256, mac, node, owner, issuedMs: nowMs, expiresMs: nowMs + untilStage1Ms })
+    this.#put({ sha256, mac, node, address, issuedMs: nowMs, expiresMs: nowMs + untilStage1Ms })
     return secret
   }
 
@@ -84,17 +83,18 @@ export class Tickets {
 
   /** The one that a machine was given last at this address. */
   ofMachine(mac: string, address: string): Ticket | undefined {
-    return this.#tickets.get(this.#ofMachine.get(machineKey(mac, addressOwner(address))) ?? '')
+    return this.#tickets.get(this.#ofMachine.get(machineKey(mac, address)) ?? '')
   }
 
   /** Forgets one, if there is one of that name. */
   remove(sha256: string | undefined): void {
     const ticket = sha256 === undefined ? undefined : this.#tickets.get(sha256)
     if (sha256 === undefined || ticket === undefined) return
-    const { mac, owner } = ticket
+    const { mac, address } = ticket
     this.#tickets.delete(sha256)
-    const machine = machineKey(mac, owner)
+    const machine = machineKey(mac, address)
     if (this.#ofMachine.get(machine) === sha256) this.#ofMachine.delete(machine)
+    const owner = addressOwner(address)
     const others = this.#ofOwner.get(owner)
     others?.delete(sha256)
     if (others?.size === 0) this.#ofOwner.delete(owner)
@@ -108,9 +108,10 @@ export class Tickets {
   }
 
   #add(ticket: Ticket): void {
-    const { sha256, mac, owner } = ticket
+    const { sha256, mac, address } = ticket
     this.#tickets.set(sha256, ticket)
-    this.#ofMachine.set(machineKey(mac, owner), sha256)
+    this.#ofMachine.set(machineKey(mac, address), sha256)
+    const owner = addressOwner(address)
     const others = this.#ofOwner.get(owner)
     if (others === undefined) this.#ofOwner.set(owner, new Set([sha256]))
     else others.add(sha256)
@@ -137,8 +138,8 @@ export class Tickets {
   }
 }
 
-function machineKey(mac: string, owner: string): string {
-  return `${mac} ${owner}`
+function machineKey(mac: string, address: string): string {
+  return `${mac} ${address}`
 }
 
 function first(values: Iterable<string>): string | undefined {

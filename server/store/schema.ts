@@ -158,6 +158,8 @@ const STEPS: readonly string[] = [
      redeemed_ms INTEGER NOT NULL,
      counter INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  // The address itself: of an IPv6 network all nodes have one owner.
+  'ALTER TABLE tickets RENAME COLUMN owner TO address',
 ]
 
 /** The schema that this server writes. */

@@ -14,7 +14,7 @@ export interface TicketTable {
 /** Prepares the statements. */
 export function ticketTable(db: Sqlite.Database): TicketTable {
   const list = db.prepare<[], Ticket>(
-    'SELECT sha256, mac, node, owner, issued_ms AS issuedMs, expires_ms AS expiresMs FROM tickets',
+    'SELECT sha256, mac, node, address, issued_ms AS issuedMs, expires_ms AS expiresMs FROM tickets',
   )
   const keys = db.prepare<[], NodeKey>(
     `SELECT node, mac, key, ticket_sha256 AS ticketSha256, address, redeemed_ms AS redeemedMs, counter
@@ -29,8 +29,8 @@ export function ticketTable(db: Sqlite.Database): TicketTable {
 /** Keeps and forgets within a transaction. Who keeps them bounds them (server/nodes). */
 export function ticketWriter(db: Sqlite.Database): (changes: readonly TicketChange[]) => void {
   const putTicket = db.prepare<[Ticket]>(
-    `INSERT OR REPLACE INTO tickets (sha256, mac, node, owner, issued_ms, expires_ms)
-     VALUES (@sha256, @mac, @node, @owner, @issuedMs, @expiresMs)`,
+    `INSERT OR REPLACE INTO tickets (sha256, mac, node, address, issued_ms, expires_ms)
+     VALUES (@sha256, @mac, @node, @address, @issuedMs, @expiresMs)`,
   )
   const forgetTicket = db.prepare<[string]>('DELETE FROM tickets WHERE sha256 = ?')
   const putKey = db.prepare<[NodeKey]>(

@@ -137,7 +137,7 @@ test('a ticket is in its script alone: neither in the log, nor in events, nor in
   await store.close()
   assert.deepEqual(
     [
-      tickets.map((kept) => [kept.sha256, kept.node, kept.owner]),
+      tickets.map((kept) => [kept.sha256, kept.node, kept.address]),
       keys.map((kept) => [kept.ticketSha256, kept.address]),
     ],
     [[[sha256(ticket), mac, home]], [[sha256(used), home]]],

@@ -115,6 +115,14 @@ test('a ticket is no good for another node, from another address, without a sign
   assert.equal(ask(key.proof(ticket)), 'proven')
 })
 
+test('a neighbour in an IPv6 network is at another address', () => {
+  const { issue, ask, told } = bench()
+  const ticket = issue('fd00::2')
+  assert.throws(() => ask(new TestKey().proof(ticket), 'fd00::66'), refused)
+  assert.deepEqual(told, [`${node} ticket.refused address fd00::66 fd00::2`])
+  assert.equal(ask(new TestKey().proof(ticket), 'fd00::2'), 'proven')
+})
+
 test('nobody reports for a node that has a key', () => {
   const { issue, ask, report, told, lines } = bench()
   const key = new TestKey()
