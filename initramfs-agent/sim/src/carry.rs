@@ -27,6 +27,8 @@ impl World {
         loop {
             let pipe = &mut self.conns[conn].pipes[from];
             let Some((load, bytes)) = pipe.queue.pop_front() else {
+                // What comes next goes where the last was: that memory is in the processor's caches.
+                pipe.queue.clear();
                 break;
             };
             if !matches!(load, Load::Packet(_)) {

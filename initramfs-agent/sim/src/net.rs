@@ -88,12 +88,13 @@ impl Packets {
         self.all[number as usize].push(message);
     }
 
-    /// Reads what will be taken out soon.
-    pub fn touch(&self, number: u32) -> u64 {
-        let messages = &self.all[number as usize];
-        messages
-            .first()
-            .map_or(0, |m| u64::from(matches!(m, Outgoing::KeepAlive)))
+    /// The piece that the first message in a packet is about.
+    pub fn piece(&self, number: u32) -> Option<u32> {
+        match self.all[number as usize].first()? {
+            Outgoing::Have(piece) | Outgoing::Suggest(piece) => Some(*piece),
+            Outgoing::Request(block) | Outgoing::Cancel(block) | Outgoing::Reject(block) => Some(block.piece),
+            _ => None,
+        }
     }
 
     /// Takes the messages out; give the list back with [`Self::free`].
@@ -132,8 +133,9 @@ pub(super) enum Load {
     },
 }
 
-/// What waits, and what is under way, in one direction of a connection.
+/// What waits, and what is under way, in one direction of a connection. All in one cache line.
 #[derive(Default)]
+#[repr(align(64))]
 pub(super) struct Pipe {
     pub queue: VecDeque<(Load, u32)>,
     pub in_net: u32,

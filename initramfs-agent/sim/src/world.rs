@@ -182,20 +182,22 @@ impl World {
     fn touch_ahead(&self) {
         let mut read = 0;
         for event in self.events.coming().take(TOUCHED) {
-            let (conn, end) = match event {
+            let (conn, end, piece) = match event {
                 Event::Arrive { conn, to, load, .. } => {
-                    if let Load::Packet(number) = load {
-                        read ^= self.packets.touch(*number);
-                    }
-                    (*conn, *to)
+                    let piece = match load {
+                        Load::Packet(number) => self.packets.piece(*number),
+                        Load::Block(block) => Some(block.piece),
+                        Load::Http { piece, .. } => Some(*piece),
+                    };
+                    (*conn, *to, piece)
                 }
-                Event::Acked { conn, to, .. } => (*conn, *to),
+                Event::Acked { conn, to, .. } => (*conn, *to, None),
                 _ => continue,
             };
             let (node, id) = self.conns[conn].ends[end];
             read ^= self.conns[conn].pipes[end].queue.len() as u64;
             if let Some(node) = self.nodes.get(node) {
-                read ^= node.swarm.touch(id);
+                read ^= node.swarm.touch(id, piece);
             }
         }
         std::hint::black_box(read);

@@ -215,7 +215,7 @@ impl Swarm {
             peer.tag = super::import::tag(&peer_id);
             peer.fast = fast;
             peer.extended = extended;
-            peer.bit = bit;
+            peer.bit = bit as u8;
             peer.bootswarm = peer_id.starts_with(b"-BW") && !peer.origin;
         }
         if let Some(addr) = listen {

@@ -75,7 +75,7 @@ impl Swarm {
         t.claims.forget(conn);
         if peer.established {
             let mask = !peer.mask();
-            t.slots[peer.bit] = None;
+            t.slots[usize::from(peer.bit)] = None;
             t.present &= mask;
             t.offering &= mask;
             t.local &= mask;

@@ -7,7 +7,7 @@ use super::{Code, Micros, Swarm};
 use crate::core::time::{MILLISECOND, SECOND};
 
 /// A piece is never late before that.
-const LATE_MIN_US: Micros = 50 * MILLISECOND;
+pub(super) const LATE_MIN_US: Micros = 50 * MILLISECOND;
 /// The last pieces, for which we wait less.
 const ENDING_PIECES: usize = 4;
 /// Pieces that a node may lack while its rack lacks so few.
@@ -210,7 +210,7 @@ impl Swarm {
         let holders = if near != 0 {
             near
         } else {
-            t.holders[piece as usize] & !t.doubtful & !t.too_far_for(piece, self.now)
+            t.holders(piece) & !t.doubtful & !t.too_far_for(piece, self.now)
         };
         t.slots
             .iter()

@@ -79,7 +79,7 @@ impl Swarm {
             if t.starves_at() <= now {
                 let lacks = |piece: &u32| {
                     let elsewhere = t.outside() & !t.too_far_for(*piece, now);
-                    t.near_holders(*piece) == 0 && t.holders[*piece as usize] & elsewhere != 0
+                    t.near_holders(*piece) == 0 && t.holders(*piece) & elsewhere != 0
                 };
                 if t.wanted.iter().any(lacks) {
                     t.forsaken = true;

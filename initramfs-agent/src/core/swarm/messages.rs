@@ -40,7 +40,7 @@ impl Swarm {
         let t = &self.torrents[usize::from(peer.torrent.0)];
         let wants = match piece {
             Some(piece) => !t.has(piece),
-            None => !t.done() && (0..t.pieces).any(|p| !t.has(p) && t.holders[p as usize] & peer.mask() != 0),
+            None => !t.done() && (0..t.pieces).any(|p| !t.has(p) && t.holders(p) & peer.mask() != 0),
         };
         if wants {
             if let Some(peer) = self.peers.get_mut(&conn) {
@@ -300,7 +300,7 @@ impl Swarm {
             return;
         };
         let t = &mut self.torrents[usize::from(torrent.0)];
-        if t.local & bit == 0 || t.has(piece) || t.holders[piece as usize] & bit != 0 {
+        if t.local & bit == 0 || t.has(piece) || t.holders(piece) & bit != 0 {
             return;
         }
         // Both of us began at once: the one with the lower identity goes on, and waits for nobody when it is turned away.

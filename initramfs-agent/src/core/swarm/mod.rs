@@ -189,7 +189,12 @@ impl Swarm {
 
     /// The next thing to do, in order; `None` when all is done.
     pub fn poll(&mut self) -> Option<Output> {
-        self.out.pop_front()
+        let next = self.out.pop_front();
+        if next.is_none() {
+            // The next ones go where the last ones were: that memory is in the processor's caches.
+            self.out.clear();
+        }
+        next
     }
 
     /// When [`Input::Tick`] is wanted at the latest.
@@ -234,14 +239,14 @@ impl Swarm {
         slot
     }
 
-    /// Reads what an input of this connection will need, so that it is in the processor's caches by then; what it returns
-    /// means nothing. For those who run many of these.
-    pub fn touch(&self, conn: ConnId) -> u64 {
+    /// Reads what an input of this connection about this piece will need, so that it is in the processor's caches by then; what
+    /// it returns means nothing. For those who run many of these.
+    pub fn touch(&self, conn: ConnId, piece: Option<u32>) -> u64 {
         let peer = self
             .peers
             .get(&conn)
-            .map_or(0, |p| p.heard_at ^ p.block_at ^ u64::from(p.rejects));
-        let torrents = self.torrents.first().map_or(0, Torrent::touch);
+            .map_or(0, |p| p.heard_at ^ p.later_at);
+        let torrents = self.torrents.first().map_or(0, |t| t.touch(piece));
         self.wake ^ self.now ^ peer ^ torrents ^ self.uploads.touch()
     }
 

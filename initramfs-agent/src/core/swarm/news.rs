@@ -26,7 +26,7 @@ impl Swarm {
     /// Announces a piece that is in place; `from` delivered it.
     pub(super) fn tell_have(&mut self, torrent: TorrentId, piece: u32, from: Option<ConnId>) {
         let t = &self.torrents[usize::from(torrent.0)];
-        let holders = t.holders[piece as usize];
+        let holders = t.holders(piece);
         let enough = if t.racked { COMMON } else { COMMON_FLAT };
         let near = t.near_holders(piece);
         let common = near.count_ones() >= enough;

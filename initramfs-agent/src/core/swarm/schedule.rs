@@ -1,6 +1,7 @@
 //! Which piece is asked of whom: the rarest in our rack first, ties at random, each from the least busy
 //! peer. What nobody in the rack has comes over the uplink once: who fetches it says so.
 
+use super::hedge::LATE_MIN_US;
 use super::peer::Peer;
 use super::torrent::{Job, Source};
 use super::types::{ConnId, TorrentId};
@@ -73,6 +74,14 @@ impl Swarm {
         let most = (self.torrents[at].in_flight_max() / share).max(2);
         // What the origin sends does not keep us from asking peers, nor does what silent ones do not send.
         let now = self.now;
+        let moved = |since: Micros| {
+            let of_peer = |j: &&Job| matches!(j.source, Source::Peer(_)) && j.moved_at >= since;
+            self.torrents[at].jobs.iter().filter(of_peer).count()
+        };
+        // Mostly enough have moved so lately that nothing of theirs can be late.
+        if moved(now.saturating_sub(LATE_MIN_US)) >= most {
+            return;
+        }
         let quiet_since = now.saturating_sub(self.torrents[at].late_us(now));
         let comes = |j: &&Job| matches!(j.source, Source::Peer(_)) && j.moved_at >= quiet_since;
         let busy = |s: &Self| {
@@ -113,7 +122,7 @@ impl Swarm {
             Source::Peer(conn) => self.peers.get(&conn).is_some_and(|p| p.mask() & doubtful != 0),
             Source::Fetch(_) => false,
         };
-        let idle = |j: &&Job| j.received == 0 && is_doubtful(j) && t.holders[j.piece as usize] & free != 0;
+        let idle = |j: &&Job| j.received == 0 && is_doubtful(j) && t.holders(j.piece) & free != 0;
         let pieces: Vec<u32> = t.jobs.iter().filter(idle).map(|j| j.piece).collect();
         for piece in pieces {
             if let Some(at) = self.idle_try(torrent, piece) {
@@ -160,7 +169,7 @@ impl Swarm {
                     self.drop_job(torrent, idle);
                 }
                 let t = &self.torrents[usize::from(torrent.0)];
-                if t.is_wanted(piece) && t.holders[piece as usize] & bit != 0 {
+                if t.is_wanted(piece) && t.holders(piece) & bit != 0 {
                     self.claim(torrent, piece);
                     self.start_job(conn, piece);
                 }
@@ -220,7 +229,7 @@ impl Swarm {
         let distant = t.distant();
         // A piece with more holders near us than `most` cannot be the rarest any more: that excludes most pieces.
         let judge = |piece: u32, most: u32| {
-            let holders = t.holders[piece as usize];
+            let holders = t.holders(piece);
             let mut can = holders & free;
             if can == 0 {
                 return None;
@@ -310,7 +319,7 @@ impl Swarm {
         let t = &mut self.torrents[usize::from(torrent.0)];
         let lasts = t.claim_us();
         t.note_claim(piece, self.now, self.now + lasts, None);
-        let mut bits = t.local & !t.holders[piece as usize];
+        let mut bits = t.local & !t.holders(piece);
         while bits != 0 {
             let bit = bits.trailing_zeros() as usize;
             bits &= bits - 1;

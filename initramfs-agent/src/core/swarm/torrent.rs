@@ -77,27 +77,34 @@ impl Job {
     }
 }
 
+/// What is known of one piece. Together, because each announcement needs most of it.
+#[derive(Clone)]
+struct Piece {
+    /// Who has it, by the peers' bits.
+    holders: u128,
+    /// When a peer last announced it, in milliseconds.
+    heard_ms: u32,
+    /// When it was asked of a peer that neither sent nor refused it, whoever has been asked since; or its last block
+    /// came. In milliseconds; 0: nobody owes it.
+    owed_ms: u32,
+    /// Where it is among the wanted ones.
+    wanted_at: u32,
+    have: bool,
+}
+
 /// One torrent of the node.
 pub(super) struct Torrent {
     pub spec: TorrentSpec,
     pub pieces: u32,
     pub progress: Progress,
-    have: Vec<bool>,
+    by_piece: Vec<Piece>,
     /// Pieces that we lack and that nobody is delivering, in no order.
     pub wanted: Vec<u32>,
-    wanted_at: Vec<u32>,
-    /// Who has each piece, by the peers' bits.
-    pub holders: Vec<u128>,
     /// How many wanted pieces each of them has, and the bits of those that have any.
     offers: [u32; SLOTS],
     pub useful: u128,
     /// What our rack brings in from outside.
     pub claims: Claims,
-    /// When a peer last announced each piece, in milliseconds.
-    heard_ms: Vec<u32>,
-    /// When each piece was asked of a peer that neither sent nor refused it, whoever has been asked since; or its last block
-    /// came. In milliseconds; 0: nobody owes it.
-    owed_ms: Vec<u32>,
     pub jobs: Vec<Job>,
     pub slots: Vec<Option<ConnId>>,
     /// Bits of peers that count as being in our rack.
@@ -149,6 +156,18 @@ pub(super) struct Torrent {
     pub first_missing: u32,
 }
 
+impl Piece {
+    fn new(piece: u32, have: bool) -> Self {
+        Self {
+            holders: 0,
+            heard_ms: 0,
+            owed_ms: 0,
+            wanted_at: if have { NOWHERE } else { piece },
+            have,
+        }
+    }
+}
+
 impl Torrent {
     pub fn new(spec: TorrentSpec, now: Micros) -> Self {
         let length = u64::from(spec.piece_length.max(1));
@@ -164,23 +183,15 @@ impl Torrent {
         Self {
             pieces,
             progress,
-            have: vec![have_all; n],
             wanted: if have_all {
                 Vec::new()
             } else {
                 (0..pieces).collect()
             },
-            wanted_at: if have_all {
-                vec![NOWHERE; n]
-            } else {
-                (0..pieces).collect()
-            },
-            holders: vec![0; n],
+            by_piece: (0..pieces).map(|piece| Piece::new(piece, have_all)).collect(),
             offers: [0; SLOTS],
             useful: 0,
             claims: Claims::new(n),
-            heard_ms: vec![0; n],
-            owed_ms: vec![0; n],
             jobs: Vec::new(),
             slots: vec![None; SLOTS],
             local: 0,
@@ -217,9 +228,10 @@ impl Torrent {
     }
 
     /// Reads what most inputs need: see [`super::Swarm::touch`].
-    pub fn touch(&self) -> u64 {
+    pub fn touch(&self, piece: Option<u32>) -> u64 {
         let jobs = self.jobs.first().map_or(0, |j| j.moved_at);
-        jobs ^ self.progress.done_bytes ^ self.local as u64 ^ self.started_at ^ self.times.p50().unwrap_or(0)
+        let piece = piece.and_then(|piece| self.by_piece.get(piece as usize));
+        jobs ^ piece.map_or(0, |p| u64::from(p.heard_ms)) ^ self.progress.done_bytes ^ self.local as u64 ^ self.started_at ^ self.times.p50().unwrap_or(0)
     }
 
     pub fn done(&self) -> bool {
@@ -227,12 +239,12 @@ impl Torrent {
     }
 
     pub fn has(&self, piece: u32) -> bool {
-        self.have.get(piece as usize).copied().unwrap_or(false)
+        self.by_piece.get(piece as usize).is_some_and(|p| p.have)
     }
 
     pub fn bitfield(&self) -> Vec<u8> {
-        let mut bytes = vec![0u8; self.have.len().div_ceil(8)];
-        for (i, _) in self.have.iter().enumerate().filter(|(_, h)| **h) {
+        let mut bytes = vec![0u8; self.by_piece.len().div_ceil(8)];
+        for (i, _) in self.by_piece.iter().enumerate().filter(|(_, p)| p.have) {
             bytes[i / 8] |= 0x80 >> (i % 8);
         }
         bytes
@@ -266,22 +278,22 @@ impl Torrent {
     }
 
     pub fn is_wanted(&self, piece: u32) -> bool {
-        self.wanted_at
+        self.by_piece
             .get(piece as usize)
-            .is_some_and(|at| *at != NOWHERE)
+            .is_some_and(|p| p.wanted_at != NOWHERE)
     }
 
     pub fn take_wanted(&mut self, piece: u32) {
-        let at = self.wanted_at[piece as usize];
+        let at = self.by_piece[piece as usize].wanted_at;
         if at == NOWHERE {
             return;
         }
         self.wanted.swap_remove(at as usize);
         if let Some(moved) = self.wanted.get(at as usize) {
-            self.wanted_at[*moved as usize] = at;
+            self.by_piece[*moved as usize].wanted_at = at;
         }
-        self.wanted_at[piece as usize] = NOWHERE;
-        let mut bits = self.holders[piece as usize];
+        self.by_piece[piece as usize].wanted_at = NOWHERE;
+        let mut bits = self.holders(piece);
         while bits != 0 {
             let slot = bits.trailing_zeros() as usize;
             bits &= bits - 1;
@@ -296,9 +308,9 @@ impl Torrent {
         if self.has(piece) || self.is_wanted(piece) {
             return;
         }
-        self.wanted_at[piece as usize] = self.wanted.len() as u32;
+        self.by_piece[piece as usize].wanted_at = self.wanted.len() as u32;
         self.wanted.push(piece);
-        let mut bits = self.holders[piece as usize];
+        let mut bits = self.holders(piece);
         self.useful |= bits;
         while bits != 0 {
             self.offers[bits.trailing_zeros() as usize] += 1;
@@ -306,15 +318,20 @@ impl Torrent {
         }
     }
 
+    /// Who has a piece, by the peers' bits.
+    pub fn holders(&self, piece: u32) -> u128 {
+        self.by_piece[piece as usize].holders
+    }
+
     /// A peer has a piece; false when that was known.
     pub fn note_holder(&mut self, piece: u32, peer: &Peer) -> bool {
-        let holders = &mut self.holders[piece as usize];
+        let holders = &mut self.by_piece[piece as usize].holders;
         if *holders & peer.mask() != 0 {
             return false;
         }
         *holders |= peer.mask();
         if self.is_wanted(piece) {
-            self.offers[peer.bit] += 1;
+            self.offers[usize::from(peer.bit)] += 1;
             self.useful |= peer.mask();
         }
         true
@@ -322,16 +339,16 @@ impl Torrent {
 
     /// A peer is gone, and with it what it had.
     pub fn forget_holder(&mut self, peer: &Peer) {
-        for holders in &mut self.holders {
-            *holders &= !peer.mask();
+        for piece in &mut self.by_piece {
+            piece.holders &= !peer.mask();
         }
-        self.offers[peer.bit] = 0;
+        self.offers[usize::from(peer.bit)] = 0;
         self.useful &= !peer.mask();
     }
 
     pub fn set_have(&mut self, piece: u32) {
         self.take_wanted(piece);
-        self.have[piece as usize] = true;
+        self.by_piece[piece as usize].have = true;
         self.progress.pieces_done += 1;
         self.progress.done_bytes += u64::from(self.piece_bytes(piece));
         while self.has(self.first_missing) {
@@ -347,7 +364,7 @@ impl Torrent {
 
     /// Who in our rack has a piece, as far as they are believed.
     pub fn near_holders(&self, piece: u32) -> u128 {
-        self.holders[piece as usize] & self.local & !(self.doubtful | self.suspect)
+        self.holders(piece) & self.local & !(self.doubtful | self.suspect)
     }
 
     /// The slot a further writer of this piece would get, or `None` when both are taken.
@@ -369,7 +386,7 @@ impl Torrent {
 
     /// A peer announces a piece.
     pub fn note_heard(&mut self, piece: u32, now: Micros) {
-        self.heard_ms[piece as usize] = (now / MILLISECOND) as u32;
+        self.by_piece[piece as usize].heard_ms = (now / MILLISECOND) as u32;
         if !self.has(piece) {
             self.origin.note_heard(now);
         }
@@ -377,12 +394,12 @@ impl Torrent {
 
     /// When a peer last announced a piece, or 0.
     pub fn heard_at(&self, piece: u32) -> Micros {
-        Micros::from(self.heard_ms[piece as usize]) * MILLISECOND
+        Micros::from(self.by_piece[piece as usize].heard_ms) * MILLISECOND
     }
 
     /// A piece is asked of a peer.
     pub fn note_owed(&mut self, piece: u32, now: Micros) {
-        let owed = &mut self.owed_ms[piece as usize];
+        let owed = &mut self.by_piece[piece as usize].owed_ms;
         if *owed == 0 {
             *owed = (now / MILLISECOND).max(1) as u32;
         }
@@ -390,13 +407,13 @@ impl Torrent {
 
     /// A block of it has come, or its holder has refused it: what nobody answers counts from here.
     pub fn note_answer(&mut self, piece: u32, now: Micros) {
-        self.owed_ms[piece as usize] = 0;
+        self.by_piece[piece as usize].owed_ms = 0;
         self.note_owed(piece, now);
     }
 
     /// Since when nobody has answered for a piece in flight.
     pub fn owed_since(&self, piece: u32) -> Micros {
-        Micros::from(self.owed_ms[piece as usize]) * MILLISECOND
+        Micros::from(self.by_piece[piece as usize].owed_ms) * MILLISECOND
     }
 
     /// A peer rests.
@@ -428,8 +445,8 @@ impl Torrent {
 
     /// Somebody in our rack, or we, bring a piece in until then.
     pub fn note_claim(&mut self, piece: u32, now: Micros, until: Micros, by: Option<ConnId>) {
-        let (holders, near) = (&self.holders, self.local & !(self.doubtful | self.suspect));
-        let is_outside = |piece: u32| holders[piece as usize] & near == 0;
+        let (by_piece, near) = (&self.by_piece, self.local & !(self.doubtful | self.suspect));
+        let is_outside = |piece: u32| by_piece[piece as usize].holders & near == 0;
         self.claims.note(piece, now, until, by, is_outside);
     }
 }
@@ -460,7 +477,7 @@ mod tests {
         let peers: Vec<Peer> = (0..6)
             .map(|bit| {
                 let mut peer = Peer::new(ConnId(bit * 2), TorrentId(0), addr, true, 0);
-                peer.bit = bit as usize;
+                peer.bit = bit as u8;
                 peer
             })
             .collect();
@@ -477,7 +494,7 @@ mod tests {
                 _ => t.take_wanted(piece),
             }
             for peer in &peers {
-                let has = |piece: u32| t.holders[piece as usize] & peer.mask() != 0;
+                let has = |piece: u32| t.holders(piece) & peer.mask() != 0;
                 let is_useful = (0..PIECES).any(|piece| t.is_wanted(piece) && has(piece));
                 assert_eq!(t.useful & peer.mask() != 0, is_useful, "step {step}");
                 seen[usize::from(is_useful)] += 1;

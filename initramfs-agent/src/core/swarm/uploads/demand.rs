@@ -13,11 +13,22 @@ use crate::core::wire::Block;
 /// Addresses without a connection of which is known what they moved.
 const GONE_MAX: usize = 64;
 
+/// The connection of a turn that has lasted longer.
+pub(super) struct Held<'a> {
+    pub requests: &'a mut Requests,
+    /// What all of its kind have moved.
+    pub all_bytes: u64,
+    /// It turns out to be in another rack than before: what it moved is forgotten.
+    pub has_moved: bool,
+}
+
 /// What all have requested.
 #[derive(Default)]
 pub(super) struct Demand {
     /// Of connections that have requested something, in the order of their numbers.
     all: Vec<Requests>,
+    /// The numbers of these: each message looks one up.
+    conns: Vec<ConnId>,
     /// Payload bytes that have gone to the kernel, those for our rack and those for others.
     sent_bytes: [u64; 2],
     /// What those moved whose connections are gone, by address and by whether it is in another rack: who connects anew is the
@@ -39,7 +50,8 @@ impl Demand {
         let at = self.find(conn).unwrap_or_else(|at| {
             let known = self.take_gone((peer.site, peer.is_across));
             let pace = known.unwrap_or_else(|| self.new_pace(now, peer.is_across));
-            self.all.insert(at, Requests::new(conn, now, peer, pace));
+            self.all.insert(at, Requests::new(now, peer, pace));
+            self.conns.insert(at, conn);
             at
         });
         self.all[at].push(block);
@@ -55,28 +67,21 @@ impl Demand {
         requests.sent(now, bytes)
     }
 
-    /// A turn of a connection has lasted so much longer. Whether it turns out to be in another rack than before: what it moved is
-    /// forgotten then.
-    pub fn held(&mut self, now: Micros, conn: ConnId, is_across: bool, us: Micros) -> bool {
-        let Ok(at) = self.find(conn) else {
-            return false;
-        };
+    /// A turn of a connection has lasted so much longer.
+    pub fn held(&mut self, now: Micros, conn: ConnId, is_across: bool, us: Micros) -> Option<Held<'_>> {
+        let at = self.find(conn).ok()?;
         let has_moved = self.all[at].is_across() != is_across;
         if has_moved {
             let pace = self.new_pace(now, is_across);
             self.all[at].move_rack(is_across, pace);
         }
-        self.all[at].held(us);
-        has_moved
-    }
-
-    /// Whether a connection crawls, if that has changed.
-    pub fn judge(&mut self, now: Micros, conn: ConnId) -> Option<bool> {
-        let at = self.find(conn).ok()?;
         let requests = &mut self.all[at];
-        let all_bytes = self.sent_bytes[usize::from(requests.is_across())];
-        let has_changed = requests.judge(now, all_bytes);
-        has_changed.then(|| requests.is_crawling())
+        requests.held(us);
+        Some(Held {
+            requests,
+            all_bytes: self.sent_bytes[usize::from(is_across)],
+            has_moved,
+        })
     }
 
     pub fn is_crawling(&self, conn: ConnId) -> bool {
@@ -93,6 +98,7 @@ impl Demand {
         let Ok(at) = self.find(conn) else {
             return;
         };
+        self.conns.remove(at);
         let mut requests = self.all.remove(at);
         requests.held(held_us);
         let origin = requests.origin();
@@ -118,7 +124,7 @@ impl Demand {
 
     /// Where the requests of a connection are, or belong.
     fn find(&self, conn: ConnId) -> Result<usize, usize> {
-        self.all.binary_search_by_key(&conn, Requests::conn)
+        self.conns.binary_search(&conn)
     }
 }
 

@@ -117,12 +117,18 @@ impl Turn {
 enum Stage {
     /// All is sent, and the peer has had the time to announce the piece.
     Over,
-    /// Nothing has moved for so long that others are served beside it; another piece of its connection has moved.
-    Stuck,
     /// Nothing of its connection moves: it has no turns any more.
     Deaf,
-    /// It goes on until then at least.
-    Until(Micros),
+    /// It goes on.
+    Goes {
+        /// Until then at least; none: nothing has moved for so long that others are served beside it, though another piece of
+        /// its connection has moved.
+        until: Option<Micros>,
+        /// It has been unknown for long whether the connection crawls.
+        is_unjudged: bool,
+        /// Whether it crawls, if that has changed.
+        judged: Option<bool>,
+    },
 }
 
 impl Uploads {
@@ -259,25 +265,27 @@ impl Uploads {
                 self.give_turns(conn, now);
                 at
             }
-            Stage::Stuck => self.judge(at, now),
             Stage::Deaf => {
                 let before = self.turns.iter().take(at).filter(|t| t.conn == conn).count();
                 self.turns.retain(|t| t.conn != conn);
                 at - before
             }
-            Stage::Until(until) => {
-                lane.note(peer, until, self.demand.is_unjudged(conn));
-                self.judge(at, now)
+            Stage::Goes {
+                until,
+                is_unjudged,
+                judged,
+            } => {
+                if let Some(until) = until {
+                    lane.note(peer, until, is_unjudged);
+                }
+                judged.map_or(at + 1, |is_crawling| self.note_judged(at, is_crawling, now))
             }
         }
     }
 
-    /// Looks whether the connection of a turn begins or ceases to crawl; where the next turn is.
-    fn judge(&mut self, at: usize, now: Micros) -> usize {
+    /// The connection of a turn begins or ceases to crawl; where the next turn is.
+    fn note_judged(&mut self, at: usize, is_crawling: bool, now: Micros) -> usize {
         let Turn { conn, piece, .. } = self.turns[at];
-        let Some(is_crawling) = self.demand.judge(now, conn) else {
-            return at + 1;
-        };
         self.turns[at].is_crawling = is_crawling;
         if !is_crawling {
             self.give_turns(conn, now);
@@ -295,16 +303,17 @@ impl Uploads {
 
     /// Takes the blocks of a turn as far as the shell may hold them.
     fn serve(&mut self, at: usize, now: Micros, peer: &Requester) -> Stage {
-        let Turn { conn, piece, .. } = self.turns[at];
         let turn = &mut self.turns[at];
+        let (conn, piece) = (turn.conn, turn.piece);
         let held_us = turn.held_us(self.looked_at, now);
-        if self.demand.held(now, conn, peer.is_across, held_us) {
-            turn.is_crawling = false;
-        }
         turn.served_at = Some(now);
-        let Some(requests) = self.demand.get_mut(conn) else {
+        let Some(held) = self.demand.held(now, conn, peer.is_across, held_us) else {
             return Stage::Over;
         };
+        if held.has_moved {
+            turn.is_crawling = false;
+        }
+        let requests = held.requests;
         while let Some(block) = requests.next_block(piece, now) {
             turn.moved_at = now;
             self.blocks.push((conn, block));
@@ -317,15 +326,18 @@ impl Uploads {
         } else {
             peer.patience_us.max(STUCK_US)
         };
-        if now.saturating_sub(turn.moved_at) < lasts_us {
-            Stage::Until(turn.moved_at + lasts_us)
-        } else if is_gone {
-            Stage::Over
-        } else if now.saturating_sub(requests.moved_at()) < lasts_us {
-            Stage::Stuck
-        } else {
+        let moves = now.saturating_sub(turn.moved_at) < lasts_us;
+        if !moves && is_gone {
+            return Stage::Over;
+        }
+        if !moves && now.saturating_sub(requests.moved_at()) >= lasts_us {
             requests.fall_silent();
-            Stage::Deaf
+            return Stage::Deaf;
+        }
+        Stage::Goes {
+            until: moves.then_some(turn.moved_at + lasts_us),
+            is_unjudged: requests.is_unjudged(),
+            judged: requests.judge(now, held.all_bytes),
         }
     }
 

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use super::super::Micros;
-use super::super::types::ConnId;
 use super::pace::Pace;
 use super::{Requester, TURNS_OF_ONE_MAX, UPLOADS_ACROSS_MAX, UPLOADS_FLAT_MAX};
 use crate::core::limits::REQUESTS_QUEUED_MAX;
@@ -15,7 +14,6 @@ const UNSENT_BYTES_MAX: u32 = 32 << 10;
 
 /// What one connection has requested and not received.
 pub(super) struct Requests {
-    conn: ConnId,
     /// In the order in which they came.
     waiting: VecDeque<Block>,
     /// Payload bytes handed to the shell that have not gone to the kernel.
@@ -30,9 +28,8 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    pub fn new(conn: ConnId, now: Micros, peer: &Requester, pace: Pace) -> Self {
+    pub fn new(now: Micros, peer: &Requester, pace: Pace) -> Self {
         Self {
-            conn,
             waiting: VecDeque::new(),
             unsent_bytes: 0,
             moved_at: now,
@@ -41,10 +38,6 @@ impl Requests {
             is_across: peer.is_across,
             pace,
         }
-    }
-
-    pub fn conn(&self) -> ConnId {
-        self.conn
     }
 
     /// Its address, and whether that is in another rack.
@@ -152,14 +145,15 @@ impl Requests {
         self.pace.held(us);
     }
 
-    /// Whether it begins or ceases to crawl. `all_bytes`: what all of its kind have moved.
-    pub fn judge(&mut self, now: Micros, all_bytes: u64) -> bool {
+    /// Whether it crawls, if that has changed. `all_bytes`: what all of its kind have moved.
+    pub fn judge(&mut self, now: Micros, all_bytes: u64) -> Option<bool> {
         let places = if self.is_across {
             UPLOADS_ACROSS_MAX
         } else {
             UPLOADS_FLAT_MAX
         };
-        self.pace.judge(now, all_bytes, places)
+        let has_changed = self.pace.judge(now, all_bytes, places);
+        has_changed.then(|| self.is_crawling())
     }
 
     /// It turns out to be in another rack, or in ours: it is compared with others from now on.
