@@ -216,7 +216,7 @@ impl World {
             let hello = Input::ExtendedHandshake {
                 conn: id,
                 bootswarm: true,
-                elsewhere: false,
+                elsewhere: None,
                 listen_port: Some(6881),
                 requests_max: Some(512),
                 ut_pex: None,

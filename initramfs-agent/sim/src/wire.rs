@@ -33,7 +33,11 @@ pub(super) fn wire_bytes(message: &Outgoing) -> u32 {
 }
 
 /// What an agent's extension handshake says.
-pub(super) fn agent_hello(conn: ConnId, metadata_size: Option<u32>, elsewhere: bool) -> Input<'static> {
+pub(super) fn agent_hello(
+    conn: ConnId,
+    metadata_size: Option<u32>,
+    elsewhere: Option<bool>,
+) -> Input<'static> {
     Input::ExtendedHandshake {
         conn,
         bootswarm: true,

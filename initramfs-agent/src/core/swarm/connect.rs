@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::Swarm;
 use super::known::Known;
 use super::peer::Peer;
+use super::places::site;
 use super::types::{ConnId, HintSource, Output, TorrentId};
 use crate::core::limits::{CONNECTIONS_MAX, PEERS_PER_ANSWER_MAX};
 use crate::core::nearness::Nearness;
@@ -16,6 +17,9 @@ const HINTS_AT_ONCE_MAX: usize = 100;
 const PEX_AHEAD_US: Micros = 30 * SECOND;
 /// Addresses that turn out to be our own.
 const OWN_ADDRS_MAX: usize = 64;
+/// So many addresses must say that there are racks where the tracker has named neighbours of ours only: it does that to the
+/// first nodes of a farm where they are of one rack, and one liar shall not split a farm.
+const RACK_SAYERS: usize = 3;
 /// A handshake must be through by then.
 pub(super) const HANDSHAKE_US: Micros = 10 * SECOND;
 /// We send something at least that often.
@@ -233,7 +237,11 @@ impl Swarm {
         if extended {
             let metadata_size = self.torrents[usize::from(torrent.0)].metadata.size();
             let known = listen.and_then(|a| self.torrents[usize::from(torrent.0)].known.get(&a));
-            let elsewhere = known.is_some_and(|k| k.nearness == Nearness::Across && !k.seeder);
+            let elsewhere = known.filter(|k| !k.seeder).and_then(|k| match k.nearness {
+                Nearness::Local => Some(false),
+                Nearness::Across => Some(true),
+                Nearness::Far | Nearness::Unknown => None,
+            });
             self.send(
                 conn,
                 Outgoing::ExtendedHandshake {
@@ -262,20 +270,28 @@ impl Swarm {
         }
     }
 
-    /// A peer says that the tracker has named us to it as being in another rack. To the first node of a farm the tracker
-    /// named nobody: without this it would take all that dial it for neighbours, and fetch over the uplink what its rack
-    /// has. Where the tracker has named neighbours of ours and nobody elsewhere, the peer is not believed.
-    pub(super) fn note_elsewhere(&mut self, conn: ConnId) {
+    /// A peer says that the tracker has named us to it as being in another rack, or in its own. To the first node of a farm the
+    /// tracker named nobody: without this it would take all that dial it for neighbours, and fetch over the uplink what its
+    /// rack has. Where the tracker has named neighbours of ours and nobody elsewhere, several must say so. Of a large rack it
+    /// names few to each node: without this those that dial it would count as of other racks.
+    pub(super) fn note_rack(&mut self, conn: ConnId, elsewhere: bool) {
         let Some(peer) = self.peers.get(&conn).filter(|p| p.bootswarm && !p.origin) else {
             return;
         };
-        let (torrent, listen) = (peer.torrent, peer.listen);
+        let (torrent, listen, site) = (peer.torrent, peer.listen, site(peer.addr.ip()));
         let t = &mut self.torrents[usize::from(torrent.0)];
-        let believed = t.racked || !t.introduced;
+        if elsewhere && t.rack_sayers.len() < RACK_SAYERS && !t.rack_sayers.contains(&site) {
+            t.rack_sayers.push(site);
+        }
+        let believed = !elsewhere || t.racked || !t.introduced || t.rack_sayers.len() >= RACK_SAYERS;
         let known = listen.and_then(|a| t.known.get_mut(&a));
         if let Some(known) = known.filter(|k| believed && k.nearness == Nearness::Unknown) {
-            known.nearness = Nearness::Across;
-            t.racked = true;
+            known.nearness = if elsewhere {
+                Nearness::Across
+            } else {
+                Nearness::Local
+            };
+            t.racked |= elsewhere;
             self.refresh_local(torrent);
         }
     }

@@ -124,7 +124,7 @@ impl Swarm {
         let mut all = Neighbours::default();
         let mut crowd = 0;
         for known in t.known.values() {
-            crowd += usize::from(known.nearness == Nearness::Local);
+            crowd += usize::from(known.nearness == Nearness::Local && known.hint.is_none());
             let Some(peer) = known.conn.and_then(|c| self.peers.get(&c)) else {
                 continue;
             };

@@ -353,7 +353,7 @@ impl Swarm {
         for conn in conns {
             let tell = |p: &Peer| p.bootswarm && p.extended && !p.metadata.has;
             if self.peers.get(&conn).is_some_and(tell) {
-                let elsewhere = false; // the first one has said so
+                let elsewhere = None; // the first one has said so
                 self.send(
                     conn,
                     Outgoing::ExtendedHandshake {

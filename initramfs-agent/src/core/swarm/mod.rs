@@ -155,8 +155,8 @@ impl Swarm {
                 metadata_size,
             } => {
                 self.on_extended(conn, bootswarm, listen_port, requests_max, ut_pex);
-                if elsewhere {
-                    self.note_elsewhere(conn);
+                if let Some(elsewhere) = elsewhere {
+                    self.note_rack(conn, elsewhere);
                 }
                 self.note_metadata(conn, metadata_size);
             }
@@ -242,10 +242,7 @@ impl Swarm {
     /// Reads what an input of this connection about this piece will need, so that it is in the processor's caches by then; what
     /// it returns means nothing. For those who run many of these.
     pub fn touch(&self, conn: ConnId, piece: Option<u32>) -> u64 {
-        let peer = self
-            .peers
-            .get(&conn)
-            .map_or(0, |p| p.heard_at ^ p.later_at);
+        let peer = self.peers.get(&conn).map_or(0, |p| p.heard_at ^ p.later_at);
         let torrents = self.torrents.first().map_or(0, |t| t.touch(piece));
         self.wake ^ self.now ^ peer ^ torrents ^ self.uploads.touch()
     }

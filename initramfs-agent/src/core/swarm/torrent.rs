@@ -1,5 +1,7 @@
 //! One torrent: which pieces we have, who has which, what is in flight.
 
+use std::net::IpAddr;
+
 use super::claims::Claims;
 use super::dial::WANT_PEERS_US;
 use super::known::Addresses;
@@ -143,6 +145,8 @@ pub(super) struct Torrent {
     pub racked: bool,
     /// The tracker has named peers, in our rack or elsewhere.
     pub introduced: bool,
+    /// Addresses that say that we are in another rack than they, a few.
+    pub rack_sayers: Vec<IpAddr>,
     pub known: Addresses,
     /// Hints in a row that nobody answered, and when the next ones may be dialled.
     pub hints_dead: u32,
@@ -213,6 +217,7 @@ impl Torrent {
             offering: 0,
             racked: false,
             introduced: false,
+            rack_sayers: Vec::new(),
             known: Addresses::default(),
             hints_dead: 0,
             hints_at: 0,
@@ -231,7 +236,11 @@ impl Torrent {
     pub fn touch(&self, piece: Option<u32>) -> u64 {
         let jobs = self.jobs.first().map_or(0, |j| j.moved_at);
         let piece = piece.and_then(|piece| self.by_piece.get(piece as usize));
-        jobs ^ piece.map_or(0, |p| u64::from(p.heard_ms)) ^ self.progress.done_bytes ^ self.local as u64 ^ self.started_at ^ self.times.p50().unwrap_or(0)
+        jobs ^ piece.map_or(0, |p| u64::from(p.heard_ms))
+            ^ self.progress.done_bytes
+            ^ self.local as u64
+            ^ self.started_at
+            ^ self.times.p50().unwrap_or(0)
     }
 
     pub fn done(&self) -> bool {

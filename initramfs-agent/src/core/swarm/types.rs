@@ -137,8 +137,8 @@ pub enum Input<'a> {
         conn: ConnId,
         /// `bs` is 1: it follows docs/protocol.md.
         bootswarm: bool,
-        /// `bx` is 1: to its knowledge we are in another rack.
-        elsewhere: bool,
+        /// `bx`: to its knowledge we are in another rack, or in its own.
+        elsewhere: Option<bool>,
         /// `p`: the port at which it listens.
         listen_port: Option<u16>,
         /// `reqq`.

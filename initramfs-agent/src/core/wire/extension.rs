@@ -13,8 +13,8 @@ pub const OUR_UT_METADATA: u8 = 2;
 pub struct ExtensionHandshake {
     /// `bs` is 1: it follows docs/protocol.md.
     pub bootswarm: bool,
-    /// `bx` is 1: to its knowledge we are in another rack.
-    pub elsewhere: bool,
+    /// `bx`: to its knowledge we are in another rack, or in its own.
+    pub elsewhere: Option<bool>,
     /// `p`: the TCP port at which it listens.
     pub listen_port: Option<u16>,
     /// `reqq`: how many requests it keeps.
@@ -35,8 +35,8 @@ impl ExtensionHandshake {
         if self.bootswarm {
             out.bytes(b"bs").int(1);
         }
-        if self.elsewhere {
-            out.bytes(b"bx").int(1);
+        if let Some(elsewhere) = self.elsewhere {
+            out.bytes(b"bx").int(elsewhere.into());
         }
         out.bytes(b"m").dict();
         if let Some(id) = self.ut_metadata {
@@ -75,7 +75,11 @@ impl ExtensionHandshake {
         };
         Ok(Self {
             bootswarm: dict.int(b"bs") == Some(1),
-            elsewhere: dict.int(b"bx") == Some(1),
+            elsewhere: match dict.int(b"bx") {
+                Some(0) => Some(false),
+                Some(1) => Some(true),
+                _ => None,
+            },
             listen_port: dict
                 .int(b"p")
                 .and_then(|p| u16::try_from(p).ok())

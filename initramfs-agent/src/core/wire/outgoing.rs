@@ -36,8 +36,8 @@ pub enum Outgoing {
     ExtendedHandshake {
         /// Bytes of the info dictionary, if we can give it (BEP 9).
         metadata_size: Option<u32>,
-        /// `bx`: the tracker has told us that this peer is in another rack.
-        elsewhere: bool,
+        /// `bx`: the tracker has told us that this peer is in another rack, or in ours.
+        elsewhere: Option<bool>,
     },
     /// BEP 9: we want this part of the info dictionary.
     MetadataRequest(u32),

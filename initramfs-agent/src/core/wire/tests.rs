@@ -23,7 +23,7 @@ fn encoded(message: &Outgoing) -> Vec<u8> {
 fn ours() -> ExtensionHandshake {
     ExtensionHandshake {
         bootswarm: true,
-        elsewhere: false,
+        elsewhere: None,
         listen_port: Some(6881),
         requests_max: Some(512),
         ut_pex: Some(OUR_UT_PEX),
@@ -92,16 +92,24 @@ fn bytes_are_those_of_the_standard() {
     assert_eq!(
         encoded(&Outgoing::ExtendedHandshake {
             metadata_size: Some(40_000),
-            elsewhere: false
+            elsewhere: None
         })[6..],
         *body.as_bytes()
     );
-    let across = encoded(&Outgoing::ExtendedHandshake {
-        metadata_size: None,
-        elsewhere: true,
-    });
-    assert!(across[6..].starts_with(b"d2:bsi1e2:bxi1e1:md"));
-    assert!(ExtensionHandshake::parse(&across[6..]).unwrap().elsewhere);
+    for (elsewhere, begins) in [
+        (Some(true), "d2:bsi1e2:bxi1e1:md"),
+        (Some(false), "d2:bsi1e2:bxi0e1:md"),
+    ] {
+        let metadata_size = None;
+        let bytes = encoded(&Outgoing::ExtendedHandshake {
+            metadata_size,
+            elsewhere,
+        });
+        assert!(bytes[6..].starts_with(begins.as_bytes()));
+        let parsed = ExtensionHandshake::parse(&bytes[6..]).unwrap();
+        assert_eq!(parsed.elsewhere, elsewhere);
+    }
+    assert_eq!(ExtensionHandshake::parse(b"d2:bxi2ee").unwrap().elsewhere, None);
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Node {
     pub(super) fn send_message(&mut self, id: ConnId, message: &Outgoing) {
         let ours = ExtensionHandshake {
             bootswarm: true,
-            elsewhere: false,
+            elsewhere: None,
             listen_port: Some(self.port),
             requests_max: Some(REQUESTS_QUEUED_MAX as u32),
             ut_pex: Some(OUR_UT_PEX),

@@ -241,7 +241,7 @@ fn messages_without_end_and_without_effect_are_a_reason_for_a_ban() {
     let greeting = |conn| Input::ExtendedHandshake {
         conn,
         bootswarm: true,
-        elsewhere: false,
+        elsewhere: None,
         listen_port: None,
         requests_max: None,
         ut_pex: None,

@@ -61,7 +61,7 @@ fn hostile_input_never_panics_and_stays_bounded() {
             ];
             let hello = Input::ExtendedHandshake {
                 conn,
-                elsewhere: rng.below(4) == 0,
+                elsewhere: [None, Some(false), Some(true)][rng.below(3) as usize],
                 bootswarm: rng.below(2) == 0,
                 listen_port: Some(rng.next_u64() as u16),
                 requests_max: Some(rng.below(3) as u32),

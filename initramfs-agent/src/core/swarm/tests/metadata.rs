@@ -38,7 +38,7 @@ fn knowing(pieces: u32) -> TorrentSpec {
 fn greets(s: &mut Swarm, now: Micros, conn: ConnId, metadata_size: Option<u32>) -> Vec<Output> {
     let hello = Input::ExtendedHandshake {
         conn,
-        elsewhere: false,
+        elsewhere: None,
         bootswarm: true,
         listen_port: None,
         requests_max: None,
@@ -81,7 +81,7 @@ fn told(outputs: &[Output]) -> Vec<(ConnId, Option<u32>)> {
             message:
                 Outgoing::ExtendedHandshake {
                     metadata_size,
-                    elsewhere: false,
+                    elsewhere: None,
                 },
         } => Some((*conn, *metadata_size)),
         _ => None,

@@ -175,7 +175,7 @@ fn takes_from_a_choking_seeder_exactly_what_it_is_given() {
     );
     let hello = Input::ExtendedHandshake {
         conn,
-        elsewhere: false,
+        elsewhere: None,
         bootswarm: true,
         listen_port: None,
         requests_max: None,

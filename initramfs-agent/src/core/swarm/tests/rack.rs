@@ -98,7 +98,7 @@ fn pex_tells_of_others_once_and_then_of_changes() {
     let hello = |s: &mut Swarm, conn, port| {
         let input = Input::ExtendedHandshake {
             conn,
-            elsewhere: false,
+            elsewhere: None,
             bootswarm: true,
             listen_port: Some(port),
             requests_max: None,
@@ -184,8 +184,8 @@ fn the_window_comes_first_and_the_rest_is_not_left_out() {
     assert_eq!(missing, 40);
 }
 
-/// An agent connects, and says that we are in another rack, or nothing of it.
-fn greets(s: &mut Swarm, n: u8, elsewhere: bool) -> ConnId {
+/// An agent connects, and says that we are in another rack, in its own, or nothing of it.
+fn greets(s: &mut Swarm, n: u8, elsewhere: Option<bool>) -> ConnId {
     let conn = join(s, 2 * u32::from(n) + 1, n, id(n));
     s.handle(
         0,
@@ -205,7 +205,7 @@ fn greets(s: &mut Swarm, n: u8, elsewhere: bool) -> ConnId {
 
 /// Whether a piece that a peer has is claimed, as what comes over the uplink is; what a neighbour has is just taken. The
 /// tracker has named these; `elsewhere` is what the peer says of us.
-fn claims_what_it_has(told: &[(SocketAddr, Nearness)], elsewhere: bool) -> bool {
+fn claims_what_it_has(told: &[(SocketAddr, Nearness)], elsewhere: Option<bool>) -> bool {
     let mut s = swarm(1);
     s.add_torrent(0, spec(2));
     s.handle(
@@ -217,7 +217,7 @@ fn claims_what_it_has(told: &[(SocketAddr, Nearness)], elsewhere: bool) -> bool 
     );
     drain(&mut s);
     let far = greets(&mut s, 3, elsewhere);
-    let near = greets(&mut s, 4, false);
+    let near = greets(&mut s, 4, None);
     // Claims go to neighbours only, so this is one.
     hears(&mut s, 0, near, Message::Suggest { piece: 1 });
     let mut out = hears(&mut s, 0, far, Message::Have { piece: 0 });
@@ -234,22 +234,62 @@ fn claims_what_it_has(told: &[(SocketAddr, Nearness)], elsewhere: bool) -> bool 
 
 #[test]
 fn the_first_node_of_a_farm_learns_of_racks_from_those_that_dial_it() {
-    assert!(!claims_what_it_has(&[], false));
-    assert!(claims_what_it_has(&[], true));
+    assert!(!claims_what_it_has(&[], None));
+    assert!(!claims_what_it_has(&[], Some(false)));
+    assert!(claims_what_it_has(&[], Some(true)));
 }
 
 #[test]
-fn who_was_told_of_neighbours_only_does_not_believe_in_racks() {
+fn who_was_told_of_neighbours_only_does_not_believe_one_peer_in_racks() {
     let neighbour = [(addr(9), Nearness::Local)];
-    assert!(!claims_what_it_has(&neighbour, true));
+    assert!(!claims_what_it_has(&neighbour, Some(true)));
     assert!(claims_what_it_has(
         &[neighbour[0], (addr(8), Nearness::Across)],
-        true
+        Some(true)
     ));
 }
 
 #[test]
-fn a_peer_of_another_rack_is_told_so() {
+fn who_was_told_of_neighbours_only_believes_three_addresses_in_racks() {
+    let mut s = swarm(1);
+    s.add_torrent(0, spec(2));
+    let peers = &[(addr(9), Nearness::Local)];
+    s.handle(0, Input::Peers { torrent: T0, peers });
+    drain(&mut s);
+    for (n, believed) in [(3, false), (4, false), (4, false), (5, true)] {
+        let conn = greets(&mut s, n, Some(true));
+        assert_eq!(s.torrents[0].racked, believed, "{n}");
+        s.handle(0, Input::Closed { conn });
+    }
+}
+
+#[test]
+fn an_agent_of_our_rack_that_the_tracker_did_not_name_is_a_neighbour() {
+    let told = [(addr(8), Nearness::Across), (addr(9), Nearness::Local)];
+    assert!(claims_what_it_has(&told, None));
+    assert!(!claims_what_it_has(&told, Some(false)));
+}
+
+#[test]
+fn neighbours_that_dial_us_do_not_make_a_crowd_of_those_that_the_tracker_named() {
+    let mut s = swarm(1);
+    s.add_torrent(0, spec(4));
+    for n in 0..10 {
+        greets(&mut s, 60 + n, Some(false));
+    }
+    let near = (0..23).map(|n| (addr(20 + n), Nearness::Local));
+    let peers = &near.collect::<Vec<_>>();
+    s.handle(0, Input::Peers { torrent: T0, peers });
+    let mut dialled = drain(&mut s);
+    // Later than it takes to know one's rack.
+    s.handle(SECOND, Input::Tick);
+    dialled.extend(drain(&mut s));
+    let dialled = dialled.iter().filter(|o| matches!(o, Output::Connect { .. }));
+    assert_eq!(dialled.count(), 13);
+}
+
+#[test]
+fn a_peer_is_told_whether_it_is_of_our_rack() {
     let mut s = swarm(1);
     s.add_torrent(0, spec(1));
     let peers = &[(addr(3), Nearness::Across), (addr(4), Nearness::Local)];
@@ -278,7 +318,7 @@ fn a_peer_of_another_rack_is_told_so() {
         }));
     }
     said.sort();
-    assert_eq!(said, [(addr(3), true), (addr(4), false)]);
+    assert_eq!(said, [(addr(3), Some(true)), (addr(4), Some(false))]);
 }
 
 #[test]
@@ -286,11 +326,11 @@ fn what_the_tracker_says_of_a_peer_counts_more_than_what_the_peer_says() {
     let elsewhere = (addr(8), Nearness::Across);
     assert!(claims_what_it_has(
         &[(addr(3), Nearness::Across), elsewhere],
-        false
+        Some(false)
     ));
     assert!(!claims_what_it_has(
         &[(addr(3), Nearness::Local), elsewhere],
-        true
+        Some(true)
     ));
 }
 
@@ -316,10 +356,10 @@ fn only_agents_are_believed_about_racks() {
             ut_pex: None,
             metadata_size: None,
         };
-        s.handle(0, says(true));
+        s.handle(0, says(Some(true)));
         assert_eq!(s.torrents[0].racked, believed, "{peer_id:?} {bootswarm}");
         // A second handshake, which brings the hashes of the pieces, says nothing of racks and takes nothing back.
-        s.handle(0, says(false));
+        s.handle(0, says(None));
         assert_eq!(s.torrents[0].racked, believed, "{peer_id:?} {bootswarm}");
     }
 }
@@ -353,7 +393,7 @@ fn an_agent_that_was_dialled_does_not_say_where_its_peer_is() {
         conn,
         message: Outgoing::ExtendedHandshake {
             metadata_size: None,
-            elsewhere: false
+            elsewhere: None
         }
     }));
 }

@@ -37,9 +37,13 @@ fn extension_handshake(peer: &mut Peer) -> ExtensionHandshake {
 }
 
 #[test]
-fn a_node_says_to_whom_it_dials_that_the_tracker_placed_it_in_another_rack() {
+fn a_node_says_to_whom_it_dials_in_which_rack_the_tracker_placed_it() {
     let world = World::new(20_000, 16_384);
-    for (nearness, elsewhere) in [(Nearness::Across, true), (Nearness::Local, false)] {
+    for (nearness, elsewhere) in [
+        (Nearness::Across, Some(true)),
+        (Nearness::Local, Some(false)),
+        (Nearness::Far, None),
+    ] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let peers = vec![(listener.local_addr().unwrap(), nearness)];
         let introduced = |torrent| TorrentConfig {
@@ -70,7 +74,7 @@ const LACKED: Block = Block {
 };
 
 /// Whether the node claims, to a neighbour, what it fetches from an agent that says so much of its rack.
-fn claims(elsewhere: bool) -> bool {
+fn claims(elsewhere: Option<bool>) -> bool {
     let world = World::new(20_000, 16_384);
     let node = {
         let torrent = world.torrent();
@@ -79,7 +83,7 @@ fn claims(elsewhere: bool) -> bool {
         node.add_torrent(torrent).unwrap();
         TestNode::run(node, artifact)
     };
-    let connect = |n: u8, elsewhere: bool| {
+    let connect = |n: u8, elsewhere: Option<bool>| {
         let mut peer = Peer::of(TcpStream::connect(node.addr()).unwrap());
         peer.stream.write_all(&agent(&world, n).encode()).unwrap();
         peer.read_handshake();
@@ -96,7 +100,7 @@ fn claims(elsewhere: bool) -> bool {
         peer
     };
     let say = |peer: &mut Peer, messages: &[Outgoing]| send(peer, &ExtensionHandshake::default(), messages);
-    let mut near = connect(1, false);
+    let mut near = connect(1, None);
     // Claims go to neighbours only, so this is one. The answer says that the node has read it.
     say(&mut near, &[Outgoing::Suggest(1), Outgoing::Request(LACKED)]);
     let rejected = |message: &Message<'_>| matches!(message, Message::Reject(LACKED)).then_some(());
@@ -117,6 +121,6 @@ fn claims(elsewhere: bool) -> bool {
 
 #[test]
 fn a_node_that_knows_nobody_believes_who_says_that_it_is_in_another_rack() {
-    assert!(claims(true));
-    assert!(!claims(false));
+    assert!(claims(Some(true)));
+    assert!(!claims(None));
 }
