@@ -74,6 +74,11 @@ const busybox: Tool = { name: 'busybox', debianPackage: 'busybox-static' }
 const dnsmasq: Tool = { name: 'dnsmasq', debianPackage: 'dnsmasq-base' }
 const openssl: Tool = { name: 'openssl', debianPackage: 'openssl' }
 const python: Tool = { name: 'python3', debianPackage: 'python3' }
+/** A controller (BMC) and what asks it. */
+const ipmi: readonly Tool[] = [
+  { name: 'ipmitool', debianPackage: 'ipmitool' },
+  { name: 'ipmi_sim', debianPackage: 'openipmi' },
+]
 /** `image rootfs` and `image stage1`. */
 const builders: readonly Tool[] = [
   { name: 'mmdebstrap', debianPackage: 'mmdebstrap' },
@@ -142,6 +147,7 @@ function unitStep(files: readonly string[]): SuiteStep {
       openssl,
       python,
       { name: 'tftp', debianPackage: 'tftp-hpa' },
+      ...ipmi,
     ],
     agent: true,
     quick: {

@@ -27,14 +27,14 @@ const cleanEnv = {
 const nobody = 65_534
 
 /**
- * Resolves when it has ended with 0. What it leaves running in its process group is killed.
+ * The end of its standard output, when it has ended with 0. What it leaves running in its process group is killed.
  *
  * @throws Error with its exit code and last line, or why it was ended
  */
 export async function runCommand(
   { argv, env = {}, timeoutMs = commandMs }: Command,
   ended: AbortSignal,
-): Promise<void> {
+): Promise<string> {
   ended.throwIfAborted()
   const [program = '', ...args] = argv
   const child = spawn(program, args, {
@@ -53,7 +53,7 @@ export async function runCommand(
     const [out, err] = [tailOf(child.stdout), tailOf(child.stderr)]
     const { code, signal } = await exitOf(child)
     if (why !== undefined) throw new Error(why)
-    if (code === 0) return
+    if (code === 0) return out()
     const said = lastLine(err()) || lastLine(out())
     throw new Error(`${code === null ? signal : `exit code ${code}`}${said === '' ? '' : `: ${said}`}`)
   } finally {

@@ -1,5 +1,6 @@
 /** What operators do to nodes' power: how each node is reached, and what is told of it. */
 import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { BootswarmError } from '../../src/errors.js'
 import { foldHostlist } from '../../src/hostlist.js'
 import { WAKE_CARDS_MAX } from '../../src/limits.js'
@@ -10,8 +11,10 @@ import type { NodeRegistry } from '../nodes/registry.js'
 import type { ActionKind, ActionPlan } from '../power/action-run.js'
 import { type Action, type Method, PowerActions } from '../power/actions.js'
 import { runCommand } from '../power/command.js'
+import { controlByIpmi } from '../power/ipmi.js'
+import { controlByRedfish } from '../power/redfish.js'
 import { sendMagicPackets, wakeNetworks } from '../power/wake-on-lan.js'
-import { type PowerNode, wayOf } from '../power/ways.js'
+import { type PowerNode, type Way, wayOf } from '../power/ways.js'
 import type { Addresses } from '../process/addresses.js'
 import type { Store } from '../store/store.js'
 import type { Timeline } from '../timeline/timeline.js'
@@ -65,7 +68,7 @@ export function makePower({ config, failures, nowMs }: Common, parts: PowerParts
     const node = facts(id)
     const way = wayOf(kind, node)
     if (way.kind === 'wake-on-lan') return broadcast(way.macs, node.address)
-    return { name: `command ${way.argv[0]}`, run: (ended) => runCommand(way, ended) }
+    return { name: nameOf(way), run: (ended) => control(kind, way, ended) }
   }
   const actions = new PowerActions({
     methodOf,
@@ -114,3 +117,38 @@ export function makePower({ config, failures, nowMs }: Common, parts: PowerParts
 
 /** Characters of a line of the audit trail that tell which nodes they were. */
 const detailLengthMax = 512
+
+type Controlled = Exclude<Way, { readonly kind: 'wake-on-lan' }>
+
+function nameOf(way: Controlled): string {
+  if (way.kind === 'command') return `command ${way.argv[0]}`
+  return way.kind === 'ipmi' ? `IPMI at ${way.target.host}` : `Redfish at ${new URL(way.target.url).host}`
+}
+
+async function control(kind: ActionKind, way: Controlled, ended: AbortSignal): Promise<void> {
+  if (way.kind === 'command') {
+    await runCommand(way, ended)
+    return
+  }
+  const password = (await readSmall(way.target.passwordFile)).split('\n')[0]?.replace(/\r$/, '') ?? ''
+  if (way.kind === 'ipmi') {
+    await controlByIpmi(kind, way.target, password, ended)
+    return
+  }
+  const { caFile } = way.target
+  const ca = caFile === undefined ? undefined : await readSmall(caFile)
+  await controlByRedfish(kind, way.target, { password, ca }, ended)
+}
+
+/** Passwords and CAs, characters. */
+const smallLengthMax = 64 * 1024
+
+/** @throws Error that says who has to be able to read it */
+async function readSmall(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).slice(0, smallLengthMax)
+  } catch (error) {
+    const { code = 'unreadable' } = error as NodeJS.ErrnoException
+    throw new Error(`${path}: ${code}; the user of the server has to be able to read it`)
+  }
+}

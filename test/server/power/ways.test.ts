@@ -22,3 +22,20 @@ test('by the command where there is one, else Wake-on-LAN; a reboot needs a comm
   )
   assert.throws(() => wayOf('reboot', { ...node, macs: [], power }), /asks for \{mac\}/)
 })
+
+test('a controller does both, at the address that the node’s own name makes', () => {
+  const account = { user: 'admin', password_file: '/etc/bmc' }
+  const who = { user: 'admin', passwordFile: '/etc/bmc' }
+  const ipmi = { ...node, power: { ipmi: { host: 'bmc-{name}.lan', ...account } } }
+  const target = { host: 'bmc-lab1.lan', port: 623, ...who }
+  for (const action of ['wake', 'reboot'] as const)
+    assert.deepEqual(wayOf(action, ipmi), { kind: 'ipmi', target })
+  const redfish = { ...node, power: { redfish: { url: 'https://bmc-{id}', ...account, fingerprint: 'ab' } } }
+  assert.deepEqual(wayOf('reboot', redfish), {
+    kind: 'redfish',
+    target: { url: 'https://bmc-rig1', ...who, caFile: undefined, fingerprint: 'ab' },
+  })
+  // An identity may have colons, which no host has.
+  const mac = { ...ipmi, id: macs[0] ?? '', power: { ipmi: { host: '{id}', ...account } } }
+  assert.throws(() => wayOf('reboot', mac), /power\.ipmi\.host is no address for it: 52:54/)
+})
