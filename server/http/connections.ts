@@ -8,6 +8,9 @@ import type { TcpOptions } from '../process/tcp-options.js'
 import { FairShare } from './fair-share.js'
 import { endsOf } from './socket-ends.js'
 
+/** What the system may take of answers before it can send them, bytes: the rest counts for the client (answer-memory.ts). Files have more. */
+const unsentBytesMax = 128 * 1024
+
 /** For `/v1/status`. */
 export interface ConnectionStats {
   readonly open: number
@@ -59,6 +62,7 @@ export class Connections {
     }
     this.#refused += yielding.length
     for (const other of yielding) close(other)
+    this.#options?.limitUnsent(socket, unsentBytesMax)
     const ends = endsOf(socket)
     this.#byEnds.set(ends, connection)
     socket.once('close', () => {

@@ -27,7 +27,7 @@ const agentIntervalMaxS = 60
 const introducedIntervalS = 30
 const introducedEnough = 12
 const expireGraceMs = 15_000
-/** Peers of all torrents: 500 nodes with 128 torrents. Some 40 MB. */
+/** Peers of all torrents: 500 nodes with 128 torrents. Some 60 MB. */
 const peersAllMax = 65_536
 
 /** Counters of the tracker. */

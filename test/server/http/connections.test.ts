@@ -156,18 +156,23 @@ test('a slow reader that is cut off holds nothing in the system either', async (
   await until('the system has dropped it', () => !isThere())
 })
 
-for (const secure of [false, true]) {
-  test(`${secure ? 'HTTPS' : 'HTTP'}: what waits in the system for a client that stops reading is bounded`, async (t) => {
+for (const [secure, path] of [
+  [false, '/boot/vmlinuz'],
+  [true, '/boot/vmlinuz'],
+  [false, '/v1/ipxe/bin/bios/undionly.kpxe'],
+] as const) {
+  test(`${secure ? 'HTTPS' : 'HTTP'} ${path}: what waits in the system for a client that stops reading is bounded`, async (t) => {
     const site = new HttpBench(randomBytes(32 << 20))
     t.after(() => site.end())
-    const { port } = await site.listen(secure)
+    site.program = randomBytes(4 << 20)
+    const { port } = await site.listen(secure, { isBootingByTurn: true })
     const target = { port, host: '127.0.0.1' }
     const socket = secure
       ? connectTls({ ...target, ca: site.identity?.caCertificate })
       : connect({ ...target })
     t.after(() => socket.destroy())
     socket.on('error', () => {})
-    socket.write(get('/boot/vmlinuz'))
+    socket.write(get(path))
     await once(socket, 'readable')
     let [waiting, looks] = [0, 0]
     await until('the server has stopped sending', () => {

@@ -80,7 +80,10 @@ test('a node’s script names its files, and these are the ones of the version',
   assert.match(first, /chain .*\/v1\/ipxe\/script\/52-54-00-00-00-07\?arch=\$\{bs-arch\} \|\|/)
   const text = await script(port, 7)
   assert.match(text, /rig007 \(52:54:00:00:00:07\)/)
-  assert.match(text, /bootswarm.node=52:54:00:00:00:07 BOOTIF=01-52-54-00-00-00-07 quiet nomodeset \|\|/)
+  assert.match(
+    text,
+    /bootswarm.node=52:54:00:00:00:07 BOOTIF=01-52-54-00-00-00-07 bootswarm.ticket=[0-9a-f]{32} quiet nomodeset \|\|/,
+  )
   const [kernelPath = '', stage1Path = ''] = files(text)
   assert.ok(stage1Path.endsWith('/stage1%20%24x%3B'))
   assert.ok((await ask(port, kernelPath)).body.equals(kernel))
