@@ -156,7 +156,9 @@ async function compose(
     reach,
     ports,
   })
+  const power = makePower(common, { store, records, registry, timeline, addresses, describe: nodes.describe })
   const http = makeHttp(common, {
+    power,
     timeline,
     identity: identity.first,
     catalog,
@@ -168,7 +170,6 @@ async function compose(
     reach,
     ports,
   })
-  const power = makePower(common, { store, records, registry, timeline, addresses, describe: nodes.describe })
   const operators = makeOperators(common, {
     power,
     told,

@@ -40,6 +40,8 @@ export interface AnswerSources {
   readonly status: () => object
   /** What a node that has reported is told about its seeding. */
   readonly seedS: (node: string) => number | undefined
+  /** MACs of machines that a node which seeds shall wake now; each is told once. */
+  readonly wakesFor: (node: string) => readonly string[]
   readonly admitReport: HttpServices['admitReport']
   readonly unverifiedReceived: HttpServices['unverifiedReceived']
   readonly netboot: NetbootAnswers
@@ -87,7 +89,10 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
     checkReport: (node, address, proof) => sources.proofs.checkReport({ node, address, proof }),
     eventsReceived: async (node, address, events) => {
       await registry.eventsReceived(node, address, events)
-      return sources.seedS(node)
+      const seedS = sources.seedS(node)
+      // An older agent knows nothing of it, and one that is told to end may have ended.
+      const wakes = events.some(({ type, data }) => type === 'seeding' && data.wakes === true)
+      return { seedS, wake: wakes && seedS !== 0 ? sources.wakesFor(node) : [] }
     },
     unverifiedReceived: sources.unverifiedReceived,
     status: sources.status,

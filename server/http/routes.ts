@@ -171,8 +171,13 @@ function nodeRoutes(app: FastifyInstance, { secure, services, limits }: RouteOpt
     // Before it is parsed, which costs more than all the rest.
     services.admitReport(node, address, body.length)
     services.checkReport(node, address, requestProof(request, body))
-    const seedS = await services.eventsReceived(node, address, parseEvents(body))
-    return seedS === undefined ? reply.code(204).send() : reply.send({ seed_s: seedS })
+    const { seedS, wake } = await services.eventsReceived(node, address, parseEvents(body))
+    if (seedS === undefined && wake.length === 0) return reply.code(204).send()
+    // Agents read canonical JSON: names in order.
+    return reply.send({
+      ...(seedS === undefined ? {} : { seed_s: seedS }),
+      ...(wake.length === 0 ? {} : { wake }),
+    })
   })
 }
 

@@ -93,6 +93,14 @@ export interface NetbootAnswers {
   fetch(download: BootDownload): BootFetch | undefined
 }
 
+/** What a node that has reported is told. */
+export interface ReportAnswer {
+  /** Seconds until it shall report again, 0: it shall seed no more; undefined: it does not seed. */
+  readonly seedS: number | undefined
+  /** MACs of machines of its network that it shall wake. */
+  readonly wake: readonly string[]
+}
+
 /** The answers. None of them blocks. */
 export interface HttpServices {
   /** The current version of the catalog, 0 before the first. */
@@ -122,12 +130,11 @@ export interface HttpServices {
    */
   checkReport(node: string, address: string, proof: Proof | undefined): void
   /**
-   * Takes in what a node reports; for one that seeds, the seconds until it shall report again, 0: it shall seed no more.
-   * Resolves when the report is on the disk.
+   * Takes in what a node reports. Resolves when the report is on the disk.
    *
    * @throws BootswarmError REPORTS_NOT_SAVED
    */
-  eventsReceived(node: string, address: string, events: readonly AgentEvent[]): Promise<number | undefined>
+  eventsReceived(node: string, address: string, events: readonly AgentEvent[]): Promise<ReportAnswer>
   /** An unverified report: it came over plain HTTP under a node's name, and is only logged. */
   unverifiedReceived(
     node: string,

@@ -19,6 +19,7 @@ import { goesFirst } from './goes-first.js'
 import type { NetbootSide } from './netboot.js'
 import type { Nodes } from './nodes.js'
 import type { Common, OpenPorts, Reach } from './parts.js'
+import type { PowerSide } from './power.js'
 import type { SwarmSide } from './swarm.js'
 import type { TicketSide } from './tickets.js'
 
@@ -38,6 +39,7 @@ export interface HttpParts {
   readonly seeds: SeedAnswers
   readonly swarm: SwarmSide
   readonly netboot: NetbootSide
+  readonly power: Pick<PowerSide, 'wakesFor'>
   readonly reach: Reach
   readonly ports: OpenPorts
 }
@@ -154,7 +156,7 @@ function makeStatusOf(
 
 function makeServices(
   { config, nowMs }: Common,
-  { timeline, identity, catalog, nodes, tickets, seeds, swarm, netboot, reach, ports }: HttpParts,
+  { timeline, identity, catalog, nodes, tickets, seeds, swarm, netboot, power, reach, ports }: HttpParts,
   status: () => ServerStatus,
   originBytes: OriginBytes,
 ): HttpServices {
@@ -173,6 +175,7 @@ function makeServices(
     forget: swarm.forget,
     status,
     seedS: (node) => seeds.seedS(node),
+    wakesFor: power.wakesFor,
     admitReport: (node, address, bytes) => nodes.admitReport(node, address, bytes),
     unverifiedReceived: (node, address, failure) => nodes.unverifiedReports.received(node, address, failure),
     netboot: makeBootAnswers({

@@ -8,10 +8,12 @@ import type { NodeConfig } from '../../src/node-config.js'
 import type { OperatorRecords } from '../api/operators/records.js'
 import type { Author } from '../api/operators/services.js'
 import type { NodeRegistry } from '../nodes/registry.js'
+import type { NodeRecord } from '../nodes/state.js'
 import type { ActionKind, ActionPlan } from '../power/action-run.js'
 import { type Action, type Method, PowerActions } from '../power/actions.js'
 import { runCommand } from '../power/command.js'
 import { controlByIpmi } from '../power/ipmi.js'
+import { NeighbourWakes } from '../power/neighbour-wakes.js'
 import { controlByRedfish } from '../power/redfish.js'
 import { sendMagicPackets, wakeNetworks } from '../power/wake-on-lan.js'
 import { type PowerNode, type Way, wayOf } from '../power/ways.js'
@@ -24,7 +26,7 @@ import { after, type Common } from './parts.js'
 export interface PowerParts {
   readonly store: Pick<Store, 'actions' | 'saveActionEnd'>
   readonly records: OperatorRecords
-  readonly registry: Pick<NodeRegistry, 'get'>
+  readonly registry: Pick<NodeRegistry, 'get' | 'list'>
   readonly timeline: Timeline
   readonly addresses: Addresses
   readonly describe: (id: string, address: string) => NodeConfig
@@ -37,6 +39,8 @@ export interface PowerSide {
   begin(plan: ActionPlan, author: Author): Promise<Action>
   /** @throws BootswarmError ACTION_UNKNOWN, CHANGE_NOT_SAVED */
   end(id: string, author: Author): Promise<Action>
+  /** MACs of machines that this node, which has just reported that it seeds, shall wake. */
+  wakesFor(node: string): readonly string[]
   /** Says which actions ended with the server before. */
   start(): void
   stop(): void
@@ -58,16 +62,23 @@ export function makePower({ config, failures, nowMs }: Common, parts: PowerParts
     const macs = [timeline.macOf(id), ...(machine?.macs ?? [])].filter((mac) => mac !== undefined)
     return { id, name: hostname, address, power, macs: [...new Set(macs)].slice(0, WAKE_CARDS_MAX) }
   }
-  const broadcast = (macs: readonly string[], address: string): Method => {
+  const neighbours = new NeighbourWakes({ after })
+  const broadcast = (macs: readonly string[], { id, address }: PowerNode): Method => {
     const networks = wakeNetworks(addresses.now.interfaces, config.netboot, address)
     if (networks.length > 0) return { name: 'Wake-on-LAN', run: () => sendMagicPackets(macs, networks) }
+    const rack = registry.get(id)?.rack
+    const isNeighbour = (other: NodeRecord) => other.id !== id && other.rack === rack && isSeed(other)
+    if (rack !== undefined && registry.list().some(isNeighbour))
+      return { name: `a node of rack ${rack}`, run: (ended) => neighbours.ask(rack, macs, ended) }
     const where = address === '' ? '' : ` at ${address}`
-    throw new Error(`no network of this server leads to it${where}: see netboot.interfaces`)
+    throw new Error(
+      `no network of this server leads to it${where} (netboot.interfaces), and no node of its rack seeds that could wake it`,
+    )
   }
   const methodOf = (kind: ActionKind, id: string): Method => {
     const node = facts(id)
     const way = wayOf(kind, node)
-    if (way.kind === 'wake-on-lan') return broadcast(way.macs, node.address)
+    if (way.kind === 'wake-on-lan') return broadcast(way.macs, node)
     return { name: nameOf(way), run: (ended) => control(kind, way, ended) }
   }
   const actions = new PowerActions({
@@ -105,6 +116,10 @@ export function makePower({ config, failures, nowMs }: Common, parts: PowerParts
       await records.actionStopped(id, author)
       return actions.stop(id, `${author.who} stopped it`)
     },
+    wakesFor: (id) => {
+      const node = registry.get(id)
+      return node !== undefined && isSeed(node) ? neighbours.take(node.rack) : []
+    },
     start: () => {
       for (const { id, kind, nodes } of store.actions.list()) {
         timeline.site('action.interrupted', { action: id, kind, nodes })
@@ -117,6 +132,11 @@ export function makePower({ config, failures, nowMs }: Common, parts: PowerParts
 
 /** Characters of a line of the audit trail that tell which nodes they were. */
 const detailLengthMax = 512
+
+/** It has booted, reports now and then, and hears of it then. */
+function isSeed({ state, seeding, seedS }: NodeRecord): boolean {
+  return state === 'booted' && seeding !== 'no' && seedS !== 0
+}
 
 type Controlled = Exclude<Way, { readonly kind: 'wake-on-lan' }>
 

@@ -15,4 +15,5 @@ pub mod rng;
 pub mod swarm;
 pub mod text;
 pub mod time;
+pub mod wake;
 pub mod wire;

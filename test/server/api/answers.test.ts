@@ -13,6 +13,7 @@ import { createTracker } from '../../../server/swarm/tracker.js'
 import type { KernelArch } from '../../../src/arch.js'
 import { wantedArtifacts } from '../../../src/artifact-choice.js'
 import { type BencodeDict, decodeBencode } from '../../../src/bencode.js'
+import type { AgentEvent } from '../../../src/events.js'
 import { openManifest } from '../../../src/manifest.js'
 import { makeNodeConfigs, type NodeConfig } from '../../../src/node-config.js'
 import type { TicketMode } from '../../../src/tickets.js'
@@ -71,6 +72,7 @@ async function site(t: TestContext, natAddress?: string, yaml = 'nodes: [{match:
     introduce: (infohashes, node) => tracker.introduce(infohashes, node),
     forget: (address) => tracker.forget(address),
     status: () => ({}),
+    wakesFor: (node) => (node === 'a' ? ['52:54:00:00:00:01'] : []),
     seedS: (node) => (node === 'a' ? 60 : undefined),
     admitReport: () => {},
     unverifiedReceived: () => assert.fail('nothing comes over plain HTTP here'),
@@ -274,8 +276,10 @@ test('what a node reports is taken in before it is told about its seeding', asyn
   const place = await site(t)
   const data = { agent: '0.1.0', mem_total_bytes: 1 }
   const event = { boot: firstBoot, seq: 0, t_ms: 1, type: 'boot.started', data } as const
-  assert.equal(await place.answers.eventsReceived('a', '10.0.0.2', [event]), 60)
-  assert.equal(await place.answers.eventsReceived('b', '10.0.0.3', [event]), undefined)
+  const told = (node: string, address: string, ...events: AgentEvent[]) =>
+    place.answers.eventsReceived(node, address, events)
+  assert.deepEqual(await told('a', '10.0.0.2', event), { seedS: 60, wake: [] })
+  assert.deepEqual(await told('b', '10.0.0.3', event), { seedS: undefined, wake: [] })
   assert.deepEqual(
     place.registry.list().map(({ id, boot }) => [id, boot]),
     [
@@ -283,6 +287,17 @@ test('what a node reports is taken in before it is told about its seeding', asyn
       ['b', firstBoot],
     ],
   )
+})
+
+test('an agent that says that it wakes machines is told which', async (t) => {
+  const place = await site(t)
+  const data = { version: 1, held_bytes: 1, uploaded_bytes: 0, mem_available_bytes: 1 }
+  const wakeOf = async (node: string, more: object) => {
+    const event = { boot: firstBoot, seq: 0, t_ms: 1, type: 'seeding', data: { ...data, ...more } } as const
+    return (await place.answers.eventsReceived(node, '10.0.0.2', [event])).wake
+  }
+  assert.deepEqual(await wakeOf('a', { wakes: true }), ['52:54:00:00:00:01'])
+  for (const more of [{}, { wakes: false }, { wakes: 1 }]) assert.deepEqual(await wakeOf('a', more), [])
 })
 
 test('a machine is in the groups of what it is from the boot on that follows its first report', async (t) => {

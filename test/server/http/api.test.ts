@@ -193,6 +193,13 @@ test('events are taken in, or refused by code', async (t) => {
   assert.equal(told.body.toString(), '{"seed_s":900}')
   assert.equal(told.headers['content-type'], undefined)
   site.events.pop()
+  // Canonical, which agents insist on.
+  site.wake = ['52:54:00:00:00:01']
+  assert.equal((await post('[]')).body.toString(), '{"seed_s":900,"wake":["52:54:00:00:00:01"]}')
+  site.events.pop()
+  site.seedS = undefined
+  assert.equal((await post('[]')).body.toString(), '{"wake":["52:54:00:00:00:01"]}')
+  site.events.pop()
   for (const body of ['', '{', '{}', '[1]', JSON.stringify([{ ...event, type: 'un known' }])]) {
     const answer = await post(body)
     assert.equal(answer.status, 400, body)

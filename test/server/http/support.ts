@@ -45,6 +45,7 @@ export class HttpBench {
   servedBytes = 0
   /** What nodes that report are told. */
   seedS: number | undefined
+  wake: readonly string[] = []
   empty = false
   manifest = Buffer.from('manifest')
   /** The boot program, whatever its name. */
@@ -151,7 +152,7 @@ export class HttpBench {
       eventsReceived: async (node, _address, events) => {
         await this.saved
         this.events.push([node, [...events]])
-        return this.seedS
+        return { seedS: this.seedS, wake: this.wake }
       },
       unverifiedReceived: (node, _address, { code }) => {
         this.unverified.push([node, code])

@@ -30,6 +30,7 @@ mod tests;
 mod totals;
 mod unpacking;
 mod unverified;
+mod waking;
 
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::credentials::{Credentials, Ticket};
 use super::identity::random;
-use super::retry;
+use super::{retry, waking};
 use crate::core::error::Result;
-use crate::core::giveback;
 use crate::core::rng::Rng;
-use crate::io::https::{Client, Response, Timeouts};
+use crate::core::{giveback, wake};
+use crate::io::https::{Client, Response, Timeouts, Url};
 
 /// Events that wait for a server that does not answer.
 const QUEUE_MAX: usize = 256;
@@ -177,8 +177,8 @@ fn send_all(shared: &Shared, post: &dyn Fn(&str, &[u8]) -> Result<Response>, mut
         let keep = !matches!(answer, Ok((200..=299 | 400..=428 | 430..=499, _, _)));
         if !keep {
             taken &= matches!(answer, Ok((200..=299, _, _)));
-            if let Some(seconds) = answer.ok().and_then(|(_, _, body)| giveback::seed_s(&body)) {
-                shared.lock().seed_s = Some(seconds);
+            if let Ok((_, _, body)) = answer {
+                obey(shared, &url, &body);
             }
             (failures, rest) = (0, Duration::ZERO);
             continue;
@@ -195,6 +195,19 @@ fn send_all(shared: &Shared, post: &dyn Fn(&str, &[u8]) -> Result<Response>, mut
         bound(&mut state.queue);
     }
     taken
+}
+
+/// What the server wants of this node, in its answer to a report.
+fn obey(shared: &Shared, url: &str, body: &[u8]) {
+    if let Some(seconds) = giveback::seed_s(body) {
+        shared.lock().seed_s = Some(seconds);
+    }
+    let macs = wake::wanted(body);
+    if macs.is_empty() {
+        return;
+    }
+    // Who asked for it sees whether the machine comes.
+    let _ = Url::parse(url).map(|url| waking::wake(url.addr, &macs));
 }
 
 /// Waits for something to send, lets others join it, and takes it. `None`: the end.

@@ -149,7 +149,9 @@ impl<'a> Seeding<'a> {
             .number(
                 "mem_available_bytes",
                 memory::memory("MemAvailable:").unwrap_or(0),
-            );
+            )
+            // The answer may ask it to wake machines of its network (docs/protocol.md).
+            .flag("wakes", true);
         self.log.event("seeding", data, None);
     }
 }
