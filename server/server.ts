@@ -125,10 +125,7 @@ async function compose(
   const records = new OperatorRecords(store, nowMs)
   const nodes = makeNodes(common, { store, timeline, said: records, placeOf })
   const { registry, relayPorts } = nodes
-  const tickets = makeTickets(common, {
-    ...{ store, timeline },
-    isKnown: (id) => registry.isKnown(id),
-  })
+  const tickets = makeTickets(common, { store, timeline, registry })
   let current = config
   const catalog = makeCatalog(common, store, registry, () => current)
   const netboot = makeNetboot(common, {

@@ -65,6 +65,7 @@ export class NodeRegistry {
   readonly #options: RegistryOptions
   #inventory = new Inventory()
   readonly #listeners = new Set<EventListener>()
+  readonly #forgetting = new Set<(id: string) => void>()
   readonly #looking: Recurring
 
   constructor(options: RegistryOptions) {
@@ -89,7 +90,7 @@ export class NodeRegistry {
       row: (id) => this.#row(id),
     })
     for (const { node, isKnown } of stored) {
-      for (const gone of this.#inventory.put(node, isKnown)) this.#options.timeline.nodeForgotten(gone)
+      for (const gone of this.#inventory.put(node, isKnown)) this.#forgotten(gone)
     }
     this.#looking.start()
   }
@@ -104,6 +105,11 @@ export class NodeRegistry {
   onEvent(listener: EventListener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Registers who is told of nodes that are remembered no more. */
+  onForgotten(listener: (id: string) => void): void {
+    this.#forgetting.add(listener)
   }
 
   /** The version that this boot of the node began with, if it is in mid-boot. */
@@ -158,9 +164,8 @@ export class NodeRegistry {
    */
   async forget(id: string): Promise<void> {
     if (!this.#inventory.forget(id)) return
-    const { timeline } = this.#options
-    timeline.nodeForgotten(id)
-    await timeline.written()
+    this.#forgotten(id)
+    await this.#options.timeline.written()
   }
 
   /** Records the seeding interval that the node was sent. */
@@ -244,6 +249,11 @@ export class NodeRegistry {
     return this.#options.store.rowOf({ node, isKnown: this.#inventory.isKnown(id) })
   }
 
+  #forgotten(id: string): void {
+    this.#options.timeline.nodeForgotten(id)
+    for (const listener of this.#forgetting) listener(id)
+  }
+
   #alive(id: string, address: string): NodeRecord {
     const node = this.#heardOf(id, address)
     const nowMs = this.#options.nowMs()
@@ -261,7 +271,7 @@ export class NodeRegistry {
   #put(node: NodeRecord): void {
     const { isNamed = false } = this.#options.describe(node.id, node.address)
     const { timeline } = this.#options
-    for (const gone of this.#inventory.put(node, isNamed)) timeline.nodeForgotten(gone)
+    for (const gone of this.#inventory.put(node, isNamed)) this.#forgotten(gone)
     if (this.#inventory.get(node.id) !== undefined) timeline.nodeChanged(node.id)
   }
 

@@ -4,6 +4,7 @@ import { NODES_MAX, TICKETS_MAX } from '../../src/limits.js'
 import type { TicketChange } from '../../src/tickets.js'
 import { NodeKeys } from '../nodes/node-keys.js'
 import { NodeProofs } from '../nodes/node-proofs.js'
+import type { NodeRegistry } from '../nodes/registry.js'
 import { Tickets } from '../nodes/tickets.js'
 import { WriteBehind } from '../process/write-behind.js'
 import type { Store } from '../store/store.js'
@@ -25,12 +26,12 @@ export interface TicketSide {
 export interface TicketParts {
   readonly store: Store
   readonly timeline: Timeline
-  /** Whether a node has booted, or the configuration names it. */
-  readonly isKnown: (node: string) => boolean
+  /** Has started, and whoever it forgets has no key any more. */
+  readonly registry: Pick<NodeRegistry, 'get' | 'isKnown' | 'onForgotten'>
 }
 
 /** Reads nothing before `start`. */
-export function makeTickets(common: Common, { store, timeline, isKnown }: TicketParts): TicketSide {
+export function makeTickets(common: Common, { store, timeline, registry }: TicketParts): TicketSide {
   const { failures, nowMs } = common
   const changes = new WriteBehind<TicketChange>({
     ...{ part: 'saving tickets and keys of nodes', after, failures },
@@ -41,7 +42,8 @@ export function makeTickets(common: Common, { store, timeline, isKnown }: Ticket
   })
   const changed = (change: TicketChange) => changes.keep([change])
   const tickets = new Tickets({ random: () => randomBytes(16), changed })
-  const keys = new NodeKeys({ isKnown, changed })
+  const keys = new NodeKeys({ isKnown: (node) => registry.isKnown(node), changed })
+  registry.onForgotten((node) => keys.drop(node))
   return {
     tickets,
     keys,
@@ -51,7 +53,9 @@ export function makeTickets(common: Common, { store, timeline, isKnown }: Ticket
     }),
     start: () => {
       tickets.restore(store.tickets.list(), nowMs())
-      keys.restore(store.tickets.keys())
+      const kept = store.tickets.keys()
+      keys.restore(kept)
+      for (const { node } of kept) if (registry.get(node) === undefined) keys.drop(node)
     },
     stop: () => changes.stop(),
   }

@@ -261,6 +261,19 @@ test('remembers what a machine is: in later boots, after a restart, and until th
   await store.close()
 })
 
+test('tells which nodes it forgets, for an operator or for others that come', async () => {
+  const store = open()
+  const registry = registryOn(store, () => 1000)
+  const forgotten: string[] = []
+  registry.onForgotten((id) => forgotten.push(id))
+  for (let n = 0; n <= NODES_PER_ADDRESS_MAX; n += 1) registry.manifestServed(`n${n}`, '10.0.0.1', boot, 4)
+  assert.deepEqual(forgotten, ['n0'])
+  await registry.forget('n7')
+  assert.deepEqual(forgotten, ['n0', 'n7'])
+  await registry.stop()
+  await store.close()
+})
+
 test('tells who is at an address, also after nodes have moved and after a restart', async () => {
   const store = open()
   const registry = registryOn(store, () => 1000)
