@@ -103,6 +103,9 @@ export class NodeProofs {
     if (ticket === undefined) throw refused('it is not known, or no longer')
     const why = this.#refusalOf(ticket, node, address, proof)
     if (why !== undefined) {
+      // It is its machine all the same: what it goes on to do without a ticket is not a stranger's.
+      if (why === 'expired' && ticket.issuedMs > (keys.get(node)?.redeemedMs ?? ticket.issuedMs))
+        keys.drop(node)
       this.#alarm(ticket, 'ticket.refused', { why, from: address, issued_to: ticket.address })
       throw refused(reasons[why])
     }
@@ -120,8 +123,8 @@ export class NodeProofs {
   #refusalOf(ticket: Ticket, node: string, address: string, proof: Proof): keyof typeof reasons | undefined {
     if (ticket.node !== node) return 'node'
     if (ticket.address !== address) return 'address'
-    if (this.#options.nowMs() >= ticket.expiresMs) return 'expired'
-    return isSigned(proof) ? undefined : 'signature'
+    if (!isSigned(proof)) return 'signature'
+    return this.#options.nowMs() < ticket.expiresMs ? undefined : 'expired'
   }
 
   /** What is wrong with a request of a node that has this key; undefined: nothing is, and its number is used. */

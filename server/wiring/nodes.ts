@@ -91,7 +91,7 @@ export function makeNodes(
   const readConfig = (from: Config) => makeNodeConfigs(from, (node) => relayPorts.idsOf(node))
   let nodeConfigs = readConfig(config)
   let placeOf = firstPlaceOf
-  let { admit, profiles, tickets } = config
+  let current = config
   const archs = new KnownArchs()
   // A boot script is asked for by the machine's MAC, whatever the node is called.
   const machineOf = (id: string): MachineFacts | undefined =>
@@ -131,18 +131,18 @@ export function makeNodes(
       return describeOnce(id, address, once.nextBoot)
     },
     nextBootMistake: (id, address, nextBoot, roots) =>
-      nextBootMistake(nextBoot, profiles, roots) ?? tooMuch(describeOnce(id, address, nextBoot)),
+      nextBootMistake(nextBoot, current.profiles, roots) ?? tooMuch(describeOnce(id, address, nextBoot)),
     holdOf: (id, address) => {
       // Operators and the configuration may know it by its other name.
       const names = namesOf(id)
-      return holdOf(admit, {
+      return holdOf(current.admit, {
         isNamed: names.some((name) => describe(name, address).isNamed),
         hasBooted: names.some((name) => registry.get(name)?.hasBooted === true),
         isApproved: names.some((name) => said.isApproved(name)),
         drained: names.map((name) => said.drainOf(name)).find((reason) => reason !== undefined),
       })
     },
-    ticketMode: () => tickets,
+    ticketMode: () => current.tickets,
     explain: (id, address) => {
       const explained = nodeConfigs.explain({ id, address, arch: archs.of(id), machine: machineOf(id) })
       const above = racksAbove(nodeConfigs.rackTree, explained.node.rack.value)
@@ -161,9 +161,7 @@ export function makeNodes(
     reload: (next, nextPlaceOf) => {
       nodeConfigs = readConfig(next)
       placeOf = nextPlaceOf
-      admit = next.admit
-      tickets = next.tickets
-      profiles = next.profiles
+      current = next
     },
     stop: () => registry.stop(),
   }

@@ -201,6 +201,33 @@ test('a script that was asked for before opens nothing', () => {
   assert.equal(ask(undefined, elsewhere), 'stranger')
 })
 
+test('a node that comes too late boots as one without a ticket: the key of its last boot is no obstacle', () => {
+  const { now, issue, ask, report, tickets } = bench()
+  const [old, late] = [new TestKey(), new TestKey()]
+  ask(old.proof(issue()))
+  now.ms = minuteMs
+  const ticket = issue()
+  tickets.stage1Left(node, home, now.ms)
+  now.ms = 12 * minuteMs
+  // Who has it not, or is elsewhere, opens nothing.
+  assert.throws(() => ask(late.proof(ticket), elsewhere), refused)
+  assert.throws(() => ask({ ...late.proof(ticket), text: Buffer.from('x') }), refused)
+  assert.throws(() => report(undefined), unsigned)
+  assert.throws(() => ask(late.proof(ticket)), refused)
+  assert.equal(ask(undefined), 'open')
+  report(undefined)
+})
+
+test('a late ticket of before opens nothing', () => {
+  const { now, issue, ask } = bench()
+  const ticket = issue(elsewhere)
+  now.ms = 1
+  ask(new TestKey().proof(issue()))
+  now.ms = 21 * minuteMs
+  assert.throws(() => ask(new TestKey().proof(ticket), elsewhere), refused)
+  assert.equal(ask(undefined, elsewhere), 'stranger')
+})
+
 test('a ticket that was never redeemed opens its node for as long as it is good', () => {
   const { now, issue, ask, report } = bench()
   ask(new TestKey().proof(issue()))
