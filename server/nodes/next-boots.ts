@@ -45,6 +45,11 @@ export class NextBoots {
 
   /** An operator has said so, which is on the disk. Undefined: the node boots as always. */
   set(node: string, nextBoot: NextBoot | undefined, setMs: number): void {
+    // What was set while it was only a machine, under its MAC, would come before this, or after it.
+    for (const name of this.#options.namesOf(node)) {
+      const other = this.#entries.get(name)
+      if (other !== undefined && name !== node) this.#useUp(other)
+    }
     if (nextBoot === undefined) this.#entries.delete(node)
     else this.#entries.set(node, { node, nextBoot, setMs, boot: null })
   }

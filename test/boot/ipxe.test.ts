@@ -6,7 +6,8 @@ import { type TestContext, test } from 'node:test'
 import { autoexecScript } from '../../server/netboot/ipxe-script.js'
 import { TftpServer } from '../../server/netboot/tftp.js'
 import { type Machine, startMachine } from '../support/machine.js'
-import { startServer, type TestServer, until, untilEqual } from '../support/processes.js'
+import { askApi } from '../support/operator-api.js'
+import { end, startServer, type TestServer, until, untilEqual } from '../support/processes.js'
 import { scratch } from '../support/scratch.js'
 
 const ipxe = '/usr/lib/ipxe/ipxe.lkrn'
@@ -15,12 +16,12 @@ const mac = '52:54:00:12:34:56'
 const host = '10.0.2.2'
 
 /** A machine that runs iPXE with a script, on QEMU's user network. */
-function startIpxe(t: TestContext, directory: string, script: string): Machine {
+function startIpxe(t: TestContext, directory: string, script: string, more: readonly string[] = []): Machine {
   const file = join(directory, 'start.ipxe')
   writeFileSync(file, script)
   // No ROM: the machine runs what is given here and nothing else.
   const network = ['-netdev', 'user,id=n0', '-device', `virtio-net-pci,netdev=n0,mac=${mac},romfile=`]
-  return startMachine(t, { args: [...network, '-kernel', ipxe, '-initrd', file] })
+  return startMachine(t, { args: [...network, '-kernel', ipxe, '-initrd', file, ...more] })
 }
 
 interface Bench {
@@ -127,4 +128,43 @@ test('without a kernel it says why and asks again; with the server gone it waits
   await machine.says(
     /no answer from the server, asking again in 1 s.*asking again in 2 s.*asking again in 4 s/,
   )
+})
+
+/** A disk whose first sector says where it is on the serial port, and stops. */
+function ownDisk(directory: string): readonly string[] {
+  const text = Buffer.from('THIS-IS-ITS-OWN-DISK\r\n\0')
+  // cld; xor ax, ax; mov ds, ax; mov si, text; next: lodsb; or al, al; jz end; mov dx, 0x3f8; out dx, al; jmp next; end: hlt; jmp end
+  const code = Buffer.from('fc31c08ed8be0000ac08c07406baf803eeebf5f4ebfd', 'hex')
+  code.writeUInt16LE(0x7c00 + code.length, 6)
+  const sectors = Buffer.alloc(1024 * 1024)
+  Buffer.concat([code, text]).copy(sectors)
+  sectors.writeUInt16LE(0xaa55, 510)
+  const file = join(directory, 'disk')
+  writeFileSync(file, sectors)
+  return ['-drive', `file=${file},format=raw,if=virtio`]
+}
+
+test('a machine boots its own disk or opens the shell once, as an operator said, and then as always', async (t) => {
+  const { directory, server, script } = await bench(t, true)
+  const asked = `http://127.0.0.1:${server.ports.http}/v1/ipxe/script/${mac.replaceAll(':', '-')}`
+  assert.match(await (await fetch(asked)).text(), /^#!ipxe/)
+  const next = async (from: string) => {
+    const path = `/api/v1/nodes/${mac}/next-boot`
+    const { status, body } = await askApi({ dataDir: server.dataDir }, 'POST', path, { next_boot: { from } })
+    assert.equal(status, 200, JSON.stringify(body))
+  }
+  const boots = /bootswarm\.server=https:\/\/10\.0\.2\.2:[0-9]+: command not found/
+  const disk = ownDisk(directory)
+  await next('disk')
+  const first = startIpxe(t, directory, script, disk)
+  await first.says(/boots from its own disk, this once.*THIS-IS-ITS-OWN-DISK/)
+  await end(first.child, 'SIGKILL')
+  const second = startIpxe(t, directory, script, disk)
+  await second.says(boots)
+  await end(second.child, 'SIGKILL')
+  await next('shell')
+  const third = startIpxe(t, directory, script)
+  await third.says(/opens the shell of iPXE, this once.*iPXE>/)
+  third.types('exit')
+  await third.says(boots)
 })

@@ -41,6 +41,18 @@ test('it waits, one boot takes it with all its tries, and the next one boots as 
   assert.deepEqual(saved, ['', boot, null])
 })
 
+test('what is set or taken back under one name of a node holds for the other, also on the disk', () => {
+  const stored = { node: mac, nextBoot: canary, setMs: 5, boot: null }
+  const { nextBoots, saved } = place([stored])
+  nextBoots.set('rig1', { from: 'disk', profile: [] }, 6)
+  assert.deepEqual(
+    [nextBoots.waiting(mac)?.from, nextBoots.ofScript(mac)?.from, saved],
+    ['disk', 'disk', [null]],
+  )
+  nextBoots.set('rig1', undefined, 7)
+  assert.equal(nextBoots.waiting(mac), undefined)
+})
+
 test('a machine that starts anew before its agent runs has used it up', async () => {
   const { nextBoots } = place()
   nextBoots.set(mac, canary, 5)
