@@ -3,12 +3,12 @@
  * or names of peers that are not there: `claimers.js TARGET silent|slow|pex`, one for each address.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
-import { createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { ids, inventedPeer, message, readMessages, requestedBytes } from '../../storm/peer-wire.js'
 import { count, nextAddress, target, words } from '../client/attacker.js'
 import { connect, keepOpen } from '../client/connections.js'
 import { everything, extensions, handshake, inventedPeers, pexIdOf, pieceBytes } from '../client/peer.js'
-import { announce, claimPort, followAgents } from '../client/swarm.js'
+import { announce, followAgents } from '../client/swarm.js'
 
 const [kind = 'silent'] = words
 const announceMs = 2000
@@ -63,11 +63,15 @@ function sendSlowly(socket: Socket, address: string, request: Buffer, length: nu
 }
 
 for (const address of target.addresses) {
-  createServer((socket) => serve(socket, address)).listen(claimPort, address)
-  const peerId = inventedPeer()
-  const tell = () => void announce(address, peerId, claimPort, 0)
-  tell()
-  setInterval(tell, announceMs)
+  const server = createServer((socket) => serve(socket, address))
+  // Claimers of another kind may be at the same addresses.
+  server.listen(0, address, () => {
+    const peerId = inventedPeer()
+    const { port } = server.address() as AddressInfo
+    const tell = () => void announce(address, peerId, port, 0)
+    tell()
+    setInterval(tell, announceMs)
+  })
 }
 keepOpen(followAgents(), target.addresses.length, (place) => {
   const address = nextAddress()

@@ -8,8 +8,8 @@ import type { Place } from './connections.js'
 import { infohash } from './peer.js'
 
 const everyMs = 500
-/** Where attackers that take part listen. */
-export const claimPort = 6999
+/** Where nobody listens: who only asks does not take part. */
+const noPort = 6999
 
 /** The query of an announce. */
 export function announceQuery(wanted: Buffer, peerId: Buffer, port: number, left: number): string {
@@ -57,7 +57,7 @@ export function followAgents(): () => readonly Place[] {
   const known = new Map<string, Place>()
   const nodes = new Set(target.nodes.map(({ address }) => address))
   const ask = async () => {
-    for (const place of await announce(nextAddress(), inventedPeer(), claimPort, target.payloadBytes)) {
+    for (const place of await announce(nextAddress(), inventedPeer(), noPort, target.payloadBytes)) {
       // A node has one agent: the newest port is that one's.
       if (nodes.has(place.host)) known.set(place.host, place)
     }
