@@ -12,7 +12,7 @@ import { clientAddress } from './request-addresses.js'
 import type { SendTurns, SendTurnsOptions } from './send-turns.js'
 
 /** A boot costs 2 KB of answers, 6 KB where nobody has compressed its manifest: 500 nodes behind one address have theirs at once. */
-const freeBytes = { atOnce: 4 * 1024 * 1024, perSecond: 256 * 1024 } as const
+const freeBytes = { atOnce: 4 * 1024 * 1024, perSecond: 128 * 1024 } as const
 
 /** Of an answer beside its body. */
 const headBytes = 200
