@@ -50,6 +50,9 @@ export interface AnswerSources {
   readonly nowMs: () => number
 }
 
+/** An answer has so many machines, and an action begins with so many: who wakes some asks again soon, for the rest. Seconds. */
+const wakeAgainS = 5
+
 /** The `.torrent` file of an artifact, if it is seeded. */
 export function torrentOf(artifact: CatalogArtifact, announceUrl?: string): Uint8Array | undefined {
   return artifact.torrent && torrentFile(artifact.name, artifact.sizeBytes, artifact.torrent, announceUrl)
@@ -92,7 +95,9 @@ export function makeAnswers(sources: AnswerSources): HttpServices {
       const seedS = sources.seedS(node)
       // An older agent knows nothing of it, and one that is told to end may have ended.
       const wakes = events.some(({ type, data }) => type === 'seeding' && data.wakes === true)
-      return { seedS, wake: wakes && seedS !== 0 ? sources.wakesFor(node) : [] }
+      if (!wakes || seedS === undefined || seedS === 0) return { seedS, wake: [] }
+      const wake = sources.wakesFor(node)
+      return { seedS: wake.length === 0 ? seedS : Math.min(seedS, wakeAgainS), wake }
     },
     unverifiedReceived: sources.unverifiedReceived,
     status: sources.status,

@@ -4,15 +4,19 @@ import type { ActionKind } from './action-run.js'
 import { runCommand } from './command.js'
 import type { IpmiTarget } from './ways.js'
 
-/** Wakes or reboots. A machine that is off cannot be reset: it is switched on. */
+/** @throws Error that says how to get it */
+export function checkIpmitool(): void {
+  if (onPath('ipmitool')) return
+  throw new Error('ipmitool is not installed on the server: apt-get install ipmitool')
+}
+
+/** Wakes or reboots, by the tool of {@link checkIpmitool}. A machine that is off cannot be reset: it is switched on. */
 export async function controlByIpmi(
   action: ActionKind,
   target: IpmiTarget,
   password: string,
   ended: AbortSignal,
 ): Promise<void> {
-  if (!onPath('ipmitool'))
-    throw new Error('ipmitool is not installed on the server: apt-get install ipmitool')
   const power = (word: string) => runCommand(ipmitool(target, password, word), ended)
   const isOff = action === 'reboot' && isPowerOff(await power('status'))
   await power(action === 'wake' || isOff ? 'on' : 'reset')

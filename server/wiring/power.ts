@@ -12,7 +12,7 @@ import type { NodeRecord } from '../nodes/state.js'
 import type { ActionKind, ActionPlan } from '../power/action-run.js'
 import { type Action, type Method, PowerActions } from '../power/actions.js'
 import { runCommand } from '../power/command.js'
-import { controlByIpmi } from '../power/ipmi.js'
+import { checkIpmitool, controlByIpmi } from '../power/ipmi.js'
 import { NeighbourWakes } from '../power/neighbour-wakes.js'
 import { controlByRedfish } from '../power/redfish.js'
 import { sendMagicPackets, wakeNetworks } from '../power/wake-on-lan.js'
@@ -79,6 +79,7 @@ export function makePower({ config, failures, nowMs }: Common, parts: PowerParts
     const node = facts(id)
     const way = wayOf(kind, node)
     if (way.kind === 'wake-on-lan') return broadcast(way.macs, node)
+    if (way.kind === 'ipmi') checkIpmitool()
     return { name: nameOf(way), run: (ended) => control(kind, way, ended) }
   }
   const actions = new PowerActions({

@@ -72,7 +72,7 @@ async function site(t: TestContext, natAddress?: string, yaml = 'nodes: [{match:
     introduce: (infohashes, node) => tracker.introduce(infohashes, node),
     forget: (address) => tracker.forget(address),
     status: () => ({}),
-    wakesFor: (node) => (node === 'a' ? ['52:54:00:00:00:01'] : []),
+    wakesFor: () => ['52:54:00:00:00:01'],
     seedS: (node) => (node === 'a' ? 60 : undefined),
     admitReport: () => {},
     unverifiedReceived: () => assert.fail('nothing comes over plain HTTP here'),
@@ -294,10 +294,14 @@ test('an agent that says that it wakes machines is told which', async (t) => {
   const data = { version: 1, held_bytes: 1, uploaded_bytes: 0, mem_available_bytes: 1 }
   const wakeOf = async (node: string, more: object) => {
     const event = { boot: firstBoot, seq: 0, t_ms: 1, type: 'seeding', data: { ...data, ...more } } as const
-    return (await place.answers.eventsReceived(node, '10.0.0.2', [event])).wake
+    return place.answers.eventsReceived(node, '10.0.0.2', [event])
   }
-  assert.deepEqual(await wakeOf('a', { wakes: true }), ['52:54:00:00:00:01'])
-  for (const more of [{}, { wakes: false }, { wakes: 1 }]) assert.deepEqual(await wakeOf('a', more), [])
+  // There may be more of them: it reports again soon.
+  assert.deepEqual(await wakeOf('a', { wakes: true }), { seedS: 5, wake: ['52:54:00:00:00:01'] })
+  for (const more of [{}, { wakes: false }, { wakes: 1 }])
+    assert.deepEqual(await wakeOf('a', more), { seedS: 60, wake: [] })
+  // One that does not seed is told nothing.
+  assert.deepEqual(await wakeOf('b', { wakes: true }), { seedS: undefined, wake: [] })
 })
 
 test('a machine is in the groups of what it is from the boot on that follows its first report', async (t) => {
