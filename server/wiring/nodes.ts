@@ -109,10 +109,7 @@ export function makeNodes(
   })
   registry.onEvent(nodeEventLog(nodeLog, nowMs))
   const namesOf = (id: string) => [id, timeline.nodeOf(id) ?? timeline.macOf(id) ?? id]
-  const nextBoots = makeNextBoots(store, namesOf, failures)
-  registry.onEvent(({ id }, { type, boot }) => {
-    if (type === 'boot.completed') nextBoots.completed(id, boot)
-  })
+  const nextBoots = makeNextBoots(store, registry, namesOf, failures)
   const describeOnce = (id: string, address: string, once: NextBoot) =>
     nodeConfigs.once({ id, address, arch: archs.of(id), machine: machineOf(id) }, once)
   const admission = new ReportAdmission(nodeLog, () => performance.now())
@@ -167,8 +164,10 @@ export function makeNodes(
   }
 }
 
+/** Those of the database; a boot that completes uses its own up. */
 function makeNextBoots(
   store: Store,
+  registry: NodeRegistry,
   namesOf: (id: string) => readonly string[],
   failures: Common['failures'],
 ): NextBoots {
@@ -177,7 +176,14 @@ function makeNextBoots(
     const nextBoot = nextBootSchema.safeParse(JSON.parse(content))
     return nextBoot.success ? [{ ...row, nextBoot: nextBoot.data }] : []
   })
-  return new NextBoots({ stored, namesOf, failures, save: (state) => store.saveNextBoot(state) })
+  const nextBoots = new NextBoots({
+    ...{ stored, namesOf, failures },
+    save: (state) => store.saveNextBoot(state),
+  })
+  registry.onEvent(({ id }, { type, boot }) => {
+    if (type === 'boot.completed') nextBoots.completed(id, boot)
+  })
+  return nextBoots
 }
 
 /** What one more profile would make of a node's values, where the configuration alone is checked. */
