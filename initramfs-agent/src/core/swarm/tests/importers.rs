@@ -341,3 +341,53 @@ fn who_brings_pieces_in_changes_nothing_of_whom_others_dial() {
         assert_eq!(dials(Duty::Member, elsewhere), 23);
     }
 }
+
+/// What an importer with so many neighbours requests next, of a piece that one of them has and one that three have.
+fn prefers(neighbours: u8) -> u32 {
+    let mut s = swarm(1);
+    s.add_torrent(0, spec(5));
+    let duty = Duty::Importer(7);
+    s.handle(0, Input::Duty { torrent: T0, duty });
+    let near = (0..neighbours).map(|n| (addr(20 + n), Nearness::Local));
+    let peers: Vec<_> = near.chain([(addr(3), Nearness::Across)]).collect();
+    let peers = &peers;
+    s.handle(0, Input::Peers { torrent: T0, peers });
+    drain(&mut s);
+    let conns: Vec<ConnId> = (0..neighbours)
+        .map(|n| join(&mut s, 2 * u32::from(n) + 1, 20 + n, id(20 + n)))
+        .collect();
+    // As many as it asks for before it knows its link.
+    let busy: Vec<_> = (0..3)
+        .flat_map(|n| requests(&hears(&mut s, 0, conns[n], Message::Have { piece: n as u32 })))
+        .collect();
+    let of_first = |asked: &(ConnId, Block)| asked.1.piece == 0;
+    for (at, piece) in [(3, 3), (4, 4), (5, 4), (6, 4)] {
+        assert!(requests(&hears(&mut s, 0, conns[at], Message::Have { piece })).is_empty());
+    }
+    let mut asked: Vec<_> = busy.into_iter().filter(of_first).collect();
+    loop {
+        assert!(!asked.is_empty(), "it requests nothing more");
+        let mut out = deliver(&mut s, MILLISECOND, &asked);
+        if out.iter().any(|o| matches!(o, Output::Verify { .. })) {
+            let verified = Input::Verified {
+                torrent: T0,
+                piece: 0,
+                slot: Slot::Primary,
+                ok: true,
+            };
+            s.handle(MILLISECOND, verified);
+            out.extend(drain(&mut s));
+        }
+        asked = requests(&out);
+        let mut pieces = asked.iter().map(|(_, block)| block.piece);
+        if let Some(piece) = pieces.find(|piece| *piece > 2) {
+            return piece;
+        }
+    }
+}
+
+#[test]
+fn importers_of_a_large_rack_leave_what_is_new_to_the_others() {
+    assert_eq!(prefers(33), 3, "the rarest");
+    assert_eq!(prefers(34), 4, "one that others have already");
+}
