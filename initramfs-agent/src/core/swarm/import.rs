@@ -23,10 +23,6 @@ const STARVE_RANKS_MAX: usize = 16;
 /// Neighbours in other racks that an importer dials for, and that the others do, in case the importers fail.
 const ACROSS_IMPORTER: usize = 5;
 const ACROSS_OTHER: usize = 1;
-/// An importer with so many neighbours in its rack has many that are no importers: half as many as the 23 that are.
-const NEIGHBOURS_OF_LARGE_RACK: u32 = 34;
-/// It leaves pieces to these until so many near it have them.
-const RARE_BELOW: u32 = 3;
 /// So long after the start we do not know our rack well enough to be sure that we are an importer. Later a farm that
 /// starts at once waits for its importers.
 pub(super) const SETTLE_US: Micros = 30 * MILLISECOND;
@@ -157,14 +153,6 @@ impl Torrent {
         } else {
             ACROSS_OTHER
         }
-    }
-
-    /// Pieces that fewer near us have are left to others as long as there are more common ones. What is new in a large rack is
-    /// with its importers: if these gave it to one another first, their links would be busy with that while all others wait.
-    pub(super) fn rare_below(&self) -> u32 {
-        let is_importer = self.racked && matches!(self.duty, Duty::Importer(_));
-        let leaves = is_importer && self.local.count_ones() >= NEIGHBOURS_OF_LARGE_RACK;
-        if leaves { RARE_BELOW } else { 0 }
     }
 
     /// Bits of the agents and clients in other racks.

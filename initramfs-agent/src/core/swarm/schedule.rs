@@ -20,12 +20,8 @@ const SILENT_TIMES: usize = 4;
 const CAUGHT_FEW: u32 = 2;
 /// The part of what may be in flight that is tried at those who say that they have everything and have not given anything.
 const TRIES_PART: usize = 2;
-/// Pieces that the rack brings in over its uplink at a time. Six of a node's pieces share its link, so that one takes 15 to 30
-/// times as long as the uplink needs for it, and it waits before that: with half as many the uplinks of large racks idle.
-const CLAIMS_MAX: usize = 40;
-
-/// What is left to others of our rack counts as if so many more had it: more than there are connections.
-const LAST: u32 = 1000;
+/// Pieces that the rack brings in over its uplink at a time.
+const CLAIMS_MAX: usize = 20;
 
 /// A claim lasts no longer, however slow pieces are: its maker may be gone.
 const CLAIM_MAX_US: Micros = 60 * SECOND;
@@ -230,7 +226,6 @@ impl Swarm {
             return None;
         }
         let stale = t.stale_claims(now);
-        let rare_below = t.rare_below();
         let distant = t.distant();
         // A piece with more holders near us than `most` cannot be the rarest any more: that excludes most pieces.
         let judge = |piece: u32, most: u32| {
@@ -254,10 +249,7 @@ impl Swarm {
             } else if !may_import || (t.claims.holds(piece, now) && !stale.contains(&piece)) {
                 return None;
             }
-            let mut near = near.count_ones();
-            if (1..rare_below).contains(&near) {
-                near += LAST;
-            }
+            let near = near.count_ones();
             if near > most {
                 return None;
             }
@@ -271,8 +263,7 @@ impl Swarm {
         };
         if window != u32::MAX {
             let near = (t.first_missing..window.min(t.pieces)).filter(|p| t.is_wanted(*p));
-            let best = near.filter_map(|p| judge(p, u32::MAX)).min();
-            if let Some((.., piece, can)) = best.filter(|(near, ..)| *near < LAST) {
+            if let Some((.., piece, can)) = near.filter_map(|p| judge(p, u32::MAX)).min() {
                 return Some((piece, can));
             }
         }
